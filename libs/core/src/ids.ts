@@ -1,0 +1,50 @@
+import type { Clock, RandomSource } from './clock.js';
+
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/** `gen-<unix seconds>-<20 base62 characters>`, the public id of a generation; it carries its own creation time. */
+export function newGenerationId(clock: Clock, random: RandomSource): string {
+  return `gen-${Math.floor(clock.nowMs() / 1000)}-${base62(random, 20)}`;
+}
+
+/** Unix milliseconds inside a generation id, or undefined when it is not one. */
+export function generationIdTimeMs(generationId: string): number | undefined {
+  const match = /^gen-(\d{1,12})-[0-9A-Za-z]{20}$/.exec(generationId);
+  return match ? Number(match[1]) * 1000 : undefined;
+}
+
+/** `<generation>:<index>`. */
+export function attemptId(generationId: string, index: number): string {
+  return `${generationId}:${index}`;
+}
+
+/** UUIDv7 (RFC 9562): 48 bits of unix milliseconds, then randomness. */
+export function newEventId(clock: Clock, random: RandomSource): string {
+  const bytes = random.bytes(16);
+  let timeMs = clock.nowMs();
+  for (let index = 5; index >= 0; index--) {
+    bytes[index] = timeMs % 256;
+    timeMs = Math.floor(timeMs / 256);
+  }
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Unix milliseconds inside a UUIDv7, or undefined when it is not one. */
+export function eventIdTimeMs(eventId: string): number | undefined {
+  const hex = eventId.replaceAll('-', '');
+  return /^[0-9a-f]{12}7[0-9a-f]{19}$/i.test(hex) ? Number.parseInt(hex.slice(0, 12), 16) : undefined;
+}
+
+/** Uniform base62 text; bytes that would bias it are thrown away. */
+export function base62(random: RandomSource, length: number): string {
+  let text = '';
+  while (text.length < length) {
+    for (const byte of random.bytes(length + 8)) {
+      if (byte < 248 && text.length < length) text += BASE62[byte % 62];
+    }
+  }
+  return text;
+}
