@@ -215,6 +215,8 @@ export interface DataFrame {
   nativeFinishReason: string;
   /** UTF-8 bytes of model output so far, for estimates. */
   outputBytes: bigint;
+  /** A chunk the client asked for to debug (`echo_upstream_body`): forwarded at once, it commits nothing. */
+  isDebug: boolean;
 }
 
 /** Cumulative usage of the attempt. */
@@ -1886,7 +1888,14 @@ export const HeadersFrame: MessageFns<HeadersFrame> = {
 };
 
 function createBaseDataFrame(): DataFrame {
-  return { bytes: new Uint8Array(0), hasContent: false, finishReason: "", nativeFinishReason: "", outputBytes: 0n };
+  return {
+    bytes: new Uint8Array(0),
+    hasContent: false,
+    finishReason: "",
+    nativeFinishReason: "",
+    outputBytes: 0n,
+    isDebug: false,
+  };
 }
 
 export const DataFrame: MessageFns<DataFrame> = {
@@ -1908,6 +1917,9 @@ export const DataFrame: MessageFns<DataFrame> = {
         throw new globalThis.Error("value provided for field message.outputBytes of type int64 too large");
       }
       writer.uint32(40).int64(message.outputBytes);
+    }
+    if (message.isDebug !== false) {
+      writer.uint32(48).bool(message.isDebug);
     }
     return writer;
   },
@@ -1965,6 +1977,14 @@ export const DataFrame: MessageFns<DataFrame> = {
             message.outputBytes = reader.int64() as bigint;
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.isDebug = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2000,6 +2020,11 @@ export const DataFrame: MessageFns<DataFrame> = {
         : isSet(object.output_bytes)
         ? BigInt(object.output_bytes)
         : 0n,
+      isDebug: isSet(object.isDebug)
+        ? globalThis.Boolean(object.isDebug)
+        : isSet(object.is_debug)
+        ? globalThis.Boolean(object.is_debug)
+        : false,
     };
   },
 
@@ -2020,6 +2045,9 @@ export const DataFrame: MessageFns<DataFrame> = {
     if (message.outputBytes !== 0n) {
       obj.outputBytes = message.outputBytes.toString();
     }
+    if (message.isDebug !== false) {
+      obj.isDebug = message.isDebug;
+    }
     return obj;
   },
 
@@ -2035,6 +2063,7 @@ export const DataFrame: MessageFns<DataFrame> = {
     message.outputBytes = (object.outputBytes !== undefined && object.outputBytes !== null)
       ? BigInt(object.outputBytes)
       : 0n;
+    message.isDebug = object.isDebug ?? false;
     return message;
   },
 };
