@@ -525,8 +525,11 @@ export interface ReleaseLeasesRequest {
 
 export interface LeaseRelease {
   leaseId: string;
-  /** Part that was never reserved. */
-  amount: bigint;
+  /**
+   * All that the holder has ever given back of this lease, never part of an open reservation or of a settlement: a
+   * repeated or reordered call changes nothing, the largest total counts.
+   */
+  releasedTotal: bigint;
   /** The holder will reserve nothing more from it. */
   isClosed: boolean;
 }
@@ -4408,7 +4411,7 @@ export const ReleaseLeasesRequest: MessageFns<ReleaseLeasesRequest> = {
 };
 
 function createBaseLeaseRelease(): LeaseRelease {
-  return { leaseId: "", amount: 0n, isClosed: false };
+  return { leaseId: "", releasedTotal: 0n, isClosed: false };
 }
 
 export const LeaseRelease: MessageFns<LeaseRelease> = {
@@ -4416,11 +4419,11 @@ export const LeaseRelease: MessageFns<LeaseRelease> = {
     if (message.leaseId !== "") {
       writer.uint32(10).string(message.leaseId);
     }
-    if (message.amount !== 0n) {
-      if (BigInt.asIntN(64, message.amount) !== message.amount) {
-        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
+    if (message.releasedTotal !== 0n) {
+      if (BigInt.asIntN(64, message.releasedTotal) !== message.releasedTotal) {
+        throw new globalThis.Error("value provided for field message.releasedTotal of type int64 too large");
       }
-      writer.uint32(16).int64(message.amount);
+      writer.uint32(16).int64(message.releasedTotal);
     }
     if (message.isClosed !== false) {
       writer.uint32(24).bool(message.isClosed);
@@ -4454,7 +4457,7 @@ export const LeaseRelease: MessageFns<LeaseRelease> = {
               break;
             }
 
-            message.amount = reader.int64() as bigint;
+            message.releasedTotal = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -4484,7 +4487,11 @@ export const LeaseRelease: MessageFns<LeaseRelease> = {
         : isSet(object.lease_id)
         ? globalThis.String(object.lease_id)
         : "",
-      amount: isSet(object.amount) ? BigInt(object.amount) : 0n,
+      releasedTotal: isSet(object.releasedTotal)
+        ? BigInt(object.releasedTotal)
+        : isSet(object.released_total)
+        ? BigInt(object.released_total)
+        : 0n,
       isClosed: isSet(object.isClosed)
         ? globalThis.Boolean(object.isClosed)
         : isSet(object.is_closed)
@@ -4498,8 +4505,8 @@ export const LeaseRelease: MessageFns<LeaseRelease> = {
     if (message.leaseId !== "") {
       obj.leaseId = message.leaseId;
     }
-    if (message.amount !== 0n) {
-      obj.amount = message.amount.toString();
+    if (message.releasedTotal !== 0n) {
+      obj.releasedTotal = message.releasedTotal.toString();
     }
     if (message.isClosed !== false) {
       obj.isClosed = message.isClosed;
@@ -4513,7 +4520,9 @@ export const LeaseRelease: MessageFns<LeaseRelease> = {
   fromPartial(object: DeepPartial<LeaseRelease>): LeaseRelease {
     const message = createBaseLeaseRelease();
     message.leaseId = object.leaseId ?? "";
-    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
+    message.releasedTotal = (object.releasedTotal !== undefined && object.releasedTotal !== null)
+      ? BigInt(object.releasedTotal)
+      : 0n;
     message.isClosed = object.isClosed ?? false;
     return message;
   },
