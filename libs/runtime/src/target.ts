@@ -1,0 +1,81 @@
+import type { ConfigDefinition, ConfigOf } from '@switchyard/config';
+import type { Clock, RandomSource } from '@switchyard/core';
+import type { EventLog } from '@switchyard/events';
+import type { AttemptTransport } from '@switchyard/grpc';
+import type { Port } from '@switchyard/proto';
+import type { Logger, Metrics } from '@switchyard/telemetry';
+import type { DynamicModule } from '@nestjs/common';
+import type { Pool } from 'pg';
+import type { TargetSchema } from './target-schema.js';
+
+export type TargetName = 'worker' | 'billing' | 'analytics' | 'router' | 'ingress';
+
+/** What the platform gives a target. Everything is built when it is first asked for, so a target pays for what it uses. */
+export interface TargetContext<Config> {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** A folder of this target's own, created. */
+  readonly dataDirectory: string;
+  /** Host name and process, stable while the process lives. */
+  readonly instanceId: string;
+  /** Connections whose search_path is the target's own schema. */
+  pool(): Pool;
+  readonly eventLog: EventLog;
+  /** The port's implementation in this process when its target runs here, else a gRPC client. Must be in `requires`. */
+  port<Shape>(port: Port<Shape>): Shape;
+  /** How attempts reach a worker: its runner in this process, else sessions over gRPC. */
+  attemptTransport(): AttemptTransport;
+  /** Turns readiness off when the process begins to drain, before anything is stopped. */
+  readonly shutdownSignal: AbortSignal;
+  /** Readiness of the whole process, for a target that serves its own `/readyz`. */
+  readiness(): ReadinessReport;
+}
+
+export interface TargetManifest<Definition extends ConfigDefinition<object> = ConfigDefinition<object>> {
+  readonly name: TargetName;
+  readonly config: Definition;
+  /** Its Postgres schema and migrations; undefined when it owns none. */
+  readonly schema?: TargetSchema | undefined;
+  /** The module has one provider per port, under `port.token`. */
+  readonly provides: readonly Port<unknown>[];
+  readonly requires: readonly Port<unknown>[];
+  /** Nest lifecycle hooks start and stop what the module holds. */
+  module(context: TargetContext<ConfigOf<Definition>>): DynamicModule;
+}
+
+/** A target whose config type is no longer of interest: what the list of targets holds. */
+export type Target = TargetManifest;
+
+export function defineTarget<Definition extends ConfigDefinition<object>>(manifest: TargetManifest<Definition>): Target {
+  return manifest as unknown as Target;
+}
+
+/** Token for `ReadinessCheck[]` of a module. */
+export const READINESS_CHECKS = Symbol.for('switchyard.readiness-checks');
+
+/** Token under which the worker's module provides its `AttemptTransport`. */
+export const ATTEMPT_TRANSPORT = Symbol.for('switchyard.attempt-transport');
+
+/** Token for `NativeGrpcService[]` (libs/grpc) of a module: services that handle raw gRPC calls, such as the worker's sessions. */
+export const NATIVE_GRPC_SERVICES = Symbol.for('switchyard.native-grpc-services');
+
+export interface ReadinessCheck {
+  readonly name: string;
+  check(): ReadinessState;
+}
+
+export interface ReadinessState {
+  readonly ready: boolean;
+  /** Works, but somebody should look. */
+  readonly degraded?: boolean;
+  readonly detail?: string;
+}
+
+export interface ReadinessReport {
+  readonly ready: boolean;
+  readonly degraded: boolean;
+  readonly checks: Readonly<Record<string, ReadinessState>>;
+}
