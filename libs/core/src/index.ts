@@ -1,3 +1,4 @@
+export * from './canonical/index.js';
 export * from './clock.js';
 export * from './ids.js';
 export * from './money.js';
