@@ -1,0 +1,107 @@
+/** Where a provider differs from its dialect. Plain data: a provider's manifest states it and cites the provider's page. */
+export interface DialectManifest {
+  readonly dialect: ProviderDialectName;
+  readonly openaiChat?: OpenaiChatDeviations | undefined;
+  readonly anthropicMessages?: AnthropicMessagesDeviations | undefined;
+  readonly gemini?: GeminiDeviations | undefined;
+}
+
+export const CLIENT_DIALECTS = ['openai-chat'] as const;
+export type ClientDialectName = (typeof CLIENT_DIALECTS)[number];
+
+export const PROVIDER_DIALECTS = ['openai-chat', 'anthropic-messages', 'gemini'] as const;
+export type ProviderDialectName = (typeof PROVIDER_DIALECTS)[number];
+
+/** What a client's request wants done; each client dialect offers some of them. */
+export type ApiType = 'chat' | 'completions' | 'embeddings';
+
+/**
+ * How a request for reasoning is written.
+ * - `effort`: `reasoning_effort` (OpenAI, xAI, Groq, Cerebras …)
+ * - `openrouter`: the `reasoning` object as it is
+ * - `enable-thinking`: `enable_thinking` and `thinking_budget` (Qwen, SiliconFlow)
+ * - `thinking-type`: `thinking: {type: enabled|disabled}` (Moonshot, DeepSeek, Z.AI, Novita)
+ * - `chat-template`: `chat_template_kwargs: {enable_thinking | thinking}` (vLLM, SGLang, NVIDIA NIM)
+ * - `reasoning-enabled`: `reasoning: {enabled}` (Together's hybrid models)
+ * - `prompt-mode`: `prompt_mode: "reasoning"` (Mistral's Magistral)
+ * - `think`: `think: boolean | effort` (Ollama)
+ * - `none`: cannot be asked for; a request for it becomes a warning
+ */
+export type ReasoningStyle = 'effort' | 'openrouter' | 'enable-thinking' | 'thinking-type' | 'chat-template' | 'reasoning-enabled' | 'prompt-mode' | 'think' | 'none';
+
+/** Every field absent = as OpenAI itself documents it. */
+export interface OpenaiChatDeviations {
+  /** Path after the base URL; default `/chat/completions`. */
+  readonly chatPath?: string | undefined;
+  /** Default `/embeddings`. */
+  readonly embeddingsPath?: string | undefined;
+  /** Default `max_completion_tokens` for OpenAI itself; nearly all others read `max_tokens`. */
+  readonly maxTokensField?: 'max_tokens' | 'max_completion_tokens' | undefined;
+  /** Parameters the provider answers with an error; they are dropped and reported. */
+  readonly refusedParameters?: readonly string[] | undefined;
+  /** Our name → the provider's, for example `seed` → `random_seed`. */
+  readonly renamedParameters?: Readonly<Record<string, string>> | undefined;
+  /** Constants sent with every chat request unless the client set the field. */
+  readonly addedParameters?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** Default `effort`; an endpoint's trait `reasoning_style` overrides. */
+  readonly reasoningStyle?: ReasoningStyle | undefined;
+  /** Efforts the provider takes; others move to the nearest. Default: all but `xhigh` and `max`. Trait `reasoning_efforts` (comma-separated) overrides. */
+  readonly reasoningEfforts?: readonly string[] | undefined;
+  /** How reasoning of earlier assistant messages is given back. Default `drop`. */
+  readonly reasoningHistory?: 'drop' | 'reasoning_content' | 'reasoning' | 'reasoning_details' | 'thinking-parts' | undefined;
+  /** `<think>…</think>` in the content is reasoning. */
+  readonly thinkTags?: boolean | undefined;
+  /** How usage is asked for in streams. Default `include-usage`; `always` = it comes unasked and the option is refused. */
+  readonly streamUsage?: 'include-usage' | 'always' | undefined;
+  /** Default `system`: send `developer` messages as `system`. */
+  readonly developerRole?: 'keep' | 'system' | undefined;
+  /** Default `prefix`: names go in front of the text. */
+  readonly nameField?: 'keep' | 'prefix' | undefined;
+  /** Default `url`; `base64` = the provider does not fetch pictures. */
+  readonly imageSource?: 'url' | 'base64' | undefined;
+  /** Default `json_schema`; `json_object` = a schema is sent as plain JSON mode with the schema in a system message. */
+  readonly structuredOutput?: 'json_schema' | 'json_object' | 'none' | undefined;
+  /** How a trailing assistant message is marked as one to continue. Default: not at all. */
+  readonly prefill?: 'plain' | 'prefix' | 'partial' | 'continue-final-message' | undefined;
+  /** Default `strip`; `keep` = takes Anthropic-style `cache_control`, `openai-breakpoint` = `prompt_cache_breakpoint`. */
+  readonly cacheControl?: 'strip' | 'keep' | 'openai-breakpoint' | undefined;
+  /** Characters of a tool call id; others are replaced by a stable hash. */
+  readonly toolCallIds?: 'any' | 'nine-alphanumerics' | undefined;
+  /** `total_tokens` counts reasoning beside `completion_tokens` (xAI). Found out from the sums when absent. */
+  readonly reasoningBesideCompletion?: boolean | undefined;
+  /** Error `code`/`type` of the provider → key of the error table, before the general mapping. */
+  readonly errorCodes?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface AnthropicMessagesDeviations {
+  /** Default `/messages`. */
+  readonly messagesPath?: string | undefined;
+  /** `anthropic-beta` header values sent with every request. */
+  readonly betas?: readonly string[] | undefined;
+  /** Output cap when the client and the endpoint name none; the API demands one. Default 4096. */
+  readonly defaultMaxTokens?: number | undefined;
+  /** Default: trait `reasoning_style` of the endpoint, else by model name. */
+  readonly thinkingStyle?: 'budget' | 'adaptive' | undefined;
+  /** Default `output_config`; `tool` for models without structured outputs. Trait `structured_output` overrides. */
+  readonly structuredOutput?: 'output_config' | 'tool' | undefined;
+}
+
+export interface GeminiDeviations {
+  /** Default: trait `reasoning_style` of the endpoint, else by model name. */
+  readonly thinkingStyle?: 'budget' | 'level' | undefined;
+  /** Default `/models/{model}`; Vertex differs. */
+  readonly modelPath?: string | undefined;
+  /** Default `responseJsonSchema`; `responseSchema` for hosts that know only the OpenAPI subset. */
+  readonly structuredOutput?: 'responseJsonSchema' | 'responseSchema' | undefined;
+}
+
+/** What a translation must know of the endpoint; the like-named fields of `worker.AttemptEndpoint`. */
+export interface EndpointFacts {
+  readonly providerModelId: string;
+  /** OpenRouter's parameter names. Empty: everything is passed. */
+  readonly supportedParameters: readonly string[];
+  readonly maxCompletionTokens?: number | undefined;
+  /** `reasoning_style`, `reasoning_mandatory`, `reasoning_efforts`, `structured_output` … */
+  readonly traits: Readonly<Record<string, string>>;
+  readonly inputModalities: readonly string[];
+}

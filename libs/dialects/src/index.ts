@@ -1,0 +1,2 @@
+export * from './client-dialect.js';
+export * from './dialect-manifest.js';
