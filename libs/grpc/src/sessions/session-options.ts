@@ -1,0 +1,37 @@
+import type { ChannelOptions } from '@grpc/grpc-js';
+
+/** What a session needs of a logger. */
+export interface SessionLogger {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+export const MEBIBYTE = 1024 * 1024;
+
+/** A start frame carries the client's whole body (32 MiB by default), and the rest of a message is small beside it. */
+const MAX_MESSAGE_BYTES = 64 * MEBIBYTE;
+
+export interface KeepaliveOptions {
+  /** A ping goes out after this much silence. */
+  readonly timeMs: number;
+  /** A connection whose ping stays unanswered for this long is dead. */
+  readonly timeoutMs: number;
+}
+
+export const DEFAULT_KEEPALIVE: KeepaliveOptions = { timeMs: 10_000, timeoutMs: 5_000 };
+
+/** Channel options for both sides of a session; half-open connections are found by pings. */
+export function sessionChannelOptions(keepalive: KeepaliveOptions = DEFAULT_KEEPALIVE): ChannelOptions {
+  return {
+    'grpc.keepalive_time_ms': keepalive.timeMs,
+    'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    // One session, one TCP connection: channels must not share theirs.
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_retries': 0,
+    // A session carries many answers; HTTP/2's 64 KiB default would make them wait for each other's acknowledgements.
+    'grpc-node.flow_control_window': 4 * MEBIBYTE,
+  };
+}

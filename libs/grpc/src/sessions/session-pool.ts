@@ -1,0 +1,214 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { credentials as grpcCredentials, type ChannelCredentials } from '@grpc/grpc-js';
+import { worker } from '@switchyard/proto';
+import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
+import { sessionChannelOptions, type KeepaliveOptions, type SessionLogger } from './session-options.js';
+import { WaitingStart } from './waiting-start.js';
+import { DRAINED, WorkerSession, type SessionState } from './worker-session.js';
+
+export interface SessionPoolOptions {
+  /** `host:port` of workers; each name may stand for many addresses. */
+  readonly addresses: readonly string[];
+  readonly logger: SessionLogger;
+  readonly credentials?: ChannelCredentials;
+  readonly sessionsPerAddress?: number;
+  readonly maxAttemptsPerSession?: number;
+  readonly resolveIntervalMs?: number;
+  /** How long an attempt may wait for a first session (a start-up, a worker that restarts). */
+  readonly startWaitMs?: number;
+  readonly maxWaitingStarts?: number;
+  readonly keepalive?: KeepaliveOptions;
+  /** Addresses of a host name; DNS by default. */
+  readonly resolve?: (host: string) => Promise<readonly string[]>;
+}
+
+export interface SessionStatus {
+  readonly address: string;
+  readonly state: SessionState;
+  readonly openAttempts: number;
+}
+
+const DEFAULTS = { sessionsPerAddress: 2, maxAttemptsPerSession: 2_000, resolveIntervalMs: 5_000, startWaitMs: 2_000, maxWaitingStarts: 1_000 };
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 5_000;
+const DRAINED_RETRY_MS = 500;
+
+/** A place for one session to an address: holds the current one and reopens it after a loss. */
+interface Slot {
+  readonly target: Target;
+  session: WorkerSession | undefined;
+  failures: number;
+  retryTimer: NodeJS.Timeout | undefined;
+}
+
+interface Target {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** The ingress's side of the sessions: an AttemptTransport over all workers that the configured names stand for. */
+export class SessionPool implements AttemptTransport {
+  private readonly slots = new Set<Slot>();
+  /** Sessions without a slot that still run attempts. */
+  private readonly retired = new Set<WorkerSession>();
+  private readonly waiting = new Set<WaitingStart>();
+  private resolveTimer: NodeJS.Timeout | undefined;
+  private isClosed = false;
+
+  constructor(private readonly options: SessionPoolOptions) {}
+
+  /** Resolves the names and begins to connect; does not wait for the connections. */
+  async open(): Promise<void> {
+    await this.resolveAll();
+  }
+
+  start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
+    const session = this.pick();
+    if (session !== undefined) return session.start(start, listener);
+    const waiting = new WaitingStart(start, listener, () => this.waiting.delete(waiting));
+    if (this.isClosed) waiting.refuse('this process is stopping');
+    else if (this.hasOpenSession()) waiting.refuse('all workers are at their limit of concurrent attempts');
+    else if (this.waiting.size >= (this.options.maxWaitingStarts ?? DEFAULTS.maxWaitingStarts)) waiting.refuse('no worker is connected');
+    else {
+      this.waiting.add(waiting);
+      waiting.refuseAfter(this.options.startWaitMs ?? DEFAULTS.startWaitMs, 'no worker is connected');
+    }
+    return waiting;
+  }
+
+  status(): SessionStatus[] {
+    return [...this.sessions()].map(({ address, state, openAttempts }) => ({ address, state, openAttempts }));
+  }
+
+  /** A session takes attempts now. */
+  get isReady(): boolean {
+    return this.hasOpenSession();
+  }
+
+  /** Hangs up everywhere; attempts that still run end with SESSION_LOST. */
+  close(): void {
+    this.isClosed = true;
+    clearTimeout(this.resolveTimer);
+    for (const waiting of this.waiting) waiting.refuse('this process is stopping');
+    for (const slot of this.slots) clearTimeout(slot.retryTimer);
+    for (const session of this.sessions()) session.close('this process is stopping');
+    this.slots.clear();
+  }
+
+  /** The open session with the fewest attempts. */
+  private pick(): WorkerSession | undefined {
+    let best: WorkerSession | undefined;
+    for (const { session } of this.slots) {
+      if (session?.state !== 'open' || session.isFull) continue;
+      if (best === undefined || session.openAttempts < best.openAttempts) best = session;
+    }
+    return best;
+  }
+
+  private hasOpenSession(): boolean {
+    for (const { session } of this.slots) if (session?.state === 'open') return true;
+    return false;
+  }
+
+  private *sessions(): Iterable<WorkerSession> {
+    for (const { session } of this.slots) if (session !== undefined) yield session;
+    yield* this.retired;
+  }
+
+  private async resolveAll(): Promise<void> {
+    const targets = (await Promise.all(this.options.addresses.map((name) => this.resolveName(name)))).flat();
+    if (this.isClosed) return;
+    this.follow(targets);
+    this.resolveTimer = setTimeout(() => void this.resolveAll(), this.options.resolveIntervalMs ?? DEFAULTS.resolveIntervalMs);
+    this.resolveTimer.unref();
+  }
+
+  /** A name that does not resolve now keeps the addresses it had. */
+  private async resolveName(name: string): Promise<Target[]> {
+    const { host, port } = splitAddress(name);
+    if (isIP(host) !== 0) return [{ name, address: joinAddress(host, port) }];
+    try {
+      const addresses = await (this.options.resolve ?? resolveByDns)(host);
+      if (addresses.length === 0) throw new Error(`${host} has no addresses`);
+      return addresses.map((address) => ({ name, address: joinAddress(address, port) }));
+    } catch (error) {
+      this.options.logger.warn('a worker name did not resolve; its last addresses stay in use', { name, error });
+      const known = new Map([...this.slots].filter(({ target }) => target.name === name).map(({ target }) => [target.address, target]));
+      return [...known.values()];
+    }
+  }
+
+  private follow(targets: readonly Target[]): void {
+    const wanted = new Map(targets.map((target) => [target.address, target]));
+    for (const slot of this.slots) {
+      if (!wanted.has(slot.target.address)) this.removeSlot(slot);
+      wanted.delete(slot.target.address);
+    }
+    for (const target of wanted.values()) {
+      for (let index = 0; index < (this.options.sessionsPerAddress ?? DEFAULTS.sessionsPerAddress); index++) {
+        const slot: Slot = { target, session: undefined, failures: 0, retryTimer: undefined };
+        this.slots.add(slot);
+        this.connect(slot);
+      }
+    }
+  }
+
+  private removeSlot(slot: Slot): void {
+    this.slots.delete(slot);
+    clearTimeout(slot.retryTimer);
+    if (slot.session === undefined) return;
+    this.retired.add(slot.session);
+    slot.session.retire();
+  }
+
+  private connect(slot: Slot): void {
+    const authority = slot.target.name;
+    slot.session = new WorkerSession({
+      address: slot.target.address,
+      credentials: this.options.credentials ?? grpcCredentials.createInsecure(),
+      channelOptions: { ...sessionChannelOptions(this.options.keepalive), 'grpc.default_authority': authority, 'grpc.ssl_target_name_override': splitAddress(authority).host },
+      maxAttempts: this.options.maxAttemptsPerSession ?? DEFAULTS.maxAttemptsPerSession,
+      logger: this.options.logger,
+      onStateChange: (session) => this.onStateChange(slot, session),
+    });
+  }
+
+  private onStateChange(slot: Slot, session: WorkerSession): void {
+    if (session.state === 'open') {
+      slot.failures = 0;
+      return this.startWaiting();
+    }
+    if (session.state !== 'closed') return;
+    this.retired.delete(session);
+    if (this.isClosed || !this.slots.has(slot)) return;
+    slot.session = undefined;
+    const delayMs = session.closeReason === DRAINED ? DRAINED_RETRY_MS : Math.min(FIRST_RETRY_MS * 2 ** slot.failures++, LONGEST_RETRY_MS);
+    this.options.logger.info('a worker session closed; it is opened again', { address: slot.target.address, reason: session.closeReason, delayMs });
+    slot.retryTimer = setTimeout(() => this.connect(slot), delayMs);
+    slot.retryTimer.unref();
+  }
+
+  private startWaiting(): void {
+    for (const waiting of this.waiting) {
+      const session = this.pick();
+      if (session === undefined) return;
+      waiting.startOn(session);
+    }
+  }
+}
+
+async function resolveByDns(host: string): Promise<string[]> {
+  const addresses = await lookup(host, { all: true });
+  return [...new Set(addresses.map(({ address }) => address))];
+}
+
+function splitAddress(name: string): { host: string; port: string } {
+  const match = /^\[?(.+?)\]?:(\d+)$/.exec(name);
+  if (!match) throw new Error(`"${name}" is not host:port`);
+  return { host: match[1]!, port: match[2]! };
+}
+
+function joinAddress(host: string, port: string): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}

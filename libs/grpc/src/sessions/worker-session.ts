@@ -1,0 +1,185 @@
+import { Client, type ChannelCredentials, type ClientDuplexStream, type ChannelOptions } from '@grpc/grpc-js';
+import { worker } from '@switchyard/proto';
+import { sessionLostEnd, type AttemptHandle, type AttemptListener } from './attempt-transport.js';
+import { FrameBatcher } from './frame-batcher.js';
+import { openSessionMethod } from './session-method.js';
+import { MEBIBYTE, type SessionLogger } from './session-options.js';
+
+/** Bodies of started attempts that may wait for the connection; more go to another session or are refused. */
+const MAX_PENDING_START_BYTES = 64 * MEBIBYTE;
+const MAX_REQUEST_ID = 0xffff_ffff;
+
+/** Close reason of a session that ended as planned. */
+export const DRAINED = 'drained';
+
+export type SessionState = 'connecting' | 'open' | 'draining' | 'closed';
+
+export interface WorkerSessionOptions {
+  /** `ip:port` to dial. */
+  readonly address: string;
+  readonly credentials: ChannelCredentials;
+  readonly channelOptions: ChannelOptions;
+  readonly maxAttempts: number;
+  readonly logger: SessionLogger;
+  /** Called when the state changed; `closed` is the last one. */
+  readonly onStateChange: (session: WorkerSession) => void;
+}
+
+/** One long-lived stream to one worker. It never reconnects: a broken one is `closed`, and its attempts ended SESSION_LOST. */
+export class WorkerSession {
+  private readonly client: Client;
+  private readonly call: ClientDuplexStream<worker.OpenSessionRequest, worker.OpenSessionResponse>;
+  private readonly attempts = new Map<number, SessionAttempt>();
+  private readonly batcher: FrameBatcher<worker.IngressFrame>;
+  private nextRequestId = 1;
+  private currentState: SessionState = 'connecting';
+  private lossReason = 'the connection closed';
+
+  constructor(private readonly options: WorkerSessionOptions) {
+    this.client = new Client(options.address, options.credentials, options.channelOptions);
+    const { path, requestSerialize, responseDeserialize } = openSessionMethod;
+    this.call = this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    this.batcher = new FrameBatcher<worker.IngressFrame>((frames, written) => this.call.write({ frames }, written));
+    this.call.on('metadata', () => this.changeState('connecting', 'open'));
+    this.call.on('data', (message: worker.OpenSessionResponse) => {
+      for (const frame of message.frames) this.receive(frame);
+    });
+    this.call.on('error', (error) => this.close(error.message));
+    this.call.on('end', () => this.close('the worker ended the session'));
+    this.call.on('close', () => this.close(this.lossReason));
+  }
+
+  get state(): SessionState {
+    return this.currentState;
+  }
+
+  get address(): string {
+    return this.options.address;
+  }
+
+  get openAttempts(): number {
+    return this.attempts.size;
+  }
+
+  /** Takes no new attempts although connected. */
+  get isFull(): boolean {
+    return this.attempts.size >= this.options.maxAttempts || this.batcher.pendingBytes >= MAX_PENDING_START_BYTES;
+  }
+
+  start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
+    const requestId = this.takeRequestId();
+    const attempt = new SessionAttempt(requestId, listener, this.batcher, this.options.logger);
+    this.attempts.set(requestId, attempt);
+    this.batcher.add({ requestId, frame: { $case: 'start', value: start } }, start.body.byteLength);
+    return attempt;
+  }
+
+  /** Lets running attempts end, then hangs up. */
+  retire(): void {
+    if (this.currentState === 'connecting') return this.close('not needed any more');
+    this.changeState('open', 'draining');
+    this.hangUpWhenIdle();
+  }
+
+  /** Hangs up now; what runs is lost. */
+  close(reason: string): void {
+    if (this.currentState === 'closed') return;
+    this.lossReason = reason;
+    this.currentState = 'closed';
+    this.batcher.close();
+    this.call.cancel();
+    this.client.close();
+    const attempts = [...this.attempts.values()];
+    this.attempts.clear();
+    for (const attempt of attempts) attempt.end(sessionLostEnd(`the connection to the worker was lost: ${reason}`));
+    this.options.onStateChange(this);
+  }
+
+  get closeReason(): string {
+    return this.lossReason;
+  }
+
+  private receive({ requestId, frame }: worker.WorkerFrame): void {
+    if (frame?.$case === 'draining') {
+      this.changeState('open', 'draining');
+      return this.hangUpWhenIdle();
+    }
+    const attempt = this.attempts.get(requestId);
+    if (frame === undefined || attempt === undefined) return;
+    if (frame.$case !== 'end') return attempt.receive(frame);
+    this.attempts.delete(requestId);
+    attempt.end(frame.value);
+    this.hangUpWhenIdle();
+  }
+
+  private hangUpWhenIdle(): void {
+    if (this.currentState !== 'draining' || this.attempts.size > 0) return;
+    this.close(DRAINED);
+  }
+
+  private changeState(from: SessionState, to: SessionState): void {
+    if (this.currentState !== from) return;
+    this.currentState = to;
+    this.options.onStateChange(this);
+  }
+
+  private takeRequestId(): number {
+    while (this.attempts.has(this.nextRequestId)) this.nextRequestId = (this.nextRequestId % MAX_REQUEST_ID) + 1;
+    const requestId = this.nextRequestId;
+    this.nextRequestId = (this.nextRequestId % MAX_REQUEST_ID) + 1;
+    return requestId;
+  }
+}
+
+type AttemptFrame = Exclude<NonNullable<worker.WorkerFrame['frame']>, { $case: 'draining' | 'end' }>;
+
+class SessionAttempt implements AttemptHandle {
+  private isOver = false;
+  private grantedBytes = 0;
+
+  constructor(
+    private readonly requestId: number,
+    private readonly listener: AttemptListener,
+    private readonly batcher: FrameBatcher<worker.IngressFrame>,
+    private readonly logger: SessionLogger,
+  ) {}
+
+  /** Grants of one turn travel as one frame. */
+  grant(bytes: number): void {
+    if (this.isOver || bytes <= 0) return;
+    if (this.grantedBytes === 0) queueMicrotask(() => this.sendGrant());
+    this.grantedBytes += bytes;
+  }
+
+  cancel(reason: string): void {
+    if (!this.isOver) this.batcher.add({ requestId: this.requestId, frame: { $case: 'cancel', value: { reason } } });
+  }
+
+  receive(frame: AttemptFrame): void {
+    this.guard(() => {
+      if (frame.$case === 'data') this.listener.onData(frame.value);
+      else if (frame.$case === 'headers') this.listener.onHeaders(frame.value);
+      else this.listener.onUsage(frame.value);
+    });
+  }
+
+  end(frame: worker.EndFrame): void {
+    this.isOver = true;
+    this.guard(() => this.listener.onEnd(frame));
+  }
+
+  /** One listener's bug must not end the other attempts of the session. */
+  private guard(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.logger.warn('an attempt listener threw', { error });
+    }
+  }
+
+  private sendGrant(): void {
+    const bytes = this.grantedBytes;
+    this.grantedBytes = 0;
+    if (!this.isOver) this.batcher.add({ requestId: this.requestId, frame: { $case: 'grant', value: { bytes: BigInt(bytes) } } });
+  }
+}
