@@ -1,0 +1,62 @@
+import { eventIdTimeMs } from '@switchyard/core';
+import { events } from '@switchyard/proto';
+import type { EventRecord } from './event-log.js';
+import { TOPICS } from './topics.js';
+
+/** A record for the log; `source` names the process that wrote the event, such as `switchyard/ingress/<instance>`. */
+export function encodeGenerationCompleted(event: events.GenerationCompleted, source: string): EventRecord {
+  return {
+    topic: TOPICS.generationCompleted,
+    key: event.generationId,
+    value: JSON.stringify(events.GenerationCompleted.toJSON(event)),
+    headers: envelope(event.eventId, TOPICS.generationCompleted, source, event.traceparent),
+  };
+}
+
+/** Unknown fields are ignored. Throws on text that is not JSON, or not an event. */
+export function decodeGenerationCompleted(value: string): events.GenerationCompleted {
+  const event = events.GenerationCompleted.fromJSON(parseObject(value));
+  requireIds(event.eventId, event.generationId);
+  return event;
+}
+
+/** As for generations; the key is the generation's id too. */
+export function encodeAttemptCompleted(event: events.AttemptCompleted, source: string): EventRecord {
+  return {
+    topic: TOPICS.attemptCompleted,
+    key: event.generationId,
+    value: JSON.stringify(events.AttemptCompleted.toJSON(event)),
+    headers: envelope(event.eventId, TOPICS.attemptCompleted, source, event.traceparent),
+  };
+}
+
+/** Unknown fields are ignored. Throws on text that is not JSON, or not an event. */
+export function decodeAttemptCompleted(value: string): events.AttemptCompleted {
+  const event = events.AttemptCompleted.fromJSON(parseObject(value));
+  requireIds(event.eventId, event.generationId);
+  return event;
+}
+
+/** CloudEvents attributes in Kafka's binary mode, and the trace that the event belongs to. */
+function envelope(eventId: string, type: string, source: string, traceparent: string): Record<string, string> {
+  const headers: Record<string, string> = {
+    ce_specversion: '1.0',
+    ce_id: eventId,
+    ce_source: source,
+    ce_type: type,
+    ce_time: new Date(eventIdTimeMs(eventId) ?? 0).toISOString(),
+    'content-type': 'application/json',
+  };
+  if (traceparent !== '') headers['traceparent'] = traceparent;
+  return headers;
+}
+
+function parseObject(value: string): object {
+  const parsed: unknown = JSON.parse(value);
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new TypeError('An event must be a JSON object.');
+  return parsed;
+}
+
+function requireIds(eventId: string, generationId: string): void {
+  if (eventId === '' || generationId === '') throw new TypeError('An event needs eventId and generationId.');
+}

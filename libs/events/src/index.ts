@@ -1,0 +1,6 @@
+export * from './dead-letter.js';
+export * from './event-codec.js';
+export * from './event-log.js';
+export * from './spool/spool-record.js';
+export * from './spool/spool.js';
+export * from './topics.js';

@@ -1,0 +1,65 @@
+import type { Clock } from '@switchyard/core';
+import type { Logger } from '@switchyard/telemetry';
+import type { EventLog, EventRecord } from '../event-log.js';
+import type { AcceptedRecord, SpoolRecord } from './spool-record.js';
+
+/** What the owner makes of records whose process died. Pure, and the same for the same input: a second crash repeats it, and consumers dedupe by event id. */
+export interface SpoolRecovery {
+  /** The events of a generation that was accepted and never ended: `gateway_failed`, and the estimated cost of its first attempt. */
+  endAbandoned(accepted: AcceptedRecord): readonly EventRecord[];
+  /** Flags a completed event whose delivery was never confirmed. */
+  flagUnconfirmed(event: EventRecord): EventRecord;
+}
+
+export interface SpoolOptions {
+  /** This process instance's own folder, directly below the root that all instances of a data directory share. */
+  readonly folder: string;
+  readonly eventLog: EventLog;
+  readonly recovery: SpoolRecovery;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Default 1 GiB. */
+  readonly maxBytes?: number;
+  /** Age of the oldest event not yet published at which the spool counts as full; default 24 h. */
+  readonly maxAgeMs?: number;
+  /** Size at which a new segment begins; default 16 MiB. */
+  readonly segmentBytes?: number;
+  /** Longest time from a write to its `fdatasync`; default 20. */
+  readonly syncWithinMs?: number;
+  /** How long a completed event waits for its delivered mark before it is published flagged; default 30 000. */
+  readonly deliveryHoldMs?: number;
+  /** How long `flushed()` waits for a disk that refuses, while the log may take the records directly; default 5 000. */
+  readonly writeWithinMs?: number;
+}
+
+export interface SpoolState {
+  /** Bytes in use of the bound, 0 … 1 and above. From 0.8 on readiness degrades. */
+  readonly usedShare: number;
+  /** At a bound: new paid work must be refused, running work may still write its end. */
+  readonly isFull: boolean;
+  /** False while the disk refuses writes. */
+  readonly isWritable: boolean;
+  readonly usedBytes: number;
+  /** Events in it that the log has not acknowledged. */
+  readonly unpublishedCount: number;
+  readonly oldestUnpublishedAgeMs: number;
+  /** Torn tails that were cut since this process opened the spool. */
+  readonly tornTailCount: number;
+}
+
+/** Single-writer spool of a process that publishes events (semantics: the page's §4). */
+export interface Spool {
+  /**
+   * Takes a record; it is written, with all others of this event-loop turn, by one system call at the turn's end. `accepted` throws
+   * `SwitchyardError` (503) when the spool is full or unwritable; the other kinds are always taken.
+   */
+  append(record: SpoolRecord): void;
+  /**
+   * Resolves when everything appended so far has been written (so that a killed process does not lose it) or, with a disk that refuses, acknowledged by
+   * the log. Rejects when neither came in time. Await it before the last bytes of an answer leave.
+   */
+  flushed(): Promise<void>;
+  state(): SpoolState;
+  /** Stops taking records, publishes what it can within the time, and gives the folder free. What is left is published by the next process. */
+  close(options: { readonly drainWithinMs: number }): Promise<{ readonly unpublishedCount: number }>;
+}

@@ -1,0 +1,7 @@
+export const TOPICS = {
+  generationCompleted: 'switchyard.generation-completed.v1',
+  attemptCompleted: 'switchyard.attempt-completed.v1',
+  deadLetter: 'switchyard.dead-letter.v1',
+} as const;
+
+export const ALL_TOPICS: readonly string[] = Object.values(TOPICS);

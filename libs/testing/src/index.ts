@@ -1,0 +1,3 @@
+export * from './capture-logger.js';
+export * from './eventually.js';
+export * from './time-and-chance.js';
