@@ -1,0 +1,82 @@
+import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { byteSize, checkConfig, ConfigError, defineConfig, durationMs, field, flag, integer, list, loadConfig, renderHelp, renderReference, renderValues, unknownVariables, type ConfigOf } from './index.js';
+
+const definition = defineConfig({
+  port: field({ env: 'SWITCHYARD_TEST_PORT', schema: integer({ min: 1, max: 65_535 }), default: 8080, description: 'Port to listen on.' }),
+  limit: field({ env: 'SWITCHYARD_TEST_LIMIT', schema: byteSize(), default: 1024, description: 'Largest body | and more.' }),
+  wait: field({ env: 'SWITCHYARD_TEST_WAIT', schema: durationMs(), default: 5000, description: 'How long.' }),
+  enabled: field({ env: 'SWITCHYARD_TEST_ENABLED', schema: flag(), default: false, description: 'Whether.' }),
+  names: field({ env: 'SWITCHYARD_TEST_NAMES', schema: list(), default: [], description: 'Which.' }),
+  database: field({ env: 'SWITCHYARD_TEST_DATABASE', schema: z.url(), description: 'Where.', secret: true }),
+  note: field({ env: 'SWITCHYARD_TEST_NOTE', schema: z.string().optional(), description: 'Anything.' }),
+});
+const required = { SWITCHYARD_TEST_DATABASE: 'postgres://user:hidden@host/db' };
+
+describe('loadConfig', () => {
+  it('takes defaults for unset and empty variables', () => {
+    const config: ConfigOf<typeof definition> = loadConfig(definition, { ...required, SWITCHYARD_TEST_PORT: '', SWITCHYARD_TEST_WAIT: '  ' });
+    expect(config).toEqual({ port: 8080, limit: 1024, wait: 5000, enabled: false, names: [], database: required.SWITCHYARD_TEST_DATABASE, note: undefined });
+  });
+
+  it('reads sizes, durations, booleans and lists', () => {
+    const config = loadConfig(definition, {
+      ...required,
+      SWITCHYARD_TEST_LIMIT: '32MiB',
+      SWITCHYARD_TEST_WAIT: '1.5s',
+      SWITCHYARD_TEST_ENABLED: 'On',
+      SWITCHYARD_TEST_NAMES: ' a, b ,,c',
+    });
+    expect(config).toMatchObject({ limit: 33_554_432, wait: 1500, enabled: true, names: ['a', 'b', 'c'] });
+  });
+
+  it.each([
+    ['250', 250],
+    ['250ms', 250],
+    ['10m', 600_000],
+    ['24h', 86_400_000],
+  ])('reads the duration %s', (text, expected) => {
+    expect(loadConfig(definition, { ...required, SWITCHYARD_TEST_WAIT: text }).wait).toBe(expected);
+  });
+
+  it('names every problem at once and no secret', () => {
+    const broken = { SWITCHYARD_TEST_PORT: '70000', SWITCHYARD_TEST_LIMIT: 'much', SWITCHYARD_TEST_ENABLED: 'maybe', SWITCHYARD_TEST_DATABASE: 'hidden password' };
+    const error = catchConfigError(() => loadConfig(definition, broken));
+    expect(error.problems.map((problem) => problem.env)).toEqual(['SWITCHYARD_TEST_PORT', 'SWITCHYARD_TEST_LIMIT', 'SWITCHYARD_TEST_ENABLED', 'SWITCHYARD_TEST_DATABASE']);
+    expect(error.message).toContain('SWITCHYARD_TEST_PORT ="70000" must be at most 65535');
+    expect(error.message).not.toContain('hidden password');
+  });
+
+  it('says what a missing required variable is for', () => {
+    expect(checkConfig([definition, definition], {})).toEqual([{ env: 'SWITCHYARD_TEST_DATABASE', message: 'is required: Where.' }]);
+  });
+
+  it('finds variables that nobody reads', () => {
+    expect(unknownVariables([definition], { SWITCHYARD_TEST_PORTS: '1', SWITCHYARD_TEST_PORT: '1', PATH: 'x' })).toEqual(['SWITCHYARD_TEST_PORTS']);
+  });
+});
+
+describe('rendering', () => {
+  const sections = [{ title: 'Test', definition }];
+
+  it('shows only what differs from the defaults, and no secret', () => {
+    const environment = { ...required, SWITCHYARD_TEST_PORT: '8080', SWITCHYARD_TEST_WAIT: '1s' };
+    expect(renderValues(sections, { onlyChanged: true, environment })).toBe('SWITCHYARD_TEST_WAIT=1s  # default 5000\nSWITCHYARD_TEST_DATABASE=<set>');
+  });
+
+  it('lists every variable in the help and in the reference', () => {
+    for (const text of [renderHelp(sections), renderReference(sections)]) {
+      for (const name of ['PORT', 'LIMIT', 'WAIT', 'ENABLED', 'NAMES', 'DATABASE', 'NOTE']) expect(text).toContain(`SWITCHYARD_TEST_${name}`);
+    }
+    expect(renderReference(sections)).toContain('| `SWITCHYARD_TEST_LIMIT` | size | `1024` | Largest body \\| and more. |');
+  });
+});
+
+function catchConfigError(action: () => unknown): ConfigError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+  }
+  throw new Error('no ConfigError was thrown');
+}

@@ -1,0 +1,80 @@
+import type { ConfigDefinition, ConfigFields, ConfigOf, Field } from './define-config.js';
+
+/** Variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ConfigProblem {
+  readonly env: string;
+  /** A sentence that never repeats a secret's value. */
+  readonly message: string;
+}
+
+/** Everything that is wrong, at once. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly ConfigProblem[]) {
+    super(`The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  ${problem.env} ${problem.message}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** The process's own environment. Nothing outside this library reads it. */
+export function processEnvironment(): Environment {
+  return process.env;
+}
+
+/** @throws ConfigError that names every problem of the definition. */
+export function loadConfig<Definition extends ConfigDefinition<object>>(definition: Definition, environment: Environment = processEnvironment()): ConfigOf<Definition> {
+  const { values, problems } = readConfig(definition, environment);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return values as ConfigOf<Definition>;
+}
+
+/** Problems of several definitions together; empty when all is well. */
+export function checkConfig(definitions: readonly ConfigDefinition<object>[], environment: Environment = processEnvironment()): ConfigProblem[] {
+  const seen = new Set<string>();
+  return definitions
+    .flatMap((definition) => readConfig(definition, environment).problems)
+    .filter((problem) => {
+      const text = `${problem.env} ${problem.message}`;
+      return !seen.has(text) && seen.add(text);
+    });
+}
+
+/** Variables of ours that nobody reads: most often a typing mistake. */
+export function unknownVariables(definitions: readonly ConfigDefinition<object>[], environment: Environment = processEnvironment()): string[] {
+  const known = new Set(definitions.flatMap((definition) => fieldsOf(definition).map(([, field]) => field.env)));
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('SWITCHYARD_') && environment[name] !== '' && !known.has(name))
+    .sort();
+}
+
+export function fieldsOf(definition: ConfigDefinition<object>): [string, Field<unknown>][] {
+  return Object.entries(definition.fields as ConfigFields);
+}
+
+/** What a field's variable holds; an empty one counts as unset. */
+export function rawValue(field: Field<unknown>, environment: Environment): string | undefined {
+  const text = environment[field.env];
+  return text === undefined || text.trim() === '' ? undefined : text;
+}
+
+function readConfig(definition: ConfigDefinition<object>, environment: Environment): { values: Record<string, unknown>; problems: ConfigProblem[] } {
+  const values: Record<string, unknown> = {};
+  const problems: ConfigProblem[] = [];
+  for (const [name, field] of fieldsOf(definition)) {
+    const text = rawValue(field, environment);
+    if (text === undefined && field.default !== undefined) {
+      values[name] = field.default;
+      continue;
+    }
+    const result = field.schema.safeParse(text);
+    if (result.success) values[name] = result.data;
+    else problems.push({ env: field.env, message: text === undefined ? `is required: ${field.description}` : complaint(field, text, result.error.issues[0]?.message) });
+  }
+  return { values, problems };
+}
+
+function complaint(field: Field<unknown>, text: string, message = 'is not valid'): string {
+  const value = field.secret ? '' : `="${text}" `;
+  return `${value}${message}`;
+}
