@@ -1,6 +1,7 @@
 export * from './canonical/index.js';
 export * from './clock.js';
 export * from './ids.js';
+export * from './model-id.js';
 export * from './money.js';
 export * from './price-schedule.js';
 export * from './usage.js';
