@@ -1,6 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { byteSize, checkConfig, ConfigError, defineConfig, durationMs, field, flag, integer, list, loadConfig, renderHelp, renderReference, renderValues, unknownVariables, type ConfigOf } from './index.js';
+import {
+  byteSize,
+  checkConfig,
+  ConfigError,
+  defineConfig,
+  durationMs,
+  field,
+  flag,
+  integer,
+  list,
+  loadConfig,
+  renderHelp,
+  renderReference,
+  renderValues,
+  unknownVariables,
+  type ConfigOf,
+} from './index.js';
 
 const definition = defineConfig({
   port: field({ env: 'SWITCHYARD_TEST_PORT', schema: integer({ min: 1, max: 65_535 }), default: 8080, description: 'Port to listen on.' }),
@@ -40,9 +56,19 @@ describe('loadConfig', () => {
   });
 
   it('names every problem at once and no secret', () => {
-    const broken = { SWITCHYARD_TEST_PORT: '70000', SWITCHYARD_TEST_LIMIT: 'much', SWITCHYARD_TEST_ENABLED: 'maybe', SWITCHYARD_TEST_DATABASE: 'hidden password' };
+    const broken = {
+      SWITCHYARD_TEST_PORT: '70000',
+      SWITCHYARD_TEST_LIMIT: 'much',
+      SWITCHYARD_TEST_ENABLED: 'maybe',
+      SWITCHYARD_TEST_DATABASE: 'hidden password',
+    };
     const error = catchConfigError(() => loadConfig(definition, broken));
-    expect(error.problems.map((problem) => problem.env)).toEqual(['SWITCHYARD_TEST_PORT', 'SWITCHYARD_TEST_LIMIT', 'SWITCHYARD_TEST_ENABLED', 'SWITCHYARD_TEST_DATABASE']);
+    expect(error.problems.map((problem) => problem.env)).toEqual([
+      'SWITCHYARD_TEST_PORT',
+      'SWITCHYARD_TEST_LIMIT',
+      'SWITCHYARD_TEST_ENABLED',
+      'SWITCHYARD_TEST_DATABASE',
+    ]);
     expect(error.message).toContain('SWITCHYARD_TEST_PORT ="70000" must be at most 65535');
     expect(error.message).not.toContain('hidden password');
   });

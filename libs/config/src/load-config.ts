@@ -12,7 +12,9 @@ export interface ConfigProblem {
 /** Everything that is wrong, at once. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly ConfigProblem[]) {
-    super(`The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  ${problem.env} ${problem.message}`).join('\n')}`);
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  ${problem.env} ${problem.message}`).join('\n')}`,
+    );
     this.name = 'ConfigError';
   }
 }
@@ -23,7 +25,10 @@ export function processEnvironment(): Environment {
 }
 
 /** @throws ConfigError that names every problem of the definition. */
-export function loadConfig<Definition extends ConfigDefinition<object>>(definition: Definition, environment: Environment = processEnvironment()): ConfigOf<Definition> {
+export function loadConfig<Definition extends ConfigDefinition<object>>(
+  definition: Definition,
+  environment: Environment = processEnvironment(),
+): ConfigOf<Definition> {
   const { values, problems } = readConfig(definition, environment);
   if (problems.length > 0) throw new ConfigError(problems);
   return values as ConfigOf<Definition>;
@@ -69,7 +74,11 @@ function readConfig(definition: ConfigDefinition<object>, environment: Environme
     }
     const result = field.schema.safeParse(text);
     if (result.success) values[name] = result.data;
-    else problems.push({ env: field.env, message: text === undefined ? `is required: ${field.description}` : complaint(field, text, result.error.issues[0]?.message) });
+    else
+      problems.push({
+        env: field.env,
+        message: text === undefined ? `is required: ${field.description}` : complaint(field, text, result.error.issues[0]?.message),
+      });
   }
   return { values, problems };
 }

@@ -1,12 +1,6 @@
-/**
- * Fields that a log line may carry. A closed list: what is not in it is dropped, so that neither secrets nor what people
- * wrote to a model can slip into a log.
- */
-export interface LogFields {
-  readonly [name: string]: unknown;
-}
+import type { LogFields } from './log-fields.js';
 
-/** Structured logger; the message is a short constant sentence, what varies goes into the fields. */
+/** Structured logger: the message is a short constant sentence, what varies goes into the fields. */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -16,3 +10,8 @@ export interface Logger {
   /** A logger that adds these fields to every line. */
   child(fields: LogFields): Logger;
 }
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export type LogFormat = 'json' | 'pretty';

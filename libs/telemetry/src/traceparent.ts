@@ -1,0 +1,21 @@
+/** W3C Trace Context, level 1 (https://www.w3.org/TR/trace-context/#traceparent-header). */
+export interface TraceContext {
+  /** 32 lower-case hex characters, not all zero. */
+  readonly traceId: string;
+  /** 16 lower-case hex characters, not all zero. */
+  readonly spanId: string;
+  readonly isSampled: boolean;
+}
+
+/** Undefined for anything that is not a valid header; later versions are read as far as version 0 reaches. */
+export function parseTraceparent(header: string | undefined): TraceContext | undefined {
+  const match = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(header?.trim() ?? '');
+  if (!match) return undefined;
+  const [, version, traceId, spanId, flags, rest] = match as unknown as [string, string, string, string, string, string?];
+  if (version === 'ff' || (version === '00' && rest !== undefined) || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
+  return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1 };
+}
+
+export function formatTraceparent(context: TraceContext): string {
+  return `00-${context.traceId}-${context.spanId}-${context.isSampled ? '01' : '00'}`;
+}
