@@ -308,7 +308,7 @@ export function leaseScopeKindToNumber(object: LeaseScopeKind): number {
 export interface Key {
   hash: string;
   name: string;
-  /** `sk-sy-v1-…abcd`: enough to recognise, not to use. */
+  /** `sk-sy-v1-...abcd`: enough to recognise, not to use. */
   label: string;
   kind: KeyKind;
   accountId: string;
@@ -338,7 +338,7 @@ export interface Key {
 
 export interface AccountFacts {
   accountId: string;
-  /** Credit ever granted reaches the threshold for the larger free-model quota. */
+  /** Credit ever bought (promotional grants aside) reaches the threshold for the larger free-model quota. */
   hasPurchased: boolean;
   /** Balance is below zero: even free models answer 402. */
   isNegative: boolean;
@@ -368,24 +368,42 @@ export interface ResolveKeyRequest {
 }
 
 export interface ResolveKeyResponse {
-  key: Key | undefined;
+  key:
+    | Key
+    | undefined;
+  /**
+   * The key is as of this number of the change stream or later. When the watcher has already passed it, a change may
+   * have gone by before the key was cached: resolve again.
+   */
   sequence: bigint;
 }
 
 export interface WatchKeysRequest {
+  /** Resume after this number: later changes are sent again. Absent: the stream begins now. */
+  afterSequence?: bigint | undefined;
 }
 
 export interface WatchKeysResponse {
+  /** Every change up to this number has been sent. */
   sequence: bigint;
-  /** Empty: a heartbeat. */
+  /** Keys as they are now, deleted ones included. Empty, like changed_accounts: a heartbeat. */
   changed: Key[];
   serverTimeMs: bigint;
+  /**
+   * This message covers the numbers after this one; it equals the `sequence` of the message before. In a stream's first
+   * message another value than the last seen `sequence` is a gap: drop the cache.
+   */
+  previousSequence: bigint;
+  /** Facts that hold for every key of the account. */
+  changedAccounts: AccountFacts[];
 }
 
 export interface CreateKeyRequest {
   accountId: string;
+  /** Empty: the account's default workspace. */
   workspaceId: string;
   name: string;
+  /** Unspecified means inference. */
   kind: KeyKind;
   limitPico?: bigint | undefined;
   limitReset: LimitReset;
@@ -409,12 +427,15 @@ export interface CreateKeyResponse {
 
 export interface ListKeysRequest {
   accountId: string;
+  /** Empty: every workspace of the account. */
   workspaceId: string;
   includeDisabled: boolean;
   offset: number;
+  /** 0 means 100; at most 1,000. */
   limit: number;
 }
 
+/** Newest first; deleted keys are never listed. */
 export interface ListKeysResponse {
   keys: KeyWithUsage[];
 }
@@ -436,7 +457,7 @@ export interface GetKeyResponse {
 export interface UpdateKeyRequest {
   accountId: string;
   hash: string;
-  /** Names of the fields below that are to change. */
+  /** Names of the fields below that are to change (`limit_pico`); a named field that is absent is cleared. */
   updateMask: string[];
   name: string;
   disabled: boolean;
@@ -468,7 +489,10 @@ export interface LeaseScope {
   accountId: string;
   /** Empty for account scopes. */
   keyHash: string;
-  /** Start of the window the lease counts in, by accept time; 0 for a credit or a lifetime limit. */
+  /**
+   * Start of the window the lease counts in, by accept time; 0 for a credit or a lifetime limit. Billing derives it from
+   * the accept time and the key's present reset; in requests it is only the caller's opinion.
+   */
   windowStartMs: bigint;
 }
 
@@ -476,7 +500,7 @@ export interface ScopeRequest {
   scope:
     | LeaseScope
     | undefined;
-  /** What the waiting reservation needs, in the scope's unit. */
+  /** What the waiting reservation needs, in the scope's unit. 0 asks for a grant ahead of need. */
   amountNeeded: bigint;
   /** The holder's own spend on this scope in the last 2 s. */
   recentSpend: bigint;
@@ -497,19 +521,24 @@ export interface AcquireLeasesRequest {
   /** Random id of the ingress process; a new one at each start. */
   holderId: string;
   epoch: bigint;
+  /** Random per call and kept in its retries: a repeated id gets the leases that were granted the first time. */
   requestId: string;
   scopes: ScopeRequest[];
   acceptTimeMs: bigint;
 }
 
 export interface AcquireLeasesResponse {
+  /** One per requested scope, in the request's order. A scope without a limit is granted too. */
   leases: Lease[];
   /** Set when a scope had too little: nothing was granted. */
   shortage: ScopeShortage | undefined;
 }
 
 export interface ScopeShortage {
-  scope: LeaseScope | undefined;
+  scope:
+    | LeaseScope
+    | undefined;
+  /** What could be granted now; 0 while an excess blocks the scope. */
   available: bigint;
   /** When the window ends, for scopes that refill; 0 otherwise. */
   resetTimeMs: bigint;
@@ -530,7 +559,7 @@ export interface LeaseRelease {
    * repeated or reordered call changes nothing, the largest total counts.
    */
   releasedTotal: bigint;
-  /** The holder will reserve nothing more from it. */
+  /** The holder will reserve nothing more from it; what running reservations leave over may still be given back. */
   isClosed: boolean;
 }
 
@@ -548,8 +577,12 @@ export interface WatchHolderResponse {
 }
 
 export interface LeaseRecall {
+  /**
+   * Give back everything that is not reserved, and answer each recall with one LeaseRelease of the lease, the total
+   * unchanged when nothing is free: billing stops waiting once every holder has answered.
+   */
   leaseId: string;
-  /** Give back everything that is not reserved. */
+  /** `shortage`, `limit_lowered` or `key_revoked`. */
   reason: string;
 }
 
@@ -561,6 +594,7 @@ export interface CloseEpochRequest {
 export interface CloseEpochResponse {
 }
 
+/** Repeating it has no effect: the first name stands. An empty id asks for a new one. */
 export interface CreateAccountRequest {
   accountId: string;
   name: string;
@@ -569,6 +603,21 @@ export interface CreateAccountRequest {
 export interface CreateAccountResponse {
   accountId: string;
   defaultWorkspaceId: string;
+}
+
+export interface UpdateAccountRequest {
+  accountId: string;
+  /** Names of the fields below that are to change; a named field that is absent is cleared. */
+  updateMask: string[];
+  requestsPerMinute?: bigint | undefined;
+  tokensPerMinute?: bigint | undefined;
+  zdr: boolean;
+  allowedProviders: string[];
+  ignoredProviders: string[];
+}
+
+export interface UpdateAccountResponse {
+  account: AccountFacts | undefined;
 }
 
 export interface GrantCreditRequest {
@@ -608,9 +657,12 @@ export interface VerifyLedgerRequest {
 }
 
 export interface VerifyLedgerResponse {
+  /** Empty when all is well; at most 100 per check. */
   differences: LedgerDifference[];
   transactionCount: bigint;
   entryCount: bigint;
+  /** Not wrong, but for people to look at: `late`, `underestimated`, `delivery_unconfirmed`, `usage_estimated`, abandoned leases. */
+  flagged: LedgerDifference[];
 }
 
 export interface LedgerDifference {
@@ -1838,11 +1890,17 @@ export const ResolveKeyResponse: MessageFns<ResolveKeyResponse> = {
 };
 
 function createBaseWatchKeysRequest(): WatchKeysRequest {
-  return {};
+  return { afterSequence: undefined };
 }
 
 export const WatchKeysRequest: MessageFns<WatchKeysRequest> = {
-  encode(_: WatchKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: WatchKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.afterSequence !== undefined) {
+      if (BigInt.asIntN(64, message.afterSequence) !== message.afterSequence) {
+        throw new globalThis.Error("value provided for field message.afterSequence of type int64 too large");
+      }
+      writer.uint32(8).int64(message.afterSequence);
+    }
     return writer;
   },
 
@@ -1859,6 +1917,14 @@ export const WatchKeysRequest: MessageFns<WatchKeysRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.afterSequence = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1871,26 +1937,38 @@ export const WatchKeysRequest: MessageFns<WatchKeysRequest> = {
     }
   },
 
-  fromJSON(_: any): WatchKeysRequest {
-    return {};
+  fromJSON(object: any): WatchKeysRequest {
+    return {
+      afterSequence: isSet(object.afterSequence)
+        ? BigInt(object.afterSequence)
+        : isSet(object.after_sequence)
+        ? BigInt(object.after_sequence)
+        : undefined,
+    };
   },
 
-  toJSON(_: WatchKeysRequest): unknown {
+  toJSON(message: WatchKeysRequest): unknown {
     const obj: any = {};
+    if (message.afterSequence !== undefined) {
+      obj.afterSequence = message.afterSequence.toString();
+    }
     return obj;
   },
 
   create(base?: DeepPartial<WatchKeysRequest>): WatchKeysRequest {
     return WatchKeysRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<WatchKeysRequest>): WatchKeysRequest {
+  fromPartial(object: DeepPartial<WatchKeysRequest>): WatchKeysRequest {
     const message = createBaseWatchKeysRequest();
+    message.afterSequence = (object.afterSequence !== undefined && object.afterSequence !== null)
+      ? BigInt(object.afterSequence)
+      : undefined;
     return message;
   },
 };
 
 function createBaseWatchKeysResponse(): WatchKeysResponse {
-  return { sequence: 0n, changed: [], serverTimeMs: 0n };
+  return { sequence: 0n, changed: [], serverTimeMs: 0n, previousSequence: 0n, changedAccounts: [] };
 }
 
 export const WatchKeysResponse: MessageFns<WatchKeysResponse> = {
@@ -1909,6 +1987,15 @@ export const WatchKeysResponse: MessageFns<WatchKeysResponse> = {
         throw new globalThis.Error("value provided for field message.serverTimeMs of type int64 too large");
       }
       writer.uint32(24).int64(message.serverTimeMs);
+    }
+    if (message.previousSequence !== 0n) {
+      if (BigInt.asIntN(64, message.previousSequence) !== message.previousSequence) {
+        throw new globalThis.Error("value provided for field message.previousSequence of type int64 too large");
+      }
+      writer.uint32(32).int64(message.previousSequence);
+    }
+    for (const v of message.changedAccounts) {
+      AccountFacts.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1950,6 +2037,22 @@ export const WatchKeysResponse: MessageFns<WatchKeysResponse> = {
             message.serverTimeMs = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.previousSequence = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.changedAccounts.push(AccountFacts.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1971,6 +2074,16 @@ export const WatchKeysResponse: MessageFns<WatchKeysResponse> = {
         : isSet(object.server_time_ms)
         ? BigInt(object.server_time_ms)
         : 0n,
+      previousSequence: isSet(object.previousSequence)
+        ? BigInt(object.previousSequence)
+        : isSet(object.previous_sequence)
+        ? BigInt(object.previous_sequence)
+        : 0n,
+      changedAccounts: globalThis.Array.isArray(object?.changedAccounts)
+        ? object.changedAccounts.map((e: any) => AccountFacts.fromJSON(e))
+        : globalThis.Array.isArray(object?.changed_accounts)
+        ? object.changed_accounts.map((e: any) => AccountFacts.fromJSON(e))
+        : [],
     };
   },
 
@@ -1985,6 +2098,12 @@ export const WatchKeysResponse: MessageFns<WatchKeysResponse> = {
     if (message.serverTimeMs !== 0n) {
       obj.serverTimeMs = message.serverTimeMs.toString();
     }
+    if (message.previousSequence !== 0n) {
+      obj.previousSequence = message.previousSequence.toString();
+    }
+    if (message.changedAccounts?.length) {
+      obj.changedAccounts = message.changedAccounts.map((e) => AccountFacts.toJSON(e));
+    }
     return obj;
   },
 
@@ -1998,6 +2117,10 @@ export const WatchKeysResponse: MessageFns<WatchKeysResponse> = {
     message.serverTimeMs = (object.serverTimeMs !== undefined && object.serverTimeMs !== null)
       ? BigInt(object.serverTimeMs)
       : 0n;
+    message.previousSequence = (object.previousSequence !== undefined && object.previousSequence !== null)
+      ? BigInt(object.previousSequence)
+      : 0n;
+    message.changedAccounts = object.changedAccounts?.map((e) => AccountFacts.fromPartial(e)) || [];
     return message;
   },
 };
@@ -5181,6 +5304,282 @@ export const CreateAccountResponse: MessageFns<CreateAccountResponse> = {
   },
 };
 
+function createBaseUpdateAccountRequest(): UpdateAccountRequest {
+  return {
+    accountId: "",
+    updateMask: [],
+    requestsPerMinute: undefined,
+    tokensPerMinute: undefined,
+    zdr: false,
+    allowedProviders: [],
+    ignoredProviders: [],
+  };
+}
+
+export const UpdateAccountRequest: MessageFns<UpdateAccountRequest> = {
+  encode(message: UpdateAccountRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accountId !== "") {
+      writer.uint32(10).string(message.accountId);
+    }
+    for (const v of message.updateMask) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.requestsPerMinute !== undefined) {
+      if (BigInt.asIntN(64, message.requestsPerMinute) !== message.requestsPerMinute) {
+        throw new globalThis.Error("value provided for field message.requestsPerMinute of type int64 too large");
+      }
+      writer.uint32(24).int64(message.requestsPerMinute);
+    }
+    if (message.tokensPerMinute !== undefined) {
+      if (BigInt.asIntN(64, message.tokensPerMinute) !== message.tokensPerMinute) {
+        throw new globalThis.Error("value provided for field message.tokensPerMinute of type int64 too large");
+      }
+      writer.uint32(32).int64(message.tokensPerMinute);
+    }
+    if (message.zdr !== false) {
+      writer.uint32(40).bool(message.zdr);
+    }
+    for (const v of message.allowedProviders) {
+      writer.uint32(50).string(v!);
+    }
+    for (const v of message.ignoredProviders) {
+      writer.uint32(58).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateAccountRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateAccountRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.updateMask.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.requestsPerMinute = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.tokensPerMinute = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.zdr = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.allowedProviders.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.ignoredProviders.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateAccountRequest {
+    return {
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
+      updateMask: globalThis.Array.isArray(object?.updateMask)
+        ? object.updateMask.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.update_mask)
+        ? object.update_mask.map((e: any) => globalThis.String(e))
+        : [],
+      requestsPerMinute: isSet(object.requestsPerMinute)
+        ? BigInt(object.requestsPerMinute)
+        : isSet(object.requests_per_minute)
+        ? BigInt(object.requests_per_minute)
+        : undefined,
+      tokensPerMinute: isSet(object.tokensPerMinute)
+        ? BigInt(object.tokensPerMinute)
+        : isSet(object.tokens_per_minute)
+        ? BigInt(object.tokens_per_minute)
+        : undefined,
+      zdr: isSet(object.zdr) ? globalThis.Boolean(object.zdr) : false,
+      allowedProviders: globalThis.Array.isArray(object?.allowedProviders)
+        ? object.allowedProviders.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.allowed_providers)
+        ? object.allowed_providers.map((e: any) => globalThis.String(e))
+        : [],
+      ignoredProviders: globalThis.Array.isArray(object?.ignoredProviders)
+        ? object.ignoredProviders.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.ignored_providers)
+        ? object.ignored_providers.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: UpdateAccountRequest): unknown {
+    const obj: any = {};
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
+    if (message.updateMask?.length) {
+      obj.updateMask = message.updateMask;
+    }
+    if (message.requestsPerMinute !== undefined) {
+      obj.requestsPerMinute = message.requestsPerMinute.toString();
+    }
+    if (message.tokensPerMinute !== undefined) {
+      obj.tokensPerMinute = message.tokensPerMinute.toString();
+    }
+    if (message.zdr !== false) {
+      obj.zdr = message.zdr;
+    }
+    if (message.allowedProviders?.length) {
+      obj.allowedProviders = message.allowedProviders;
+    }
+    if (message.ignoredProviders?.length) {
+      obj.ignoredProviders = message.ignoredProviders;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateAccountRequest>): UpdateAccountRequest {
+    return UpdateAccountRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateAccountRequest>): UpdateAccountRequest {
+    const message = createBaseUpdateAccountRequest();
+    message.accountId = object.accountId ?? "";
+    message.updateMask = object.updateMask?.map((e) => e) || [];
+    message.requestsPerMinute = (object.requestsPerMinute !== undefined && object.requestsPerMinute !== null)
+      ? BigInt(object.requestsPerMinute)
+      : undefined;
+    message.tokensPerMinute = (object.tokensPerMinute !== undefined && object.tokensPerMinute !== null)
+      ? BigInt(object.tokensPerMinute)
+      : undefined;
+    message.zdr = object.zdr ?? false;
+    message.allowedProviders = object.allowedProviders?.map((e) => e) || [];
+    message.ignoredProviders = object.ignoredProviders?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateAccountResponse(): UpdateAccountResponse {
+  return { account: undefined };
+}
+
+export const UpdateAccountResponse: MessageFns<UpdateAccountResponse> = {
+  encode(message: UpdateAccountResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== undefined) {
+      AccountFacts.encode(message.account, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateAccountResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateAccountResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = AccountFacts.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateAccountResponse {
+    return { account: isSet(object.account) ? AccountFacts.fromJSON(object.account) : undefined };
+  },
+
+  toJSON(message: UpdateAccountResponse): unknown {
+    const obj: any = {};
+    if (message.account !== undefined) {
+      obj.account = AccountFacts.toJSON(message.account);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateAccountResponse>): UpdateAccountResponse {
+    return UpdateAccountResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateAccountResponse>): UpdateAccountResponse {
+    const message = createBaseUpdateAccountResponse();
+    message.account = (object.account !== undefined && object.account !== null)
+      ? AccountFacts.fromPartial(object.account)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseGrantCreditRequest(): GrantCreditRequest {
   return { accountId: "", amountPico: 0n, idempotencyKey: "", description: "", isPromotional: false };
 }
@@ -5810,7 +6209,7 @@ export const VerifyLedgerRequest: MessageFns<VerifyLedgerRequest> = {
 };
 
 function createBaseVerifyLedgerResponse(): VerifyLedgerResponse {
-  return { differences: [], transactionCount: 0n, entryCount: 0n };
+  return { differences: [], transactionCount: 0n, entryCount: 0n, flagged: [] };
 }
 
 export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
@@ -5829,6 +6228,9 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
         throw new globalThis.Error("value provided for field message.entryCount of type int64 too large");
       }
       writer.uint32(24).int64(message.entryCount);
+    }
+    for (const v of message.flagged) {
+      LedgerDifference.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -5870,6 +6272,14 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
             message.entryCount = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.flagged.push(LedgerDifference.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5897,6 +6307,9 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
         : isSet(object.entry_count)
         ? BigInt(object.entry_count)
         : 0n,
+      flagged: globalThis.Array.isArray(object?.flagged)
+        ? object.flagged.map((e: any) => LedgerDifference.fromJSON(e))
+        : [],
     };
   },
 
@@ -5910,6 +6323,9 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
     }
     if (message.entryCount !== 0n) {
       obj.entryCount = message.entryCount.toString();
+    }
+    if (message.flagged?.length) {
+      obj.flagged = message.flagged.map((e) => LedgerDifference.toJSON(e));
     }
     return obj;
   },
@@ -5926,6 +6342,7 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
     message.entryCount = (object.entryCount !== undefined && object.entryCount !== null)
       ? BigInt(object.entryCount)
       : 0n;
+    message.flagged = object.flagged?.map((e) => LedgerDifference.fromPartial(e)) || [];
     return message;
   },
 };
@@ -6226,7 +6643,11 @@ export const KeyServiceClient = makeGenericClientConstructor(
 /** Durable grants of money, requests and tokens to the ingresses that spend them. */
 export type LeaseServiceService = typeof LeaseServiceService;
 export const LeaseServiceService = {
-  /** All scopes or none, in one transaction. RESOURCE_EXHAUSTED names the scope that has too little. */
+  /**
+   * All scopes or none, in one transaction. Too little is not an error: the answer's `shortage` names the scope. Before
+   * it says so, billing recalls unreserved amounts from other holders and waits up to 1 s for them, so callers wait at
+   * least 2 s. NOT_FOUND: no such account or key. FAILED_PRECONDITION: the epoch is closed or a newer one is in use.
+   */
   acquireLeases: {
     path: "/switchyard.billing.v1.LeaseService/AcquireLeases" as const,
     requestStream: false as const,
@@ -6248,7 +6669,10 @@ export const LeaseServiceService = {
       Buffer.from(ReleaseLeasesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReleaseLeasesResponse => ReleaseLeasesResponse.decode(value),
   },
-  /** Heartbeats with billing's clock, and recalls of unreserved money. */
+  /**
+   * Heartbeats with billing's clock every 500 ms, and recalls of unreserved amounts. A holder counts as live while it
+   * has this stream (or called AcquireLeases in the last 3 s); only live holders are waited for.
+   */
   watchHolder: {
     path: "/switchyard.billing.v1.LeaseService/WatchHolder" as const,
     requestStream: false as const,
@@ -6258,7 +6682,10 @@ export const LeaseServiceService = {
     responseSerialize: (value: WatchHolderResponse): Buffer => Buffer.from(WatchHolderResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchHolderResponse => WatchHolderResponse.decode(value),
   },
-  /** The holder's spool of an epoch was read to its end: nothing else of it will come. */
+  /**
+   * The holder's spool of an epoch was read to its end and published: nothing else of it will come. Fences the epoch at
+   * once; what is still held returns when the events published before were consumed. Safe to repeat.
+   */
   closeEpoch: {
     path: "/switchyard.billing.v1.LeaseService/CloseEpoch" as const,
     requestStream: false as const,
@@ -6271,18 +6698,32 @@ export const LeaseServiceService = {
 } as const;
 
 export interface LeaseServiceServer extends UntypedServiceImplementation {
-  /** All scopes or none, in one transaction. RESOURCE_EXHAUSTED names the scope that has too little. */
+  /**
+   * All scopes or none, in one transaction. Too little is not an error: the answer's `shortage` names the scope. Before
+   * it says so, billing recalls unreserved amounts from other holders and waits up to 1 s for them, so callers wait at
+   * least 2 s. NOT_FOUND: no such account or key. FAILED_PRECONDITION: the epoch is closed or a newer one is in use.
+   */
   acquireLeases: handleUnaryCall<AcquireLeasesRequest, AcquireLeasesResponse>;
   /** Gives back what was never reserved. */
   releaseLeases: handleUnaryCall<ReleaseLeasesRequest, ReleaseLeasesResponse>;
-  /** Heartbeats with billing's clock, and recalls of unreserved money. */
+  /**
+   * Heartbeats with billing's clock every 500 ms, and recalls of unreserved amounts. A holder counts as live while it
+   * has this stream (or called AcquireLeases in the last 3 s); only live holders are waited for.
+   */
   watchHolder: handleServerStreamingCall<WatchHolderRequest, WatchHolderResponse>;
-  /** The holder's spool of an epoch was read to its end: nothing else of it will come. */
+  /**
+   * The holder's spool of an epoch was read to its end and published: nothing else of it will come. Fences the epoch at
+   * once; what is still held returns when the events published before were consumed. Safe to repeat.
+   */
   closeEpoch: handleUnaryCall<CloseEpochRequest, CloseEpochResponse>;
 }
 
 export interface LeaseServiceClient extends Client {
-  /** All scopes or none, in one transaction. RESOURCE_EXHAUSTED names the scope that has too little. */
+  /**
+   * All scopes or none, in one transaction. Too little is not an error: the answer's `shortage` names the scope. Before
+   * it says so, billing recalls unreserved amounts from other holders and waits up to 1 s for them, so callers wait at
+   * least 2 s. NOT_FOUND: no such account or key. FAILED_PRECONDITION: the epoch is closed or a newer one is in use.
+   */
   acquireLeases(
     request: AcquireLeasesRequest,
     callback: (error: ServiceError | null, response: AcquireLeasesResponse) => void,
@@ -6314,14 +6755,20 @@ export interface LeaseServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReleaseLeasesResponse) => void,
   ): ClientUnaryCall;
-  /** Heartbeats with billing's clock, and recalls of unreserved money. */
+  /**
+   * Heartbeats with billing's clock every 500 ms, and recalls of unreserved amounts. A holder counts as live while it
+   * has this stream (or called AcquireLeases in the last 3 s); only live holders are waited for.
+   */
   watchHolder(request: WatchHolderRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchHolderResponse>;
   watchHolder(
     request: WatchHolderRequest,
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchHolderResponse>;
-  /** The holder's spool of an epoch was read to its end: nothing else of it will come. */
+  /**
+   * The holder's spool of an epoch was read to its end and published: nothing else of it will come. Fences the epoch at
+   * once; what is still held returns when the events published before were consumed. Safe to repeat.
+   */
   closeEpoch(
     request: CloseEpochRequest,
     callback: (error: ServiceError | null, response: CloseEpochResponse) => void,
@@ -6360,6 +6807,17 @@ export const AccountServiceService = {
       Buffer.from(CreateAccountResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateAccountResponse => CreateAccountResponse.decode(value),
   },
+  updateAccount: {
+    path: "/switchyard.billing.v1.AccountService/UpdateAccount" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateAccountRequest): Buffer => Buffer.from(UpdateAccountRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateAccountRequest => UpdateAccountRequest.decode(value),
+    responseSerialize: (value: UpdateAccountResponse): Buffer =>
+      Buffer.from(UpdateAccountResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateAccountResponse => UpdateAccountResponse.decode(value),
+  },
+  /** Covers what the account owes first. NOT_FOUND: no such account. */
   grantCredit: {
     path: "/switchyard.billing.v1.AccountService/GrantCredit" as const,
     requestStream: false as const,
@@ -6382,6 +6840,8 @@ export const AccountServiceService = {
 
 export interface AccountServiceServer extends UntypedServiceImplementation {
   createAccount: handleUnaryCall<CreateAccountRequest, CreateAccountResponse>;
+  updateAccount: handleUnaryCall<UpdateAccountRequest, UpdateAccountResponse>;
+  /** Covers what the account owes first. NOT_FOUND: no such account. */
   grantCredit: handleUnaryCall<GrantCreditRequest, GrantCreditResponse>;
   getCredits: handleUnaryCall<GetCreditsRequest, GetCreditsResponse>;
 }
@@ -6402,6 +6862,22 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CreateAccountResponse) => void,
   ): ClientUnaryCall;
+  updateAccount(
+    request: UpdateAccountRequest,
+    callback: (error: ServiceError | null, response: UpdateAccountResponse) => void,
+  ): ClientUnaryCall;
+  updateAccount(
+    request: UpdateAccountRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UpdateAccountResponse) => void,
+  ): ClientUnaryCall;
+  updateAccount(
+    request: UpdateAccountRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UpdateAccountResponse) => void,
+  ): ClientUnaryCall;
+  /** Covers what the account owes first. NOT_FOUND: no such account. */
   grantCredit(
     request: GrantCreditRequest,
     callback: (error: ServiceError | null, response: GrantCreditResponse) => void,
