@@ -1,0 +1,49 @@
+import { SwitchyardError } from '@switchyard/errors';
+
+export type JsonObject = Record<string, unknown>;
+
+/**
+ * Parses a request body that must be one JSON object, nested at most `maxNestingDepth` deep.
+ * @throws SwitchyardError `invalid_request`
+ */
+export function parseJsonObject(body: Uint8Array | string, maxNestingDepth: number): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(typeof body === 'string' ? body : decodeUtf8(body));
+  } catch {
+    // The parser's own message quotes the body, which may be a prompt.
+    throw new SwitchyardError(
+      'invalid_request',
+      body.length === 0 ? 'The request body is empty; expected a JSON object' : 'The request body is not valid JSON',
+    );
+  }
+  if (!isObject(value)) throw new SwitchyardError('invalid_request', 'The request body must be a JSON object');
+  if (isDeeperThan(value, maxNestingDepth)) {
+    throw new SwitchyardError('invalid_request', `The request body is nested more than ${maxNestingDepth} levels deep`);
+  }
+  return value;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function decodeUtf8(body: Uint8Array): string {
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+}
+
+/** Recursion stops at the bound, so a hostile body cannot exhaust the stack. */
+function isDeeperThan(container: object, levels: number): boolean {
+  if (levels === 0) return true;
+  if (Array.isArray(container)) {
+    for (const item of container) {
+      if (typeof item === 'object' && item !== null && isDeeperThan(item, levels - 1)) return true;
+    }
+    return false;
+  }
+  for (const key in container) {
+    const item = (container as JsonObject)[key];
+    if (typeof item === 'object' && item !== null && isDeeperThan(item, levels - 1)) return true;
+  }
+  return false;
+}
