@@ -1,0 +1,22 @@
+import type { billing } from '@switchyard/proto';
+
+/** Header names in lower case, as Node gives them. */
+export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** A key that may be used now: known, enabled, not expired. */
+export interface AuthenticatedKey {
+  readonly key: billing.Key;
+  /** Verified earlier, while billing can no longer be asked. */
+  readonly isStale: boolean;
+}
+
+export interface Authenticator {
+  /**
+   * The key of `Authorization: Bearer …`.
+   * @throws SwitchyardError `authentication` (missing, unknown, disabled or expired key), `gateway_unavailable` (billing cannot be asked)
+   */
+  authenticate(headers: RequestHeaders): Promise<AuthenticatedKey>;
+}
+
+/** Injection token of the `Authenticator`. */
+export const AUTHENTICATOR = Symbol.for('switchyard.ingress.authenticator');
