@@ -133,8 +133,10 @@ class ServedSession {
   }
 
   private passWindows(): void {
-    for (const attempt of this.attempts.values()) {
+    for (const [requestId, attempt] of [...this.attempts]) {
       if (this.isCongested) return;
+      // Whoever got its turn goes to the end of the queue.
+      if (this.attempts.delete(requestId)) this.attempts.set(requestId, attempt);
       attempt.passWindow();
     }
   }
