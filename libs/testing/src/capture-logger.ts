@@ -20,5 +20,11 @@ function loggerInto(lines: CapturedLine[], base: LogFields): Logger {
   const write = (level: CapturedLine['level']) => (message: string, fields?: LogFields) => {
     lines.push({ level, message, fields: { ...base, ...fields } });
   };
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error'), child: (fields) => loggerInto(lines, { ...base, ...fields }) };
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => loggerInto(lines, { ...base, ...fields }),
+  };
 }

@@ -1,3 +1,4 @@
 export * from './capture-logger.js';
 export * from './eventually.js';
+export * from './test-postgres.js';
 export * from './time-and-chance.js';

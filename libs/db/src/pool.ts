@@ -1,0 +1,59 @@
+import type { Logger } from '@switchyard/telemetry';
+import pg from 'pg';
+
+export interface PoolOptions {
+  /** Becomes the search_path of every connection. */
+  readonly schema?: string;
+  /** Most connections; default 10. */
+  readonly max?: number;
+  /** Default 30 000. */
+  readonly statementTimeoutMs?: number;
+  /** Longest wait for a free or new connection; default 5 000. */
+  readonly connectTimeoutMs?: number;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName?: string;
+  /** Told about idle connections that broke; they are replaced when next needed. */
+  readonly logger?: Logger;
+}
+
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+
+/** A bounded pool. `int8` comes as `bigint`, `numeric` as text: money never passes through a float. */
+export function createPool(url: string, options: PoolOptions = {}): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max: options.max ?? 10, ...connectionSettings(options) });
+  pool.on('error', (error) => options.logger?.warn('An idle database connection broke.', { error }));
+  return pool;
+}
+
+/** A connection of its own, for what must not share one: LISTEN and session locks. The caller connects and ends it. */
+export function createClient(url: string, options: PoolOptions = {}): pg.Client {
+  return new pg.Client({ connectionString: url, ...connectionSettings(options) });
+}
+
+function connectionSettings(options: PoolOptions): pg.ClientConfig {
+  return {
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    application_name: options.applicationName ?? 'switchyard',
+    keepAlive: true,
+    types: { getTypeParser: typeParser },
+    ...(options.schema === undefined ? {} : { options: `-c search_path=${requireSchemaName(options.schema)}` }),
+  };
+}
+
+/** A schema's name is written into SQL and connection options, so only plain lower-case names are taken. */
+export function requireSchemaName(name: string): string {
+  if (!/^[a-z][a-z0-9_]{0,62}$/.test(name)) throw new TypeError(`Not a schema name: ${JSON.stringify(name)}.`);
+  return name;
+}
+
+const parseInt8Array = (text: string): bigint[] => text.slice(1, -1).split(',').filter(Boolean).map(BigInt);
+
+const typeParser: pg.CustomTypesConfig['getTypeParser'] = (typeId, format) => {
+  if (format !== 'binary') {
+    if (typeId === INT8) return BigInt;
+    if (typeId === INT8_ARRAY) return parseInt8Array;
+  }
+  return pg.types.getTypeParser(typeId, format);
+};

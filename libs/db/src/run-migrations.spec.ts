@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startTestPostgres, type TestPostgres } from '@switchyard/testing';
+import type { MigrationInterface, QueryRunner } from './migration.js';
+import { createPool } from './pool.js';
+import { readSchemaVersion, runMigrations } from './run-migrations.js';
+
+class CreateStation1760000000001 implements MigrationInterface {
+  name = 'CreateStation1760000000001';
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('CREATE TABLE station (id bigint PRIMARY KEY, distance numeric(20, 3))');
+    await runner.query('SELECT pg_sleep(0.05)');
+  }
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP TABLE station');
+  }
+}
+
+class AddPlatform1760000000002 implements MigrationInterface {
+  name = 'AddPlatform1760000000002';
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE station ADD COLUMN platform text');
+  }
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE station DROP COLUMN platform');
+  }
+}
+
+class BreakHalfWay1760000000003 implements MigrationInterface {
+  name = 'BreakHalfWay1760000000003';
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('CREATE TABLE half_way (id bigint)');
+    await runner.query('SELECT 1 / 0');
+  }
+  async down(): Promise<void> {}
+}
+
+describe('runMigrations', () => {
+  let postgres: TestPostgres;
+  beforeAll(async () => {
+    postgres = await startTestPostgres();
+  });
+  afterAll(() => postgres.close());
+
+  it('applies each migration once however many replicas race, in order, inside the schema', async () => {
+    const schema = { name: 'race', migrations: [AddPlatform1760000000002, CreateStation1760000000001] };
+    const reports = await Promise.all([1, 2, 3].map(() => runMigrations(postgres.url, schema)));
+    expect(reports.map((report) => report.applied.length).sort()).toEqual([0, 0, 2]);
+    expect(reports.find((report) => report.applied.length > 0)?.applied).toEqual(['CreateStation1760000000001', 'AddPlatform1760000000002']);
+    const pool = createPool(postgres.url);
+    const { rows } = await pool.query(`SELECT table_schema FROM information_schema.tables WHERE table_name = 'station'`);
+    expect(rows).toEqual([{ table_schema: 'race' }]);
+    await pool.end();
+  });
+
+  it('tells readiness what is missing, before the schema exists and after part of it', async () => {
+    const whole = { name: 'version', migrations: [CreateStation1760000000001, AddPlatform1760000000002] };
+    const pool = createPool(postgres.url);
+    expect(await readSchemaVersion(pool, whole)).toEqual({ isCurrent: false, missing: ['CreateStation1760000000001', 'AddPlatform1760000000002'], newest: '' });
+    await runMigrations(postgres.url, { name: 'version', migrations: [CreateStation1760000000001] });
+    expect(await readSchemaVersion(pool, whole)).toEqual({ isCurrent: false, missing: ['AddPlatform1760000000002'], newest: 'CreateStation1760000000001' });
+    await runMigrations(postgres.url, whole);
+    expect(await readSchemaVersion(pool, whole)).toEqual({ isCurrent: true, missing: [], newest: 'AddPlatform1760000000002' });
+    await pool.end();
+  });
+
+  it('leaves nothing of a migration that fails, keeps those before it, and can be run again', async () => {
+    const broken = { name: 'broken', migrations: [CreateStation1760000000001, BreakHalfWay1760000000003] };
+    await expect(runMigrations(postgres.url, broken)).rejects.toThrow(/division by zero/);
+    const pool = createPool(postgres.url);
+    expect(await readSchemaVersion(pool, broken)).toMatchObject({ missing: ['BreakHalfWay1760000000003'] });
+    const { rows } = await pool.query(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'broken' AND table_name = 'half_way'`);
+    expect(rows).toEqual([]);
+    await expect(runMigrations(postgres.url, { ...broken, migrations: [CreateStation1760000000001] })).resolves.toEqual({ applied: [] });
+    await pool.end();
+  });
+
+  it('refuses a schema name that would need quoting', async () => {
+    await expect(runMigrations(postgres.url, { name: 'a"; DROP', migrations: [] })).rejects.toThrow(/Not a schema name/);
+  });
+});

@@ -1,0 +1,86 @@
+import pg from 'pg';
+import { DataSource, type Logger as TypeOrmLogger } from 'typeorm';
+import type { DatabaseSchema } from './migration.js';
+import { createClient, requireSchemaName } from './pool.js';
+
+export interface MigrationReport {
+  /** Names of what this call applied, in order. */
+  readonly applied: readonly string[];
+}
+
+export interface SchemaVersion {
+  /** All migrations that this program knows are applied (newer ones of a later program may be too). */
+  readonly isCurrent: boolean;
+  readonly missing: readonly string[];
+  /** Name of the newest applied migration, empty when there is none. */
+  readonly newest: string;
+}
+
+const MIGRATION_TABLE = 'schema_migration';
+const LOCK_WAIT_MS = 120_000;
+const MIGRATION_TIMEOUT_MS = 600_000;
+
+/** The caller logs what the report or the error says. */
+const SILENT: TypeOrmLogger = { logQuery() {}, logQueryError() {}, logQuerySlow() {}, logSchemaBuild() {}, logMigration() {}, log() {} };
+
+/**
+ * Creates the schema and applies what is missing, each migration in its own transaction. Replicas may race: one works, the others wait (two minutes at
+ * most) and then find nothing to do.
+ */
+export async function runMigrations(url: string, schema: DatabaseSchema): Promise<MigrationReport> {
+  const name = requireSchemaName(schema.name);
+  const lock = createClient(url, { applicationName: `switchyard migrate ${name}`, statementTimeoutMs: LOCK_WAIT_MS });
+  await lock.connect();
+  try {
+    await lock.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`switchyard migrations of ${name}`]);
+    await lock.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
+    return await applyMissing(url, schema);
+  } finally {
+    await lock.end();
+  }
+}
+
+async function applyMissing(url: string, schema: DatabaseSchema): Promise<MigrationReport> {
+  const dataSource = new DataSource({
+    type: 'postgres',
+    url,
+    schema: schema.name,
+    applicationName: `switchyard migrate ${schema.name}`,
+    poolSize: 1,
+    migrations: [...schema.migrations],
+    migrationsTableName: MIGRATION_TABLE,
+    migrationsTransactionMode: 'each',
+    installExtensions: false,
+    logger: SILENT,
+    extra: { options: `-c search_path=${schema.name}`, statement_timeout: MIGRATION_TIMEOUT_MS },
+  });
+  await dataSource.initialize();
+  try {
+    const applied = await dataSource.runMigrations();
+    return { applied: applied.map((migration) => migration.name) };
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
+/** What readiness asks: is the schema as new as this program? */
+export async function readSchemaVersion(pool: pg.Pool, schema: DatabaseSchema): Promise<SchemaVersion> {
+  const names = await appliedNames(pool, requireSchemaName(schema.name));
+  const known = new Set(names);
+  const missing = schema.migrations.map(migrationName).filter((name) => !known.has(name));
+  return { isCurrent: missing.length === 0, missing, newest: names.at(-1) ?? '' };
+}
+
+async function appliedNames(pool: pg.Pool, schemaName: string): Promise<string[]> {
+  try {
+    const { rows } = await pool.query<{ name: string }>(`SELECT name FROM ${schemaName}.${MIGRATION_TABLE} ORDER BY "timestamp"`);
+    return rows.map((row) => row.name);
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && (error.code === '42P01' || error.code === '3F000')) return [];
+    throw error;
+  }
+}
+
+function migrationName(migration: DatabaseSchema['migrations'][number]): string {
+  return new migration().name ?? migration.name;
+}

@@ -1,0 +1,61 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+
+export interface TransactionOptions {
+  /** Default `READ COMMITTED`. */
+  readonly isolation?: 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
+  /** Tries in all when the database asks for a repetition (serialization failure, deadlock); default 5. */
+  readonly maxTries?: number;
+  readonly readOnly?: boolean;
+}
+
+const SERIALIZATION_FAILURE = '40001';
+const DEADLOCK_DETECTED = '40P01';
+
+/** Runs the work in one transaction and commits it. The work may run several times, so it must have no effect outside the database. */
+export async function withTransaction<Result>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<Result>,
+  options: TransactionOptions = {},
+): Promise<Result> {
+  const { maxTries = 5 } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await runOnce(pool, work, options);
+    } catch (error) {
+      if (attempt >= maxTries || !asksForRepetition(error)) throw error;
+    }
+    await delay(randomInt(1, 5 * 2 ** attempt));
+  }
+}
+
+async function runOnce<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<Result>, options: TransactionOptions): Promise<Result> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query(`BEGIN ISOLATION LEVEL ${options.isolation ?? 'READ COMMITTED'}${options.readOnly === true ? ' READ ONLY' : ''}`);
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    broken = await rollBack(client);
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** The error, if the connection is unusable afterwards and must not return to the pool. */
+async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('ROLLBACK');
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function asksForRepetition(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && (error.code === SERIALIZATION_FAILURE || error.code === DEADLOCK_DETECTED);
+}
