@@ -18,7 +18,10 @@ const CONCURRENT_FILES = 8;
 
 const swcOptions = JSON.parse(await readFile(join(root, '.swcrc'), 'utf8'));
 delete swcOptions.$schema;
-const configStamp = createHash('sha256').update(`${swcVersion}${JSON.stringify(swcOptions)}`).digest('hex').slice(0, 16);
+const configStamp = createHash('sha256')
+  .update(`${swcVersion}${JSON.stringify(swcOptions)}`)
+  .digest('hex')
+  .slice(0, 16);
 
 async function allProjects() {
   const found = [];
@@ -116,5 +119,7 @@ for (const project of projects) {
 }
 for (const failure of failures) console.error(failure);
 const seconds = ((performance.now() - startTime) / 1000).toFixed(1);
-console.log(`Built ${built - failures.length} files of ${projects.length} projects in ${seconds} s${failures.length > 0 ? `, ${failures.length} failed` : ''}.`);
+console.log(
+  `Built ${built - failures.length} files of ${projects.length} projects in ${seconds} s${failures.length > 0 ? `, ${failures.length} failed` : ''}.`,
+);
 process.exitCode = failures.length > 0 ? 1 : 0;
