@@ -35,7 +35,7 @@ export interface OpenaiChatDeviations {
   readonly chatPath?: string | undefined;
   /** Default `/embeddings`. */
   readonly embeddingsPath?: string | undefined;
-  /** Default `max_completion_tokens` for OpenAI itself; nearly all others read `max_tokens`. */
+  /** Default `max_tokens`, which nearly all read; OpenAI itself wants `max_completion_tokens`. */
   readonly maxTokensField?: 'max_tokens' | 'max_completion_tokens' | undefined;
   /** Parameters the provider answers with an error; they are dropped and reported. */
   readonly refusedParameters?: readonly string[] | undefined;

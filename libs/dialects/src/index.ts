@@ -1,2 +1,3 @@
 export * from './client-dialect.js';
+export * from './client-registry.js';
 export * from './dialect-manifest.js';

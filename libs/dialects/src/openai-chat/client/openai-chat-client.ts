@@ -1,0 +1,28 @@
+import type { ClientDialect } from '../../client-dialect.js';
+import { parseChatRequest } from './parse-chat-request.js';
+import { parseCompletionRequest } from './parse-completion-request.js';
+import { parseEmbeddingRequest } from './parse-embedding-request.js';
+import { renderChatResponse, renderCompletionResponse, renderEmbeddingResponse } from './render-response.js';
+import { renderDebugChunk, renderErrorBody, renderErrorChunk, renderUsage, renderUsageChunk, renderWholeTail } from './render-tail.js';
+import { OpenaiChatStreamRenderer } from './stream-renderer.js';
+
+/** OpenAI's chat, legacy completions and embeddings, with OpenRouter's extensions. */
+export const openaiChatClient: ClientDialect = {
+  name: 'openai-chat',
+  apiTypes: ['chat', 'completions', 'embeddings'],
+  parseChatRequest,
+  parseCompletionRequest,
+  parseEmbeddingRequest,
+  renderChatResponse,
+  renderCompletionResponse,
+  renderEmbeddingResponse,
+  createStreamRenderer: (identity, apiType) => new OpenaiChatStreamRenderer(identity, apiType),
+  renderUsage,
+  renderUsageChunk,
+  renderWholeTail,
+  renderErrorBody,
+  renderErrorChunk,
+  renderDebugChunk,
+  streamEnd: 'data: [DONE]\n\n',
+  keepAliveComment: ': OPENROUTER PROCESSING\n\n',
+};

@@ -1,0 +1,123 @@
+import { SwitchyardError } from '@switchyard/errors';
+
+export interface SseEvent {
+  /** Absent = the default type, `message`. */
+  readonly event?: string | undefined;
+  readonly data: string;
+}
+
+export interface SseLimits {
+  /** One line, and all data of one event together. A 1M-token answer in one delta is far below. */
+  readonly maxEventBytes: number;
+}
+
+export const DEFAULT_SSE_LIMITS: SseLimits = { maxEventBytes: 32 * 1024 * 1024 };
+
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+
+/**
+ * Incremental parser of `text/event-stream` (https://html.spec.whatwg.org/multipage/server-sent-events.html) over bytes
+ * split anywhere: in a UTF-8 sequence, in a CRLF, in a field name. Comments and unknown fields are skipped. An event
+ * that the stream's end cut off is not reported.
+ */
+export class SseParser {
+  /** Pieces of a line whose end has not come yet, and their size. */
+  private pieces: Uint8Array[] = [];
+  private pendingBytes = 0;
+  private skipLineFeed = false;
+  private isFirstLine = true;
+  private data: string[] = [];
+  private dataLength = 0;
+  private event: string | undefined;
+
+  constructor(private readonly limits: SseLimits = DEFAULT_SSE_LIMITS) {}
+
+  /** @throws SwitchyardError `provider_unavailable` when a line or an event is beyond the limit; the parser is then of no more use. */
+  push(bytes: Uint8Array): SseEvent[] {
+    const events: SseEvent[] = [];
+    let chunk = bytes;
+    if (this.skipLineFeed && chunk.length > 0) {
+      this.skipLineFeed = false;
+      if (chunk[0] === LINE_FEED) chunk = chunk.subarray(1);
+    }
+    const end = lastLineEnd(chunk);
+    if (end === -1) {
+      this.keep(chunk);
+      return events;
+    }
+    this.skipLineFeed = end === chunk.length - 1 && chunk[end] === CARRIAGE_RETURN;
+    // Line ends are never inside a UTF-8 sequence, so whole lines decode on their own.
+    const complete = this.takePending(chunk.subarray(0, end));
+    if (complete.length > this.limits.maxEventBytes * 2) throw tooLong(this.limits);
+    for (const line of splitLines(complete.toString('utf8'))) this.readLine(line, events);
+    this.keep(chunk.subarray(end + 1));
+    return events;
+  }
+
+  /** Bytes after the last line end, or an event without its closing blank line. */
+  get hasUnfinishedEvent(): boolean {
+    return this.pendingBytes > 0 || this.data.length > 0;
+  }
+
+  private keep(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.pendingBytes += bytes.length;
+    if (this.pendingBytes > this.limits.maxEventBytes) throw tooLong(this.limits);
+    // The caller may reuse its buffer.
+    this.pieces.push(Uint8Array.prototype.slice.call(bytes));
+  }
+
+  private takePending(bytes: Uint8Array): Buffer {
+    if (this.pieces.length === 0) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.pieces.push(bytes);
+    const all = Buffer.concat(this.pieces);
+    this.pieces = [];
+    this.pendingBytes = 0;
+    return all;
+  }
+
+  private readLine(rawLine: string, events: SseEvent[]): void {
+    let line = rawLine;
+    if (this.isFirstLine) {
+      this.isFirstLine = false;
+      if (line.charCodeAt(0) === 0xfeff) line = line.slice(1);
+    }
+    if (line.length === 0) {
+      if (this.data.length > 0) events.push(this.event === undefined ? { data: this.takeData() } : { event: this.event, data: this.takeData() });
+      this.event = undefined;
+      return;
+    }
+    const colon = line.indexOf(':');
+    if (colon === 0) return;
+    const name = colon === -1 ? line : line.slice(0, colon);
+    if (name !== 'data' && name !== 'event') return;
+    const value = colon === -1 ? '' : line.slice(line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
+    if (name === 'event') {
+      this.event = value;
+      return;
+    }
+    this.dataLength += value.length;
+    if (this.dataLength > this.limits.maxEventBytes) throw tooLong(this.limits);
+    this.data.push(value);
+  }
+
+  private takeData(): string {
+    const data = this.data.length === 1 ? this.data[0]! : this.data.join('\n');
+    this.data = [];
+    this.dataLength = 0;
+    return data;
+  }
+}
+
+function lastLineEnd(bytes: Uint8Array): number {
+  return Math.max(bytes.lastIndexOf(LINE_FEED), bytes.lastIndexOf(CARRIAGE_RETURN));
+}
+
+function splitLines(text: string): string[] {
+  return text.includes('\r') ? text.split(/\r\n|\r|\n/) : text.split('\n');
+}
+
+function tooLong(limits: SseLimits): SwitchyardError {
+  return new SwitchyardError('provider_unavailable', `The provider sent a stream event of more than ${limits.maxEventBytes} bytes.`, { providerCode: 'event_too_long' });
+}
