@@ -1,12 +1,204 @@
-import type { Clock, RandomSource } from '@switchyard/core';
-import type { RoutingDecision } from './routing-plan.js';
-import type { RoutingPolicy, RoutingRequest } from './routing-request.js';
-import type { RoutingTable } from './routing-table.js';
+import { publicModelId, type Clock, type RandomSource } from '@switchyard/core';
+import { attemptDeadlines, DEFAULT_DEADLINES } from './deadlines.js';
+import { exclusionOf, filterContext, type FilterContext } from './endpoint-filters.js';
+import { contenderPrice, orderContenders, rankOf, type Contender, type OrderedContenders, type OrderRules } from './endpoint-order.js';
+import { resolveModel, type ModelTarget } from './model-resolution.js';
+import { isKnownProvider, matchesProvider } from './provider-matching.js';
+import { exhaustedRefusal, unresolvedRefusal } from './refusal.js';
+import type { ExcludedEndpoint, ExclusionCode, PlanCandidate, RoutingDecision, RoutingRefusal, RoutingStrategy } from './routing-plan.js';
+import type { RoutingPolicy, RoutingRequest, SortMetric } from './routing-request.js';
+import { priceInForce, type RoutingEndpoint, type RoutingTable } from './routing-table.js';
+import { tierRules, type TierRules } from './service-tier.js';
+import { preferCapable } from './soft-preference.js';
+
+/** The table's 30-second counters mean nothing once the table is older than they are. */
+const HEALTH_MAX_AGE_MS = 30_000;
 
 /**
- * Chooses the endpoints that may serve a request and the order to try them. `clock` gives the accept time: prices in
- * force, deadlines and breaker states follow it.
+ * Chooses the endpoints that may serve a request and the order to try them. `clock` gives the accept time, which prices
+ * in force follow, and the monotonic time of the breakers.
  */
-export function decide(_table: RoutingTable, _request: RoutingRequest, _policy: RoutingPolicy, _clock: Clock, _random: RandomSource): RoutingDecision {
-  throw new Error('the decision engine follows in the next change');
+export function decide(table: RoutingTable, request: RoutingRequest, policy: RoutingPolicy, clock: Clock, random: RandomSource): RoutingDecision {
+  const acceptTimeMs = clock.nowMs();
+  const modelsRequested = requestedNames(request);
+  const targets = resolveAll(table, modelsRequested, acceptTimeMs);
+  if ('refusal' in targets) return { kind: 'refusal', refusal: targets.refusal };
+  const decision = new Decision(table, request, policy, acceptTimeMs, clock.monotonicMs(), random);
+  const ordered = decision.order(targets.found);
+  if (ordered.contenders.length === 0) return { kind: 'refusal', refusal: exhaustedRefusal(decision.excluded, modelsRequested) };
+  return {
+    kind: 'plan',
+    plan: {
+      candidates: ordered.contenders.map((contender) => decision.candidate(contender)),
+      excluded: decision.excluded,
+      strategy: ordered.strategy,
+      modelsRequested,
+      warnings: [...targets.warnings, ...unknownProviderWarnings(table, request)],
+      tableVersion: table.version,
+    },
+  };
+}
+
+/** One decision's working state. */
+class Decision {
+  readonly excluded: ExcludedEndpoint[] = [];
+  private readonly context: FilterContext;
+  private readonly healthUsable: boolean;
+
+  constructor(
+    private readonly table: RoutingTable,
+    private readonly request: RoutingRequest,
+    private readonly policy: RoutingPolicy,
+    private readonly acceptTimeMs: number,
+    private readonly monotonicMs: number,
+    private readonly random: RandomSource,
+  ) {
+    this.context = filterContext(table, request, policy, acceptTimeMs);
+    this.healthUsable = acceptTimeMs - table.serverTimeMs < HEALTH_MAX_AGE_MS;
+  }
+
+  /** Models one after the other, or all endpoints in one order where the request merges them. */
+  order(targets: readonly ModelTarget[]): OrderedContenders {
+    if (targets.length > 1 && this.mergesModels()) {
+      const rules = this.rulesOf(targets[0]!);
+      const contenders = targets.flatMap((target) => this.contendersOf(target, this.rulesOf(target).tiers));
+      return this.withinFallbackRule(contenders, rules);
+    }
+    const groups: Contender[] = [];
+    let strategy: RoutingStrategy | undefined;
+    for (const target of targets) {
+      const rules = this.rulesOf(target);
+      const ordered = this.withinFallbackRule(this.contendersOf(target, rules.tiers), rules);
+      if (ordered.contenders.length > 0) strategy ??= ordered.strategy;
+      groups.push(...ordered.contenders);
+    }
+    return { contenders: groups, strategy: strategy ?? 'only_choice' };
+  }
+
+  candidate(contender: Contender): PlanCandidate {
+    const { endpoint, target, charge, cost, statistics, breaker } = contender;
+    const isProbe = breaker?.mayProbe === true;
+    const settings = this.policy.deadlines ? { ...DEFAULT_DEADLINES, ...this.policy.deadlines } : DEFAULT_DEADLINES;
+    return {
+      endpoint,
+      model: target.model,
+      publicModel: publicModelId(target.model.slug, endpoint.variant),
+      modifiers: target.modifiers,
+      chargeSchedule: charge.schedule,
+      costSchedule: cost.schedule,
+      costScheduleRecord: cost.record,
+      deadlines: attemptDeadlines(settings, this.request, target.model, statistics, isProbe),
+      isProbe,
+      reason: contender.reason,
+    };
+  }
+
+  private contendersOf(target: ModelTarget, tiers: TierRules): Contender[] {
+    const eligible: RoutingEndpoint[] = [];
+    const admitted = tiers.admitted(target.model.endpoints, target.variant);
+    for (const endpoint of target.model.endpoints) {
+      const exclusion = exclusionOf(endpoint, target, admitted, this.context);
+      if (exclusion) this.exclude(endpoint, exclusion.code, exclusion.detail);
+      else eligible.push(endpoint);
+    }
+    const { kept, unused } = preferCapable(eligible, this.request.uses);
+    for (const { endpoint, lacks } of unused) this.exclude(endpoint, 'capability', `Does not support ${lacks}, another endpoint does.`);
+    return kept.map((endpoint) => this.contender(endpoint, target));
+  }
+
+  private contender(endpoint: RoutingEndpoint, target: ModelTarget): Contender {
+    const charge = priceInForce(endpoint.chargeSchedules, this.acceptTimeMs)!;
+    const cost = priceInForce(endpoint.costSchedules, this.acceptTimeMs)!;
+    const statistics = this.table.statistics.get(endpoint.endpointId);
+    const breaker = this.policy.breakers?.stateOf(endpoint.endpointId, this.monotonicMs);
+    return {
+      endpoint,
+      target,
+      charge,
+      cost,
+      pricePico: contenderPrice(charge, this.request.promptTokensEstimate, this.acceptTimeMs),
+      statistics,
+      breaker,
+      rank: rankOf(statistics, breaker, this.request.provider, this.healthUsable),
+      reason: '',
+    };
+  }
+
+  private withinFallbackRule(contenders: readonly Contender[], rules: OrderRules & { readonly tiers: TierRules }): OrderedContenders {
+    if (contenders.length === 0) return { contenders: [], strategy: 'only_choice' };
+    const ordered = orderContenders(contenders, rules, this.random);
+    if (this.request.provider?.allow_fallbacks !== false) return ordered;
+    // Without an order the single best pick is pinned; with one, everything that it names.
+    const kept = rules.order.length === 0 ? ordered.contenders.slice(0, 1) : ordered.contenders.filter((contender) => isNamed(contender, rules.order));
+    for (const contender of ordered.contenders) {
+      if (!kept.includes(contender)) this.exclude(contender.endpoint, 'allow_fallbacks', 'provider.allow_fallbacks is false.');
+    }
+    return { contenders: kept, strategy: ordered.strategy };
+  }
+
+  private rulesOf(target: ModelTarget): OrderRules & { readonly tiers: TierRules } {
+    const tiers = tierRules(this.request, target.modifiers);
+    const order = this.context.order;
+    return { sort: order.length > 0 ? undefined : (tiers.sort ?? requestedSort(this.request)), order, tierFirst: tiers.tierFirst, tiers };
+  }
+
+  private mergesModels(): boolean {
+    const sort = this.request.provider?.sort;
+    const partition = typeof sort === 'object' ? sort.partition : undefined;
+    return (partition ?? (this.request.route === 'sort' ? 'none' : 'model')) === 'none';
+  }
+
+  private exclude(endpoint: RoutingEndpoint, code: ExclusionCode, detail: string): void {
+    const { endpointId, modelSlug, providerName, tag } = endpoint;
+    this.excluded.push({ endpointId, modelSlug, providerName, tag, code, detail });
+  }
+}
+
+function requestedNames(request: RoutingRequest): readonly string[] {
+  const names = request.model === undefined ? [] : [request.model];
+  if (!request.models || request.models.length === 0) return names;
+  return [...new Set([...names, ...request.models])];
+}
+
+type Resolved = { readonly found: readonly ModelTarget[]; readonly warnings: readonly string[] } | { readonly refusal: RoutingRefusal };
+
+/** A name that nobody knows refuses the request; a model that has ended is passed over while another is there. */
+function resolveAll(table: RoutingTable, modelsRequested: readonly string[], nowMs: number): Resolved {
+  const found: ModelTarget[] = [];
+  const warnings: string[] = [];
+  let firstEnded: RoutingRefusal | undefined;
+  for (const requested of modelsRequested) {
+    const resolution = resolveModel(table, requested, nowMs);
+    if (resolution.kind === 'found') {
+      found.push(resolution.target);
+      continue;
+    }
+    const refusal = unresolvedRefusal(requested, resolution, modelsRequested);
+    if (refusal.availability.code === 'model_not_found') return { refusal };
+    firstEnded ??= refusal;
+    warnings.push(refusal.message);
+  }
+  if (found.length > 0) return { found, warnings };
+  return { refusal: firstEnded ?? unresolvedRefusal('', { kind: 'unknown', suggestions: [] }, modelsRequested) };
+}
+
+function requestedSort(request: RoutingRequest): SortMetric | undefined {
+  const sort = request.provider?.sort;
+  return typeof sort === 'object' ? sort.by : sort;
+}
+
+function isNamed(contender: Contender, order: readonly string[]): boolean {
+  return order.some((pattern) => matchesProvider(pattern, contender.endpoint));
+}
+
+function unknownProviderWarnings(table: RoutingTable, request: RoutingRequest): string[] {
+  const provider = request.provider;
+  if (!provider || table.providers.size === 0) return [];
+  const warnings: string[] = [];
+  for (const field of ['order', 'only', 'ignore'] as const) {
+    for (const name of provider[field] ?? []) {
+      if (!isKnownProvider(table, name)) warnings.push(`provider.${field} names ${name}, which is no provider here.`);
+    }
+  }
+  return warnings;
 }

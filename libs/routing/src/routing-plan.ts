@@ -1,4 +1,4 @@
-import type { PriceSchedule } from '@switchyard/core';
+import type { ModifierSuffix, PriceSchedule } from '@switchyard/core';
 import type { RoutingEndpoint, RoutingModel } from './routing-table.js';
 import type { PriceScheduleRecord } from './table-records.js';
 
@@ -24,6 +24,8 @@ export interface PlanCandidate {
   readonly model: RoutingModel;
   /** What an answer names as `model`: slug with the variant, if any. */
   readonly publicModel: string;
+  /** Suffixes that ask for something beside the choice of endpoints (`online`). */
+  readonly modifiers: readonly ModifierSuffix[];
   /** In force at accept time. */
   readonly chargeSchedule: PriceSchedule;
   /** In force at accept time, as it crosses the wire. */
@@ -73,7 +75,6 @@ export type ExclusionCode =
   | 'context_length'
   | 'max_completion_tokens'
   | 'require_parameters'
-  | 'tool_choice'
   | 'capability'
   | 'allow_fallbacks'
   | 'variant'

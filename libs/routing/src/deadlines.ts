@@ -1,0 +1,63 @@
+import type { AttemptDeadlines } from './routing-plan.js';
+import type { DeadlineSettings, RoutingRequest } from './routing-request.js';
+import type { RoutingModel } from './routing-table.js';
+import type { EndpointStatisticsRecord } from './table-records.js';
+
+export const DEFAULT_DEADLINES: DeadlineSettings = {
+  connectMs: 2_000,
+  firstTokenUnknownMs: 30_000,
+  firstTokenMinMs: 1_500,
+  firstTokenMaxMs: 30_000,
+  firstTokenFactor: 3,
+  betweenChunksMs: 60_000,
+  totalMs: 600_000,
+};
+
+/** Prompts beyond this are longer than usual and get proportionally more time. */
+const USUAL_PROMPT_TOKENS = 10_000;
+/** A model that thinks before its first token, while nothing is known of it. */
+const REASONING_FACTOR = 4;
+/** Output that a whole answer is expected to have when the client named no limit. */
+const USUAL_OUTPUT_TOKENS = 4_096;
+/** Throughput while nothing is known, tokens per second. */
+const CAUTIOUS_THROUGHPUT = 20;
+const PROBE_UNKNOWN_MS = 1_500;
+const PROBE_FACTOR = 1.2;
+
+/**
+ * How long an attempt may take (semantics: connect, first token, between chunks, in all). A probe of an endpoint that
+ * failed gets little more than its usual time, so that finding it still broken costs the client next to nothing.
+ */
+export function attemptDeadlines(
+  settings: DeadlineSettings,
+  request: RoutingRequest,
+  model: RoutingModel,
+  statistics: EndpointStatisticsRecord | undefined,
+  isProbe: boolean,
+): AttemptDeadlines {
+  const p99Ms = statistics?.last5m?.firstTokenMs?.p99;
+  const scale = Math.max(1, request.promptTokensEstimate / USUAL_PROMPT_TOKENS);
+  let firstTokenMs: number;
+  if (p99Ms !== undefined && p99Ms > 0) {
+    const usualMs = p99Ms * settings.firstTokenFactor * scale;
+    firstTokenMs = Math.min(Math.max(usualMs, settings.firstTokenMinMs), settings.firstTokenMaxMs * scale);
+  } else {
+    const reasons = request.uses.reasoning || model.record.reasoningMandatory;
+    firstTokenMs = settings.firstTokenUnknownMs * scale * (reasons ? REASONING_FACTOR : 1);
+  }
+  if (isProbe) firstTokenMs = Math.min(firstTokenMs, p99Ms === undefined ? PROBE_UNKNOWN_MS * scale : p99Ms * PROBE_FACTOR * scale);
+  if (!request.stream) firstTokenMs += wholeAnswerMs(request, statistics);
+  return {
+    connectMs: settings.connectMs,
+    firstTokenMs: Math.round(Math.min(firstTokenMs, settings.totalMs)),
+    betweenChunksMs: settings.betweenChunksMs,
+    totalMs: settings.totalMs,
+  };
+}
+
+/** A whole answer brings its first byte with its last: the time its tokens need is added. */
+function wholeAnswerMs(request: RoutingRequest, statistics: EndpointStatisticsRecord | undefined): number {
+  if (request.apiType === 'embeddings') return 0;
+  const tokensPerSecond = statistics?.last5m?.throughput?.p50 ?? CAUTIOUS_THROUGHPUT;
+  return ((request.maxOutputTokens ?? USUAL_OUTPUT_TOKENS) / Math.max(tokensPerSecond, 1)) * 2_000;
+}

@@ -1,0 +1,35 @@
+import type { ModifierSuffix } from '@switchyard/core';
+import type { RoutingRequest, SortMetric } from './routing-request.js';
+import type { RoutingEndpoint } from './routing-table.js';
+
+/** Which service tiers a request may use, and the order that its choice of tier implies. */
+export interface TierRules {
+  admitted(endpoints: readonly RoutingEndpoint[], variant: string): ReadonlySet<string>;
+  readonly sort: SortMetric | undefined;
+  readonly tierFirst: string | undefined;
+}
+
+const DEFAULT_ONLY: ReadonlySet<string> = new Set(['default']);
+const DEFAULT_AND_PRIORITY: ReadonlySet<string> = new Set(['default', 'priority']);
+const DEFAULT_AND_FLEX: ReadonlySet<string> = new Set(['default', 'flex']);
+const FLEX_ONLY: ReadonlySet<string> = new Set(['flex']);
+
+const PLAIN: TierRules = { admitted: () => DEFAULT_ONLY, sort: undefined, tierFirst: undefined };
+const PRIORITY: TierRules = { admitted: () => DEFAULT_AND_PRIORITY, sort: 'throughput', tierFirst: 'priority' };
+/** Flex capacity has no fallback: only where a model has none is the request treated as any other. */
+const FLEX: TierRules = {
+  admitted: (endpoints, variant) => (endpoints.some((endpoint) => endpoint.serviceTier === 'flex' && endpoint.variant === variant) ? FLEX_ONLY : DEFAULT_ONLY),
+  sort: 'price',
+  tierFirst: undefined,
+};
+
+/** `:nitro` and `:floor` admit a tier beside the default one, unless the request orders providers or names the default tier. */
+export function tierRules(request: RoutingRequest, modifiers: readonly ModifierSuffix[]): TierRules {
+  if (request.serviceTier === 'priority' || request.serviceTier === 'fast') return PRIORITY;
+  if (request.serviceTier === 'flex') return FLEX;
+  if (modifiers.length === 0) return PLAIN;
+  const admitsTier = request.serviceTier !== 'default' && (request.provider?.order?.length ?? 0) === 0;
+  if (modifiers.includes('nitro')) return { admitted: () => (admitsTier ? DEFAULT_AND_PRIORITY : DEFAULT_ONLY), sort: 'throughput', tierFirst: undefined };
+  if (modifiers.includes('floor')) return { admitted: () => (admitsTier ? DEFAULT_AND_FLEX : DEFAULT_ONLY), sort: 'price', tierFirst: undefined };
+  return modifiers.includes('exacto') ? { ...PLAIN, sort: 'exacto' } : PLAIN;
+}
