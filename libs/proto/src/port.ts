@@ -16,9 +16,9 @@ export interface MethodDefinition {
 export type PortDefinition = Readonly<Record<string, MethodDefinition>>;
 
 export interface CallOptions {
-  /** Unary calls only; 5 s when absent. Expiry rejects with a `timeout` error. */
+  /** Unary calls only; 5 s when absent. Expiry rejects with `gateway_unavailable`. */
   readonly timeoutMs?: number | undefined;
-  /** Aborting it cancels the call (and its work on the other side, which sees its own signal abort). */
+  /** Aborting it cancels the call (and its work on the other side, which sees its own signal abort); the call rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,8 +36,9 @@ type MethodOf<Method> = Method extends {
   : never;
 
 /**
- * The interface of a generated service definition: unary methods return a promise, server streams an AsyncIterable whose
- * early end (`break`) cancels the stream. Methods with request streams have no place in a port.
+ * The interface of a generated service definition, for callers and implementations alike: an implementation is always called with
+ * a `signal` that aborts when its caller is gone. Unary methods return a promise, server streams an
+ * AsyncIterable whose early end (`break`) cancels the stream. Methods with request streams have no place in a port.
  */
 export type PortOf<Definition> = {
   readonly [Name in keyof Definition as Definition[Name] extends { requestStream: false } ? Name : never]: MethodOf<Definition[Name]>;

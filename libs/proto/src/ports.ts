@@ -1,6 +1,7 @@
 import { AnalyticsServiceService } from './gen/switchyard/analytics/v1/analytics.js';
 import { AccountServiceService, KeyServiceService, LeaseServiceService, LedgerServiceService } from './gen/switchyard/billing/v1/billing.js';
 import { CatalogServiceService, RouterServiceService } from './gen/switchyard/router/v1/router.js';
+import { CredentialServiceService } from './gen/switchyard/worker/v1/worker.js';
 import { definePort, type PortOf } from './port.js';
 
 /** Every port of the platform, named after the target that provides it. The worker's sessions are not one: see libs/grpc. */
@@ -24,3 +25,6 @@ export type RouterPort = PortOf<typeof RouterServiceService>;
 
 export const CatalogPort = definePort('router.CatalogService', CatalogServiceService);
 export type CatalogPort = PortOf<typeof CatalogServiceService>;
+
+export const CredentialPort = definePort('worker.CredentialService', CredentialServiceService);
+export type CredentialPort = PortOf<typeof CredentialServiceService>;

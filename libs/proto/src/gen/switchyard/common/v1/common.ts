@@ -131,6 +131,8 @@ export interface ErrorDetail {
   providerCode: string;
   /** HTTP status of the upstream; 0 when there was none. */
   upstreamStatus: number;
+  /** HTTP status for the client where it differs from the table's row. */
+  httpStatus?: number | undefined;
 }
 
 function createBaseUsage(): Usage {
@@ -887,7 +889,15 @@ export const PriceOverride_RatesPicoEntry: MessageFns<PriceOverride_RatesPicoEnt
 };
 
 function createBaseErrorDetail(): ErrorDetail {
-  return { errorType: "", message: "", metadataJson: "", retryAfterMs: undefined, providerCode: "", upstreamStatus: 0 };
+  return {
+    errorType: "",
+    message: "",
+    metadataJson: "",
+    retryAfterMs: undefined,
+    providerCode: "",
+    upstreamStatus: 0,
+    httpStatus: undefined,
+  };
 }
 
 export const ErrorDetail: MessageFns<ErrorDetail> = {
@@ -912,6 +922,9 @@ export const ErrorDetail: MessageFns<ErrorDetail> = {
     }
     if (message.upstreamStatus !== 0) {
       writer.uint32(48).int32(message.upstreamStatus);
+    }
+    if (message.httpStatus !== undefined) {
+      writer.uint32(56).int32(message.httpStatus);
     }
     return writer;
   },
@@ -977,6 +990,14 @@ export const ErrorDetail: MessageFns<ErrorDetail> = {
             message.upstreamStatus = reader.int32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.httpStatus = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1017,6 +1038,11 @@ export const ErrorDetail: MessageFns<ErrorDetail> = {
         : isSet(object.upstream_status)
         ? globalThis.Number(object.upstream_status)
         : 0,
+      httpStatus: isSet(object.httpStatus)
+        ? globalThis.Number(object.httpStatus)
+        : isSet(object.http_status)
+        ? globalThis.Number(object.http_status)
+        : undefined,
     };
   },
 
@@ -1040,6 +1066,9 @@ export const ErrorDetail: MessageFns<ErrorDetail> = {
     if (message.upstreamStatus !== 0) {
       obj.upstreamStatus = Math.round(message.upstreamStatus);
     }
+    if (message.httpStatus !== undefined) {
+      obj.httpStatus = Math.round(message.httpStatus);
+    }
     return obj;
   },
 
@@ -1056,6 +1085,7 @@ export const ErrorDetail: MessageFns<ErrorDetail> = {
       : undefined;
     message.providerCode = object.providerCode ?? "";
     message.upstreamStatus = object.upstreamStatus ?? 0;
+    message.httpStatus = object.httpStatus ?? undefined;
     return message;
   },
 };

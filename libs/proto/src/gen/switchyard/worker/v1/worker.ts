@@ -12,9 +12,12 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientOptions,
+  type ClientUnaryCall,
   type handleBidiStreamingCall,
+  type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
+  type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { ErrorDetail, PriceSchedule, Usage } from "../../common/v1/common.js";
@@ -91,6 +94,14 @@ export function attemptEndToNumber(object: AttemptEnd): number {
     default:
       return -1;
   }
+}
+
+export interface ListProviderCredentialsRequest {
+  providerSlugs: string[];
+}
+
+export interface ListProviderCredentialsResponse {
+  providerSlugs: string[];
 }
 
 export interface OpenSessionRequest {
@@ -171,7 +182,11 @@ export interface AttemptEndpoint {
   maxCompletionTokens?:
     | bigint
     | undefined;
-  /** Model facts that a translation needs (`reasoning_mandatory`, `reasoning_style` …). */
+  /**
+   * Model facts that a translation needs (`reasoning_mandatory`, `reasoning_style` …). Two are about the provider, set by
+   * the operator's catalogue: `manifest` = slug of the provider manifest to behave as, where provider_slug is none of
+   * ours; `credential` = `none`: send no authentication.
+   */
   traits: { [key: string]: string };
   inputModalities: string[];
 }
@@ -239,6 +254,152 @@ export interface EndFrame {
 
 export interface DrainingFrame {
 }
+
+function createBaseListProviderCredentialsRequest(): ListProviderCredentialsRequest {
+  return { providerSlugs: [] };
+}
+
+export const ListProviderCredentialsRequest: MessageFns<ListProviderCredentialsRequest> = {
+  encode(message: ListProviderCredentialsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.providerSlugs) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListProviderCredentialsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListProviderCredentialsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.providerSlugs.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListProviderCredentialsRequest {
+    return {
+      providerSlugs: globalThis.Array.isArray(object?.providerSlugs)
+        ? object.providerSlugs.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.provider_slugs)
+        ? object.provider_slugs.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListProviderCredentialsRequest): unknown {
+    const obj: any = {};
+    if (message.providerSlugs?.length) {
+      obj.providerSlugs = message.providerSlugs;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListProviderCredentialsRequest>): ListProviderCredentialsRequest {
+    return ListProviderCredentialsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListProviderCredentialsRequest>): ListProviderCredentialsRequest {
+    const message = createBaseListProviderCredentialsRequest();
+    message.providerSlugs = object.providerSlugs?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListProviderCredentialsResponse(): ListProviderCredentialsResponse {
+  return { providerSlugs: [] };
+}
+
+export const ListProviderCredentialsResponse: MessageFns<ListProviderCredentialsResponse> = {
+  encode(message: ListProviderCredentialsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.providerSlugs) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListProviderCredentialsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListProviderCredentialsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.providerSlugs.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListProviderCredentialsResponse {
+    return {
+      providerSlugs: globalThis.Array.isArray(object?.providerSlugs)
+        ? object.providerSlugs.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.provider_slugs)
+        ? object.provider_slugs.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListProviderCredentialsResponse): unknown {
+    const obj: any = {};
+    if (message.providerSlugs?.length) {
+      obj.providerSlugs = message.providerSlugs;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListProviderCredentialsResponse>): ListProviderCredentialsResponse {
+    return ListProviderCredentialsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListProviderCredentialsResponse>): ListProviderCredentialsResponse {
+    const message = createBaseListProviderCredentialsResponse();
+    message.providerSlugs = object.providerSlugs?.map((e) => e) || [];
+    return message;
+  },
+};
 
 function createBaseOpenSessionRequest(): OpenSessionRequest {
   return { frames: [] };
@@ -2385,6 +2546,69 @@ export const WorkerServiceClient = makeGenericClientConstructor(
 ) as unknown as {
   new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): WorkerServiceClient;
   service: typeof WorkerServiceService;
+  serviceName: string;
+};
+
+/** What the worker holds of credentials, without ever showing one. */
+export type CredentialServiceService = typeof CredentialServiceService;
+export const CredentialServiceService = {
+  /**
+   * Of the providers asked for, those that the worker can authenticate to: the manifest's own variables or files, else
+   * `SWITCHYARD_CREDENTIAL_<SLUG>` (upper case, `_` for `-`), which also serves providers that only the operator's
+   * catalogue names. The router asks every few seconds.
+   */
+  listProviderCredentials: {
+    path: "/switchyard.worker.v1.CredentialService/ListProviderCredentials" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListProviderCredentialsRequest): Buffer =>
+      Buffer.from(ListProviderCredentialsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListProviderCredentialsRequest => ListProviderCredentialsRequest.decode(value),
+    responseSerialize: (value: ListProviderCredentialsResponse): Buffer =>
+      Buffer.from(ListProviderCredentialsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListProviderCredentialsResponse =>
+      ListProviderCredentialsResponse.decode(value),
+  },
+} as const;
+
+export interface CredentialServiceServer extends UntypedServiceImplementation {
+  /**
+   * Of the providers asked for, those that the worker can authenticate to: the manifest's own variables or files, else
+   * `SWITCHYARD_CREDENTIAL_<SLUG>` (upper case, `_` for `-`), which also serves providers that only the operator's
+   * catalogue names. The router asks every few seconds.
+   */
+  listProviderCredentials: handleUnaryCall<ListProviderCredentialsRequest, ListProviderCredentialsResponse>;
+}
+
+export interface CredentialServiceClient extends Client {
+  /**
+   * Of the providers asked for, those that the worker can authenticate to: the manifest's own variables or files, else
+   * `SWITCHYARD_CREDENTIAL_<SLUG>` (upper case, `_` for `-`), which also serves providers that only the operator's
+   * catalogue names. The router asks every few seconds.
+   */
+  listProviderCredentials(
+    request: ListProviderCredentialsRequest,
+    callback: (error: ServiceError | null, response: ListProviderCredentialsResponse) => void,
+  ): ClientUnaryCall;
+  listProviderCredentials(
+    request: ListProviderCredentialsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListProviderCredentialsResponse) => void,
+  ): ClientUnaryCall;
+  listProviderCredentials(
+    request: ListProviderCredentialsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListProviderCredentialsResponse) => void,
+  ): ClientUnaryCall;
+}
+
+export const CredentialServiceClient = makeGenericClientConstructor(
+  CredentialServiceService,
+  "switchyard.worker.v1.CredentialService",
+) as unknown as {
+  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): CredentialServiceClient;
+  service: typeof CredentialServiceService;
   serviceName: string;
 };
 
