@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { parseOrRefuse } from '../invalid-request.js';
+
+/** Query values are text; these say what the text has to be. */
+export const queryNumber = z.coerce.number();
+export const queryCount = z.coerce.number().int().nonnegative();
+export const queryFlag = z.enum(['true', 'false', '1', '0']);
+/** Texts separated by commas. */
+export const queryList = z.string().max(4_096);
+export const pageOffset = queryCount;
+export const pageLimit = (most: number) => z.coerce.number().int().min(1).max(most);
+/** An instant: ISO 8601 with a zone, a date (UTC), or unix milliseconds. */
+export const queryTime = z.string().refine((text) => timeOf(text) !== undefined, 'expected an ISO 8601 time, a date or unix milliseconds');
+
+/** Unix milliseconds of a `queryTime`. */
+export function timeOf(text: string): number | undefined {
+  if (/^\d{10,16}$/.test(text)) return Number(text);
+  if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)) return undefined;
+  const timeMs = Date.parse(text);
+  return Number.isNaN(timeMs) ? undefined : timeMs;
+}
+
+export function listOf(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+export function flagOf(text: 'true' | 'false' | '1' | '0' | undefined): boolean | undefined {
+  return text === undefined ? undefined : text === 'true' || text === '1';
+}
+
+/**
+ * Parses a query string's values. Empty ones count as absent, repeated ones as one list; unknown names are ignored.
+ * @throws SwitchyardError `invalid_request`
+ */
+export function parseQuery<Schema extends z.ZodType>(schema: Schema, query: unknown): z.output<Schema> {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries((query ?? {}) as Record<string, string | string[]>)) {
+    const text = Array.isArray(value) ? value.join(',') : value;
+    if (text !== '') given[name] = text;
+  }
+  return parseOrRefuse(schema, given);
+}
