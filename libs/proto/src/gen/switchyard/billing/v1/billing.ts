@@ -490,8 +490,8 @@ export interface LeaseScope {
   /** Empty for account scopes. */
   keyHash: string;
   /**
-   * Start of the window the lease counts in, by accept time; 0 for a credit or a lifetime limit. Billing derives it from
-   * the accept time and the key's present reset; in requests it is only the caller's opinion.
+   * Start of the window the lease counts in, by accept time; 0 for a credit or a lifetime limit. A start that is no window
+   * of the key's present reset is replaced by the one of the accept time.
    */
   windowStartMs: bigint;
 }
@@ -528,7 +528,10 @@ export interface AcquireLeasesRequest {
 }
 
 export interface AcquireLeasesResponse {
-  /** One per requested scope, in the request's order. A scope without a limit is granted too. */
+  /**
+   * One per requested scope, in the request's order and with the scope as it was requested. A scope without a limit is
+   * granted too.
+   */
   leases: Lease[];
   /** Set when a scope had too little: nothing was granted. */
   shortage: ScopeShortage | undefined;
