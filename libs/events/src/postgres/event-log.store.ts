@@ -1,0 +1,203 @@
+import type { Pool, ClientBase } from 'pg';
+import type { ConsumedRecord, EventRecord } from '../event-log.js';
+
+/** First half of the advisory lock that a consumer's session holds as its sign of life. */
+export const MEMBER_LOCK_CLASS = 7_923_001;
+export const WAKE_CHANNEL = 'switchyard_event_log';
+
+export interface TopicInfo {
+  readonly id: number;
+  readonly partitionCount: number;
+}
+
+export interface PartitionPosition {
+  readonly topicId: number;
+  readonly partition: number;
+  /** The next record to read. */
+  readonly position: bigint;
+}
+
+export interface MemberIdentity {
+  readonly group: string;
+  readonly memberId: string;
+  readonly lockKey: number;
+  readonly topicIds: readonly number[];
+}
+
+export interface GroupView {
+  readonly members: readonly { readonly memberId: string; readonly topicIds: readonly number[] }[];
+  readonly claims: readonly (PartitionPosition & { readonly memberId: string | null })[];
+}
+
+type Connection = Pick<ClientBase, 'query'> | Pool;
+
+/** SQL of the Postgres event log; connections have `event_log` as their search_path. */
+export class EventLogStore {
+  constructor(private readonly pool: Pool) {}
+
+  async ensureTopic(name: string, partitionCount: number): Promise<TopicInfo> {
+    const { rows } = await this.pool.query<{ id: number }>('SELECT ensure_topic($1, $2) AS id', [name, partitionCount]);
+    const id = rows[0]!.id;
+    const counted = await this.pool.query<{ size: bigint }>('SELECT count(*) AS size FROM topic_partition WHERE topic_id = $1', [id]);
+    return { id, partitionCount: Number(counted.rows[0]!.size) };
+  }
+
+  async append(records: readonly EventRecord[], partitions: readonly number[]): Promise<void> {
+    await this.pool.query({
+      name: 'event_log_append',
+      text: 'SELECT append_records($1, $2, $3, $4, $5)',
+      values: [
+        records.map((record) => record.topic),
+        partitions,
+        records.map((record) => record.key),
+        records.map((record) => record.value),
+        records.map((record) => JSON.stringify(record.headers)),
+      ],
+    });
+  }
+
+  /** The next records of several partitions, at most `limit` in all, each partition's in order. */
+  async read(positions: readonly PartitionPosition[], limit: number, topicNames: ReadonlyMap<number, string>): Promise<ConsumedRecord[]> {
+    const { rows } = await this.pool.query<{
+      topic_id: number;
+      partition: number;
+      position: bigint;
+      key: string;
+      value: string;
+      headers: string;
+      time_ms: number;
+    }>({
+      name: 'event_log_read',
+      text: `SELECT found.topic_id, found.partition, found.position, found.key, found.value, found.headers,
+          (extract(epoch FROM found.appended_at) * 1000)::float8 AS time_ms
+        FROM unnest($1::smallint[], $2::integer[], $3::bigint[]) AS wanted(topic_id, partition, position)
+        CROSS JOIN LATERAL (
+          SELECT * FROM record
+          WHERE record.topic_id = wanted.topic_id AND record.partition = wanted.partition AND record.position >= wanted.position
+          ORDER BY record.position LIMIT $4
+        ) AS found
+        LIMIT $4`,
+      values: [positions.map((at) => at.topicId), positions.map((at) => at.partition), positions.map((at) => at.position), limit],
+    });
+    return rows.map((row) => ({
+      topic: topicNames.get(row.topic_id) ?? '',
+      partition: row.partition,
+      offset: row.position,
+      timeMs: Math.floor(row.time_ms),
+      key: row.key,
+      value: row.value,
+      headers: JSON.parse(row.headers) as Record<string, string>,
+    }));
+  }
+
+  /** False when a position was not this member's any more. */
+  async commit(group: string, memberId: string, positions: readonly PartitionPosition[]): Promise<boolean> {
+    const { rowCount } = await this.pool.query({
+      name: 'event_log_commit',
+      text: `UPDATE claim SET position = done.position
+        FROM unnest($3::smallint[], $4::integer[], $5::bigint[]) AS done(topic_id, partition, position)
+        WHERE claim.group_name = $1 AND claim.member_id = $2 AND claim.topic_id = done.topic_id AND claim.partition = done.partition`,
+      values: [group, memberId, positions.map((at) => at.topicId), positions.map((at) => at.partition), positions.map((at) => at.position)],
+    });
+    return rowCount === positions.length;
+  }
+
+  async lag(group: string): Promise<bigint> {
+    const { rows } = await this.pool.query<{ lag: bigint }>(
+      `SELECT coalesce(sum(tp.next_position - greatest(claim.position, tp.first_position)), 0)::bigint AS lag
+        FROM claim JOIN topic_partition tp USING (topic_id, partition) WHERE claim.group_name = $1`,
+      [group],
+    );
+    return rows[0]!.lag;
+  }
+
+  async trim(olderThanMs: number, atMost: number): Promise<bigint> {
+    const { rows } = await this.pool.query<{ trimmed: bigint }>(`SELECT trim_consumed($1 * interval '1 millisecond', $2) AS trimmed`, [olderThanMs, atMost]);
+    return rows[0]!.trimmed;
+  }
+
+  /** Begins a membership on this session: the session's lock shows that it lives, even between heartbeats. */
+  async join(session: Connection, member: MemberIdentity): Promise<void> {
+    await session.query(`LISTEN ${WAKE_CHANNEL}`);
+    await session.query('SELECT pg_advisory_lock($1, $2)', [MEMBER_LOCK_CLASS, member.lockKey]);
+    await session.query(
+      `INSERT INTO claim (group_name, topic_id, partition, position)
+        SELECT $1, topic_id, partition, first_position FROM topic_partition WHERE topic_id = ANY($2) ON CONFLICT DO NOTHING`,
+      [member.group, member.topicIds],
+    );
+    await session.query('INSERT INTO member (group_name, member_id, lock_key, topic_ids) VALUES ($1, $2, $3, $4)', [
+      member.group,
+      member.memberId,
+      member.lockKey,
+      member.topicIds,
+    ]);
+  }
+
+  /** False when the others have already given this member up. */
+  async heartbeat(session: Connection, member: MemberIdentity): Promise<boolean> {
+    const { rowCount } = await session.query('UPDATE member SET heartbeat_at = clock_timestamp() WHERE group_name = $1 AND member_id = $2', [
+      member.group,
+      member.memberId,
+    ]);
+    return rowCount === 1;
+  }
+
+  /** Forgets members that are gone (session ended, or silent too long) and frees what they had claimed. Then tells who is there and who has what. */
+  async viewGroup(session: Connection, group: string, memberTimeoutMs: number): Promise<GroupView> {
+    await session.query(
+      `DELETE FROM member WHERE group_name = $1 AND (
+          heartbeat_at < clock_timestamp() - $2 * interval '1 millisecond'
+          OR NOT EXISTS (
+            SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND classid::bigint = $3 AND objid::bigint = member.lock_key
+          )
+        )`,
+      [group, memberTimeoutMs, MEMBER_LOCK_CLASS],
+    );
+    await session.query(
+      `UPDATE claim SET member_id = NULL WHERE group_name = $1 AND member_id IS NOT NULL
+        AND member_id NOT IN (SELECT member_id FROM member WHERE group_name = $1)`,
+      [group],
+    );
+    const members = await session.query<{ memberId: string; topicIds: number[] }>(
+      `SELECT member_id AS "memberId", topic_ids AS "topicIds" FROM member WHERE group_name = $1 ORDER BY member_id`,
+      [group],
+    );
+    const claims = await session.query<PartitionPosition & { memberId: string | null }>(
+      `SELECT topic_id AS "topicId", partition, position, member_id AS "memberId" FROM claim WHERE group_name = $1 ORDER BY topic_id, partition`,
+      [group],
+    );
+    return { members: members.rows, claims: claims.rows };
+  }
+
+  /** Takes free partitions; those that somebody else took meanwhile are not in the answer. */
+  async claim(session: Connection, member: MemberIdentity, wanted: readonly PartitionPosition[]): Promise<PartitionPosition[]> {
+    const { rows } = await session.query<PartitionPosition>(
+      `UPDATE claim SET member_id = $2 FROM unnest($3::smallint[], $4::integer[]) AS wanted(topic_id, partition)
+        WHERE claim.group_name = $1 AND claim.member_id IS NULL AND claim.topic_id = wanted.topic_id AND claim.partition = wanted.partition
+        RETURNING claim.topic_id AS "topicId", claim.partition, claim.position`,
+      [member.group, member.memberId, wanted.map((at) => at.topicId), wanted.map((at) => at.partition)],
+    );
+    return rows;
+  }
+
+  async release(session: Connection, member: MemberIdentity, unwanted: readonly PartitionPosition[]): Promise<void> {
+    await session.query(
+      `UPDATE claim SET member_id = NULL FROM unnest($3::smallint[], $4::integer[]) AS unwanted(topic_id, partition)
+        WHERE claim.group_name = $1 AND claim.member_id = $2 AND claim.topic_id = unwanted.topic_id AND claim.partition = unwanted.partition`,
+      [member.group, member.memberId, unwanted.map((at) => at.topicId), unwanted.map((at) => at.partition)],
+    );
+    await this.wake(session);
+  }
+
+  async leave(session: Connection, member: MemberIdentity): Promise<void> {
+    await session.query('UPDATE claim SET member_id = NULL WHERE group_name = $1 AND member_id = $2', [member.group, member.memberId]);
+    await session.query('DELETE FROM member WHERE group_name = $1 AND member_id = $2', [member.group, member.memberId]);
+    await this.wake(session);
+  }
+
+  private async wake(session: Connection): Promise<void> {
+    await session.query(`SELECT pg_notify('${WAKE_CHANNEL}', 'members')`);
+  }
+}
