@@ -1,0 +1,2 @@
+export * from './provider-manifest.js';
+export * from './registry.js';
