@@ -61,6 +61,8 @@ export default tseslint.config(
           enforceBuildableLibDependency: false,
           banTransitiveDependencies: false,
           allow: [],
+          // Loading a library late is a choice of the file that does it, not of every other.
+          checkDynamicDependenciesExceptions: ['.*'],
           // Specs of infrastructure use the test helpers, which start that infrastructure. The product itself never
           // imports them (switchyard/confine), so these are no cycles at run time.
           ignoredCircularDependencies: [['@switchyard/testing', '*']],

@@ -25,6 +25,7 @@ export default {
   transformIgnorePatterns: ['/node_modules/'],
   resolver: '<rootDir>/tools/jest/resolver.cjs',
   testEnvironment: 'node',
+  reporters: ['default', '<rootDir>/tools/jest/results-reporter.mjs'],
   maxWorkers: 2,
   testTimeout: 30_000,
   clearMocks: true,

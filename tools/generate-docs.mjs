@@ -1,0 +1,26 @@
+/**
+ * Writes the reference pages that are read out of the code: node tools/generate-docs.mjs [--check]
+ * Reads the built libraries, so it runs after a build.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { errorReference } from './docs/error-reference.mjs';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const pages = { 'docs/reference/errors.md': await errorReference() };
+
+const isCheck = process.argv.includes('--check');
+let stale = 0;
+for (const [page, content] of Object.entries(pages)) {
+  const path = join(root, page);
+  if (existsSync(path) && readFileSync(path, 'utf8') === content) continue;
+  if (isCheck) {
+    stale += 1;
+    console.error(`${page} is not what the code says: run \`npm run generate\`.`);
+  } else {
+    writeFileSync(path, content);
+    console.log(`Wrote ${page}.`);
+  }
+}
+process.exitCode = stale > 0 ? 1 : 0;

@@ -1,0 +1,51 @@
+/** The table of docs/reference/parity.md: row, promise, tests. */
+
+const ROW = /^\| ([A-Z]\d{2}) \| (.*?) \|(.*)\|$/;
+const TEST = /`([^`]+)` in `([^`]+)`/g;
+
+/** @returns {{ row: string, promise: string, tests: { title: string, file: string }[] }[]} */
+export function readTable(text) {
+  return text
+    .split('\n')
+    .map((line) => ROW.exec(line))
+    .filter((match) => match !== null)
+    .map(([, row, promise, tests]) => ({ row, promise, tests: [...tests.matchAll(TEST)].map(([, title, file]) => ({ title, file })) }));
+}
+
+const cell = (title) => title.replaceAll('|', '/').replaceAll('`', "'").replace(/\s+/g, ' ');
+
+/** The text with its last column renewed from the tests that were found. */
+export function writeTable(text, found) {
+  return text
+    .split('\n')
+    .map((line) => {
+      const match = ROW.exec(line);
+      if (!match) return line;
+      const [, row, promise] = match;
+      const tests = found.filter(({ rows }) => rows.includes(row)).map(({ title, file }) => `\`${cell(title)}\` in \`${file}\``);
+      return `| ${row} | ${promise} |${tests.length > 0 ? ` ${tests.join('<br>')} ` : ' '}|`;
+    })
+    .join('\n');
+}
+
+/**
+ * What keeps a promise from counting, one line each; empty when all is well.
+ * @param {ReturnType<typeof readTable>} table
+ * @param {{ file: string, title: string, status: string }[]} results
+ * @param {(title: string) => RegExp} pattern
+ */
+export function unmetPromises(table, results, pattern) {
+  const problems = [];
+  for (const { row, tests } of table) {
+    if (tests.length === 0) problems.push(`${row}: no test names it`);
+    for (const { title, file } of tests) {
+      const matcher = pattern(title);
+      const ran = results.filter((result) => result.file === file && matcher.test(cell(result.title)));
+      if (ran.length === 0) problems.push(`${row}: did not run: ${file}: ${title}`);
+      for (const result of ran) {
+        if (result.status !== 'passed') problems.push(`${row}: ${result.status}: ${file}: ${result.title}`);
+      }
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,132 @@
+/**
+ * Every check of the repository, in order: npm test [-- phase …]
+ *
+ * Each phase is one process with a time limit. The sums come from what Jest reports (lint, type check and parity count as
+ * one test each); the last line is `N passed, N failed`, and the exit code says the same.
+ *
+ * Suites that need Apache Kafka are files named *.kafka.spec.ts. They run where a broker is given (KAFKA_BROKERS), or Docker,
+ * or a JDK with Maven is there. Elsewhere they are left out, which is said loudly, and is a failure when CI=true.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const resultsDirectory = join(root, 'test-results');
+const isContinuousIntegration = process.env.CI === 'true' || process.env.CI === '1';
+const MINUTE_MS = 60_000;
+const KILL_GRACE_MS = 10_000;
+
+const script = (path, scriptArguments = []) => [join(root, path), ...scriptArguments];
+const jest = (folders, options = []) => [
+  '--experimental-vm-modules',
+  '--disable-warning=ExperimentalWarning',
+  ...script('node_modules/jest/bin/jest.js', ['-c', 'jest.config.mjs', '--ci', '--passWithNoTests', ...options]),
+  '--testPathPatterns',
+  ...folders.map((folder) => `${join(root, folder)}/`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')),
+];
+
+/** In the order they run: what is cheap and says most comes first; what reads the results comes last. */
+const PHASES = [
+  { name: 'build', command: script('tools/build.mjs'), limitMs: 5 * MINUTE_MS, essential: true },
+  { name: 'lint', command: script('tools/lint.mjs', ['--no-cache']), limitMs: 10 * MINUTE_MS },
+  { name: 'typecheck', command: script('node_modules/typescript/bin/tsc', ['--build']), limitMs: 10 * MINUTE_MS },
+  { name: 'unit', command: jest(['libs', 'services', 'tools']), limitMs: 15 * MINUTE_MS, suite: true },
+  { name: 'contract', command: jest(['test/contract']), limitMs: 15 * MINUTE_MS, suite: true },
+  { name: 'compat', command: jest(['test/compat']), limitMs: 15 * MINUTE_MS, suite: true },
+  { name: 'e2e', command: jest(['test/e2e'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true },
+  { name: 'tidy', command: jest(['test/tidy']), limitMs: 10 * MINUTE_MS, suite: true },
+  { name: 'parity', command: script('tools/parity/parity.mjs', ['--results']), limitMs: MINUTE_MS },
+];
+
+const succeeds = (command, commandArguments) => spawnSync(command, commandArguments, { stdio: 'ignore', timeout: 20_000 }).status === 0;
+
+function kafkaProblem() {
+  if (process.env.KAFKA_BROKERS) return undefined;
+  if (succeeds('java', ['-version']) && succeeds('mvn', ['--version'])) return undefined;
+  if (succeeds('docker', ['info'])) return undefined;
+  return 'no KAFKA_BROKERS, no Docker, and no JDK with Maven';
+}
+
+function banner(text) {
+  const line = '!'.repeat(78);
+  console.log(`\n${line}\n!! ${text}\n${line}\n`);
+}
+
+function runPhase({ name, command, limitMs, suite }, leaveOutKafka) {
+  const startTime = performance.now();
+  console.log(`\n=== ${name} ===`);
+  const environment = { ...process.env, NX_DAEMON: 'false', SWITCHYARD_RESULTS_FILE: suite ? join(resultsDirectory, `${name}.json`) : '' };
+  const phaseArguments = suite && leaveOutKafka ? [...command, '--testPathIgnorePatterns', '\\.kafka\\.spec\\.ts$', '/node_modules/', '/dist/'] : command;
+  return new Promise((done) => {
+    const child = spawn(process.execPath, phaseArguments, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: environment });
+    let timedOut = false;
+    const limit = setTimeout(() => {
+      timedOut = true;
+      console.error(`${name} is stopped: it took longer than ${limitMs / MINUTE_MS} minutes.`);
+      child.kill('SIGTERM');
+      setTimeout(() => child.kill('SIGKILL'), KILL_GRACE_MS).unref();
+    }, limitMs);
+    const forward = (signal) => child.kill(signal);
+    process.once('SIGINT', forward).once('SIGTERM', forward);
+    child.once('exit', (code) => {
+      clearTimeout(limit);
+      process.removeListener('SIGINT', forward).removeListener('SIGTERM', forward);
+      done({ name, ok: code === 0 && !timedOut, seconds: (performance.now() - startTime) / 1000 });
+    });
+  });
+}
+
+/** What a phase adds to the sums. A suite that failed as a whole counts as one failure even when none of its tests did. */
+function countsOf({ name, suite }, { ok }) {
+  const path = join(resultsDirectory, `${name}.json`);
+  if (!suite) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
+  const tests = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).tests : [];
+  const count = (status) => tests.filter((test) => test.status === status).length;
+  const failed = count('failed');
+  const passed = count('passed');
+  return { passed, failed: failed === 0 && !ok ? 1 : failed, skipped: tests.length - passed - failed };
+}
+
+function kafkaFiles() {
+  const files = ['libs', 'services', 'test'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, String(file))),
+  );
+  return files.filter((file) => file.endsWith('.kafka.spec.ts') && !/(^|[\\/])(node_modules|dist)[\\/]/.test(file));
+}
+
+async function main() {
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.filter((name) => !PHASES.some((phase) => phase.name === name));
+  if (unknown.length > 0) {
+    console.error(`No such phase: ${unknown.join(', ')}. There are: ${PHASES.map(({ name }) => name).join(', ')}.`);
+    return 2;
+  }
+  const phases = PHASES.filter(({ name, essential }) => essential || (wanted.length === 0 ? true : wanted.includes(name)));
+  if (wanted.length === 0) rmSync(resultsDirectory, { recursive: true, force: true });
+  mkdirSync(resultsDirectory, { recursive: true });
+
+  const sum = { passed: 0, failed: 0, skipped: 0 };
+  const problem = kafkaProblem();
+  const leftOut = problem ? kafkaFiles() : [];
+  if (leftOut.length > 0) {
+    banner(`${leftOut.length} files of tests need Apache Kafka and CANNOT RUN here: ${problem}.`);
+    sum[isContinuousIntegration ? 'failed' : 'skipped'] += leftOut.length;
+  }
+  const outcomes = [];
+  for (const phase of phases) {
+    const outcome = await runPhase(phase, leftOut.length > 0);
+    outcomes.push(outcome);
+    const counts = countsOf(phase, outcome);
+    for (const key of Object.keys(sum)) sum[key] += counts[key];
+    if (!outcome.ok && phase.essential) break;
+  }
+  console.log('');
+  for (const { name, ok, seconds } of outcomes) console.log(`${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(10)} ${seconds.toFixed(1).padStart(7)} s`);
+  if (leftOut.length > 0) console.log(`Not run for want of Kafka (${problem}): ${leftOut.join(', ')}`);
+  console.log(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
+  return sum.failed > 0 ? 1 : 0;
+}
+
+process.exitCode = await main();
