@@ -48,7 +48,8 @@ export class SseParser {
     }
     this.skipLineFeed = end === chunk.length - 1 && chunk[end] === CARRIAGE_RETURN;
     // Line ends are never inside a UTF-8 sequence, so whole lines decode on their own.
-    const complete = this.takePending(chunk.subarray(0, end));
+    const isPair = end > 0 && chunk[end] === LINE_FEED && chunk[end - 1] === CARRIAGE_RETURN;
+    const complete = this.takePending(chunk.subarray(0, isPair ? end - 1 : end));
     if (complete.length > this.limits.maxEventBytes * 2) throw tooLong(this.limits);
     for (const line of splitLines(complete.toString('utf8'))) this.readLine(line, events);
     this.keep(chunk.subarray(end + 1));
