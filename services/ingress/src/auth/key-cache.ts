@@ -1,0 +1,147 @@
+import type { Clock } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
+import type { billing, KeyPort } from '@switchyard/proto';
+import type { Logger } from '@switchyard/telemetry';
+import { pause } from '../pause.js';
+
+export interface KeyCacheOptions {
+  /** How long keys verified earlier are served while billing's watch is away. */
+  readonly keyGraceMs: number;
+  readonly maxKeys: number;
+  /** How long an unknown key is remembered as unknown. */
+  readonly unknownForMs: number;
+  /** The watch counts as broken when nothing, not even a heartbeat, came for this long. */
+  readonly heartbeatTimeoutMs: number;
+  readonly reconnectDelayMs: number;
+}
+
+/**
+ * Keys by the SHA-256 of their secret, filled by `ResolveKey` and kept true by `WatchKeys`: semantics §1. While the watch
+ * is live a change acts at once; without it, keys verified earlier are served for the grace time and no others.
+ */
+export class KeyCache {
+  /** Insertion order is age, so the bound drops the key that was resolved longest ago. */
+  private readonly keys = new Map<string, billing.Key>();
+  private readonly unknownUntilMs = new Map<string, number>();
+  private readonly resolving = new Map<string, Promise<billing.Key | undefined>>();
+  private sequence: bigint | undefined;
+  private lastHeardMs = Number.NEGATIVE_INFINITY;
+  private readonly stopped = new AbortController();
+
+  constructor(
+    private readonly keyPort: KeyPort,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly options: KeyCacheOptions,
+  ) {}
+
+  start(): void {
+    void this.watch();
+  }
+
+  close(): void {
+    this.stopped.abort();
+  }
+
+  /** Changes reach us at the moment. */
+  get isLive(): boolean {
+    return this.clock.monotonicMs() - this.lastHeardMs < this.options.heartbeatTimeoutMs;
+  }
+
+  /** A cached key, without waiting: the path of nearly every request. */
+  peek(hash: string): billing.Key | undefined {
+    const key = this.keys.get(hash);
+    return key && (this.isLive || this.isInGrace()) ? key : undefined;
+  }
+
+  /**
+   * The key, or undefined when there is none.
+   * @throws SwitchyardError `gateway_unavailable` when billing cannot be asked.
+   */
+  async find(hash: string): Promise<billing.Key | undefined> {
+    const cached = this.peek(hash);
+    if (cached) return cached;
+    const nowMs = this.clock.monotonicMs();
+    if ((this.unknownUntilMs.get(hash) ?? 0) > nowMs) return undefined;
+    let resolving = this.resolving.get(hash);
+    if (!resolving) {
+      resolving = this.resolve(hash).finally(() => this.resolving.delete(hash));
+      this.resolving.set(hash, resolving);
+    }
+    return resolving;
+  }
+
+  private isInGrace(): boolean {
+    return this.clock.monotonicMs() - this.lastHeardMs < this.options.keyGraceMs;
+  }
+
+  private async resolve(hash: string): Promise<billing.Key | undefined> {
+    try {
+      for (let round = 0; round < MAX_RESOLVE_ROUNDS; round++) {
+        const { key, sequence } = await this.keyPort.resolveKey({ secretHash: hash });
+        // A change that went by before the key was cached would be missed for good.
+        if (this.sequence !== undefined && sequence < this.sequence && this.isLive) continue;
+        if (key) this.remember(key);
+        return key;
+      }
+      throw new SwitchyardError('gateway_unavailable', 'API keys change too fast to be checked.', { retryAfterMs: 1_000 });
+    } catch (error) {
+      if (error instanceof SwitchyardError && error.type === 'not_found') {
+        this.rememberUnknown(hash);
+        return undefined;
+      }
+      throw new SwitchyardError('gateway_unavailable', 'API keys cannot be checked at the moment; try again shortly.', { retryAfterMs: 1_000, cause: error });
+    }
+  }
+
+  private remember(key: billing.Key): void {
+    const known = this.keys.get(key.hash);
+    // A watch may have brought a newer version while the call was under way.
+    if (known && known.version > key.version) return;
+    this.keys.delete(key.hash);
+    this.keys.set(key.hash, key);
+    dropOldest(this.keys, this.options.maxKeys);
+  }
+
+  private rememberUnknown(hash: string): void {
+    this.unknownUntilMs.set(hash, this.clock.monotonicMs() + this.options.unknownForMs);
+    dropOldest(this.unknownUntilMs, this.options.maxKeys);
+  }
+
+  private async watch(): Promise<void> {
+    while (!this.stopped.signal.aborted) {
+      try {
+        const updates = this.keyPort.watchKeys({ afterSequence: this.sequence }, { signal: this.stopped.signal });
+        for await (const update of updates) this.apply(update);
+      } catch (error) {
+        if (!this.stopped.signal.aborted) this.logger.warn('the watch of API keys broke; reconnecting', { error });
+      }
+      await pause(this.options.reconnectDelayMs, this.stopped.signal);
+    }
+  }
+
+  private apply(update: billing.WatchKeysResponse): void {
+    // What changed in a gap is unknown, so nothing cached may be trusted.
+    if (this.sequence !== undefined && update.previousSequence !== this.sequence) this.keys.clear();
+    this.sequence = update.sequence;
+    this.lastHeardMs = this.clock.monotonicMs();
+    for (const key of update.changed) {
+      this.unknownUntilMs.delete(key.hash);
+      if (key.deleted) this.keys.delete(key.hash);
+      else if (this.keys.has(key.hash)) this.remember(key);
+    }
+    for (const account of update.changedAccounts) this.applyAccount(account);
+  }
+
+  private applyAccount(account: billing.AccountFacts): void {
+    for (const key of this.keys.values()) if (key.accountId === account.accountId) key.account = account;
+  }
+}
+
+const MAX_RESOLVE_ROUNDS = 5;
+
+function dropOldest(map: Map<string, unknown>, maxSize: number): void {
+  if (map.size <= maxSize) return;
+  const oldest = map.keys().next();
+  if (!oldest.done) map.delete(oldest.value);
+}

@@ -1,0 +1,91 @@
+import { events } from '@switchyard/proto';
+import type { AttemptRecord, Generation } from './generation.js';
+import type { Settlement } from './settlement.js';
+
+export interface EventTimes {
+  readonly eventId: string;
+  readonly endTimeMs: number;
+  /** Monotonic milliseconds at the end. */
+  readonly endedAtMs: number;
+  readonly reporter: string;
+  /** What the last attempt had reserved. */
+  readonly reservedPico: bigint;
+}
+
+/** The terminal event: everything that billing posts and that a record of the generation shows. */
+export function generationCompletedEvent(generation: Generation, attempt: AttemptRecord, settlement: Settlement, times: EventTimes): events.GenerationCompleted {
+  const { request, key } = generation;
+  const { candidate } = attempt;
+  const unitPrices: Record<string, bigint> = {};
+  const chargeLines: Record<string, bigint> = {};
+  for (const line of settlement.charge.lines) {
+    unitPrices[line.meter] = line.ratePico;
+    chargeLines[line.meter] = line.amountPico;
+  }
+  const isFailed = settlement.end === events.GenerationEnd.UPSTREAM_FAILED || settlement.end === events.GenerationEnd.GATEWAY_FAILED;
+  return {
+    eventId: times.eventId,
+    generationId: generation.id,
+    acceptTimeMs: BigInt(generation.acceptTimeMs),
+    endTimeMs: BigInt(times.endTimeMs),
+    end: settlement.end,
+    accountId: key.accountId,
+    workspaceId: key.workspaceId,
+    keyHash: key.hash,
+    leases: generation.leaseUses,
+    apiType: request.apiType,
+    modelRequested: request.routing.model ?? request.routing.models?.[0] ?? '',
+    model: candidate.publicModel,
+    modelPermaslug: candidate.model.permaslug,
+    endpointId: candidate.endpoint.endpointId,
+    providerSlug: candidate.endpoint.providerSlug,
+    providerName: candidate.endpoint.providerName,
+    variant: candidate.endpoint.variant,
+    streamed: request.stream,
+    upstreamId: attempt.upstreamId,
+    usage: { meters: settlement.meters as Record<string, number>, source: settlement.usageSource },
+    priceRevision: candidate.chargeSchedule.revision,
+    unitPricesPico: unitPrices,
+    discountMillionths: candidate.chargeSchedule.discountMillionths,
+    chargePico: settlement.charge.amountPico,
+    chargeLinesPico: chargeLines,
+    underestimatedPico: settlement.charge.amountPico > times.reservedPico ? settlement.charge.amountPico - times.reservedPico : 0n,
+    finishReason: attempt.finishReason,
+    nativeFinishReason: attempt.nativeFinishReason,
+    errorType: isFailed ? (attempt.error?.errorType ?? 'provider_unavailable') : '',
+    firstTokenMs: attempt.firstContentMs === undefined ? undefined : milliseconds(attempt.firstContentMs),
+    generationTimeMs: milliseconds(times.endedAtMs - generation.startedAtMs),
+    attempts: generation.attempts.map(attemptSummary),
+    flags: [...generation.flags, ...settlement.flags],
+    user: request.attribution.user,
+    sessionId: request.attribution.sessionId,
+    metadata: request.attribution.metadata as Record<string, string>,
+    traceJson: request.attribution.traceJson,
+    httpReferer: request.attribution.httpReferer,
+    appTitle: request.attribution.appTitle,
+    appCategories: request.attribution.appCategories as string[],
+    userAgent: request.attribution.userAgent,
+    requestId: request.attribution.requestId,
+    traceparent: request.traceparent,
+    reporter: times.reporter,
+    isFree: candidate.endpoint.variant === 'free',
+  };
+}
+
+function attemptSummary(attempt: AttemptRecord): events.AttemptSummary {
+  return {
+    index: attempt.index,
+    endpointId: attempt.candidate.endpoint.endpointId,
+    providerSlug: attempt.candidate.endpoint.providerSlug,
+    providerName: attempt.candidate.endpoint.providerName,
+    modelPermaslug: attempt.candidate.model.permaslug,
+    status: attempt.upstreamStatus,
+    errorType: attempt.error?.errorType ?? '',
+    latencyMs: milliseconds(attempt.durationMs),
+    upstreamId: attempt.upstreamId,
+  };
+}
+
+function milliseconds(value: number): bigint {
+  return BigInt(Math.round(value));
+}

@@ -1,0 +1,58 @@
+import type { Meters } from '@switchyard/core';
+import type { PlanCandidate } from '@switchyard/routing';
+import { common, events, type billing } from '@switchyard/proto';
+import type { Reservation } from '../wallet/wallet.js';
+import type { GenerationRequest } from './generation-request.js';
+
+/** One client request from acceptance to its one end. */
+export interface Generation {
+  readonly id: string;
+  /** Id of the event that will end it, whoever writes it. */
+  readonly eventId: string;
+  /** Unix milliseconds on billing's clock. */
+  readonly acceptTimeMs: number;
+  /** Monotonic milliseconds at acceptance. */
+  readonly startedAtMs: number;
+  readonly key: billing.Key;
+  readonly request: GenerationRequest;
+  readonly attempts: AttemptRecord[];
+  /** Leases used so far: a request's own quota, then what its last attempt spent. */
+  readonly leaseUses: events.LeaseUse[];
+  readonly flags: Set<string>;
+  /** Its own share of rate limits and free quotas, until it is settled. */
+  quota: Reservation | undefined;
+  /** The accepted record is in the spool. */
+  isAccepted: boolean;
+}
+
+/** How one attempt ended, as the ingress saw it. */
+export interface AttemptRecord {
+  readonly index: number;
+  readonly candidate: PlanCandidate;
+  readonly startTimeMs: number;
+  /** Milliseconds, on the monotonic clock. */
+  readonly durationMs: number;
+  readonly firstContentMs: number | undefined;
+  readonly end: AttemptEndKind;
+  readonly error: common.ErrorDetail | undefined;
+  readonly upstreamStatus: number;
+  readonly upstreamId: string;
+  readonly meters: Meters | undefined;
+  readonly usageSource: common.UsageSource;
+  readonly finishReason: string;
+  readonly nativeFinishReason: string;
+  readonly outputBytes: number;
+  readonly warnings: readonly string[];
+  /** Content reached the client: nothing may be tried after it. */
+  readonly isCommitted: boolean;
+}
+
+/**
+ * `completed`: the upstream said it is done. `session_lost`: the worker went away in mid-attempt. `timed_out`: our own
+ * guard ended it. `client_gone`: the client left a stream.
+ */
+export type AttemptEndKind = 'completed' | 'failed' | 'session_lost' | 'timed_out' | 'client_gone';
+
+export function lastAttempt(generation: Generation): AttemptRecord | undefined {
+  return generation.attempts.at(-1);
+}

@@ -1,0 +1,66 @@
+import { billing } from '@switchyard/proto';
+import type { ScopeNeed } from '../wallet/wallet.js';
+import { scopeId } from '../wallet/wallet.js';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** Money scopes of one attempt: the account's credit and, where the key has one, its limit in the window of the accept time. */
+export function moneyNeeds(key: billing.Key, amountPico: bigint, acceptTimeMs: number): ScopeNeed[] {
+  if (amountPico === 0n) return [];
+  const needs = [need(billing.LeaseScopeKind.ACCOUNT_CREDIT, key.accountId, '', 0, amountPico)];
+  if (key.limitPico !== undefined) needs.push(need(billing.LeaseScopeKind.KEY_LIMIT, key.accountId, key.hash, limitWindowStart(key.limitReset, acceptTimeMs), amountPico));
+  return needs;
+}
+
+/** Rate scopes of one generation: requests and tokens per minute of key and account. `tokens` is an upper bound. */
+export function rateNeeds(key: billing.Key, tokens: number, acceptTimeMs: number): ScopeNeed[] {
+  const minute = Math.floor(acceptTimeMs / MINUTE_MS) * MINUTE_MS;
+  const account = key.account;
+  const needs: ScopeNeed[] = [];
+  if (account?.requestsPerMinute !== undefined) needs.push(need(billing.LeaseScopeKind.ACCOUNT_REQUESTS_PER_MINUTE, key.accountId, '', minute, 1n));
+  if (key.requestsPerMinute !== undefined) needs.push(need(billing.LeaseScopeKind.KEY_REQUESTS_PER_MINUTE, key.accountId, key.hash, minute, 1n));
+  if (account?.tokensPerMinute !== undefined) needs.push(need(billing.LeaseScopeKind.ACCOUNT_TOKENS_PER_MINUTE, key.accountId, '', minute, BigInt(tokens)));
+  if (key.tokensPerMinute !== undefined) needs.push(need(billing.LeaseScopeKind.KEY_TOKENS_PER_MINUTE, key.accountId, key.hash, minute, BigInt(tokens)));
+  return needs;
+}
+
+/** Quotas of free models, per account: keys do not raise them. */
+export function freeNeeds(key: billing.Key, acceptTimeMs: number): ScopeNeed[] {
+  return [
+    need(billing.LeaseScopeKind.FREE_REQUESTS_PER_MINUTE, key.accountId, '', Math.floor(acceptTimeMs / MINUTE_MS) * MINUTE_MS, 1n),
+    need(billing.LeaseScopeKind.FREE_REQUESTS_PER_DAY, key.accountId, '', Math.floor(acceptTimeMs / DAY_MS) * DAY_MS, 1n),
+  ];
+}
+
+/** Start of the limit's window in UTC; a week starts on Monday; 0 for a limit without reset. */
+export function limitWindowStart(reset: billing.LimitReset, timeMs: number): number {
+  const day = Math.floor(timeMs / DAY_MS);
+  switch (reset) {
+    case billing.LimitReset.DAILY:
+      return day * DAY_MS;
+    case billing.LimitReset.WEEKLY:
+      // 1970-01-01 was a Thursday.
+      return (day - ((day + 3) % 7)) * DAY_MS;
+    case billing.LimitReset.MONTHLY: {
+      const time = new Date(timeMs);
+      return Date.UTC(time.getUTCFullYear(), time.getUTCMonth(), 1);
+    }
+    case billing.LimitReset.UNSPECIFIED:
+    case billing.LimitReset.UNRECOGNIZED:
+      return 0;
+  }
+}
+
+export function isMoneyScope(kind: billing.LeaseScopeKind): boolean {
+  return kind === billing.LeaseScopeKind.ACCOUNT_CREDIT || kind === billing.LeaseScopeKind.KEY_LIMIT;
+}
+
+export function isTokenScope(kind: billing.LeaseScopeKind): boolean {
+  return kind === billing.LeaseScopeKind.ACCOUNT_TOKENS_PER_MINUTE || kind === billing.LeaseScopeKind.KEY_TOKENS_PER_MINUTE;
+}
+
+function need(kind: billing.LeaseScopeKind, accountId: string, keyHash: string, windowStartMs: number, amount: bigint): ScopeNeed {
+  const scope: billing.LeaseScope = { kind, accountId, keyHash, windowStartMs: BigInt(windowStartMs) };
+  return { id: scopeId(scope), scope, amount };
+}

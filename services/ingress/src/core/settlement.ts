@@ -1,0 +1,67 @@
+import { calculateCharge, completionTokenCount, PriceMissingError, ratesInForce, type Charge, type Meters } from '@switchyard/core';
+import { common, events } from '@switchyard/proto';
+import type { AttemptRecord, Generation } from './generation.js';
+import type { RequestBound } from './reservation-bound.js';
+
+/** What a generation ends as and costs: decided once, here, for every way it can end (semantics §2). */
+export interface Settlement {
+  readonly end: events.GenerationEnd;
+  readonly meters: Meters;
+  readonly usageSource: common.UsageSource;
+  readonly charge: Charge;
+  readonly flags: readonly string[];
+}
+
+const NO_CHARGE: Charge = { amountPico: 0n, lines: [] };
+/** Bytes of prose per token: only for estimates where a provider reported nothing. */
+const BYTES_PER_TOKEN = 4;
+
+export function settleGeneration(generation: Generation, attempt: AttemptRecord): Settlement {
+  const flags: string[] = [];
+  const end = endOf(attempt);
+  const isEstimated = attempt.meters === undefined || attempt.usageSource === common.UsageSource.ESTIMATED;
+  const meters = attempt.meters ?? estimateMeters(generation.request.bound, attempt.outputBytes);
+  const isCharged = (end === events.GenerationEnd.COMPLETED && !isZeroCompletion(generation, attempt, meters)) || (end === events.GenerationEnd.CLIENT_ABORTED && reachedUpstream(attempt));
+  if (!isCharged) return { end, meters: attempt.meters ?? {}, usageSource: attempt.usageSource, charge: NO_CHARGE, flags };
+  if (isEstimated) flags.push('usage_estimated');
+  const charge = chargeOf(generation, attempt, meters, flags);
+  return { end, meters, usageSource: isEstimated ? common.UsageSource.ESTIMATED : common.UsageSource.PROVIDER, charge, flags };
+}
+
+function endOf(attempt: AttemptRecord): events.GenerationEnd {
+  if (attempt.end === 'completed') return events.GenerationEnd.COMPLETED;
+  if (attempt.end === 'client_gone') return events.GenerationEnd.CLIENT_ABORTED;
+  // The upstream had said that it was done: only the worker's report is missing.
+  if (attempt.end === 'session_lost' && attempt.finishReason !== '') return events.GenerationEnd.COMPLETED;
+  return events.GenerationEnd.UPSTREAM_FAILED;
+}
+
+/** No token came and no reason was given, or the reason is an error: the customer owes nothing. */
+function isZeroCompletion(generation: Generation, attempt: AttemptRecord, meters: Meters): boolean {
+  if (attempt.finishReason === 'error') return true;
+  return generation.request.apiType !== 'embeddings' && attempt.finishReason === '' && completionTokenCount(meters) === 0;
+}
+
+function reachedUpstream(attempt: AttemptRecord): boolean {
+  return attempt.upstreamStatus !== 0;
+}
+
+/** A missing price is never zero: what has a price is charged, and people are told of the rest. */
+function chargeOf(generation: Generation, attempt: AttemptRecord, meters: Meters, flags: string[]): Charge {
+  const schedule = attempt.candidate.chargeSchedule;
+  try {
+    return calculateCharge(schedule, meters, generation.acceptTimeMs);
+  } catch (error) {
+    if (!(error instanceof PriceMissingError)) throw error;
+    flags.push('price_missing');
+    const priced: Meters = { ...meters };
+    delete priced[error.meter];
+    const rates = ratesInForce(schedule, 0, generation.acceptTimeMs);
+    return Object.keys(rates).length === 0 ? NO_CHARGE : chargeOf(generation, attempt, priced, flags);
+  }
+}
+
+/** Prompt and output by size, for an attempt whose provider reported nothing. */
+export function estimateMeters(bound: RequestBound, outputBytes: number): Meters {
+  return { input_uncached: Math.ceil(bound.textBytes / BYTES_PER_TOKEN), output_text: Math.ceil(outputBytes / BYTES_PER_TOKEN) };
+}

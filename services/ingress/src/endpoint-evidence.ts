@@ -1,0 +1,32 @@
+import { errorRow } from '@switchyard/errors';
+import type { billing } from '@switchyard/proto';
+import type { CircuitBreakers, RoutingPolicy } from '@switchyard/routing';
+import { attemptErrorType } from './core/fallback.js';
+import type { AttemptRecord } from './core/generation.js';
+
+/** What the key, its account and this process's own evidence add to a routing request. */
+export function routingPolicyOf(key: billing.Key, breakers: CircuitBreakers): RoutingPolicy {
+  const { account } = key;
+  return {
+    breakers,
+    ...(key.allowedModels.length > 0 ? { allowedModels: key.allowedModels } : {}),
+    ...(account && account.allowedProviders.length > 0 ? { allowedProviders: account.allowedProviders } : {}),
+    ...(account && account.ignoredProviders.length > 0 ? { ignoredProviders: account.ignoredProviders } : {}),
+    ...(account?.zdr ? { zdr: true } : {}),
+  };
+}
+
+/** Tells the endpoint's breaker how an attempt ended; what was not the endpoint's doing only frees the probe. */
+export function recordEvidence(breakers: CircuitBreakers, attempt: AttemptRecord, nowMs: number): void {
+  const { endpointId } = attempt.candidate.endpoint;
+  if (attempt.end === 'completed') return breakers.recordSuccess(endpointId, nowMs);
+  if (attempt.end === 'timed_out') return breakers.recordFailure(endpointId, nowMs, { kind: 'timed_out' });
+  if (attempt.end === 'client_gone' || attempt.end === 'session_lost') return breakers.release(endpointId);
+  const type = attemptErrorType(attempt);
+  if (type === 'rate_limit_exceeded') {
+    const retryAfterMs = attempt.error?.retryAfterMs;
+    return breakers.recordFailure(endpointId, nowMs, { kind: 'rate_limited', ...(retryAfterMs === undefined ? {} : { retryAfterMs: Number(retryAfterMs) }) });
+  }
+  if (errorRow(type).blame !== 'upstream') return breakers.release(endpointId);
+  breakers.recordFailure(endpointId, nowMs, { kind: type === 'timeout' ? 'timed_out' : 'failed' });
+}

@@ -1,0 +1,64 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { parseChatRequest, type ParsedChatRequest, type RequestLimits } from '@switchyard/api';
+import { openaiChatClient } from '@switchyard/dialects';
+import type { RequestFeatures, RoutingRequest } from '@switchyard/routing';
+import { headerText, readAttribution } from '../../core/attribution.js';
+import type { GenerationRequest } from '../../core/generation-request.js';
+import { chatRequestBound, promptTokensEstimate } from '../../core/request-bound.js';
+import type { InferenceRoute } from '../inference-route.js';
+
+/** `POST /chat/completions`: OpenAI's shape with OpenRouter's extensions. */
+export const chatCompletionsRoute: InferenceRoute = {
+  path: '/chat/completions',
+  dialect: openaiChatClient,
+  read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
+    const parsed = parseChatRequest(bytes, limits);
+    const body = parsed.isRewritten ? Buffer.from(JSON.stringify(parsed.body)) : bytes;
+    const bound = chatRequestBound(parsed.body, bytes, parsed.counts, parsed.toolCount);
+    return {
+      apiType: 'chat',
+      clientDialect: openaiChatClient.name,
+      body,
+      stream: parsed.isStream,
+      echoUpstreamBody: parsed.mustEchoUpstreamBody && parsed.isStream,
+      routing: routingRequest(parsed, promptTokensEstimate(bound)),
+      maxOutputTokens: parsed.maxOutputTokens,
+      bound,
+      attribution: readAttribution(parsed, headers),
+      traceparent: headerText(headers, 'traceparent'),
+    };
+  },
+};
+
+function routingRequest(parsed: ParsedChatRequest, tokensEstimate: number): RoutingRequest {
+  const [model, ...models] = parsed.models;
+  return {
+    model,
+    models,
+    provider: parsed.provider,
+    route: parsed.route,
+    apiType: 'chat',
+    stream: parsed.isStream,
+    parameters: parsed.parameters,
+    uses: featuresOf(parsed),
+    promptTokensEstimate: tokensEstimate,
+    maxOutputTokens: parsed.maxOutputTokens,
+    serviceTier: parsed.serviceTier,
+    sessionId: parsed.sessionId,
+  };
+}
+
+function featuresOf(parsed: ParsedChatRequest): RequestFeatures {
+  const responseFormat = (parsed.body['response_format'] as { type?: string } | null | undefined)?.type;
+  return {
+    tools: parsed.toolCount > 0,
+    responseFormat: responseFormat === 'text' ? undefined : responseFormat,
+    verbosity: parsed.body['verbosity'] !== undefined && parsed.body['verbosity'] !== null,
+    reasoning: parsed.parameters.includes('reasoning') || parsed.parameters.includes('reasoning_effort'),
+    images: parsed.counts.imageCount > 0,
+    audio: parsed.counts.audioCount > 0,
+    files: parsed.counts.fileCount > 0,
+    video: parsed.counts.videoCount > 0,
+    outputModalities: parsed.outputModalities?.filter((modality) => modality !== 'text') ?? [],
+  };
+}

@@ -1,0 +1,45 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { givenParameters, givenPreferences, namedModels, parseCompletionsRequest, type RequestLimits } from '@switchyard/api';
+import { openaiChatClient } from '@switchyard/dialects';
+import { headerText, readAttribution } from '../../core/attribution.js';
+import type { GenerationRequest } from '../../core/generation-request.js';
+import { promptTokensEstimate } from '../../core/request-bound.js';
+import type { InferenceRoute } from '../inference-route.js';
+import { PLAIN_FEATURES } from '../plain-features.js';
+
+/** `POST /completions`: the legacy text API; one prompt, answered by any chat model. */
+export const completionsRoute: InferenceRoute = {
+  path: '/completions',
+  dialect: openaiChatClient,
+  read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
+    const { body, request } = parseCompletionsRequest(bytes, limits);
+    const [model, ...models] = namedModels(body);
+    const maxOutputTokens = request.max_tokens ?? undefined;
+    const bound = { textBytes: bytes.byteLength, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
+    const isStream = request.stream === true;
+    return {
+      apiType: 'completions',
+      clientDialect: openaiChatClient.name,
+      body: bytes,
+      stream: isStream,
+      echoUpstreamBody: false,
+      routing: {
+        model,
+        models,
+        provider: givenPreferences(request.provider),
+        route: request.route ?? undefined,
+        apiType: 'completions',
+        stream: isStream,
+        parameters: givenParameters(body),
+        uses: PLAIN_FEATURES,
+        promptTokensEstimate: promptTokensEstimate(bound),
+        maxOutputTokens,
+        sessionId: request.session_id ?? undefined,
+      },
+      maxOutputTokens,
+      bound,
+      attribution: readAttribution({ user: request.user, sessionId: request.session_id, metadata: request.metadata, traceJson: request.trace ? JSON.stringify(request.trace) : undefined }, headers),
+      traceparent: headerText(headers, 'traceparent'),
+    };
+  },
+};

@@ -1,0 +1,201 @@
+import type { Clock } from '@switchyard/core';
+import { completionTokenCount, picoToUsd, promptTokenCount } from '@switchyard/core';
+import { renderError, renderStreamError } from '@switchyard/api';
+import type { AnswerIdentity, AnswerTail, ClientDialect } from '@switchyard/dialects';
+import type { SwitchyardError } from '@switchyard/errors';
+import type { PlanCandidate } from '@switchyard/routing';
+import type { AttemptOutput } from '../attempt.js';
+import type { AttemptRecord, Generation } from '../core/generation.js';
+import type { Settlement } from '../core/settlement.js';
+import { usageView } from '../core/usage-view.js';
+import type { ClientResponse } from './client-response.js';
+import type { KeepAlive } from './keep-alive.js';
+
+/** A generation's answer on its way to the client. The two ways to send one, streamed and whole, differ in nothing else. */
+export interface GenerationAnswer extends AttemptOutput {
+  readonly isClientGone: boolean;
+  open(generation: Generation, dialect: ClientDialect): void;
+  beginAttempt(candidate: PlanCandidate): void;
+  /** The last bytes: usage with cost, and the end. False when the client did not take them. */
+  complete(generation: Generation, attempt: AttemptRecord, settlement: Settlement): Promise<boolean>;
+  /** The typed error: a status before the first byte, else the stream's last chunk. */
+  fail(error: SwitchyardError): Promise<boolean>;
+}
+
+abstract class BaseAnswer {
+  protected generation!: Generation;
+  protected dialect!: ClientDialect;
+  protected candidate: PlanCandidate | undefined;
+
+  constructor(
+    protected readonly response: ClientResponse,
+    protected readonly clock: Clock,
+  ) {}
+
+  get isClientGone(): boolean {
+    return this.response.isGone;
+  }
+
+  open(generation: Generation, dialect: ClientDialect): void {
+    this.generation = generation;
+    this.dialect = dialect;
+  }
+
+  beginAttempt(candidate: PlanCandidate): void {
+    this.candidate = candidate;
+  }
+
+  onDrain(listener: (() => void) | undefined): void {
+    this.response.onDrain(listener);
+  }
+
+  onGone(listener: (() => void) | undefined): void {
+    this.response.onGone(listener);
+  }
+
+  /** Headers that an error before the first byte carries; none before the generation has an id. */
+  errorHeaders(): Record<string, string> {
+    return this.generation ? this.headers() : {};
+  }
+
+  protected headers(): Record<string, string> {
+    const headers: Record<string, string> = { 'x-generation-id': this.generation.id };
+    if (!this.candidate) return headers;
+    headers['x-switchyard-provider'] = this.candidate.endpoint.providerSlug;
+    headers['x-switchyard-model'] = this.candidate.publicModel;
+    headers['x-switchyard-attempts'] = String(Math.max(1, this.generation.attempts.length));
+    return headers;
+  }
+
+  protected identity(): AnswerIdentity {
+    return {
+      generationId: this.generation.id,
+      model: this.candidate?.publicModel ?? this.generation.request.routing.model ?? '',
+      providerName: this.candidate?.endpoint.providerName ?? '',
+      created: Math.floor(this.generation.acceptTimeMs / 1000),
+    };
+  }
+
+  protected failBeforeBytes(error: SwitchyardError): Promise<boolean> {
+    const rendered = renderError(error);
+    return this.response.sendWhole(rendered.status, { ...this.headers(), ...rendered.headers }, [JSON.stringify(rendered.body)]);
+  }
+}
+
+/** Server-sent events. Headers leave with the first content, or earlier with a keep-alive comment. */
+export class StreamedAnswer extends BaseAnswer implements GenerationAnswer {
+  constructor(
+    response: ClientResponse,
+    clock: Clock,
+    private readonly keepAlive: KeepAlive,
+  ) {
+    super(response, clock);
+  }
+
+  override open(generation: Generation, dialect: ClientDialect): void {
+    super.open(generation, dialect);
+    this.keepAlive.add(this);
+  }
+
+  /** Shows a waiting client, and whatever is between, that the connection lives. */
+  keepAliveIfSilent(silentMs: number): void {
+    const nowMs = this.clock.monotonicMs();
+    const waitedMs = Math.min(this.response.silentForMs(nowMs), nowMs - this.generation.startedAtMs);
+    if (waitedMs < silentMs || this.response.isGone) return;
+    this.begin();
+    this.response.write(this.dialect.keepAliveComment, nowMs);
+  }
+
+  commit(): void {
+    this.begin();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.response.write(bytes, this.clock.monotonicMs());
+  }
+
+  writeDebug(bytes: Uint8Array): void {
+    this.begin();
+    this.response.write(bytes, this.clock.monotonicMs());
+  }
+
+  async complete(generation: Generation, attempt: AttemptRecord, settlement: Settlement): Promise<boolean> {
+    this.keepAlive.remove(this);
+    this.begin();
+    const apiType = generation.request.apiType === 'completions' ? 'completions' : 'chat';
+    const usage = usageView(settlement.meters, settlement.charge);
+    const tail = this.dialect.renderUsageChunk(usage, this.identity(), apiType, answerTail(attempt)) + this.dialect.streamEnd;
+    return this.response.end(tail);
+  }
+
+  async fail(error: SwitchyardError): Promise<boolean> {
+    this.keepAlive.remove(this);
+    if (!this.response.headersSent) return this.failBeforeBytes(error);
+    const { generationId, model, created, providerName } = this.identity();
+    const object = this.generation.request.apiType === 'completions' ? 'text_completion' : 'chat.completion.chunk';
+    return this.response.end(renderStreamError(error, { id: generationId, model, created, object, ...(providerName ? { provider: providerName } : {}) }));
+  }
+
+  close(): void {
+    this.keepAlive.remove(this);
+  }
+
+  private begin(): void {
+    if (this.response.headersSent || this.response.isGone) return;
+    this.response.beginStream({
+      ...this.headers(),
+      'x-switchyard-attempts': String(this.generation.attempts.length + 1),
+      'x-switchyard-time-to-first-token-ms': String(Math.round(this.clock.monotonicMs() - this.generation.startedAtMs)),
+    });
+  }
+}
+
+/** One JSON body, held back until its end is known: a failed attempt leaves nothing behind, and headers can tell tokens and cost. */
+export class WholeAnswer extends BaseAnswer implements GenerationAnswer {
+  private pieces: Uint8Array[] = [];
+
+  override beginAttempt(candidate: PlanCandidate): void {
+    super.beginAttempt(candidate);
+    this.pieces = [];
+  }
+
+  commit(): void {
+    // Nothing has left: a whole answer may fall back until its last byte.
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.pieces.push(bytes);
+    return true;
+  }
+
+  writeDebug(): void {
+    // Debug chunks exist in streams only.
+  }
+
+  async complete(generation: Generation, attempt: AttemptRecord, settlement: Settlement): Promise<boolean> {
+    const last = this.pieces.pop();
+    if (last) this.pieces.push(last.subarray(0, last.byteLength - 1));
+    const usage = usageView(settlement.meters, settlement.charge);
+    const tail = this.dialect.renderWholeTail(usage, generation.request.apiType, answerTail(attempt));
+    const headers = {
+      ...this.headers(),
+      'x-switchyard-time-to-first-token-ms': String(Math.round(attempt.firstContentMs ?? attempt.durationMs)),
+      'x-switchyard-prompt-tokens': String(promptTokenCount(settlement.meters)),
+      'x-switchyard-completion-tokens': String(completionTokenCount(settlement.meters)),
+      'x-switchyard-cost-usd': picoToUsd(settlement.charge.amountPico),
+    };
+    return this.response.sendWhole(200, headers, [...this.pieces, tail]);
+  }
+
+  fail(error: SwitchyardError): Promise<boolean> {
+    return this.failBeforeBytes(error);
+  }
+
+  close(): void {
+    this.pieces = [];
+  }
+}
+
+function answerTail(attempt: AttemptRecord): AnswerTail {
+  return attempt.warnings.length > 0 ? { warnings: attempt.warnings } : {};
+}

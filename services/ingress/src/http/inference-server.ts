@@ -1,0 +1,118 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '@switchyard/core';
+import { isMasked, renderError, type RequestLimits } from '@switchyard/api';
+import { SwitchyardError } from '@switchyard/errors';
+import { billing } from '@switchyard/proto';
+import type { Logger } from '@switchyard/telemetry';
+import type { Authenticator } from '../auth/authenticator.js';
+import { runGeneration, type Gateway } from '../run-generation.js';
+import { ClientResponse } from './client-response.js';
+import { StreamedAnswer, WholeAnswer } from './generation-answer.js';
+import type { InferenceRoute } from './inference-route.js';
+import type { KeepAlive } from './keep-alive.js';
+
+export interface InferenceOptions {
+  readonly maxBodyBytes: number;
+  readonly maxConcurrentGenerations: number;
+  readonly limits: RequestLimits;
+}
+
+const PREFIXES = ['/api/v1', '/v1'];
+const EMPTY = Buffer.alloc(0);
+
+/** The hot routes: straight from Node's HTTP server to `runGeneration`, with no framework between. */
+export class InferenceServer {
+  private readonly routes = new Map<string, InferenceRoute>();
+  private openCount = 0;
+  private idleListener: (() => void) | undefined;
+
+  constructor(
+    routes: readonly InferenceRoute[],
+    private readonly gateway: Gateway,
+    private readonly authenticator: Authenticator,
+    private readonly keepAlive: KeepAlive,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly options: InferenceOptions,
+  ) {
+    for (const route of routes) for (const prefix of PREFIXES) this.routes.set(prefix + route.path, route);
+  }
+
+  /** Requests under way. */
+  get running(): number {
+    return this.openCount;
+  }
+
+  /** Takes the request when it is one of the hot routes. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean {
+    if (request.method !== 'POST') return false;
+    const url = request.url ?? '';
+    const end = url.indexOf('?');
+    const route = this.routes.get(end === -1 ? url : url.slice(0, end));
+    if (!route) return false;
+    void this.serve(route, request, response);
+    return true;
+  }
+
+  /** Resolves when nothing runs any more. */
+  idle(): Promise<void> {
+    if (this.openCount === 0) return Promise.resolve();
+    return new Promise((resolve) => (this.idleListener = resolve));
+  }
+
+  private async serve(route: InferenceRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const client = new ClientResponse(request, response);
+    this.openCount++;
+    let answer: StreamedAnswer | WholeAnswer | undefined;
+    try {
+      if (this.openCount > this.options.maxConcurrentGenerations) throw new SwitchyardError('gateway_unavailable', 'The gateway is at its limit of concurrent requests; try again shortly.', { retryAfterMs: 1_000 });
+      const { key } = await this.authenticator.authenticate(request.headers);
+      if (key.kind !== billing.KeyKind.INFERENCE) throw new SwitchyardError('permission_denied', 'Management keys cannot run inference; use an API key.');
+      const body = await readBody(request, this.options.maxBodyBytes);
+      const generation = route.read(body, request.headers, this.options.limits);
+      answer = generation.stream ? new StreamedAnswer(client, this.clock, this.keepAlive) : new WholeAnswer(client, this.clock);
+      await runGeneration(this.gateway, key, generation, route.dialect, answer);
+    } catch (error) {
+      await this.refuse(error, client, answer);
+    } finally {
+      answer?.close();
+      this.openCount--;
+      if (this.openCount === 0) this.idleListener?.();
+    }
+  }
+
+  private async refuse(error: unknown, client: ClientResponse, answer: StreamedAnswer | WholeAnswer | undefined): Promise<void> {
+    if (isMasked(error)) this.logger.error('a request failed for a reason of our own', { error });
+    const shown = error instanceof SwitchyardError ? error : new SwitchyardError('server', 'Internal Server Error', { cause: error });
+    try {
+      if (client.headersSent && answer) await answer.fail(shown);
+      else {
+        const rendered = renderError(shown);
+        await client.sendWhole(rendered.status, { ...(answer?.errorHeaders() ?? {}), ...rendered.headers }, [JSON.stringify(rendered.body)]);
+      }
+    } catch (failure) {
+      this.logger.error('an error could not be told to its client', { error: failure });
+      client.destroy();
+    }
+  }
+}
+
+/** The whole body, bounded. @throws SwitchyardError `payload_too_large`. */
+function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    request.on('data', (piece: Buffer) => {
+      length += piece.byteLength;
+      if (length <= maxBytes) return void pieces.push(piece);
+      // What is still coming is read and dropped, so that the client can read the answer.
+      pieces.length = 0;
+      request.removeAllListeners('data');
+      request.resume();
+      reject(new SwitchyardError('payload_too_large', `The request body is larger than ${maxBytes} bytes.`, { metadata: { max_bytes: maxBytes } }));
+    });
+    request.once('end', () => resolve(pieces.length === 1 ? pieces[0]! : pieces.length === 0 ? EMPTY : Buffer.concat(pieces, length)));
+    request.once('error', (error) => reject(new SwitchyardError('invalid_request', 'The request body could not be read.', { cause: error })));
+    request.once('close', () => reject(new SwitchyardError('invalid_request', 'The connection closed before the request body was complete.')));
+  });
+}

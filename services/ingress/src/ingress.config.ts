@@ -1,0 +1,32 @@
+import { defineConfig, field, type ConfigOf } from '@switchyard/config';
+import { z } from 'zod';
+
+const milliseconds = z.coerce.number().int().positive().max(86_400_000);
+const count = z.coerce.number().int().positive();
+
+export const ingressConfig = defineConfig({
+  httpHost: field({ env: 'SWITCHYARD_HTTP_HOST', schema: z.string(), default: '127.0.0.1', description: 'Address the public HTTP server listens on.' }),
+  httpPort: field({ env: 'SWITCHYARD_HTTP_PORT', schema: z.coerce.number().int().min(0).max(65_535), default: 8080, description: 'Port of the public HTTP server; 0 takes any free one.' }),
+  maxBodyBytes: field({ env: 'SWITCHYARD_MAX_BODY_BYTES', schema: count, default: 32 * 1024 * 1024, description: 'Largest request body in bytes; larger ones get 413.' }),
+  maxHeaderBytes: field({ env: 'SWITCHYARD_MAX_HEADER_BYTES', schema: count, default: 32 * 1024, description: 'Largest request header block in bytes; larger ones get 431.' }),
+  maxConcurrentGenerations: field({ env: 'SWITCHYARD_MAX_CONCURRENT_GENERATIONS', schema: count, default: 4_096, description: 'Generations that may run at once in one ingress; more get 503 with Retry-After.' }),
+  maxNestingDepth: field({ env: 'SWITCHYARD_MAX_NESTING_DEPTH', schema: count, default: 128, description: 'Deepest nesting of a JSON body.' }),
+  maxMessageCount: field({ env: 'SWITCHYARD_MAX_MESSAGE_COUNT', schema: count, default: 10_000, description: 'Most messages in one request.' }),
+  maxToolCount: field({ env: 'SWITCHYARD_MAX_TOOL_COUNT', schema: count, default: 1_024, description: 'Most tools in one request.' }),
+  requestTimeoutMs: field({ env: 'SWITCHYARD_REQUEST_TIMEOUT_MS', schema: milliseconds, default: 120_000, description: 'Longest time a client may take to send its request, in milliseconds.' }),
+  keepAliveCommentMs: field({ env: 'SWITCHYARD_KEEP_ALIVE_COMMENT_MS', schema: milliseconds, default: 10_000, description: 'Silence in a stream after which a comment shows that it lives, in milliseconds.' }),
+  keyGraceMs: field({ env: 'SWITCHYARD_KEY_GRACE_MS', schema: milliseconds, default: 300_000, description: 'How long keys verified earlier are served while billing cannot be reached, in milliseconds.' }),
+  keyCacheSize: field({ env: 'SWITCHYARD_KEY_CACHE_SIZE', schema: count, default: 100_000, description: 'Most keys that one ingress remembers.' }),
+  leaseAcquireTimeoutMs: field({ env: 'SWITCHYARD_LEASE_ACQUIRE_TIMEOUT_MS', schema: milliseconds, default: 4_000, description: 'Longest wait for a lease from billing, in milliseconds.' }),
+  leaseMaxWaiters: field({ env: 'SWITCHYARD_LEASE_MAX_WAITERS', schema: count, default: 4_096, description: 'Most requests that may wait for a lease at once; more get 503.' }),
+  defaultOutputTokens: field({ env: 'SWITCHYARD_DEFAULT_OUTPUT_TOKENS', schema: count, default: 16_384, description: 'Output cap in tokens where neither the client nor the endpoint names one.' }),
+  minOutputTokens: field({ env: 'SWITCHYARD_MIN_OUTPUT_TOKENS', schema: count, default: 16, description: 'Near a limit, an answer that the client did not cap is started only when at least this many output tokens can be paid for.' }),
+  earlyAbortsPerMinute: field({ env: 'SWITCHYARD_EARLY_ABORTS_PER_MINUTE', schema: count, default: 20, description: 'Requests per minute that one key may abandon before the upstream answered; more get 429.' }),
+  maxClockSkewMs: field({ env: 'SWITCHYARD_MAX_CLOCK_SKEW_MS', schema: milliseconds, default: 100, description: 'Largest difference to the clock of billing, in milliseconds, before an ingress is not ready.' }),
+  attemptTotalMs: field({ env: 'SWITCHYARD_ATTEMPT_TOTAL_MS', schema: milliseconds, default: 600_000, description: 'Longest time one attempt may take, in milliseconds.' }),
+  spoolMaxBytes: field({ env: 'SWITCHYARD_SPOOL_MAX_BYTES', schema: count, default: 1024 * 1024 * 1024, description: 'Bound of the ingress spool in bytes; when it is full new paid requests get 503.' }),
+  spoolDrainMs: field({ env: 'SWITCHYARD_SPOOL_DRAIN_MS', schema: milliseconds, default: 10_000, description: 'How long a stopping ingress tries to publish what is left in its spool, in milliseconds.' }),
+  drainTimeoutMs: field({ env: 'SWITCHYARD_DRAIN_TIMEOUT_MS', schema: milliseconds, default: 630_000, description: 'Longest time a stopping ingress waits for running requests, in milliseconds; longer than the longest attempt.' }),
+});
+
+export type IngressConfig = ConfigOf<typeof ingressConfig>;

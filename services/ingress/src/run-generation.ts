@@ -1,0 +1,163 @@
+import { newEventId, newGenerationId, type Clock, type RandomSource } from '@switchyard/core';
+import type { ClientDialect } from '@switchyard/dialects';
+import { SwitchyardError } from '@switchyard/errors';
+import type { AttemptTransport } from '@switchyard/grpc';
+import type { billing } from '@switchyard/proto';
+import { decide, type CircuitBreakers, type PlanCandidate, type RoutingPlan, type RoutingTable } from '@switchyard/routing';
+import type { Logger } from '@switchyard/telemetry';
+import { runAttempt } from './attempt.js';
+import { failureOf, mayRetrySame, mayTryNext } from './core/fallback.js';
+import type { GenerationRequest } from './core/generation-request.js';
+import type { AttemptRecord, Generation } from './core/generation.js';
+import { refusalError } from './core/refusal.js';
+import { settleGeneration, type Settlement } from './core/settlement.js';
+import { recordEvidence, routingPolicyOf } from './endpoint-evidence.js';
+import type { GenerationJournal } from './generation-journal.js';
+import type { GenerationMetrics } from './generation-metrics.js';
+import type { GenerationAnswer } from './http/generation-answer.js';
+import { unaffordableError, type AttemptReservation, type AttemptReserver, type Unaffordable } from './wallet/attempt-reserver.js';
+import type { QuotaKeeper } from './wallet/quota-keeper.js';
+
+/** All that running a generation needs from the process. */
+export interface Gateway {
+  readonly clock: Clock;
+  /** Unix milliseconds on billing's clock. */
+  billingNowMs(): number;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  /** The table the router pushed last. @throws SwitchyardError `gateway_unavailable` before the first. */
+  table(): RoutingTable;
+  readonly breakers: CircuitBreakers;
+  readonly transport: AttemptTransport;
+  readonly quotas: QuotaKeeper;
+  readonly reserver: AttemptReserver;
+  readonly journal: GenerationJournal;
+  readonly metrics: GenerationMetrics;
+}
+
+/** With one endpoint left, a failure before content is tried once more after this, give or take a fifth. */
+const RETRY_DELAY_MS = 250;
+
+/**
+ * One client request from its decision to its books, top to bottom: decide → reserve → attempt, attempt … → settle →
+ * answer. Rules (semantics §2, §3, §7): fallback until the first content and never after it; nothing of a failed attempt
+ * reaches the client; a cut answer is an error; the end is spooled before the last bytes leave; failed requests cost nothing.
+ * @throws SwitchyardError before the first byte; later failures are the answer's own last chunk.
+ */
+export async function runGeneration(gateway: Gateway, key: billing.Key, request: GenerationRequest, dialect: ClientDialect, answer: GenerationAnswer): Promise<void> {
+  const generation = acceptGeneration(gateway, key, request);
+  answer.open(generation, dialect);
+  const plan = choosePlan(gateway, generation);
+  const { attempt, reservation } = await spendQuota(gateway, generation, plan, () => tryCandidates(gateway, generation, plan, answer));
+  const settlement = settleGeneration(generation, attempt);
+  gateway.reserver.settle(generation, reservation, settlement);
+  gateway.quotas.settle(generation, settlement);
+  gateway.metrics.generationEnded(generation, attempt, settlement);
+  const written = gateway.journal.completed(generation, attempt, settlement, reservation.reservedPico);
+  await finishAnswer(gateway, generation, attempt, settlement, written, answer);
+}
+
+function acceptGeneration(gateway: Gateway, key: billing.Key, request: GenerationRequest): Generation {
+  return {
+    id: newGenerationId(gateway.clock, gateway.random),
+    eventId: newEventId(gateway.clock, gateway.random),
+    acceptTimeMs: gateway.billingNowMs(),
+    startedAtMs: gateway.clock.monotonicMs(),
+    key,
+    request,
+    attempts: [],
+    leaseUses: [],
+    quota: undefined,
+    flags: new Set(),
+    isAccepted: false,
+  };
+}
+
+function choosePlan(gateway: Gateway, generation: Generation): RoutingPlan {
+  const policy = routingPolicyOf(generation.key, gateway.breakers);
+  const acceptClock = { nowMs: () => generation.acceptTimeMs, monotonicMs: () => generation.startedAtMs };
+  const decision = decide(gateway.table(), generation.request.routing, policy, acceptClock, gateway.random);
+  if (decision.kind === 'refusal') throw refusalError(decision.refusal);
+  return decision.plan;
+}
+
+/** Takes the generation's share of its rate limits; what throws before a dispatch gives it back. */
+async function spendQuota<Result>(gateway: Gateway, generation: Generation, plan: RoutingPlan, run: () => Promise<Result>): Promise<Result> {
+  await gateway.quotas.take(generation, plan);
+  try {
+    return await run();
+  } catch (error) {
+    gateway.quotas.release(generation);
+    throw error;
+  }
+}
+
+interface FinalAttempt {
+  readonly attempt: AttemptRecord;
+  readonly reservation: AttemptReservation;
+}
+
+/** Tries the candidates in order until one answers, the client leaves, or nothing may be tried any more. */
+async function tryCandidates(gateway: Gateway, generation: Generation, plan: RoutingPlan, answer: GenerationAnswer): Promise<FinalAttempt> {
+  const candidates = [...plan.candidates];
+  let unaffordable: Unaffordable | undefined;
+  let final: FinalAttempt | undefined;
+  for (const [position, candidate] of candidates.entries()) {
+    if (final && !mayTryNext(final.attempt, candidate)) continue;
+    const isLast = position === candidates.length - 1;
+    if (!isLast && !gateway.breakers.tryAcquire(candidate.endpoint.endpointId, gateway.clock.monotonicMs())) continue;
+    const reservation = await gateway.reserver.reserve(generation, candidate);
+    if (!('reservation' in reservation)) {
+      gateway.breakers.release(candidate.endpoint.endpointId);
+      unaffordable = reservation;
+      continue;
+    }
+    if (final) gateway.reserver.cancel(final.reservation);
+    final = await attemptOnce(gateway, generation, candidate, reservation, answer);
+    if (isLast && mayRetrySame(final.attempt) && !answer.isClientGone) final = await retryOnce(gateway, generation, final, answer);
+    if (isDone(final.attempt)) return final;
+  }
+  if (!final) throw unaffordable ? unaffordableError(unaffordable) : new SwitchyardError('provider_overloaded', 'No provider can take the request at the moment.', { retryAfterMs: 1_000 });
+  return final;
+}
+
+function isDone(attempt: AttemptRecord): boolean {
+  return attempt.isCommitted || attempt.end === 'completed' || attempt.end === 'client_gone';
+}
+
+async function attemptOnce(gateway: Gateway, generation: Generation, candidate: PlanCandidate, reservation: AttemptReservation, answer: GenerationAnswer): Promise<FinalAttempt> {
+  gateway.journal.accepted(generation, candidate);
+  answer.beginAttempt(candidate);
+  const attempt = await runAttempt(gateway.transport, gateway.clock, generation, candidate, answer, {
+    outputTokenCap: reservation.outputTokenCap,
+    settleBeforeMs: reservation.reservation.settleBeforeMs,
+  });
+  generation.attempts.push(attempt);
+  recordEvidence(gateway.breakers, attempt, gateway.clock.monotonicMs());
+  gateway.metrics.attemptEnded(attempt);
+  if (attempt.end === 'client_gone' && attempt.upstreamStatus === 0) gateway.quotas.countEarlyAbort(generation.key.hash);
+  if (attempt.end === 'session_lost' || (attempt.end === 'timed_out' && attempt.meters === undefined)) gateway.journal.attemptLost(generation, attempt);
+  return { attempt, reservation };
+}
+
+async function retryOnce(gateway: Gateway, generation: Generation, failed: FinalAttempt, answer: GenerationAnswer): Promise<FinalAttempt> {
+  const jitter = 0.8 + 0.4 * gateway.random.nextFloat();
+  await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS * jitter));
+  return attemptOnce(gateway, generation, failed.attempt.candidate, failed.reservation, answer);
+}
+
+/** Lets the last bytes go once the end is written, and marks it when they arrived. */
+async function finishAnswer(gateway: Gateway, generation: Generation, attempt: AttemptRecord, settlement: Settlement, written: Promise<void>, answer: GenerationAnswer): Promise<void> {
+  try {
+    await written;
+  } catch (error) {
+    gateway.logger.error('the end of a generation could not be written', { error, generationId: generation.id });
+    await answer.fail(new SwitchyardError('gateway_unavailable', 'The gateway cannot record requests at the moment.', { retryAfterMs: 1_000 }));
+    return;
+  }
+  if (attempt.end === 'client_gone') return gateway.journal.delivered(generation);
+  const isAnswered = attempt.end === 'completed' || (attempt.end === 'session_lost' && attempt.finishReason !== '');
+  const arrived = isAnswered ? await answer.complete(generation, attempt, settlement) : await answer.fail(failureOf(generation.attempts));
+  // A client that left has nothing to be confirmed; a whole answer it abandoned is charged all the same.
+  if (arrived || answer.isClientGone) gateway.journal.delivered(generation);
+}

@@ -1,0 +1,101 @@
+import type { Clock } from '@switchyard/core';
+import { completionTokenCount, promptTokenCount } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
+import { billing } from '@switchyard/proto';
+import type { RoutingPlan } from '@switchyard/routing';
+import type { Generation } from '../core/generation.js';
+import { inputTokenBound } from '../core/reservation-bound.js';
+import { freeNeeds, isTokenScope, rateNeeds } from '../core/scope-needs.js';
+import type { Settlement } from '../core/settlement.js';
+import { isShortage, type Wallet } from './wallet.js';
+
+export interface QuotaOptions {
+  /** Requests that a key may abandon before the upstream answered, per minute; they cost nothing, so they are bounded. */
+  readonly earlyAbortsPerMinute: number;
+}
+
+const MINUTE_MS = 60_000;
+const MAX_TRACKED_KEYS = 10_000;
+
+/** What a generation as a whole takes, whatever its attempts cost: requests and tokens per minute, free-model quotas. */
+export class QuotaKeeper {
+  private earlyAborts = new Map<string, number>();
+  private earlyAbortsMinute = 0;
+
+  constructor(
+    private readonly wallet: Wallet,
+    private readonly clock: Clock,
+    private readonly options: QuotaOptions,
+  ) {}
+
+  /**
+   * @throws SwitchyardError `payment_required` for an account in debt, `rate_limit_exceeded` when a quota is used up,
+   * `gateway_unavailable` when billing cannot be asked.
+   */
+  async take(generation: Generation, plan: RoutingPlan): Promise<void> {
+    const { key, acceptTimeMs, request } = generation;
+    if (key.account?.isNegative) throw new SwitchyardError('payment_required', 'Insufficient credits: the account balance is negative. Add credits, then try again.', { metadata: { scope: 'account_credit' } });
+    if (this.earlyAbortsOf(key.hash) > this.options.earlyAbortsPerMinute) {
+      throw new SwitchyardError('rate_limit_exceeded', 'Too many requests were abandoned before they were answered; slow down.', { retryAfterMs: this.untilNextMinuteMs() });
+    }
+    const isFree = plan.candidates[0]?.endpoint.variant === 'free';
+    const needs = [...rateNeeds(key, inputTokenBound(request.bound) + (request.maxOutputTokens ?? 0), acceptTimeMs), ...(isFree ? freeNeeds(key, acceptTimeMs) : [])];
+    if (needs.length === 0) return;
+    const result = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, acceptTimeMs));
+    if (isShortage(result)) throw rateLimitError(result.shortage, acceptTimeMs);
+    generation.quota = result;
+  }
+
+  /** The generation was dispatched: it counts, also when it failed. */
+  settle(generation: Generation, settlement: Settlement): void {
+    if (!generation.quota) return;
+    const tokens = BigInt(promptTokenCount(settlement.meters) + completionTokenCount(settlement.meters));
+    const uses = this.wallet.settle(generation.quota, (scope) => (isTokenScope(scope.kind) ? tokens : 1n));
+    generation.leaseUses.push(...uses);
+    generation.quota = undefined;
+  }
+
+  /** Nothing was dispatched: it does not count. */
+  release(generation: Generation): void {
+    if (!generation.quota) return;
+    this.wallet.settle(generation.quota, () => 0n);
+    generation.quota = undefined;
+  }
+
+  countEarlyAbort(keyHash: string): void {
+    const count = this.earlyAbortsOf(keyHash) + 1;
+    if (count === 1 && this.earlyAborts.size >= MAX_TRACKED_KEYS) return;
+    this.earlyAborts.set(keyHash, count);
+  }
+
+  private earlyAbortsOf(keyHash: string): number {
+    const minute = Math.floor(this.clock.monotonicMs() / MINUTE_MS);
+    if (minute !== this.earlyAbortsMinute) {
+      this.earlyAbortsMinute = minute;
+      this.earlyAborts = new Map();
+    }
+    return this.earlyAborts.get(keyHash) ?? 0;
+  }
+
+  private untilNextMinuteMs(): number {
+    return MINUTE_MS - (this.clock.monotonicMs() % MINUTE_MS);
+  }
+}
+
+const SENTENCES: Partial<Record<billing.LeaseScopeKind, string>> = {
+  [billing.LeaseScopeKind.FREE_REQUESTS_PER_DAY]: 'Rate limit exceeded: free-models-per-day. Add credits to unlock more free model requests per day.',
+  [billing.LeaseScopeKind.FREE_REQUESTS_PER_MINUTE]: 'Rate limit exceeded: free-models-per-min.',
+  [billing.LeaseScopeKind.KEY_REQUESTS_PER_MINUTE]: 'Rate limit exceeded: requests per minute of this key.',
+  [billing.LeaseScopeKind.ACCOUNT_REQUESTS_PER_MINUTE]: 'Rate limit exceeded: requests per minute of this account.',
+  [billing.LeaseScopeKind.KEY_TOKENS_PER_MINUTE]: 'Rate limit exceeded: tokens per minute of this key.',
+  [billing.LeaseScopeKind.ACCOUNT_TOKENS_PER_MINUTE]: 'Rate limit exceeded: tokens per minute of this account.',
+};
+
+function rateLimitError(shortage: billing.ScopeShortage, nowMs: number): SwitchyardError {
+  const kind = shortage.scope?.kind ?? billing.LeaseScopeKind.UNSPECIFIED;
+  const resetTimeMs = Number(shortage.resetTimeMs);
+  return new SwitchyardError('rate_limit_exceeded', SENTENCES[kind] ?? 'Rate limit exceeded.', {
+    retryAfterMs: Math.max(1_000, resetTimeMs - nowMs),
+    metadata: { rate_limit: { limit: Number(shortage.limit), remaining: Math.max(0, Number(shortage.available)), resetTimeMs } },
+  });
+}
