@@ -9,7 +9,7 @@ export function readTable(text) {
     .split('\n')
     .map((line) => ROW.exec(line))
     .filter((match) => match !== null)
-    .map(([, row, promise, tests]) => ({ row, promise, tests: [...tests.matchAll(TEST)].map(([, title, file]) => ({ title, file })) }));
+    .map(([, row, promise, tests]) => ({ row, promise: promise.trim(), tests: [...tests.matchAll(TEST)].map(([, title, file]) => ({ title, file })) }));
 }
 
 const cell = (title) => title.replaceAll('|', '/').replaceAll('`', "'").replace(/\s+/g, ' ');
@@ -21,7 +21,7 @@ export function writeTable(text, found) {
     .map((line) => {
       const match = ROW.exec(line);
       if (!match) return line;
-      const [, row, promise] = match;
+      const [, row, promise] = match.map((part) => part.trim());
       const tests = found.filter(({ rows }) => rows.includes(row)).map(({ title, file }) => `\`${cell(title)}\` in \`${file}\``);
       return `| ${row} | ${promise} |${tests.length > 0 ? ` ${tests.join('<br>')} ` : ' '}|`;
     })

@@ -1,0 +1,53 @@
+import { describe, expect, it } from '@jest/globals';
+import { readText, repositoryFiles } from './repository-files.js';
+
+interface Manifest {
+  readonly dependencies?: Record<string, string>;
+  readonly devDependencies?: Record<string, string>;
+  readonly optionalDependencies?: Record<string, string>;
+  readonly allowScripts?: Record<string, boolean>;
+  readonly nx?: { readonly tags?: readonly string[] };
+}
+
+interface LockedPackage {
+  readonly version?: string;
+  readonly license?: string;
+  readonly hasInstallScript?: boolean;
+  readonly link?: boolean;
+}
+
+const manifest = JSON.parse(readText('package.json')) as Manifest;
+const locked = (JSON.parse(readText('package-lock.json')) as { packages: Record<string, LockedPackage> }).packages;
+const nameOf = (path: string) => path.replace(/^.*node_modules\//, '');
+
+describe('packages', () => {
+  it('are pinned to exact versions, since npm picks others on older Nodes', () => {
+    const all = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.optionalDependencies };
+    expect(Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
+  });
+
+  it('with install scripts are each allowed or refused by name', () => {
+    const decided = manifest.allowScripts ?? {};
+    const open = Object.entries(locked).filter(([path, entry]) => entry.hasInstallScript && !(nameOf(path) in decided));
+    expect(open.map(([path]) => path)).toEqual([]);
+  });
+
+  it('have licences that permit use in any product', () => {
+    const permissive =
+      /^\(?(MIT(-0)?|ISC|Apache-2\.0|BSD-[23]-Clause|0BSD|BlueOak-1\.0\.0|CC0-1\.0|CC-BY-[34]\.0|Python-2\.0|Unlicense|PostgreSQL|Zlib)\b|OR (MIT|BSD-[23]-Clause|Apache-2\.0)\)/;
+    const others = Object.entries(locked).filter(
+      ([path, { license, link }]) => path.includes('node_modules/') && !link && license !== undefined && !permissive.test(license),
+    );
+    expect(others.map(([path, { license }]) => `${path}: ${license}`)).toEqual([]);
+  });
+});
+
+describe('projects', () => {
+  it.each(repositoryFiles('libs', 'services', 'test').filter((file) => file.endsWith('package.json')))(
+    '%s has the tags that the dependency rules read',
+    (file) => {
+      const tags = (JSON.parse(readText(file)) as Manifest).nx?.tags ?? [];
+      expect(tags.filter((tag) => tag.startsWith('layer:'))).toHaveLength(1);
+    },
+  );
+});
