@@ -44,7 +44,8 @@ export const DEFAULT_BREAKER_SETTINGS: BreakerSettings = {
   outageShare: 0.2,
 };
 
-export type BreakerFailure = { readonly kind: 'failed' } | { readonly kind: 'timed_out' } | { readonly kind: 'rate_limited'; readonly retryAfterMs?: number | undefined };
+export type BreakerFailure =
+  { readonly kind: 'failed' } | { readonly kind: 'timed_out' } | { readonly kind: 'rate_limited'; readonly retryAfterMs?: number | undefined };
 
 const BUCKET_MS = 5_000;
 const BUCKET_COUNT = 6;
@@ -117,6 +118,7 @@ class Breaker {
   readonly #successes = new Uint32Array(BUCKET_COUNT);
   readonly #failures = new Uint32Array(BUCKET_COUNT);
   #bucketNumber: number;
+  #hasFailures = false;
 
   constructor(
     private readonly settings: BreakerSettings,
@@ -127,12 +129,21 @@ class Breaker {
   }
 
   state(nowMs: number): BreakerState | undefined {
+    // The path of nearly every request: nothing failed since the counts were last empty.
+    if (this.#openUntilMs === 0 && !this.#hasFailures) return undefined;
     this.#advance(nowMs);
     const failureCount = sum(this.#failures);
+    this.#hasFailures = failureCount > 0;
     if (this.#openUntilMs === 0 && failureCount === 0) return undefined;
     const phase = this.#phase(nowMs);
     const isFailing = phase !== 'closed' || this.#failuresInARow >= 2 || failureCount >= this.settings.outageShare * (failureCount + sum(this.#successes));
-    return { phase, isFailing: failureCount > 0 && isFailing, mayProbe: phase === 'half_open' && this.#probeUntilMs <= nowMs, openUntilMs: this.#openUntilMs, failureCount };
+    return {
+      phase,
+      isFailing: failureCount > 0 && isFailing,
+      mayProbe: phase === 'half_open' && this.#probeUntilMs <= nowMs,
+      openUntilMs: this.#openUntilMs,
+      failureCount,
+    };
   }
 
   tryAcquire(nowMs: number): boolean {
@@ -167,6 +178,7 @@ class Breaker {
       return;
     }
     this.#failures[this.#slot()]!++;
+    this.#hasFailures = true;
     this.#failuresInARow += failure.kind === 'timed_out' ? 2 : 1;
     if (phase === 'half_open') this.#openMs = Math.min(this.#openMs * 2, this.settings.openMaxMs);
     if (phase !== 'closed' || this.#failuresInARow >= this.settings.failuresToOpen) this.#open(nowMs + this.#openMs);

@@ -6,7 +6,20 @@ import { decide } from './decide.js';
 import type { RoutingDecision } from './routing-plan.js';
 import type { ProviderPreferences, RoutingPolicy, RoutingRequest } from './routing-request.js';
 import type { RoutingTable } from './routing-table.js';
-import { chatRequest, endpointRecord, flat, modelRecord, planOf, refusalOf, START_MS, statisticsRecord, tableOf, tagsOf, writerTable, type EndpointFixture } from './testing/table-fixtures.js';
+import {
+  chatRequest,
+  endpointRecord,
+  flat,
+  modelRecord,
+  planOf,
+  refusalOf,
+  START_MS,
+  statisticsRecord,
+  tableOf,
+  tagsOf,
+  writerTable,
+  type EndpointFixture,
+} from './testing/table-fixtures.js';
 
 function run(table: RoutingTable, request: Partial<RoutingRequest> = {}, policy: RoutingPolicy = {}, seed = 1): RoutingDecision {
   return decide(table, chatRequest(request), policy, manualClock(START_MS), seededRandom(seed));
@@ -36,8 +49,16 @@ describe('default selection', () => {
     const table = tableOf(
       [modelRecord('acme/writer')],
       [
-        endpointRecord('acme/writer', 'a', { chargeSchedules: [{ startTimeMs: 0n, schedule: { revision: 'a', ratesPico: { input_uncached: 1n, output_text: 9n }, overrides: [], discountMillionths: 0 } }] }),
-        endpointRecord('acme/writer', 'b', { chargeSchedules: [{ startTimeMs: 0n, schedule: { revision: 'b', ratesPico: { input_uncached: 4n, output_text: 4n }, overrides: [], discountMillionths: 0 } }] }),
+        endpointRecord('acme/writer', 'a', {
+          chargeSchedules: [
+            { startTimeMs: 0n, schedule: { revision: 'a', ratesPico: { input_uncached: 1n, output_text: 9n }, overrides: [], discountMillionths: 0 } },
+          ],
+        }),
+        endpointRecord('acme/writer', 'b', {
+          chargeSchedules: [
+            { startTimeMs: 0n, schedule: { revision: 'b', ratesPico: { input_uncached: 4n, output_text: 4n }, overrides: [], discountMillionths: 0 } },
+          ],
+        }),
       ],
     );
     expect(tagsOf(withProvider(table, { sort: 'price' }))).toEqual(['b', 'a']);
@@ -53,7 +74,9 @@ describe('default selection', () => {
   });
 
   it('R03 forgets an outage when the table is too old to say so', () => {
-    const table = writerTable({ a: { priceUsd: 1 }, b: { priceUsd: 1000 } }, [statisticsRecord('acme/writer@a', {}, { recentFailureCount: 30n, recentRequestCount: 40n })]);
+    const table = writerTable({ a: { priceUsd: 1 }, b: { priceUsd: 1000 } }, [
+      statisticsRecord('acme/writer@a', {}, { recentFailureCount: 30n, recentRequestCount: 40n }),
+    ]);
     const clock = manualClock(START_MS);
     expect(tagsOf(decide(table, chatRequest(), {}, clock, seededRandom(3)))).toEqual(['b', 'a']);
     clock.advance(31_000);
@@ -61,7 +84,9 @@ describe('default selection', () => {
   });
 
   it('takes one failure among many requests for no outage', () => {
-    const table = writerTable({ a: { priceUsd: 1 }, b: { priceUsd: 1000 } }, [statisticsRecord('acme/writer@a', {}, { recentFailureCount: 1n, recentRequestCount: 100n })]);
+    const table = writerTable({ a: { priceUsd: 1 }, b: { priceUsd: 1000 } }, [
+      statisticsRecord('acme/writer@a', {}, { recentFailureCount: 1n, recentRequestCount: 100n }),
+    ]);
     expect(tagsOf(run(table))).toEqual(['a', 'b']);
   });
 
@@ -94,12 +119,18 @@ describe('default selection', () => {
             },
           ],
         }),
-        endpointRecord('acme/writer', 'b', { chargeSchedules: [{ startTimeMs: 0n, schedule: { revision: 'b', ratesPico: { input_uncached: 3n, output_text: 3n }, overrides: [], discountMillionths: 0 } }] }),
+        endpointRecord('acme/writer', 'b', {
+          chargeSchedules: [
+            { startTimeMs: 0n, schedule: { revision: 'b', ratesPico: { input_uncached: 3n, output_text: 3n }, overrides: [], discountMillionths: 0 } },
+          ],
+        }),
       ],
     );
     const clock = manualClock(START_MS);
     const sorted = (promptTokensEstimate: number): string[] =>
-      planOf(decide(table, chatRequest({ provider: { sort: 'price' }, promptTokensEstimate }), {}, clock, seededRandom(1))).candidates.map((candidate) => candidate.chargeSchedule.revision);
+      planOf(decide(table, chatRequest({ provider: { sort: 'price' }, promptTokensEstimate }), {}, clock, seededRandom(1))).candidates.map(
+        (candidate) => candidate.chargeSchedule.revision,
+      );
     expect(sorted(10)).toEqual(['b', 'old']);
     clock.advance(1_000);
     expect(sorted(10)).toEqual(['new', 'b']);
@@ -177,7 +208,11 @@ describe('provider preferences', () => {
     expect(tagsOf(withProvider(three, { only: ['a', 'b'], sort: 'price' }, { allowedProviders: ['b', 'c'] }))).toEqual(['b']);
     expect(tagsOf(withProvider(three, { ignore: ['a'] }, { ignoredProviders: ['b'] }))).toEqual(['c']);
     const refusal = refusalOf(withProvider(three, { only: ['a'] }, { allowedProviders: ['b'] }));
-    expect(refusal).toMatchObject({ errorType: 'not_found', httpStatus: 404, availability: { code: 'no_endpoints', excluded_by: ['allowed_providers'], retryable: false } });
+    expect(refusal).toMatchObject({
+      errorType: 'not_found',
+      httpStatus: 404,
+      availability: { code: 'no_endpoints', excluded_by: ['allowed_providers'], retryable: false },
+    });
     expect(refusal.excluded.map((endpoint) => endpoint.code)).toEqual(['allowed_providers', 'allowed_providers', 'allowed_providers']);
   });
 
@@ -234,7 +269,11 @@ describe('provider preferences', () => {
   });
 
   it('R12 prefers endpoints that support tools, response_format or verbosity, and keeps all where none does', () => {
-    const table = writerTable({ a: { supportedParameters: ['temperature', 'response_format'] }, b: { supportedParameters: ['tools', 'structured_outputs'] }, c: { supportedParameters: ['temperature'] } });
+    const table = writerTable({
+      a: { supportedParameters: ['temperature', 'response_format'] },
+      b: { supportedParameters: ['tools', 'structured_outputs'] },
+      c: { supportedParameters: ['temperature'] },
+    });
     const uses = chatRequest().uses;
     const withTools = planOf(run(table, { uses: { ...uses, tools: true } }));
     expect(withTools.candidates.map((candidate) => candidate.endpoint.tag)).toEqual(['b']);
@@ -248,18 +287,34 @@ describe('provider preferences', () => {
   });
 
   it('R13 fp8 admits mxfp8 and not fp4; fp4 admits mxfp4 and nvfp4', () => {
-    const table = writerTable({ a: { quantization: 'fp8' }, b: { quantization: 'mxfp8' }, c: { quantization: 'fp4' }, d: { quantization: 'nvfp4' }, e: { quantization: '' } });
+    const table = writerTable({
+      a: { quantization: 'fp8' },
+      b: { quantization: 'mxfp8' },
+      c: { quantization: 'fp4' },
+      d: { quantization: 'nvfp4' },
+      e: { quantization: '' },
+    });
     expect(tagsOf(withProvider(table, { quantizations: ['fp8'] })).sort()).toEqual(['a', 'b']);
     expect(tagsOf(withProvider(table, { quantizations: ['fp4'] })).sort()).toEqual(['c', 'd']);
     expect(tagsOf(withProvider(table, { quantizations: ['unknown'] }))).toEqual(['e']);
-    expect(refusalOf(withProvider(table, { quantizations: ['int4'] })).availability).toMatchObject({ code: 'constraint_filtered', constraint: { field: 'quantizations' } });
+    expect(refusalOf(withProvider(table, { quantizations: ['int4'] })).availability).toMatchObject({
+      code: 'constraint_filtered',
+      constraint: { field: 'quantizations' },
+    });
   });
 
   it('R14 data_collection deny drops endpoints that keep or train, and refuses when none is left', () => {
-    const table = writerTable({ a: { dataPolicy: { mayTrain: true, retains: false, zdr: false } }, b: { dataPolicy: { mayTrain: false, retains: true, zdr: false } }, c: {}, d: { dataPolicy: undefined } });
+    const table = writerTable({
+      a: { dataPolicy: { mayTrain: true, retains: false, zdr: false } },
+      b: { dataPolicy: { mayTrain: false, retains: true, zdr: false } },
+      c: {},
+      d: { dataPolicy: undefined },
+    });
     expect(tagsOf(withProvider(table, { data_collection: 'deny' }))).toEqual(['c']);
     expect(refusalOf(withProvider(table, { data_collection: 'deny', ignore: ['c'] }))).toMatchObject({ httpStatus: 404 });
-    expect(refusalOf(withProvider(writerTable({ a: { dataPolicy: { mayTrain: true, retains: false, zdr: false } } }), { data_collection: 'deny' })).availability).toMatchObject({
+    expect(
+      refusalOf(withProvider(writerTable({ a: { dataPolicy: { mayTrain: true, retains: false, zdr: false } } }), { data_collection: 'deny' })).availability,
+    ).toMatchObject({
       code: 'privacy_restricted',
       excluded_by: ['data_policy:training'],
     });
@@ -274,7 +329,10 @@ describe('provider preferences', () => {
   });
 
   it('R16 enforce_distillable_text keeps models whose author permits distillation', () => {
-    const table = tableOf([modelRecord('acme/writer', { isDistillable: false }), modelRecord('acme/poet')], [endpointRecord('acme/writer', 'a'), endpointRecord('acme/poet', 'a')]);
+    const table = tableOf(
+      [modelRecord('acme/writer', { isDistillable: false }), modelRecord('acme/poet')],
+      [endpointRecord('acme/writer', 'a'), endpointRecord('acme/poet', 'a')],
+    );
     const plan = planOf(run(table, { models: ['acme/poet'], provider: { enforce_distillable_text: true } }));
     expect(plan.candidates.map((candidate) => candidate.model.slug)).toEqual(['acme/poet']);
   });
@@ -301,12 +359,15 @@ describe('provider preferences', () => {
 });
 
 describe('variants and tiers', () => {
-  const tiers = writerTable({ a: { priceUsd: 2 }, 'a/priority': { priceUsd: 4, serviceTier: 'priority' }, 'a/flex': { priceUsd: 1, serviceTier: 'flex' }, b: { priceUsd: 3 } }, [
-    statisticsRecord('acme/writer@a', { throughput: flat(40) }),
-    statisticsRecord('acme/writer@a/priority', { throughput: flat(90) }),
-    statisticsRecord('acme/writer@a/flex', { throughput: flat(5) }),
-    statisticsRecord('acme/writer@b', { throughput: flat(100) }),
-  ]);
+  const tiers = writerTable(
+    { a: { priceUsd: 2 }, 'a/priority': { priceUsd: 4, serviceTier: 'priority' }, 'a/flex': { priceUsd: 1, serviceTier: 'flex' }, b: { priceUsd: 3 } },
+    [
+      statisticsRecord('acme/writer@a', { throughput: flat(40) }),
+      statisticsRecord('acme/writer@a/priority', { throughput: flat(90) }),
+      statisticsRecord('acme/writer@a/flex', { throughput: flat(5) }),
+      statisticsRecord('acme/writer@b', { throughput: flat(100) }),
+    ],
+  );
 
   it('serves the default tier when none is asked for', () => {
     expect(tagsOf(run(tiers)).sort()).toEqual(['a', 'b']);
@@ -333,12 +394,21 @@ describe('variants and tiers', () => {
   });
 
   it('R20 :free uses the free endpoints alone and says when they ended', () => {
-    const table = tableOf([modelRecord('acme/writer'), modelRecord('acme/poet', { freeVariantEnded: true })], [endpointRecord('acme/writer', 'a'), endpointRecord('acme/writer', 'b', { variant: 'free', priceUsd: 0 }), endpointRecord('acme/poet', 'a')]);
+    const table = tableOf(
+      [modelRecord('acme/writer'), modelRecord('acme/poet', { freeVariantEnded: true })],
+      [endpointRecord('acme/writer', 'a'), endpointRecord('acme/writer', 'b', { variant: 'free', priceUsd: 0 }), endpointRecord('acme/poet', 'a')],
+    );
     const plan = planOf(run(table, { model: 'acme/writer:free' }));
     expect(plan.candidates.map((candidate) => [candidate.endpoint.tag, candidate.publicModel])).toEqual([['b', 'acme/writer:free']]);
     expect(tagsOf(run(table, { model: 'acme/writer' }))).toEqual(['a']);
-    expect(refusalOf(run(table, { model: 'acme/poet:free' }))).toMatchObject({ httpStatus: 404, availability: { code: 'free_variant_ended', fallback_models: ['acme/poet'] } });
-    expect(refusalOf(run(writerTable({ a: {} }), { model: 'acme/writer:free' }))).toMatchObject({ httpStatus: 400, availability: { code: 'model_not_found', fallback_models: ['acme/writer'] } });
+    expect(refusalOf(run(table, { model: 'acme/poet:free' }))).toMatchObject({
+      httpStatus: 404,
+      availability: { code: 'free_variant_ended', fallback_models: ['acme/poet'] },
+    });
+    expect(refusalOf(run(writerTable({ a: {} }), { model: 'acme/writer:free' }))).toMatchObject({
+      httpStatus: 400,
+      availability: { code: 'model_not_found', fallback_models: ['acme/writer'] },
+    });
   });
 
   it('R21 hands suffixes that ask for something else to the caller', () => {
@@ -364,10 +434,24 @@ describe('models', () => {
       endpointRecord('other/poet', 'b', { providerModelId: 'poet' }),
       endpointRecord('acme/vector', 'a', { outputModalities: ['embeddings'] }),
     ],
-    [statisticsRecord('acme/writer@a', { throughput: flat(10) }), statisticsRecord('acme/writer@b', { throughput: flat(20) }), statisticsRecord('acme/poet@a', { throughput: flat(500) })],
+    [
+      statisticsRecord('acme/writer@a', { throughput: flat(10) }),
+      statisticsRecord('acme/writer@b', { throughput: flat(20) }),
+      statisticsRecord('acme/poet@a', { throughput: flat(500) }),
+    ],
   );
 
-  it.each(['acme/writer', 'ACME/Writer', 'acme/writer-2026-01-01', 'acme/writing', '~acme/writer-latest', 'writer-2026', 'writer-alias', 'writer', 'acme/writer:nitro'])('R01 %s is acme/writer', (name) => {
+  it.each([
+    'acme/writer',
+    'ACME/Writer',
+    'acme/writer-2026-01-01',
+    'acme/writing',
+    '~acme/writer-latest',
+    'writer-2026',
+    'writer-alias',
+    'writer',
+    'acme/writer:nitro',
+  ])('R01 %s is acme/writer', (name) => {
     expect(planOf(run(table, { model: name })).candidates[0]!.publicModel).toBe('acme/writer');
   });
 
@@ -377,13 +461,20 @@ describe('models', () => {
 
   it('E06 suggests the nearest name for an unknown model', () => {
     const refusal = refusalOf(run(table, { model: 'acme/writter' }));
-    expect(refusal).toMatchObject({ errorType: 'invalid_request', httpStatus: 400, availability: { code: 'model_not_found', requested_models: ['acme/writter'], retryable: false } });
+    expect(refusal).toMatchObject({
+      errorType: 'invalid_request',
+      httpStatus: 400,
+      availability: { code: 'model_not_found', requested_models: ['acme/writter'], retryable: false },
+    });
     expect(refusal.message).toBe('acme/writter is not a valid model ID. Did you mean acme/writer?');
     expect(refusalOf(run(table, { model: 'someone/quite-different-thing' })).message).toBe('someone/quite-different-thing is not a valid model ID.');
   });
 
   it('M13 names the successor of a model that ended, and passes it over while another is asked for', () => {
-    expect(refusalOf(run(table, { model: 'acme/gone' }))).toMatchObject({ httpStatus: 404, availability: { code: 'model_deprecated', fallback_models: ['acme/writer'] } });
+    expect(refusalOf(run(table, { model: 'acme/gone' }))).toMatchObject({
+      httpStatus: 404,
+      availability: { code: 'model_deprecated', fallback_models: ['acme/writer'] },
+    });
     const plan = planOf(run(table, { model: 'acme/gone', models: ['acme/poet'] }));
     expect(plan.candidates[0]!.publicModel).toBe('acme/poet');
     expect(plan.warnings).toHaveLength(1);
@@ -411,7 +502,10 @@ describe('models', () => {
 
   it('keeps a key to its models', () => {
     for (const pattern of ['acme/writer', 'acme/*', '*', 'acme/writing']) expect(run(table, {}, { allowedModels: [pattern] }).kind).toBe('plan');
-    expect(refusalOf(run(table, {}, { allowedModels: ['acme/poet', 'other/*'] }))).toMatchObject({ httpStatus: 404, availability: { code: 'no_endpoints', excluded_by: ['allowed_models'] } });
+    expect(refusalOf(run(table, {}, { allowedModels: ['acme/poet', 'other/*'] }))).toMatchObject({
+      httpStatus: 404,
+      availability: { code: 'no_endpoints', excluded_by: ['allowed_models'] },
+    });
     const plan = planOf(run(table, { models: ['acme/poet'] }, { allowedModels: ['acme/poet'] }));
     expect(plan.candidates.map((candidate) => candidate.model.slug)).toEqual(['acme/poet']);
   });
@@ -432,8 +526,13 @@ describe('size and modality', () => {
   });
 
   it('R22 lets the next model take a prompt that the first cannot hold', () => {
-    const table = tableOf([modelRecord('acme/writer'), modelRecord('acme/long')], [endpointRecord('acme/writer', 'a', { contextLength: 8_000n }), endpointRecord('acme/long', 'a', { contextLength: 1_000_000n })]);
-    expect(planOf(run(table, { models: ['acme/long'], promptTokensEstimate: 500_000 })).candidates.map((candidate) => candidate.publicModel)).toEqual(['acme/long']);
+    const table = tableOf(
+      [modelRecord('acme/writer'), modelRecord('acme/long')],
+      [endpointRecord('acme/writer', 'a', { contextLength: 8_000n }), endpointRecord('acme/long', 'a', { contextLength: 1_000_000n })],
+    );
+    expect(planOf(run(table, { models: ['acme/long'], promptTokensEstimate: 500_000 })).candidates.map((candidate) => candidate.publicModel)).toEqual([
+      'acme/long',
+    ]);
   });
 
   it('leaves out an endpoint that takes no pictures', () => {
@@ -444,7 +543,10 @@ describe('size and modality', () => {
   it('R42 keeps to the allowed regions', () => {
     const table = writerTable({ a: { region: 'us' }, b: { region: 'eu' } });
     expect(tagsOf(run(table, {}, { allowedRegions: ['eu'] }))).toEqual(['b']);
-    expect(refusalOf(run(table, {}, { allowedRegions: ['ap'] }))).toMatchObject({ httpStatus: 403, availability: { code: 'region_restricted', excluded_by: ['geo'] } });
+    expect(refusalOf(run(table, {}, { allowedRegions: ['ap'] }))).toMatchObject({
+      httpStatus: 403,
+      availability: { code: 'region_restricted', excluded_by: ['geo'] },
+    });
   });
 
   it('E05 says that no provider is configured', () => {
@@ -455,7 +557,8 @@ describe('size and modality', () => {
 
 describe('deadlines', () => {
   const deadlines = (request: Partial<RoutingRequest>, p99Ms?: number) =>
-    planOf(run(writerTable({ a: {} }, p99Ms === undefined ? [] : [statisticsRecord('acme/writer@a', { firstTokenMs: flat(p99Ms) })]), request)).candidates[0]!.deadlines;
+    planOf(run(writerTable({ a: {} }, p99Ms === undefined ? [] : [statisticsRecord('acme/writer@a', { firstTokenMs: flat(p99Ms) })]), request)).candidates[0]!
+      .deadlines;
 
   it('are 2 s, 30 s, 60 s and 10 min while nothing is known', () => {
     expect(deadlines({})).toEqual({ connectMs: 2_000, firstTokenMs: 30_000, betweenChunksMs: 60_000, totalMs: 600_000 });
@@ -477,7 +580,11 @@ describe('deadlines', () => {
   });
 
   it('can be set', () => {
-    expect(planOf(run(writerTable({ a: {} }), {}, { deadlines: { connectMs: 7, totalMs: 9_000 } })).candidates[0]!.deadlines).toMatchObject({ connectMs: 7, firstTokenMs: 9_000, totalMs: 9_000 });
+    expect(planOf(run(writerTable({ a: {} }), {}, { deadlines: { connectMs: 7, totalMs: 9_000 } })).candidates[0]!.deadlines).toMatchObject({
+      connectMs: 7,
+      firstTokenMs: 9_000,
+      totalMs: 9_000,
+    });
   });
 });
 
@@ -490,9 +597,16 @@ describe('any decision', () => {
     quantization: fc.constantFrom('fp8', 'fp4', 'bf16', ''),
     contextLength: fc.constantFrom(1_000n, 100_000n),
   });
-  const endpoints = fc.dictionary(tag, fixture, { minKeys: 1, maxKeys: 6 }).map((entries) =>
-    Object.fromEntries(Object.entries(entries).map(([name, value]) => [name, { ...value, serviceTier: name.split('/')[1] === 'flex' || name.split('/')[1] === 'priority' ? name.split('/')[1]! : 'default' }])),
-  );
+  const endpoints = fc
+    .dictionary(tag, fixture, { minKeys: 1, maxKeys: 6 })
+    .map((entries) =>
+      Object.fromEntries(
+        Object.entries(entries).map(([name, value]) => [
+          name,
+          { ...value, serviceTier: name.split('/')[1] === 'flex' || name.split('/')[1] === 'priority' ? name.split('/')[1]! : 'default' },
+        ]),
+      ),
+    );
   const provider: fc.Arbitrary<ProviderPreferences> = fc.record(
     {
       order: fc.array(tag, { maxLength: 3 }),

@@ -19,7 +19,8 @@ export interface Contender {
   readonly breaker: BreakerState | undefined;
   /** Lower goes first, whatever the price: see `HealthRank`. */
   readonly rank: number;
-  readonly reason: string;
+  /** Set when the place in the order is known. */
+  reason: string;
 }
 
 /** Groups of the default order. */
@@ -65,7 +66,12 @@ const UPTIME_REQUESTS_MIN = 100;
 const OUTAGE_SHARE = 0.2;
 
 /** `healthUsable`: the table is fresh enough for its 30-second counters to mean now. */
-export function rankOf(statistics: EndpointStatisticsRecord | undefined, breaker: BreakerState | undefined, preferences: ProviderPreferences | undefined, healthUsable: boolean): number {
+export function rankOf(
+  statistics: EndpointStatisticsRecord | undefined,
+  breaker: BreakerState | undefined,
+  preferences: ProviderPreferences | undefined,
+  healthUsable: boolean,
+): number {
   // A half-open breaker with a free probe takes its natural place: that is how it gets its probe.
   if (breaker && breaker.phase !== 'closed' && !breaker.mayProbe) return RANK.open;
   if (breaker?.isFailing && breaker.phase === 'closed') return RANK.failing;
@@ -84,7 +90,7 @@ export function contenderPrice(dated: DatedPriceSchedule, promptTokens: number, 
 
 export function orderContenders(contenders: readonly Contender[], rules: OrderRules, random: RandomSource): OrderedContenders {
   if (rules.order.length > 0) return { contenders: byGivenOrder(contenders, rules), strategy: 'order' };
-  if (contenders.length === 1) return { contenders: [{ ...contenders[0]!, reason: REASONS.only }], strategy: 'only_choice' };
+  if (contenders.length === 1) return { contenders: withReason(contenders, REASONS.only), strategy: 'only_choice' };
   if (rules.sort) return { contenders: openLast(sortBy(contenders, rules.sort, rules.tierFirst)), strategy: `sort:${rules.sort}` };
   return { contenders: byLottery(contenders, random), strategy: 'lottery' };
 }
@@ -95,20 +101,20 @@ function byGivenOrder(contenders: readonly Contender[], rules: OrderRules): Cont
   for (const pattern of rules.order) {
     const matching = rest.filter((contender) => matchesProvider(pattern, contender.endpoint));
     matching.sort(byPrice);
-    for (const contender of matching) named.push({ ...contender, reason: REASONS.ordered });
+    named.push(...withReason(matching, REASONS.ordered));
     rest = rest.filter((contender) => !matching.includes(contender));
   }
   rest.sort((left, right) => left.rank - right.rank || byPrice(left, right));
-  return openLast([...named, ...rest.map((contender) => ({ ...contender, reason: REASONS.afterOrder }))]);
+  return openLast([...named, ...withReason(rest, REASONS.afterOrder)]);
 }
 
 function sortBy(contenders: readonly Contender[], sort: SortMetric, tierFirst: string | undefined): Contender[] {
   const compare = COMPARISONS[sort];
   const tierRank = (contender: Contender): number => (tierFirst !== undefined && contender.endpoint.serviceTier !== tierFirst ? 1 : 0);
   const missRank = (contender: Contender): number => (contender.rank === RANK.missesPreference ? 1 : 0);
-  return contenders
-    .map((contender) => ({ ...contender, reason: SORT_REASONS[sort] }))
-    .sort((left, right) => tierRank(left) - tierRank(right) || missRank(left) - missRank(right) || compare(left, right) || byPrice(left, right));
+  return [...withReason(contenders, SORT_REASONS[sort])].sort(
+    (left, right) => tierRank(left) - tierRank(right) || missRank(left) - missRank(right) || compare(left, right) || byPrice(left, right),
+  );
 }
 
 const COMPARISONS: Readonly<Record<SortMetric, (left: Contender, right: Contender) => number>> = {
@@ -128,32 +134,38 @@ function compareMeasured(first: number | undefined, second: number | undefined, 
 function byLottery(contenders: readonly Contender[], random: RandomSource): Contender[] {
   const ordered = [...contenders].sort((left, right) => left.rank - right.rank || byPrice(left, right));
   const firstRank = ordered[0]!.rank;
+  for (const contender of ordered) contender.reason = fallbackReason(contender.rank);
   // With no stable endpoint at all the least bad goes first, without a draw.
-  const stableCount = firstRank >= RANK.failing ? 1 : ordered.filter((contender) => contender.rank === firstRank).length;
-  const drawn = stableCount === 1 ? 0 : draw(ordered.slice(0, stableCount), random);
-  const [first] = ordered.splice(drawn, 1);
-  const rest = ordered.map((contender) => ({ ...contender, reason: fallbackReason(contender.rank) }));
-  return [{ ...first!, reason: firstRank === RANK.healthy || firstRank === RANK.missesPreference ? REASONS.drawn : fallbackReason(firstRank) }, ...rest];
+  if (firstRank >= RANK.failing) return ordered;
+  let stableCount = 1;
+  while (stableCount < ordered.length && ordered[stableCount]!.rank === firstRank) stableCount++;
+  const drawn = stableCount === 1 ? 0 : draw(ordered, stableCount, random);
+  const first = ordered[drawn]!;
+  first.reason = REASONS.drawn;
+  ordered.copyWithin(1, 0, drawn);
+  ordered[0] = first;
+  return ordered;
 }
 
-/** Index of one contender, drawn with weight 1/price²; where some cost nothing, one of those evenly. */
-function draw(stable: readonly Contender[], random: RandomSource): number {
-  const freeCount = stable.filter((contender) => contender.pricePico <= 0).length;
-  if (freeCount > 0) return Math.min(Math.floor(random.nextFloat() * freeCount), freeCount - 1);
-  const cheapestPico = stable[0]!.pricePico;
-  let total = 0;
-  const weights = stable.map((contender) => {
-    const ratio = cheapestPico / contender.pricePico;
-    const weight = ratio * ratio * uptimeWeight(contender.statistics);
-    total += weight;
-    return weight;
-  });
-  let rest = random.nextFloat() * total;
-  for (let index = 0; index < weights.length; index++) {
-    rest -= weights[index]!;
-    if (rest < 0) return index;
+/** Index of one of the first `count` contenders, drawn with weight 1/price²; where some cost nothing, one of those evenly. Ascending prices. */
+function draw(contenders: readonly Contender[], count: number, random: RandomSource): number {
+  const cheapestPico = contenders[0]!.pricePico;
+  if (cheapestPico <= 0) {
+    let freeCount = 1;
+    while (freeCount < count && contenders[freeCount]!.pricePico <= 0) freeCount++;
+    return Math.min(Math.floor(random.nextFloat() * freeCount), freeCount - 1);
   }
-  return weights.length - 1;
+  const cumulative: number[] = [];
+  let total = 0;
+  for (let index = 0; index < count; index++) {
+    const contender = contenders[index]!;
+    const ratio = cheapestPico / contender.pricePico;
+    total += ratio * ratio * uptimeWeight(contender.statistics);
+    cumulative.push(total);
+  }
+  const point = random.nextFloat() * total;
+  const index = cumulative.findIndex((sum) => point < sum);
+  return index < 0 ? count - 1 : index;
 }
 
 function fallbackReason(rank: number): string {
@@ -162,12 +174,17 @@ function fallbackReason(rank: number): string {
   return rank === RANK.missesPreference ? REASONS.missesPreference : REASONS.nextByPrice;
 }
 
+function withReason(contenders: readonly Contender[], reason: string): readonly Contender[] {
+  for (const contender of contenders) contender.reason = reason;
+  return contenders;
+}
+
 /** Whatever order was asked for, an endpoint whose breaker is open waits until the others were tried; the soonest to reopen first. */
 function openLast(contenders: readonly Contender[]): Contender[] {
   const open = contenders.filter((contender) => contender.rank === RANK.open);
   if (open.length === 0) return [...contenders];
   open.sort(byLeastBad);
-  return [...contenders.filter((contender) => contender.rank !== RANK.open), ...open.map((contender) => ({ ...contender, reason: REASONS.open }))];
+  return [...contenders.filter((contender) => contender.rank !== RANK.open), ...withReason(open, REASONS.open)];
 }
 
 function byPrice(left: Contender, right: Contender): number {

@@ -23,20 +23,30 @@ const EXCLUDED_BY: Readonly<Partial<Record<ExclusionCode, string>>> = { ignored_
 const PRIVACY_MESSAGE = 'No endpoints available matching your guardrail restrictions and data policy.';
 
 /** A refusal for the first requested name that cannot be resolved. */
-export function unresolvedRefusal(requested: string, resolution: Exclude<ModelResolution, { kind: 'found' }>, modelsRequested: readonly string[]): RoutingRefusal {
+export function unresolvedRefusal(
+  requested: string,
+  resolution: Exclude<ModelResolution, { kind: 'found' }>,
+  modelsRequested: readonly string[],
+): RoutingRefusal {
   switch (resolution.kind) {
     case 'unknown': {
       const hint = resolution.suggestions.length > 0 ? ` Did you mean ${resolution.suggestions.join(' or ')}?` : '';
-      return refusal('invalid_request', 400, 'model_not_found', `${requested} is not a valid model ID.${hint}`, modelsRequested, { fallback_models: resolution.suggestions });
+      return refusal('invalid_request', 400, 'model_not_found', `${requested} is not a valid model ID.${hint}`, modelsRequested, {
+        fallback_models: resolution.suggestions,
+      });
     }
     case 'ambiguous': {
       const choices = resolution.slugs.slice(0, 5).join(', ');
-      return refusal('invalid_request', 400, 'model_not_found', `${requested} may mean several models: ${choices}. Write author/slug.`, modelsRequested, { fallback_models: resolution.slugs });
+      return refusal('invalid_request', 400, 'model_not_found', `${requested} may mean several models: ${choices}. Write author/slug.`, modelsRequested, {
+        fallback_models: resolution.slugs,
+      });
     }
     case 'expired': {
       const { slug, successorSlug } = { slug: resolution.model.slug, successorSlug: resolution.model.record.successorSlug };
       const hint = successorSlug === '' ? '' : ` Its successor is ${successorSlug}.`;
-      return refusal('not_found', 404, 'model_deprecated', `${slug} is no longer available.${hint}`, modelsRequested, { fallback_models: successorSlug === '' ? [] : [successorSlug] });
+      return refusal('not_found', 404, 'model_deprecated', `${slug} is no longer available.${hint}`, modelsRequested, {
+        fallback_models: successorSlug === '' ? [] : [successorSlug],
+      });
     }
     case 'variant_missing':
       return variantRefusal(resolution.model.slug, resolution.variant, resolution.model.record.freeVariantEnded, modelsRequested);
@@ -56,7 +66,8 @@ export function exhaustedRefusal(excluded: readonly ExcludedEndpoint[], modelsRe
   const single = codes.length === 1 ? codes[0] : undefined;
   const isPrivacy = codes.length > 0 && codes.every((code) => code.startsWith('data_policy:'));
   if (isPrivacy) return { ...refusal('not_found', 404, 'privacy_restricted', `${PRIVACY_MESSAGE} Model: ${names}.`, modelsRequested, shared), excluded };
-  if (single === 'geo') return { ...refusal('permission_denied', 403, 'region_restricted', `No endpoint of ${names} is in an allowed region.`, modelsRequested, shared), excluded };
+  if (single === 'geo')
+    return { ...refusal('permission_denied', 403, 'region_restricted', `No endpoint of ${names} is in an allowed region.`, modelsRequested, shared), excluded };
   if (single === 'wrong_endpoint') {
     const message = `${names} cannot be used with this API: ${lowerFirst(considered[0]!.detail)}`;
     return { ...refusal('invalid_request', 400, 'wrong_endpoint', message, modelsRequested, shared), excluded };
@@ -90,10 +101,24 @@ function constraintRefusal(
   const detail = considered.find((endpoint) => endpoint.code === constraint.code)!.detail;
   const extra = { ...shared, constraint: { field: constraint.field, detail } };
   if (constraint.code === 'context_length') {
-    return refusal('context_length_exceeded', 400, 'constraint_filtered', `The request is too long for every endpoint of ${names}. ${detail} Reduce the length of the messages or of the completion.`, modelsRequested, extra);
+    return refusal(
+      'context_length_exceeded',
+      400,
+      'constraint_filtered',
+      `The request is too long for every endpoint of ${names}. ${detail} Reduce the length of the messages or of the completion.`,
+      modelsRequested,
+      extra,
+    );
   }
   if (constraint.code === 'max_completion_tokens') {
-    return refusal('max_tokens_exceeded', 400, 'constraint_filtered', `max_tokens is too large for every endpoint of ${names}. ${detail}`, modelsRequested, extra);
+    return refusal(
+      'max_tokens_exceeded',
+      400,
+      'constraint_filtered',
+      `max_tokens is too large for every endpoint of ${names}. ${detail}`,
+      modelsRequested,
+      extra,
+    );
   }
   return refusal('not_found', 404, 'constraint_filtered', `No endpoint of ${names} fits ${constraint.field}. ${detail}`, modelsRequested, extra);
 }
@@ -112,9 +137,13 @@ function noEndpointsMessage(codes: readonly ExclusionCode[], names: string): str
 function variantRefusal(slug: string, variant: string, freeVariantEnded: boolean, modelsRequested: readonly string[]): RoutingRefusal {
   const name = publicModelId(slug, variant);
   if (variant === 'free' && freeVariantEnded) {
-    return refusal('not_found', 404, 'free_variant_ended', `The free variant of ${slug} has ended. Use ${slug} instead.`, modelsRequested, { fallback_models: [slug] });
+    return refusal('not_found', 404, 'free_variant_ended', `The free variant of ${slug} has ended. Use ${slug} instead.`, modelsRequested, {
+      fallback_models: [slug],
+    });
   }
-  return refusal('invalid_request', 400, 'model_not_found', `${name} is not a valid model ID. Did you mean ${slug}?`, modelsRequested, { fallback_models: [slug] });
+  return refusal('invalid_request', 400, 'model_not_found', `${name} is not a valid model ID. Did you mean ${slug}?`, modelsRequested, {
+    fallback_models: [slug],
+  });
 }
 
 function refusal(

@@ -20,7 +20,12 @@ describe('applyTableUpdate', () => {
     const before = applyTableUpdate(EMPTY_ROUTING_TABLE, snapshot);
     const after = applyTableUpdate(
       before,
-      tableUpdate([], [endpointRecord('acme/writer', 'c')], { ...NOTHING, endpoints: [endpointRecord('acme/writer', 'c')], version: 2n, removedEndpointIds: ['acme/writer@a'] }),
+      tableUpdate([], [endpointRecord('acme/writer', 'c')], {
+        ...NOTHING,
+        endpoints: [endpointRecord('acme/writer', 'c')],
+        version: 2n,
+        removedEndpointIds: ['acme/writer@a'],
+      }),
     );
     expect(after.models.get('acme/writer')!.endpoints.map((endpoint) => endpoint.tag)).toEqual(['b', 'c']);
     expect(before.models.get('acme/writer')!.endpoints.map((endpoint) => endpoint.tag)).toEqual(['a', 'b']);
@@ -37,7 +42,10 @@ describe('applyTableUpdate', () => {
   });
 
   it('forgets a removed model and its names', () => {
-    const after = applyTableUpdate(applyTableUpdate(EMPTY_ROUTING_TABLE, snapshot), tableUpdate([], [], { ...NOTHING, removedModelSlugs: ['acme/writer'], removedEndpointIds: ['acme/writer@a', 'acme/writer@b'] }));
+    const after = applyTableUpdate(
+      applyTableUpdate(EMPTY_ROUTING_TABLE, snapshot),
+      tableUpdate([], [], { ...NOTHING, removedModelSlugs: ['acme/writer'], removedEndpointIds: ['acme/writer@a', 'acme/writer@b'] }),
+    );
     expect([...after.models.keys()]).toEqual(['acme/poet']);
     expect(after.names.has('acme/w')).toBe(false);
   });
@@ -69,14 +77,17 @@ describe('priceInForce', () => {
   it('is the latest that has begun', () => {
     const table = applyTableUpdate(
       EMPTY_ROUTING_TABLE,
-      tableUpdate([modelRecord('acme/writer')], [
-        endpointRecord('acme/writer', 'a', {
-          chargeSchedules: [
-            { startTimeMs: 10n, schedule: priceRecord(1) },
-            { startTimeMs: 20n, schedule: priceRecord(2) },
-          ],
-        }),
-      ]),
+      tableUpdate(
+        [modelRecord('acme/writer')],
+        [
+          endpointRecord('acme/writer', 'a', {
+            chargeSchedules: [
+              { startTimeMs: 10n, schedule: priceRecord(1) },
+              { startTimeMs: 20n, schedule: priceRecord(2) },
+            ],
+          }),
+        ],
+      ),
     );
     const schedules = table.endpoints.get('acme/writer@a')!.chargeSchedules;
     expect([9, 10, 19, 20, 1_000].map((timeMs) => priceInForce(schedules, timeMs)?.schedule.revision)).toEqual([undefined, 'r-1-1', 'r-1-1', 'r-2-2', 'r-2-2']);

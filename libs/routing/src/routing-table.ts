@@ -246,7 +246,9 @@ function endpointFromRecord(record: EndpointRecord): RoutingEndpoint {
 function datedSchedule(dated: DatedPriceScheduleRecord): DatedPriceSchedule[] {
   if (!dated.schedule) return [];
   const schedule = priceScheduleFromRecord(dated.schedule);
-  return [{ startTimeMs: Number(dated.startTimeMs), schedule, record: dated.schedule, blendedPico: blendedPico(schedule.ratesPico, schedule.discountMillionths) }];
+  return [
+    { startTimeMs: Number(dated.startTimeMs), schedule, record: dated.schedule, blendedPico: blendedPico(schedule.ratesPico, schedule.discountMillionths) },
+  ];
 }
 
 function merged<T>(base: ReadonlyMap<string, T>, changes: readonly T[], keyOf: (value: T) => string): ReadonlyMap<string, T> {

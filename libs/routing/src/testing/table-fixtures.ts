@@ -117,7 +117,11 @@ export function writerTable(endpoints: Record<string, EndpointFixture>, statisti
   );
 }
 
-export function statisticsRecord(endpointId: string, window: Partial<WindowRecord> = {}, overrides: Partial<EndpointStatisticsRecord> = {}): EndpointStatisticsRecord {
+export function statisticsRecord(
+  endpointId: string,
+  window: Partial<WindowRecord> = {},
+  overrides: Partial<EndpointStatisticsRecord> = {},
+): EndpointStatisticsRecord {
   const full: WindowRecord = { successCount: 1_000n, failureCount: 0n, rateLimitedCount: 0n, ...window };
   return { endpointId, last5m: full, last30m: full, last1d: full, recentFailureCount: 0n, recentRequestCount: 100n, ...overrides };
 }
