@@ -1,0 +1,31 @@
+import { defineConfig, durationMs, field, integer, type ConfigOf } from '@switchyard/config';
+
+const DAY_MS = 86_400_000;
+
+export const analyticsConfig = defineConfig({
+  consumerBatchSize: field({
+    env: 'SWITCHYARD_ANALYTICS_BATCH_SIZE',
+    schema: integer({ min: 1, max: 10_000 }),
+    default: 500,
+    description: 'Most usage events that are written in one transaction.',
+  }),
+  statisticsIntervalMs: field({
+    env: 'SWITCHYARD_ANALYTICS_STATISTICS_INTERVAL',
+    schema: durationMs(),
+    default: 2_000,
+    description: 'How often endpoint statistics are computed and streamed to the router.',
+  }),
+  generationRetentionMs: field({
+    env: 'SWITCHYARD_ANALYTICS_GENERATION_RETENTION',
+    schema: durationMs(),
+    default: 400 * DAY_MS,
+    description: 'How long the record of each request is kept. Whole months are dropped; activity by day is kept for good.',
+  }),
+  attemptRetentionMs: field({
+    env: 'SWITCHYARD_ANALYTICS_ATTEMPT_RETENTION',
+    schema: durationMs(),
+    default: 400 * DAY_MS,
+    description: 'How long the attempts behind each request are kept. Whole months are dropped.',
+  }),
+});
+export type AnalyticsConfig = ConfigOf<typeof analyticsConfig>;

@@ -1,0 +1,80 @@
+import type { Clock } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
+import { decodeGenerationCompleted } from '@switchyard/events';
+import type { analytics, AnalyticsPort, CallOptions } from '@switchyard/proto';
+import type { ActivityStore } from './activity.store.js';
+import type { AttemptStore } from './attempt.store.js';
+import { GENERATION_STATUSES } from './core/generation-status.js';
+import { decodeCursor, encodeCursor } from './core/log-cursor.js';
+import type { GenerationStore } from './generation.store.js';
+import type { StatisticsFeed } from './statistics-feed.js';
+
+const MAX_PAGE = 1_000;
+const DEFAULT_PAGE = 50;
+const ACTIVITY_DAYS = 30;
+const DAY_MS = 86_400_000;
+
+export interface AnalyticsServiceOptions {
+  readonly generations: GenerationStore;
+  readonly attempts: AttemptStore;
+  readonly activity: ActivityStore;
+  readonly feed: StatisticsFeed;
+  readonly clock: Clock;
+}
+
+/** The analytics port. Every answer is the account's own. */
+export class AnalyticsService implements AnalyticsPort {
+  constructor(private readonly options: AnalyticsServiceOptions) {}
+
+  async getGeneration(request: analytics.GetGenerationRequest): Promise<analytics.GetGenerationResponse> {
+    const [json, upstreamCostPico] = await Promise.all([
+      this.options.generations.find(request.accountId, request.generationId),
+      this.options.attempts.sumCost(request.generationId),
+    ]);
+    if (json === undefined) throw new SwitchyardError('not_found', `Generation ${request.generationId} not found`);
+    return { generation: decodeGenerationCompleted(json), upstreamCostPico };
+  }
+
+  async listGenerations(request: analytics.ListGenerationsRequest): Promise<analytics.ListGenerationsResponse> {
+    if (request.status !== '' && !(GENERATION_STATUSES as readonly string[]).includes(request.status)) {
+      throw new SwitchyardError('invalid_request', `status: expected one of ${GENERATION_STATUSES.join(', ')}`, { metadata: { param: 'status' } });
+    }
+    const limit = Math.min(MAX_PAGE, request.limit > 0 ? request.limit : DEFAULT_PAGE);
+    const { cursor, limit: _, startTimeMs, endTimeMs, ...filter } = request;
+    const rows = await this.options.generations.list({
+      ...filter,
+      startTimeMs,
+      endTimeMs,
+      after: cursor === '' ? undefined : decodeCursor(cursor),
+      limit: limit + 1,
+    });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return { generations: page.map((row) => decodeGenerationCompleted(row.event)), nextCursor: rows.length > limit && last ? encodeCursor(last) : '' };
+  }
+
+  async listActivity(request: analytics.ListActivityRequest): Promise<analytics.ListActivityResponse> {
+    if (request.date !== '' && !/^\d{4}-\d{2}-\d{2}$/.test(request.date)) {
+      throw new SwitchyardError('invalid_request', 'date: expected YYYY-MM-DD', { metadata: { param: 'date' } });
+    }
+    const todayMs = Math.floor(this.options.clock.nowMs() / DAY_MS) * DAY_MS;
+    const rows = await this.options.activity.list({
+      accountId: request.accountId,
+      firstDay: request.date === '' ? dayOf(todayMs - ACTIVITY_DAYS * DAY_MS) : request.date,
+      lastDay: request.date === '' ? dayOf(todayMs - DAY_MS) : request.date,
+      keyHash: request.keyHash,
+      user: request.user,
+      workspaceId: request.workspaceId,
+      isGroupedByWorkspace: request.groupByWorkspace,
+    });
+    return { rows };
+  }
+
+  watchEndpointStatistics(_request: analytics.WatchEndpointStatisticsRequest, options?: CallOptions): AsyncIterable<analytics.WatchEndpointStatisticsResponse> {
+    return this.options.feed.watch(options?.signal);
+  }
+}
+
+function dayOf(timeMs: number): string {
+  return new Date(timeMs).toISOString().slice(0, 10);
+}

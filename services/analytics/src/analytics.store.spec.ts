@@ -1,0 +1,286 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { newEventId, newGenerationId } from '@switchyard/core';
+import { createPool, runMigrations } from '@switchyard/db';
+import { encodeAttemptCompleted, encodeGenerationCompleted, type ConsumedRecord, type EventLog, type EventRecord } from '@switchyard/events';
+import { common, events } from '@switchyard/proto';
+import { captureLogger, manualClock, seededRandom, startTestPostgres, type TestPostgres } from '@switchyard/testing';
+import type { Pool } from 'pg';
+import { ActivityStore } from './activity.store.js';
+import { AnalyticsService } from './analytics.service.js';
+import { analyticsTarget } from './analytics.target.js';
+import { AttemptStore } from './attempt.store.js';
+import { EndpointStatisticsStore } from './endpoint-statistics.store.js';
+import { GenerationStore } from './generation.store.js';
+import { PartitionStore } from './partition.store.js';
+import { RetentionJob } from './retention.job.js';
+import { StatisticsFeed } from './statistics-feed.js';
+import { parseUsageEvent, UsageEventConsumer } from './usage-event.consumer.js';
+
+const NOW = Date.UTC(2026, 4, 20, 12);
+const DAY_MS = 86_400_000;
+const NO_FILTER = { keyHash: '', model: '', providerSlug: '', app: '', user: '', status: '', cursor: '', limit: 0, sessionId: '' };
+
+let postgres: TestPostgres;
+let pool: Pool;
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  const schema = analyticsTarget.schema;
+  if (!schema) throw new Error('analytics owns a schema');
+  await runMigrations(postgres.url, schema);
+  pool = createPool(postgres.url, { schema: schema.name });
+}, 90_000);
+
+afterAll(async () => {
+  await pool.end();
+  await postgres.close();
+});
+
+beforeEach(async () => {
+  await pool.query('TRUNCATE generation, attempt, activity_daily, endpoint_slot, endpoint_measure');
+});
+
+function setUp() {
+  const clock = manualClock(NOW);
+  const random = seededRandom(7);
+  const generations = new GenerationStore(pool);
+  const attempts = new AttemptStore(pool);
+  const activity = new ActivityStore(pool);
+  const statistics = new EndpointStatisticsStore(pool);
+  const logger = captureLogger();
+  const feed = new StatisticsFeed({ store: statistics, clock, logger, intervalMs: 2_000 });
+  const eventLog = {} as EventLog;
+  const consumer = new UsageEventConsumer({ eventLog, pool, generations, attempts, activity, statistics, logger, maxBatchSize: 100 });
+  const retention = new RetentionJob({
+    partitions: new PartitionStore(pool),
+    statistics,
+    clock,
+    logger,
+    generationRetentionMs: 60 * DAY_MS,
+    attemptRetentionMs: 60 * DAY_MS,
+  });
+  const service = new AnalyticsService({ generations, attempts, activity, feed, clock });
+
+  const generation = (overrides: Partial<events.GenerationCompleted> = {}): events.GenerationCompleted =>
+    events.GenerationCompleted.fromPartial({
+      eventId: newEventId(clock, random),
+      generationId: newGenerationId(clock, random),
+      acceptTimeMs: BigInt(clock.nowMs()),
+      end: events.GenerationEnd.COMPLETED,
+      accountId: 'acme',
+      workspaceId: 'w1',
+      keyHash: 'k1',
+      model: 'openai/gpt-4o',
+      modelPermaslug: 'openai/gpt-4o-2024-08-06',
+      endpointId: 'openai/gpt-4o@openai',
+      providerSlug: 'openai',
+      providerName: 'OpenAI',
+      chargePico: 1_500n,
+      usage: common.Usage.fromPartial({ meters: { input_uncached: 10, output_text: 5, reasoning: 3 } }),
+      ...overrides,
+    });
+  const attempt = (overrides: Partial<events.AttemptCompleted> = {}): events.AttemptCompleted =>
+    events.AttemptCompleted.fromPartial({
+      eventId: newEventId(clock, random),
+      attemptId: 'g:0',
+      generationId: 'g',
+      endpointId: 'e1',
+      startTimeMs: BigInt(clock.nowMs() - 1_000),
+      endTimeMs: BigInt(clock.nowMs()),
+      outcome: events.AttemptOutcome.COMPLETED,
+      reporter: events.AttemptReporter.WORKER,
+      firstTokenMs: 200n,
+      outputTokens: 50n,
+      costPico: 900n,
+      ...overrides,
+    });
+  const deliver = (...records: EventRecord[]): Promise<void> =>
+    consumer.consume(
+      records.map((record, index) => parseUsageEvent({ ...record, partition: 0, offset: BigInt(index), timeMs: clock.nowMs() } satisfies ConsumedRecord)),
+    );
+  const deliverGenerations = (...items: events.GenerationCompleted[]): Promise<void> =>
+    deliver(...items.map((item) => encodeGenerationCompleted(item, 'test')));
+  const deliverAttempts = (...items: events.AttemptCompleted[]): Promise<void> => deliver(...items.map((item) => encodeAttemptCompleted(item, 'test')));
+  return { clock, service, feed, retention, generation, attempt, deliver, deliverGenerations, deliverAttempts };
+}
+
+describe('generations', () => {
+  it('come back as they were reported, to their own account alone', async () => {
+    const { service, generation, deliverGenerations, attempt, deliverAttempts } = setUp();
+    const sent = generation({ metadata: { team: 'blue' }, user: 'a\0b', traceJson: '{"trace_id":"t"}' });
+    await deliverGenerations(sent);
+    await deliverAttempts(
+      attempt({ generationId: sent.generationId, attemptId: `${sent.generationId}:0`, reporter: events.AttemptReporter.INGRESS, costPico: 1n }),
+      attempt({ generationId: sent.generationId, attemptId: `${sent.generationId}:0`, costPico: 700n }),
+      attempt({ generationId: sent.generationId, attemptId: `${sent.generationId}:1`, costPico: 40n }),
+    );
+    const found = await service.getGeneration({ accountId: 'acme', generationId: sent.generationId });
+    expect(found).toEqual({ generation: sent, upstreamCostPico: 740n });
+    await expect(service.getGeneration({ accountId: 'other', generationId: sent.generationId })).rejects.toMatchObject({ type: 'not_found' });
+    await expect(service.getGeneration({ accountId: 'acme', generationId: 'gen-1-unknown' })).rejects.toMatchObject({ type: 'not_found' });
+  });
+
+  it('are listed newest first, page by page, without loss or repetition', async () => {
+    const { clock, service, generation, deliverGenerations } = setUp();
+    const sent: string[] = [];
+    for (let index = 0; index < 7; index++) {
+      // Some share their accept time, so that the cursor has to tell them apart.
+      if (index % 2 === 0) clock.advance(1_000);
+      const item = generation({ acceptTimeMs: BigInt(clock.nowMs()) });
+      sent.push(item.generationId);
+      await deliverGenerations(item);
+    }
+    const seen: string[] = [];
+    let cursor = '';
+    do {
+      const page = await service.listGenerations({ ...NO_FILTER, accountId: 'acme', cursor, limit: 3 });
+      expect(page.generations.length).toBeLessThanOrEqual(3);
+      seen.push(...page.generations.map((item) => item.generationId));
+      cursor = page.nextCursor;
+    } while (cursor !== '');
+    expect(seen).toHaveLength(7);
+    expect(new Set(seen)).toEqual(new Set(sent));
+    const times = await service.listGenerations({ ...NO_FILTER, accountId: 'acme' });
+    const acceptTimes = times.generations.map((item) => item.acceptTimeMs);
+    expect(acceptTimes).toEqual([...acceptTimes].sort((left, right) => Number(right - left)));
+    await expect(service.listGenerations({ ...NO_FILTER, accountId: 'acme', cursor: 'zzz' })).rejects.toMatchObject({ type: 'invalid_request' });
+  });
+
+  it('are narrowed by each filter', async () => {
+    const { clock, service, generation, deliverGenerations } = setUp();
+    const plain = generation();
+    clock.advance(10_000);
+    const special = generation({
+      keyHash: 'k2',
+      model: 'anthropic/claude-sonnet-4',
+      modelPermaslug: 'anthropic/claude-sonnet-4-20250514',
+      providerSlug: 'anthropic',
+      httpReferer: 'https://app.example',
+      appTitle: 'App',
+      user: 'u2',
+      sessionId: 's2',
+      end: events.GenerationEnd.UPSTREAM_FAILED,
+    });
+    await deliverGenerations(plain, special);
+    const idsWith = async (filter: object) =>
+      (await service.listGenerations({ ...NO_FILTER, accountId: 'acme', ...filter })).generations.map((item) => item.generationId);
+    for (const filter of [
+      { keyHash: 'k2' },
+      { model: 'anthropic/claude-sonnet-4' },
+      { model: 'anthropic/claude-sonnet-4-20250514' },
+      { providerSlug: 'anthropic' },
+      { app: 'https://app.example' },
+      { app: 'App' },
+      { user: 'u2' },
+      { sessionId: 's2' },
+      { status: 'upstream_failed' },
+      { startTimeMs: special.acceptTimeMs },
+    ]) {
+      expect(await idsWith(filter)).toEqual([special.generationId]);
+    }
+    expect(await idsWith({ endTimeMs: special.acceptTimeMs })).toEqual([plain.generationId]);
+    expect(await idsWith({})).toEqual([special.generationId, plain.generationId]);
+    await expect(idsWith({ status: 'odd' })).rejects.toMatchObject({ type: 'invalid_request' });
+  });
+});
+
+describe('activity', () => {
+  it('sums answered requests by day and endpoint, each event once however often it is delivered', async () => {
+    const { clock, service, generation, deliverGenerations } = setUp();
+    const twice = generation();
+    await deliverGenerations(
+      twice,
+      twice,
+      generation({ keyHash: 'k2', user: 'u2', workspaceId: 'w2' }),
+      generation({ end: events.GenerationEnd.UPSTREAM_FAILED, chargePico: 0n }),
+    );
+    await deliverGenerations(twice);
+    const list = (filter: object) =>
+      service.listActivity({ accountId: 'acme', date: '2026-05-20', keyHash: '', user: '', workspaceId: '', groupByWorkspace: false, ...filter });
+    expect((await list({})).rows).toEqual([
+      {
+        date: '2026-05-20',
+        model: 'openai/gpt-4o',
+        modelPermaslug: 'openai/gpt-4o-2024-08-06',
+        endpointId: 'openai/gpt-4o@openai',
+        providerName: 'OpenAI',
+        usagePico: 3_000n,
+        byokUsagePico: 0n,
+        requestCount: 2n,
+        promptTokenCount: 20n,
+        completionTokenCount: 16n,
+        reasoningTokenCount: 6n,
+        workspaceId: '',
+      },
+    ]);
+    expect((await list({ keyHash: 'k2' })).rows).toMatchObject([{ requestCount: 1n }]);
+    expect((await list({ user: 'u2' })).rows).toMatchObject([{ requestCount: 1n }]);
+    expect((await list({ workspaceId: 'w2' })).rows).toMatchObject([{ requestCount: 1n }]);
+    expect((await list({ groupByWorkspace: true })).rows.map((row) => row.workspaceId).sort()).toEqual(['w1', 'w2']);
+    // Without a date: the last 30 completed days, today not among them.
+    expect((await list({ date: '' })).rows).toEqual([]);
+    clock.advance(DAY_MS);
+    expect((await list({ date: '' })).rows).toMatchObject([{ requestCount: 2n }]);
+    await expect(list({ date: 'yesterday' })).rejects.toMatchObject({ type: 'invalid_request' });
+  });
+});
+
+describe('endpoint statistics', () => {
+  it('come from attempts, each counted once, and survive a restart', async () => {
+    const { feed, attempt, deliverAttempts } = setUp();
+    const twice = attempt();
+    const upstreamFailed = { outcome: events.AttemptOutcome.UPSTREAM_FAILED, firstTokenMs: undefined, outputTokens: 0n };
+    await deliverAttempts(
+      twice,
+      attempt({ firstTokenMs: 400n }),
+      attempt({ ...upstreamFailed, upstreamStatus: 500 }),
+      attempt({ ...upstreamFailed, upstreamStatus: 429 }),
+      attempt({ ...upstreamFailed, upstreamStatus: 400 }),
+    );
+    await deliverAttempts(twice);
+    const expected = {
+      endpointId: 'e1',
+      last5m: { successCount: 2n, failureCount: 1n, rateLimitedCount: 1n },
+      last30m: { successCount: 2n, failureCount: 1n },
+      last1d: { successCount: 2n, failureCount: 1n },
+      recentFailureCount: 1n,
+      recentRequestCount: 3n,
+    };
+    for (const reader of [feed, setUp().feed]) {
+      await reader.tick();
+      const first = await reader.watch()[Symbol.asyncIterator]().next();
+      expect(first.value?.endpoints).toMatchObject([expected]);
+      const latency = first.value?.endpoints[0]?.last30m?.firstTokenMs;
+      expect(latency?.p50).toBeGreaterThan(190);
+      expect(latency?.p50).toBeLessThan(210);
+      expect(latency?.p99).toBeGreaterThan(390);
+      expect(first.value?.endpoints[0]?.last5m?.throughput?.p50).toBeGreaterThan(48);
+    }
+  });
+});
+
+describe('retention', () => {
+  it('makes months ahead and drops what is past its time', async () => {
+    const { clock, retention, service, generation, deliverGenerations } = setUp();
+    await retention.run();
+    const old = generation();
+    await deliverGenerations(old);
+    const { rows } = await pool.query<{ place: string }>('SELECT tableoid::regclass::text AS place FROM generation');
+    expect(rows).toEqual([{ place: 'generation_202605' }]);
+    clock.advance(50 * DAY_MS);
+    await retention.run();
+    await expect(service.getGeneration({ accountId: 'acme', generationId: old.generationId })).resolves.toMatchObject({ generation: { eventId: old.eventId } });
+    clock.advance(60 * DAY_MS);
+    await retention.run();
+    await expect(service.getGeneration({ accountId: 'acme', generationId: old.generationId })).rejects.toMatchObject({ type: 'not_found' });
+  });
+});
+
+describe('parseUsageEvent', () => {
+  it('refuses what can never be stored', () => {
+    const { generation } = setUp();
+    const parse = (event: events.GenerationCompleted) => parseUsageEvent({ ...encodeGenerationCompleted(event, 'test'), partition: 0, offset: 0n, timeMs: 0 });
+    expect(() => parse(generation({ eventId: '00000000-0000-4000-8000-000000000000' }))).toThrow('UUIDv7');
+    expect(() => parse(generation({ end: events.GenerationEnd.UNSPECIFIED }))).toThrow('four ends');
+  });
+});

@@ -1,0 +1,98 @@
+import { withTransaction } from '@switchyard/db';
+import {
+  consumeWithDeadLetter,
+  decodeAttemptCompleted,
+  decodeGenerationCompleted,
+  TOPICS,
+  type ConsumedRecord,
+  type EventLog,
+  type Subscription,
+} from '@switchyard/events';
+import type { events } from '@switchyard/proto';
+import type { Logger } from '@switchyard/telemetry';
+import type { Pool } from 'pg';
+import type { ActivityStore } from './activity.store.js';
+import type { AttemptStore } from './attempt.store.js';
+import { sumActivity } from './core/activity-sums.js';
+import { statusOf } from './core/generation-status.js';
+import type { EndpointStatisticsStore } from './endpoint-statistics.store.js';
+import { requireTimedId, type GenerationStore, type StoredGeneration } from './generation.store.js';
+
+export const CONSUMER_GROUP = 'analytics';
+
+export type UsageEvent =
+  { readonly kind: 'generation'; readonly generation: StoredGeneration } | { readonly kind: 'attempt'; readonly attempt: events.AttemptCompleted };
+
+export interface UsageEventConsumerOptions {
+  readonly eventLog: EventLog;
+  readonly pool: Pool;
+  readonly generations: GenerationStore;
+  readonly attempts: AttemptStore;
+  readonly activity: ActivityStore;
+  readonly statistics: EndpointStatisticsStore;
+  readonly logger: Logger;
+  readonly maxBatchSize: number;
+}
+
+/** Writes usage events. An event's id is inserted in the transaction of its effect, so delivering it again changes nothing. */
+export class UsageEventConsumer {
+  private subscription: Subscription | undefined;
+
+  constructor(private readonly options: UsageEventConsumerOptions) {}
+
+  async start(): Promise<void> {
+    const { eventLog, logger, maxBatchSize } = this.options;
+    this.subscription = await consumeWithDeadLetter({
+      eventLog,
+      group: CONSUMER_GROUP,
+      topics: [TOPICS.generationCompleted, TOPICS.attemptCompleted],
+      maxBatchSize,
+      logger,
+      parse: parseUsageEvent,
+      handler: (batch) => this.consume(batch.map(({ event }) => event)),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.subscription?.close();
+    this.subscription = undefined;
+  }
+
+  async consume(batch: readonly UsageEvent[]): Promise<void> {
+    const generations = batch.flatMap((item) => (item.kind === 'generation' ? [item.generation] : []));
+    const attempts = batch.flatMap((item) => (item.kind === 'attempt' ? [item.attempt] : []));
+    await withTransaction(this.options.pool, async (client) => {
+      const newGenerations = await this.options.generations.insert(client, generations);
+      await this.options.activity.add(
+        client,
+        sumActivity(
+          firstOf(
+            generations.map((generation) => generation.event),
+            newGenerations,
+          ),
+        ),
+      );
+      const newAttempts = await this.options.attempts.insert(client, attempts);
+      await this.options.statistics.add(client, firstOf(attempts, newAttempts));
+    });
+  }
+}
+
+/** @throws TypeError for a record that can never be stored */
+export function parseUsageEvent(record: ConsumedRecord): UsageEvent {
+  if (record.topic === TOPICS.attemptCompleted) {
+    const attempt = decodeAttemptCompleted(record.value);
+    requireTimedId(attempt.eventId);
+    return { kind: 'attempt', attempt };
+  }
+  const event = decodeGenerationCompleted(record.value);
+  requireTimedId(event.eventId);
+  statusOf(event);
+  return { kind: 'generation', generation: { event, json: record.value } };
+}
+
+/** Each new event once, even if the batch holds it twice. */
+function firstOf<Event extends { readonly eventId: string }>(events: readonly Event[], newIds: ReadonlySet<string>): Event[] {
+  const remaining = new Set(newIds);
+  return events.filter((event) => remaining.delete(event.eventId.toLowerCase()));
+}
