@@ -1,6 +1,7 @@
 import type { Logger } from '@switchyard/telemetry';
 import { Backoff } from '../backoff.js';
 import type { ConsumedRecord, SubscribeOptions, Subscription } from '../event-log.js';
+import { WakeSignal } from '../wake-signal.js';
 import type { EventLogStore, PartitionPosition } from './event-log.store.js';
 import type { PostgresGroupMember } from './postgres-group-member.js';
 
@@ -20,8 +21,7 @@ const MAX_PAUSE_MS = 5_000;
 /** One consumer: reads the partitions that its membership holds, in batches over all of them, until closed. A lost database is waited for. */
 export class PostgresSubscription implements Subscription {
   private readonly closing = new AbortController();
-  private wake: () => void = () => {};
-  private isWoken = false;
+  private readonly doorbell = new WakeSignal();
   private finished: Promise<void> | undefined;
 
   constructor(private readonly options: PostgresSubscriptionOptions) {}
@@ -34,12 +34,12 @@ export class PostgresSubscription implements Subscription {
 
   async close(): Promise<void> {
     this.closing.abort();
-    this.wakeUp();
+    this.doorbell.ring();
     await this.finished;
   }
 
   private async join(): Promise<Membership> {
-    const { member, topicNames } = await this.options.newMember(() => this.wakeUp());
+    const { member, topicNames } = await this.options.newMember(() => this.doorbell.ring());
     try {
       await member.join();
       await member.rebalance();
@@ -77,10 +77,9 @@ export class PostgresSubscription implements Subscription {
         await member.rebalance();
         rebalancedAtMs = performance.now();
       }
-      this.isWoken = false;
       const positions = member.nextPositions();
       const batch = positions.length === 0 ? [] : await store.read(positions, subscribe.maxBatchSize, topicNames);
-      if (batch.length === 0) await this.sleep();
+      if (batch.length === 0) await this.doorbell.wait(this.options.pollIntervalMs);
       else await this.deliver(batch, member, topicNames, handlerBackoff);
     }
   }
@@ -100,23 +99,6 @@ export class PostgresSubscription implements Subscription {
     }
     backoff.reset();
     await member.commit(positionsAfter(batch, topicNames));
-  }
-
-  private async sleep(): Promise<void> {
-    if (this.isWoken || this.closing.signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.options.pollIntervalMs);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.wake = () => {};
-  }
-
-  private wakeUp(): void {
-    this.isWoken = true;
-    this.wake();
   }
 }
 

@@ -22,7 +22,7 @@ export interface SpoolOptions {
   readonly maxBytes?: number;
   /** Age of the oldest event not yet published at which the spool counts as full; default 24 h. */
   readonly maxAgeMs?: number;
-  /** Size at which a new segment begins; default 16 MiB. */
+  /** Size at which a new segment begins; default 4 MiB. */
   readonly segmentBytes?: number;
   /** Longest time from a write to its `fdatasync`; default 20. */
   readonly syncWithinMs?: number;
@@ -45,6 +45,9 @@ export interface SpoolState {
   readonly oldestUnpublishedAgeMs: number;
   /** Torn tails that were cut since this process opened the spool. */
   readonly tornTailCount: number;
+  /** System calls that wrote records, and `fdatasync` calls, since the spool was opened. */
+  readonly writeCount: number;
+  readonly syncCount: number;
 }
 
 /** Single-writer spool of a process that publishes events (semantics: the page's §4). */

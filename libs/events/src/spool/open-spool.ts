@@ -1,0 +1,86 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from '@switchyard/telemetry';
+import { FileSpool } from './file-spool.js';
+import { RecoveredSpool } from './recovered-spool.js';
+import { codeOf, tryLockFolder, type SpoolLock } from './spool-lock.js';
+import type { Spool, SpoolOptions } from './spool.js';
+
+const ADOPTED = 'adopted-';
+const LOCK_TRIES = 20;
+const LOCK_PAUSE_MS = 100;
+
+/**
+ * Locks the folder, adopts what dead processes left in it and in the folders beside it, and begins to publish: first what is old. Throws when a living
+ * process has the folder (waits two seconds for one that is going) or when it cannot be written.
+ */
+export async function openSpool(options: SpoolOptions): Promise<Spool> {
+  const lock = await lockFolder(options.folder);
+  try {
+    adoptAbandonedSpools(options.folder, options.logger);
+    const own = new RecoveredSpool(options.folder, false, options.logger);
+    const adopted = listAdopted(options.folder).map((folder) => new RecoveredSpool(folder, true, options.logger));
+    const spool = new FileSpool(options, [own, ...adopted], () => {
+      lock.release();
+      removeIfEmpty(options.folder);
+    });
+    spool.start(own.highestNumber + 1);
+    return spool;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function lockFolder(folder: string): Promise<SpoolLock> {
+  for (let attempt = 1; attempt <= LOCK_TRIES; attempt++) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    try {
+      const lock = tryLockFolder(folder);
+      if (lock !== undefined) return lock;
+    } catch (error) {
+      // Another process has just adopted the folder, and it is made anew.
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    await delay(LOCK_PAUSE_MS);
+  }
+  throw new Error(`The spool folder ${folder} belongs to another living process.`);
+}
+
+/** Moves sibling folders whose process is dead below our own folder, whole: a generation's records must not be torn apart. */
+function adoptAbandonedSpools(folder: string, logger: Logger): void {
+  const root = dirname(folder);
+  for (const entry of readdirSync(root, { withFileTypes: true })) {
+    const sibling = join(root, entry.name);
+    if (!entry.isDirectory() || entry.name === basename(folder) || !looksLikeSpool(sibling)) continue;
+    try {
+      const lock = tryLockFolder(sibling);
+      if (lock === undefined) continue;
+      renameSync(sibling, join(folder, `${ADOPTED}${entry.name}-${Date.now()}`));
+      logger.warn('A spool that a dead process left was adopted.', { folder: entry.name });
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+  }
+}
+
+function looksLikeSpool(folder: string): boolean {
+  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.segment') || name.startsWith(ADOPTED) || name === 'lock');
+}
+
+/** Adopted folders may hold folders that their owner had adopted itself. */
+function listAdopted(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name.startsWith(ADOPTED))
+    .map((entry) => join(folder, entry.name))
+    .flatMap((adopted) => [...listAdopted(adopted), adopted]);
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'ENOENT') throw error;
+  }
+}

@@ -1,0 +1,122 @@
+import { rmSync, truncateSync } from 'node:fs';
+import type { Logger } from '@switchyard/telemetry';
+import type { EventRecord } from '../event-log.js';
+import { listSegments, type Segment } from './segment-files.js';
+import { SegmentReader } from './segment-reader.js';
+import type { AcceptedRecord, SpoolRecord } from './spool-record.js';
+import type { SpoolRecovery } from './spool.js';
+
+/** `count`: how many of the recovered spool's `eventCount` these are. */
+export interface RecoveredPortion {
+  readonly events: readonly EventRecord[];
+  readonly count: number;
+}
+
+/**
+ * What an earlier process left in a folder: its segments are read together, because a generation's records may lie in several. Two passes, so that memory
+ * holds only what is exceptional. Nothing is written: a crash in the middle repeats the same events with the same ids.
+ */
+export class RecoveredSpool {
+  private readonly segments: Segment[];
+  private readonly abandoned = new Map<string, AcceptedRecord>();
+  private readonly unconfirmed = new Set<string>();
+  tornTailCount = 0;
+  /** Ends that were written and ends that are missing; known after the scan. */
+  eventCount = 0;
+
+  constructor(
+    private readonly folder: string,
+    /** Not the spool's own folder: removed when empty. */
+    private readonly isAdopted: boolean,
+    private readonly logger: Logger,
+  ) {
+    this.segments = listSegments(folder);
+  }
+
+  get byteLength(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.byteLength, 0);
+  }
+
+  get highestNumber(): number {
+    return this.segments.at(-1)?.number ?? 0;
+  }
+
+  /** First pass: cuts torn tails, and finds generations without an end and ends without a delivered mark. */
+  async scan(): Promise<void> {
+    this.abandoned.clear();
+    this.unconfirmed.clear();
+    this.tornTailCount = 0;
+    this.eventCount = 0;
+    for (const segment of this.segments) {
+      const reader = new SegmentReader(segment, true);
+      try {
+        for (let records = await reader.next(); records.length > 0; records = await reader.next()) records.forEach((record) => this.note(record));
+        if (reader.isDamaged) this.cut(segment, reader.readBytes);
+      } finally {
+        await reader.close();
+      }
+    }
+    this.eventCount += this.abandoned.size;
+    if (this.abandoned.size > 0 || this.unconfirmed.size > 0) {
+      this.logger.warn('An earlier process left generations open; their ends are written now.', {
+        count: this.abandoned.size,
+        unconfirmedCount: this.unconfirmed.size,
+      });
+    }
+  }
+
+  /** Second pass: portions to publish. A segment is deleted when the caller comes back for more, so it must have published by then. */
+  async *portions(recovery: SpoolRecovery): AsyncGenerator<RecoveredPortion> {
+    for (const accepted of this.abandoned.values()) yield { events: recovery.endAbandoned(accepted), count: 1 };
+    for (const segment of [...this.segments]) {
+      const reader = new SegmentReader(segment, true);
+      try {
+        for (let records = await reader.next(); records.length > 0; records = await reader.next()) {
+          const events = records.flatMap((record) => this.publishable(record, recovery));
+          yield { events, count: events.length };
+        }
+      } finally {
+        await reader.close();
+      }
+      rmSync(segment.path, { force: true });
+      this.segments.splice(this.segments.indexOf(segment), 1);
+    }
+    if (this.isAdopted) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private note(record: SpoolRecord): void {
+    switch (record.kind) {
+      case 'accepted':
+        this.abandoned.set(record.generationId, record);
+        break;
+      case 'completed':
+        this.abandoned.delete(record.generationId);
+        this.unconfirmed.add(record.generationId);
+        this.eventCount++;
+        break;
+      case 'delivered':
+        this.unconfirmed.delete(record.generationId);
+        break;
+      case 'attempt':
+        this.eventCount++;
+        break;
+    }
+  }
+
+  private publishable(record: SpoolRecord, recovery: SpoolRecovery): EventRecord[] {
+    if (record.kind === 'attempt') return [record.event];
+    if (record.kind !== 'completed') return [];
+    return [this.unconfirmed.has(record.generationId) ? recovery.flagUnconfirmed(record.event) : record.event];
+  }
+
+  private cut(segment: Segment, soundBytes: number): void {
+    this.tornTailCount++;
+    this.logger.error('A spool segment ended in a torn record and was cut.', {
+      lostBytes: segment.byteLength - soundBytes,
+      soundBytes,
+      segment: segment.number,
+    });
+    truncateSync(segment.path, soundBytes);
+    segment.byteLength = soundBytes;
+  }
+}

@@ -1,0 +1,59 @@
+import { Backoff } from '../backoff.js';
+import type { EventLog, EventRecord } from '../event-log.js';
+import type { Logger } from '@switchyard/telemetry';
+
+const MAX_BATCH_RECORDS = 500;
+/** Kafka takes 1 MiB per batch unless told otherwise. */
+const MAX_BATCH_CHARACTERS = 700_000;
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 5_000;
+
+export interface SpoolPublisherOptions {
+  readonly eventLog: EventLog;
+  readonly logger: Logger;
+  /** Given when there is no more time. */
+  readonly signal: AbortSignal;
+}
+
+/** Publishes in bounded batches, and tries each for as long as it takes. */
+export class SpoolPublisher {
+  constructor(private readonly options: SpoolPublisherOptions) {}
+
+  /** Calls back after each batch that the log acknowledged. Returns false when it was told to stop before the end. */
+  async publish<Item>(items: readonly Item[], eventOf: (item: Item) => EventRecord, onPublished: (items: readonly Item[]) => void): Promise<boolean> {
+    for (let start = 0; start < items.length;) {
+      const end = batchEnd(items, eventOf, start);
+      const batch = items.slice(start, end);
+      if (!(await this.publishBatch(batch.map(eventOf)))) return false;
+      onPublished(batch);
+      start = end;
+    }
+    return true;
+  }
+
+  private async publishBatch(records: readonly EventRecord[]): Promise<boolean> {
+    const backoff = new Backoff(FIRST_PAUSE_MS, MAX_PAUSE_MS);
+    while (!this.options.signal.aborted) {
+      try {
+        await this.options.eventLog.publish(records);
+        if (backoff.failureCount > 0) this.options.logger.info('The event log takes events again.', { failures: backoff.failureCount });
+        return true;
+      } catch (error) {
+        if (backoff.failureCount === 0) this.options.logger.warn('The event log took no events; the spool keeps them and tries again.', { error });
+      }
+      await backoff.pause(this.options.signal);
+    }
+    return false;
+  }
+}
+
+function batchEnd<Item>(items: readonly Item[], eventOf: (item: Item) => EventRecord, start: number): number {
+  let characters = 0;
+  let end = start;
+  while (end < items.length && end - start < MAX_BATCH_RECORDS) {
+    characters += eventOf(items[end]!).value.length;
+    if (end > start && characters > MAX_BATCH_CHARACTERS) break;
+    end++;
+  }
+  return end;
+}
