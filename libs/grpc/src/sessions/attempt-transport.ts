@@ -4,10 +4,10 @@ import { worker } from '@switchyard/proto';
  * Bytes of data that a worker may send before the first grant: large enough that a usual answer never waits for one,
  * small enough that hundreds of stopped readers stay cheap.
  */
-export const DEFAULT_INITIAL_GRANT_BYTES = 64 * 1024;
+export const DEFAULT_INITIAL_GRANT_BYTES = 32 * 1024;
 
 /** Grants are handed out in steps of this size, so that a fast reader costs few frames. */
-export const DEFAULT_GRANT_STEP_BYTES = 32 * 1024;
+export const DEFAULT_GRANT_STEP_BYTES = 16 * 1024;
 
 /**
  * How an ingress has one attempt run. In process this is the worker's runner itself; over the network it is a session.
@@ -24,7 +24,8 @@ export interface AttemptTransport {
 export interface AttemptHandle {
   /**
    * Allows `bytes` more bytes of data, on top of `StartFrame.initialGrantBytes`. The worker stops reading its upstream
-   * while nothing is left; a single data frame may overdraw the window, never a second one. Ignored after the end.
+   * while nothing is left; a single data frame may overdraw the window, never a second one. Debug chunks do not count. Ignored after
+   * the end.
    */
   grant(bytes: number): void;
   /**

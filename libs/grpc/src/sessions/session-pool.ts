@@ -133,7 +133,7 @@ export class SessionPool implements AttemptTransport {
       if (addresses.length === 0) throw new Error(`${host} has no addresses`);
       return addresses.map((address) => ({ name, address: joinAddress(address, port) }));
     } catch (error) {
-      this.options.logger.warn('a worker name did not resolve; its last addresses stay in use', { name, error });
+      this.options.logger.warn('a worker name did not resolve; its last addresses stay in use', { host: name, error });
       const known = new Map([...this.slots].filter(({ target }) => target.name === name).map(({ target }) => [target.address, target]));
       return [...known.values()];
     }

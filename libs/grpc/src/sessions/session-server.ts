@@ -147,7 +147,7 @@ class ServedSession {
     this.batcher.close();
     const attempts = [...this.attempts.values()];
     this.attempts.clear();
-    if (attempts.length > 0) this.options.logger.warn('a session broke with attempts running', { reason, attempts: attempts.length });
+    if (attempts.length > 0) this.options.logger.warn('a session broke with attempts running', { reason, count: attempts.length });
     for (const attempt of attempts) attempt.cancel(`session lost: ${reason}`);
     this.onOver();
   }
@@ -197,6 +197,8 @@ class ServedAttempt implements AttemptListener {
 
   onData(value: worker.DataFrame): void {
     this.session.send({ requestId: this.requestId, frame: { $case: 'data', value } }, value.bytes.byteLength);
+    // What a client asked to see for debugging is outside the window.
+    if (value.isDebug) return;
     this.passedBytes -= value.bytes.byteLength;
     this.passWindow();
   }

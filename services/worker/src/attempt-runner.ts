@@ -1,0 +1,66 @@
+import type { Clock } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
+import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
+import { worker } from '@switchyard/proto';
+import { Attempt, type AttemptDependencies } from './attempt.js';
+import { errorDetail } from './core/attempt-errors.js';
+
+export interface AttemptRunnerOptions {
+  readonly maxConcurrentAttempts: number;
+}
+
+/** Runs attempts in this process. The worker's sessions and an ingress in the same process both start them here. */
+export class AttemptRunner implements AttemptTransport {
+  private readonly attempts = new Set<Attempt>();
+  private idleWaiters: (() => void)[] = [];
+
+  constructor(
+    private readonly dependencies: AttemptDependencies,
+    private readonly options: AttemptRunnerOptions,
+  ) {}
+
+  start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
+    if (this.attempts.size >= this.options.maxConcurrentAttempts) return refuse(listener);
+    const attempt = new Attempt(start, listener, this.dependencies);
+    this.attempts.add(attempt);
+    // Nothing reaches the listener before this method returned.
+    queueMicrotask(() => void attempt.run().finally(() => this.forget(attempt)));
+    return attempt;
+  }
+
+  get runningCount(): number {
+    return this.attempts.size;
+  }
+
+  /** Resolves when no attempt runs, or after the time. */
+  async idle(withinMs: number, clock: Clock): Promise<void> {
+    const deadlineMs = clock.monotonicMs() + withinMs;
+    while (this.attempts.size > 0 && clock.monotonicMs() < deadlineMs) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, deadlineMs - clock.monotonicMs());
+        this.idleWaiters.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  /** Cancels what runs. */
+  cancelAll(reason: string): void {
+    for (const attempt of this.attempts) attempt.cancel(reason);
+  }
+
+  private forget(attempt: Attempt): void {
+    this.attempts.delete(attempt);
+    if (this.attempts.size > 0) return;
+    for (const wake of this.idleWaiters.splice(0)) wake();
+  }
+}
+
+/** Too much at once is no fault of the provider: another worker, or the same a moment later, will do. */
+function refuse(listener: AttemptListener): AttemptHandle {
+  const error = new SwitchyardError('gateway_unavailable', 'This worker is at its limit of concurrent attempts.', { retryAfterMs: 1_000 });
+  setImmediate(() => listener.onEnd({ end: worker.AttemptEnd.FAILED, error: errorDetail(error), warnings: [], upstreamId: '', serviceTier: '' }));
+  return { grant: () => undefined, cancel: () => undefined };
+}

@@ -1,0 +1,342 @@
+import type { Clock, Meters } from '@switchyard/core';
+import type { CreateExchange, Exchange, StreamProgress, UpstreamRequest } from '@switchyard/dialects/provider';
+import { SwitchyardError } from '@switchyard/errors';
+import type { AttemptHandle, AttemptListener } from '@switchyard/grpc';
+import { common, events, worker } from '@switchyard/proto';
+import { AttemptDeadlines, deadlineLimits } from './attempt-deadlines.js';
+import { AttemptWindow } from './attempt-window.js';
+import { deadlineError, errorDetail, transportError, upstreamFailureError, type DeadlineStage } from './core/attempt-errors.js';
+import { countsOf, type AttemptResult } from './core/attempt-report.js';
+import { estimateMeters } from './core/estimate-usage.js';
+import { exchangeInput } from './core/exchange-input.js';
+import type { MediaFetcher } from './media-fetcher.js';
+import type { ProviderAccess, ProviderAccessBook } from './provider-access.js';
+import { decodedBody, readBeginning, readWhole, type PulledBody } from './upstream-body.js';
+import type { UpstreamCall, UpstreamHead, UpstreamHttp } from './upstream-http.js';
+
+export interface AttemptDependencies {
+  readonly clock: Clock;
+  readonly createExchange: CreateExchange;
+  readonly providers: ProviderAccessBook;
+  readonly upstream: UpstreamHttp;
+  readonly media: MediaFetcher;
+  /** Largest whole answer. */
+  readonly maxAnswerBytes: number;
+  readonly userAgent: string;
+  /** Renders what `debug.echo_upstream_body` asks for. */
+  readonly renderDebugChunk: (start: worker.StartFrame, upstreamBody: string) => string;
+  /** Called once for every attempt that reached for its provider. */
+  readonly onCompleted: (start: worker.StartFrame, result: AttemptResult) => void;
+  /** An exception that nobody foresaw. */
+  readonly onUnexpected: (start: worker.StartFrame, error: unknown) => void;
+}
+
+const MAX_ERROR_BYTES = 64 * 1024;
+/** Whole answers leave in pieces of this size. */
+const PIECE_BYTES = 32 * 1024;
+
+class AttemptCancelled extends Error {}
+
+/** One attempt against one provider, from the client's bytes to the client's bytes. */
+export class Attempt implements AttemptHandle {
+  private readonly window: AttemptWindow;
+  private readonly endpoint: worker.AttemptEndpoint;
+  private readonly startTimeMs: number;
+  private readonly startMonotonicMs: number;
+  private readonly stopMedia = new AbortController();
+  private deadlines: AttemptDeadlines | undefined;
+  private call: UpstreamCall | undefined;
+  private stopError: Error | undefined;
+  private isPaused = false;
+  private isOver = false;
+
+  private warnings: readonly string[] = [];
+  private upstreamStatus = 0;
+  private upstreamId = '';
+  private serviceTier = '';
+  private meters: Meters | undefined;
+  private outputBytes = 0;
+  private reasoningBytes = 0;
+  private finishReason = '';
+  private firstTokenMs: number | undefined;
+
+  constructor(
+    private readonly start: worker.StartFrame,
+    private readonly listener: AttemptListener,
+    private readonly dependencies: AttemptDependencies,
+  ) {
+    this.window = new AttemptWindow(Number(start.initialGrantBytes));
+    this.endpoint = start.endpoint ?? worker.AttemptEndpoint.create();
+    this.startTimeMs = dependencies.clock.nowMs();
+    this.startMonotonicMs = dependencies.clock.monotonicMs();
+  }
+
+  grant(bytes: number): void {
+    this.window.grant(bytes);
+  }
+
+  cancel(reason: string): void {
+    this.stop(new AttemptCancelled(reason));
+  }
+
+  /** Never rejects; the listener's `onEnd` has been called when it resolves. */
+  async run(): Promise<void> {
+    this.deadlines = new AttemptDeadlines(deadlineLimits(this.start.deadlines), (stage, limitMs) => this.expire(stage, limitMs), this.start.stream);
+    try {
+      const access = this.dependencies.providers.accessTo(this.endpoint);
+      const exchange = this.dependencies.createExchange(exchangeInput(this.start, this.endpoint, access.manifest));
+      const request = exchange.buildRequest(await this.fetchMedia(exchange));
+      this.warnings = request.warnings;
+      this.echo(request);
+      const { head, body } = await this.send(access, request);
+      if (head.status > 299) throw await this.refusal(exchange, head, body);
+      this.listener.onHeaders({ upstreamStatus: head.status, upstreamId: this.upstreamId });
+      if (this.start.stream) await this.streamAnswer(exchange, head, body);
+      else await this.wholeAnswer(exchange, head, body);
+      this.complete();
+    } catch (error) {
+      this.fail(this.stopError ?? error);
+    } finally {
+      this.deadlines.stop();
+    }
+  }
+
+  private async fetchMedia(exchange: Exchange): ReturnType<MediaFetcher['fetchAll']> {
+    if (exchange.mediaUrls.length === 0) return new Map();
+    const media = await this.dependencies.media.fetchAll(exchange.mediaUrls, this.stopMedia.signal);
+    this.throwIfStopped();
+    this.deadlines?.restartConnect();
+    return media;
+  }
+
+  private echo(request: UpstreamRequest): void {
+    if (!this.start.echoUpstreamBody || !this.start.stream) return;
+    const chunk = this.dependencies.renderDebugChunk(this.start, request.body);
+    this.listener.onData(worker.DataFrame.create({ bytes: Buffer.from(chunk), isDebug: true }));
+  }
+
+  private async send(access: ProviderAccess, request: UpstreamRequest): Promise<{ head: UpstreamHead; body: PulledBody }> {
+    const headers = {
+      'content-type': 'application/json',
+      accept: this.start.stream ? 'text/event-stream' : 'application/json',
+      'accept-encoding': 'identity',
+      'user-agent': this.dependencies.userAgent,
+      ...request.headers,
+      ...access.headers,
+    };
+    this.throwIfStopped();
+    this.call = this.dependencies.upstream.post({ url: new URL(`${access.baseUrl}${request.path}`), headers, body: request.body }, () => this.deadlines?.onConnected());
+    try {
+      const head = await this.call.answered();
+      this.upstreamStatus = head.status;
+      this.upstreamId = requestIdOf(head);
+      return { head, body: decodedBody(this.call, head.headers['content-encoding'], this.providerName) };
+    } catch (error) {
+      throw transportError(error, this.providerName);
+    }
+  }
+
+  /** A status that is not success, as the dialect reads it. */
+  private async refusal(exchange: Exchange, head: UpstreamHead, body: PulledBody): Promise<SwitchyardError> {
+    const text = await readBeginning(body, MAX_ERROR_BYTES).catch(() => Buffer.alloc(0));
+    this.throwIfStopped();
+    this.call?.discard();
+    return upstreamFailureError(exchange.readError(head.status, head.headers, text, this.dependencies.clock.nowMs()));
+  }
+
+  private async streamAnswer(exchange: Exchange, head: UpstreamHead, body: PulledBody): Promise<void> {
+    const contentType = contentTypeOf(head);
+    if (contentType === 'application/json') throw await this.jsonInsteadOfStream(exchange, body);
+    if (contentType !== '' && contentType !== 'text/event-stream') throw this.wrongContentType(contentType);
+    const stream = exchange.openStream();
+    for (;;) {
+      await this.waitForRoom();
+      const bytes = await this.pull(body);
+      const progress = bytes === undefined ? stream.finish() : stream.push(bytes);
+      this.forward(progress);
+      if (progress.error !== undefined) throw upstreamFailureError(progress.error);
+      if (progress.done) return;
+      if (bytes === undefined) {
+        if ('outcome' in progress && progress.outcome === 'finished') return;
+        throw this.cut();
+      }
+    }
+  }
+
+  private async wholeAnswer(exchange: Exchange, head: UpstreamHead, body: PulledBody): Promise<void> {
+    const contentType = contentTypeOf(head);
+    if (contentType !== '' && !/[/+]json$/.test(contentType)) throw this.wrongContentType(contentType);
+    const bytes = await readWhole({ next: () => this.pull(body) }, this.dependencies.maxAnswerBytes, this.providerName);
+    this.deadlines?.onPaused();
+    const answer = exchange.readWhole(bytes);
+    this.meters = answer.meters;
+    this.outputBytes = answer.outputBytes;
+    this.reasoningBytes = answer.reasoningBytes;
+    this.finishReason = answer.finishReason ?? '';
+    this.upstreamId = answer.upstreamId ?? this.upstreamId;
+    this.serviceTier = answer.serviceTier ?? '';
+    if (answer.error !== undefined) throw upstreamFailureError(answer.error);
+    this.noteContent(answer.outputBytes > 0);
+    for (let offset = 0; offset < answer.bytes.byteLength; offset += PIECE_BYTES) {
+      await this.waitForRoom();
+      this.sendData(answer.bytes.subarray(offset, offset + PIECE_BYTES), answer.outputBytes > 0, this.finishReason, answer.nativeFinishReason ?? '');
+    }
+  }
+
+  /** Some providers report a failure as a plain JSON body with status 200. */
+  private async jsonInsteadOfStream(exchange: Exchange, body: PulledBody): Promise<SwitchyardError> {
+    const bytes = await readBeginning({ next: () => this.pull(body) }, MAX_ERROR_BYTES);
+    let failure;
+    try {
+      failure = exchange.readWhole(bytes).error;
+    } catch {
+      failure = undefined;
+    }
+    return failure === undefined ? this.wrongContentType('application/json') : upstreamFailureError(failure);
+  }
+
+  private async pull(body: PulledBody): Promise<Uint8Array | undefined> {
+    this.throwIfStopped();
+    this.deadlines?.onWaiting();
+    try {
+      return await body.next();
+    } catch (error) {
+      if (this.stopError !== undefined || error instanceof SwitchyardError) throw error;
+      throw this.upstreamStatus < 300 ? this.cut(error) : transportError(error, this.providerName);
+    }
+  }
+
+  private async waitForRoom(): Promise<void> {
+    if (this.window.hasRoom) return;
+    this.isPaused = true;
+    this.deadlines?.onPaused();
+    await this.window.room();
+    this.isPaused = false;
+  }
+
+  private forward(progress: StreamProgress): void {
+    this.outputBytes = progress.outputBytes;
+    this.reasoningBytes = progress.reasoningBytes;
+    if (progress.upstreamId !== undefined) this.upstreamId = progress.upstreamId;
+    if (progress.serviceTier !== undefined) this.serviceTier = progress.serviceTier;
+    this.noteContent(progress.hasContent);
+    const isNewFinish = progress.finishReason !== undefined && progress.finishReason !== this.finishReason;
+    this.finishReason = progress.finishReason ?? this.finishReason;
+    if (progress.bytes !== '' || isNewFinish) this.sendData(Buffer.from(progress.bytes), progress.hasContent, this.finishReason, progress.nativeFinishReason ?? '');
+    if (progress.meters === undefined || progress.meters === this.meters) return;
+    this.meters = progress.meters;
+    this.sendUsage(progress.meters, common.UsageSource.PROVIDER, false);
+  }
+
+  private sendData(bytes: Uint8Array, hasContent: boolean, finishReason: string, nativeFinishReason: string): void {
+    this.window.use(bytes.byteLength);
+    this.listener.onData({ bytes, hasContent, finishReason, nativeFinishReason, outputBytes: BigInt(this.outputBytes), isDebug: false });
+  }
+
+  private sendUsage(meters: Meters, source: common.UsageSource, isFinal: boolean): void {
+    this.listener.onUsage({ usage: { meters: countsOf(meters), source }, isFinal });
+  }
+
+  private complete(): void {
+    // What may still come is not awaited, yet the connection is worth keeping.
+    this.call?.discard();
+    const source = this.meters === undefined ? common.UsageSource.ESTIMATED : common.UsageSource.PROVIDER;
+    this.meters ??= this.estimate();
+    this.sendUsage(this.meters, source, true);
+    this.report(events.AttemptOutcome.COMPLETED, undefined, source);
+    this.end(worker.AttemptEnd.COMPLETED, undefined);
+  }
+
+  private fail(cause: unknown): void {
+    if (this.upstreamStatus > 299) this.call?.discard();
+    else this.call?.abort(cause instanceof Error ? cause : new Error('failed'));
+    const isCancelled = cause instanceof AttemptCancelled;
+    const error = isCancelled ? undefined : this.typed(cause);
+    // Part of an answer came: the provider bills for it, whatever it last said.
+    const hasOutput = this.outputBytes > 0 || this.meters !== undefined;
+    if (hasOutput) {
+      this.meters = this.estimate();
+      this.sendUsage(this.meters, common.UsageSource.ESTIMATED, true);
+    }
+    const isOurs = isCancelled || this.isPaused;
+    if (this.call !== undefined) {
+      this.report(isOurs ? events.AttemptOutcome.CANCELLED : events.AttemptOutcome.UPSTREAM_FAILED, error, common.UsageSource.ESTIMATED);
+    }
+    this.end(isCancelled ? worker.AttemptEnd.CANCELLED : worker.AttemptEnd.FAILED, error);
+  }
+
+  private report(outcome: events.AttemptOutcome, error: SwitchyardError | undefined, usageSource: common.UsageSource): void {
+    this.dependencies.onCompleted(this.start, {
+      outcome,
+      error,
+      upstreamStatus: this.upstreamStatus,
+      upstreamId: this.upstreamId,
+      startTimeMs: this.startTimeMs,
+      endTimeMs: this.startTimeMs + Math.round(this.dependencies.clock.monotonicMs() - this.startMonotonicMs),
+      firstTokenMs: this.firstTokenMs,
+      meters: this.meters,
+      usageSource,
+      flags: [],
+    });
+  }
+
+  private end(end: worker.AttemptEnd, error: SwitchyardError | undefined): void {
+    this.isOver = true;
+    this.listener.onEnd({ end, error: error === undefined ? undefined : errorDetail(error), warnings: [...this.warnings], upstreamId: this.upstreamId, serviceTier: this.serviceTier });
+  }
+
+  /** Ends all waiting with this error; the first one counts. */
+  private stop(error: Error): void {
+    if (this.isOver || this.stopError !== undefined) return;
+    this.stopError = error;
+    this.call?.abort(error);
+    this.window.abort(error);
+    this.stopMedia.abort(error);
+  }
+
+  private expire(stage: DeadlineStage, limitMs: number): void {
+    this.stop(deadlineError(stage, this.providerName, limitMs));
+  }
+
+  private throwIfStopped(): void {
+    if (this.stopError !== undefined) throw this.stopError;
+  }
+
+  private noteContent(hasContent: boolean): void {
+    if (!hasContent || this.firstTokenMs !== undefined) return;
+    this.firstTokenMs = this.dependencies.clock.monotonicMs() - this.startMonotonicMs;
+    this.deadlines?.onContent();
+  }
+
+  private estimate(): Meters {
+    return estimateMeters(this.meters, this.start.body, this.outputBytes, this.reasoningBytes);
+  }
+
+  private typed(cause: unknown): SwitchyardError {
+    if (cause instanceof SwitchyardError) return cause;
+    this.dependencies.onUnexpected(this.start, cause);
+    return new SwitchyardError('server', 'The worker failed.', { cause });
+  }
+
+  private cut(cause?: unknown): SwitchyardError {
+    return new SwitchyardError('provider_unavailable', `${this.providerName} cut the answer off: the stream was cut.`, { upstreamStatus: this.upstreamStatus, cause });
+  }
+
+  private wrongContentType(contentType: string): SwitchyardError {
+    return new SwitchyardError('provider_unavailable', `${this.providerName} answered with ${contentType.slice(0, 60)}.`, { upstreamStatus: this.upstreamStatus });
+  }
+
+  private get providerName(): string {
+    return this.endpoint.providerName || this.endpoint.providerSlug || 'The provider';
+  }
+}
+
+function contentTypeOf(head: UpstreamHead): string {
+  return (head.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+}
+
+/** The provider's own id of the request, which its support asks for. */
+function requestIdOf(head: UpstreamHead): string {
+  const value = head.headers['x-request-id'] ?? head.headers['request-id'];
+  return typeof value === 'string' ? value.slice(0, 200) : '';
+}

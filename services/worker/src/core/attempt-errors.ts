@@ -1,0 +1,67 @@
+import { SwitchyardError } from '@switchyard/errors';
+import type { UpstreamFailure } from '@switchyard/dialects/provider';
+import { common } from '@switchyard/proto';
+
+export type DeadlineStage = 'connect' | 'first-token' | 'between-chunks' | 'total';
+
+/** What a provider said went wrong, as an error that ends the attempt. */
+export function upstreamFailureError(failure: UpstreamFailure): SwitchyardError {
+  return new SwitchyardError(failure.errorType, failure.message, {
+    ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
+    ...(failure.providerCode === undefined ? {} : { providerCode: failure.providerCode }),
+    ...(failure.upstreamStatus === undefined ? {} : { upstreamStatus: failure.upstreamStatus }),
+  });
+}
+
+const DEADLINE_SENTENCES: Readonly<Record<DeadlineStage, string>> = {
+  connect: 'did not accept a connection in time',
+  'first-token': 'did not begin to answer in time',
+  'between-chunks': 'stopped answering part-way',
+  total: 'did not finish in time',
+};
+
+export function deadlineError(stage: DeadlineStage, providerName: string, limitMs: number): SwitchyardError {
+  return new SwitchyardError('timeout', `${providerName} ${DEADLINE_SENTENCES[stage]} (${limitMs} ms).`, { metadata: { stage, limitMs } });
+}
+
+/** Sentences for what goes wrong below HTTP; the code itself is kept for people who look for it. */
+const TRANSPORT_SENTENCES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refused the connection',
+  ENOTFOUND: 'has a host name that does not resolve',
+  EAI_AGAIN: 'has a host name that does not resolve right now',
+  EHOSTUNREACH: 'cannot be reached',
+  ENETUNREACH: 'cannot be reached',
+  ECONNRESET: 'reset the connection',
+  EPIPE: 'closed the connection',
+  UND_ERR_SOCKET: 'closed the connection',
+  UND_ERR_HEADERS_OVERFLOW: 'sent headers that are too large',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'sent less than it announced',
+};
+
+/** Connection, TLS and HTTP framing errors; undici's own timeouts included. */
+export function transportError(cause: unknown, providerName: string): SwitchyardError {
+  if (cause instanceof SwitchyardError) return cause;
+  const code = errorCode(cause);
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') {
+    return new SwitchyardError('timeout', `${providerName} ${DEADLINE_SENTENCES.connect}.`, { providerCode: code, cause });
+  }
+  const sentence = TRANSPORT_SENTENCES[code] ?? (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code) ? 'offered a TLS certificate that is not trusted' : 'broke the connection');
+  return new SwitchyardError('provider_unavailable', `${providerName} ${sentence}.`, { providerCode: code, cause });
+}
+
+export function errorDetail(error: SwitchyardError): common.ErrorDetail {
+  return {
+    errorType: error.type,
+    message: error.message,
+    metadataJson: error.metadata === undefined ? '' : JSON.stringify(error.metadata),
+    retryAfterMs: error.retryAfterMs === undefined ? undefined : BigInt(Math.round(error.retryAfterMs)),
+    providerCode: error.providerCode ?? '',
+    upstreamStatus: error.upstreamStatus ?? 0,
+  };
+}
+
+function errorCode(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error.name;
+}

@@ -1,0 +1,74 @@
+import { attemptId, calculateCharge, completionTokenCount, PriceMissingError, type Charge, type Meters, type PriceSchedule } from '@switchyard/core';
+import type { SwitchyardError } from '@switchyard/errors';
+import { common, events, worker } from '@switchyard/proto';
+import { errorDetail } from './attempt-errors.js';
+import { priceScheduleOf } from './price-schedule-record.js';
+
+/** What an attempt came to. */
+export interface AttemptResult {
+  readonly outcome: events.AttemptOutcome;
+  readonly error: SwitchyardError | undefined;
+  readonly upstreamStatus: number;
+  readonly upstreamId: string;
+  readonly startTimeMs: number;
+  readonly endTimeMs: number;
+  readonly firstTokenMs: number | undefined;
+  readonly meters: Meters | undefined;
+  readonly usageSource: common.UsageSource;
+  readonly flags: readonly string[];
+}
+
+/** The event that tells what the provider charges us for one attempt. */
+export function attemptCompleted(start: worker.StartFrame, result: AttemptResult, eventId: string, reporterId: string): events.AttemptCompleted {
+  const schedule = start.costSchedule === undefined ? undefined : priceScheduleOf(start.costSchedule);
+  const { charge, flags } = costOf(schedule, result, Number(start.acceptTimeMs));
+  return {
+    eventId,
+    attemptId: attemptId(start.generationId, start.attemptIndex),
+    generationId: start.generationId,
+    index: start.attemptIndex,
+    acceptTimeMs: start.acceptTimeMs,
+    startTimeMs: BigInt(result.startTimeMs),
+    endTimeMs: BigInt(result.endTimeMs),
+    accountId: start.accountId,
+    endpointId: start.endpoint?.endpointId ?? '',
+    providerSlug: start.endpoint?.providerSlug ?? '',
+    modelPermaslug: start.endpoint?.modelPermaslug ?? '',
+    credentialId: start.credentialId,
+    isByok: start.credentialId !== '',
+    outcome: result.outcome,
+    error: result.error === undefined ? undefined : errorDetail(result.error),
+    upstreamStatus: result.upstreamStatus,
+    upstreamId: result.upstreamId,
+    firstTokenMs: result.firstTokenMs === undefined ? undefined : BigInt(Math.round(result.firstTokenMs)),
+    outputTokens: BigInt(result.meters === undefined ? 0 : completionTokenCount(result.meters)),
+    usage: result.meters === undefined ? undefined : { meters: countsOf(result.meters), source: result.usageSource },
+    costRevision: schedule?.revision ?? '',
+    unitCostsPico: Object.fromEntries((charge?.lines ?? []).map(({ meter, ratePico }) => [meter, ratePico])),
+    costPico: charge?.amountPico ?? 0n,
+    reporter: events.AttemptReporter.WORKER,
+    reporterId,
+    traceparent: start.traceparent,
+    flags: [...result.flags, ...flags],
+  };
+}
+
+/** Meters as the wire has them: whole numbers, zeros left out. */
+export function countsOf(meters: Meters): { [meter: string]: number } {
+  const counts: { [meter: string]: number } = {};
+  for (const [meter, count] of Object.entries(meters)) if (count > 0) counts[meter] = count;
+  return counts;
+}
+
+/** A cost that cannot be told is flagged, never silently zero. */
+function costOf(schedule: PriceSchedule | undefined, result: AttemptResult, acceptTimeMs: number): { charge: Charge | undefined; flags: string[] } {
+  const flags = result.usageSource === common.UsageSource.ESTIMATED && result.meters !== undefined ? ['usage_estimated'] : [];
+  if (result.meters === undefined) return { charge: undefined, flags };
+  if (schedule === undefined) return { charge: undefined, flags: [...flags, 'cost_unknown'] };
+  try {
+    return { charge: calculateCharge(schedule, result.meters, acceptTimeMs), flags };
+  } catch (error) {
+    if (!(error instanceof PriceMissingError)) throw error;
+    return { charge: undefined, flags: [...flags, 'cost_unknown'] };
+  }
+}

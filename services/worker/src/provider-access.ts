@@ -1,0 +1,85 @@
+import { SwitchyardError } from '@switchyard/errors';
+import { findManifest, type ProviderManifest } from '@switchyard/providers';
+import type { worker } from '@switchyard/proto';
+import type { CredentialStore } from './credential.store.js';
+
+export interface ProviderAccessOptions {
+  readonly credentials: CredentialStore;
+  /** Variables that a base URL may name. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** `<slug>=<host[:port]>`: further hosts that may be shown a provider's credential, for example a company's own relay. */
+  readonly credentialHosts: readonly string[];
+}
+
+/** How one endpoint is reached. */
+export interface ProviderAccess {
+  readonly manifest: ProviderManifest;
+  readonly baseUrl: string;
+  /** Manifest headers and authentication. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A provider that only the operator's catalogue names behaves like this one unless it says otherwise. */
+const GENERIC_MANIFEST_SLUG = 'vllm';
+
+/** Knows for every endpoint its manifest, address and credential. */
+export class ProviderAccessBook {
+  private readonly extraHosts: ReadonlySet<string>;
+
+  constructor(private readonly options: ProviderAccessOptions) {
+    this.extraHosts = new Set(options.credentialHosts.map((entry) => entry.toLowerCase()));
+  }
+
+  /** @throws SwitchyardError `provider_unavailable` when the endpoint has no address or lacks a credential it needs. */
+  accessTo(endpoint: worker.AttemptEndpoint): ProviderAccess {
+    const own = findManifest(endpoint.providerSlug);
+    const manifest = findManifest(endpoint.traits['manifest'] ?? endpoint.providerSlug) ?? findManifest(GENERIC_MANIFEST_SLUG)!;
+    const ownBaseUrl = own?.baseUrl === undefined ? undefined : this.fillIn(own.baseUrl);
+    const baseUrl = (endpoint.baseUrl || ownBaseUrl)?.replace(/\/+$/, '');
+    if (baseUrl === undefined || !URL.canParse(baseUrl)) throw unusable(endpoint, 'no_base_url', 'has no usable base URL');
+    const credential = this.credentialFor(endpoint, own, baseUrl, ownBaseUrl);
+    return { manifest, baseUrl, headers: { ...manifest.headers, ...authenticationHeader(manifest, credential) } };
+  }
+
+  /** Whether the worker could authenticate to a provider's own address. */
+  hasCredential(slug: string): boolean {
+    const manifest = findManifest(slug);
+    if (manifest?.baseUrl !== undefined && this.fillIn(manifest.baseUrl) === undefined) return false;
+    return manifest?.isCredentialOptional === true || this.options.credentials.find(slug, manifest) !== undefined;
+  }
+
+  /**
+   * A credential goes to its provider's own host, to hosts that the operator bound it to, and, for providers that the operator runs, to
+   * where the catalogue says. Any other address is called without one.
+   */
+  private credentialFor(endpoint: worker.AttemptEndpoint, own: ProviderManifest | undefined, baseUrl: string, ownBaseUrl: string | undefined): string | undefined {
+    if (endpoint.traits['credential'] === 'none') return undefined;
+    const host = new URL(baseUrl).host;
+    const isOperators = own?.baseUrl === undefined;
+    const isOwnHost = ownBaseUrl !== undefined && new URL(ownBaseUrl).origin === new URL(baseUrl).origin;
+    if (!isOperators && !isOwnHost && !this.extraHosts.has(`${endpoint.providerSlug}=${host}`)) return undefined;
+    const credential = this.options.credentials.find(endpoint.providerSlug, own);
+    if (credential === undefined && isOwnHost && own?.isCredentialOptional === false) throw unusable(endpoint, 'no_credential', 'has no credential in this worker');
+    return credential;
+  }
+
+  /** Undefined when a variable that the URL needs is not set. */
+  private fillIn(baseUrl: string): string | undefined {
+    let isComplete = true;
+    const filled = baseUrl.replace(/\{(\w+)\}/g, (_match, name: string) => {
+      const value = this.options.environment[name]?.trim();
+      if (!value) isComplete = false;
+      return encodeURIComponent(value ?? '');
+    });
+    return isComplete ? filled : undefined;
+  }
+}
+
+function authenticationHeader(manifest: ProviderManifest, credential: string | undefined): Record<string, string> {
+  if (credential === undefined) return {};
+  return manifest.authentication.kind === 'bearer' ? { authorization: `Bearer ${credential}` } : { [manifest.authentication.name]: credential };
+}
+
+function unusable(endpoint: worker.AttemptEndpoint, code: string, sentence: string): SwitchyardError {
+  return new SwitchyardError('provider_unavailable', `${endpoint.providerName || endpoint.providerSlug} ${sentence}.`, { providerCode: code });
+}
