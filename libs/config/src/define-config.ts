@@ -12,7 +12,9 @@ export interface Field<Value> {
   readonly secret: boolean;
 }
 
-export interface FieldOptions<Value> extends Omit<Field<Value>, 'secret'> {
+export interface FieldOptions<Value> extends Omit<Field<Value>, 'secret' | 'default'> {
+  // The schema alone says the type, so that `default: 'a'` of an enum is not read as any text.
+  readonly default?: NoInfer<Value>;
   readonly secret?: boolean;
 }
 

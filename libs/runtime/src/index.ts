@@ -1,2 +1,5 @@
+export * from './platform.config.js';
+export * from './run-targets.js';
+export * from './run-until-signal.js';
+export * from './system-ports.js';
 export * from './target.js';
-export * from './target-schema.js';

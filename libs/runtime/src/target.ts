@@ -1,14 +1,16 @@
 import type { ConfigDefinition, ConfigOf } from '@switchyard/config';
 import type { Clock, RandomSource } from '@switchyard/core';
+import type { DatabaseSchema } from '@switchyard/db';
 import type { EventLog } from '@switchyard/events';
 import type { AttemptTransport } from '@switchyard/grpc';
 import type { Port } from '@switchyard/proto';
 import type { Logger, Metrics } from '@switchyard/telemetry';
 import type { DynamicModule } from '@nestjs/common';
 import type { Pool } from 'pg';
-import type { TargetSchema } from './target-schema.js';
 
-export type TargetName = 'worker' | 'billing' | 'analytics' | 'router' | 'ingress';
+/** In the order in which they start; they stop in the opposite one. */
+export const TARGET_NAMES = ['worker', 'billing', 'analytics', 'router', 'ingress'] as const;
+export type TargetName = (typeof TARGET_NAMES)[number];
 
 /** What the platform gives a target. Everything is built when it is first asked for, so a target pays for what it uses. */
 export interface TargetContext<Config> {
@@ -26,9 +28,9 @@ export interface TargetContext<Config> {
   readonly eventLog: EventLog;
   /** The port's implementation in this process when its target runs here, else a gRPC client. Must be in `requires`. */
   port<Shape>(port: Port<Shape>): Shape;
-  /** How attempts reach a worker: its runner in this process, else sessions over gRPC. */
+  /** How attempts reach a worker (`requiresAttempts`): its runner in this process, else sessions over gRPC. */
   attemptTransport(): AttemptTransport;
-  /** Turns readiness off when the process begins to drain, before anything is stopped. */
+  /** Aborts when the process begins to drain, before anything is stopped: from then on it is not ready. */
   readonly shutdownSignal: AbortSignal;
   /** Readiness of the whole process, for a target that serves its own `/readyz`. */
   readiness(): ReadinessReport;
@@ -38,10 +40,12 @@ export interface TargetManifest<Definition extends ConfigDefinition<object> = Co
   readonly name: TargetName;
   readonly config: Definition;
   /** Its Postgres schema and migrations; undefined when it owns none. */
-  readonly schema?: TargetSchema | undefined;
+  readonly schema?: DatabaseSchema | undefined;
   /** The module has one provider per port, under `port.token`. */
   readonly provides: readonly Port<unknown>[];
   readonly requires: readonly Port<unknown>[];
+  /** Whether it runs attempts (`context.attemptTransport()`), for which it needs workers. */
+  readonly requiresAttempts?: boolean | undefined;
   /** Nest lifecycle hooks start and stop what the module holds. */
   module(context: TargetContext<ConfigOf<Definition>>): DynamicModule;
 }

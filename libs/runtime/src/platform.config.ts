@@ -1,0 +1,111 @@
+import { defineConfig, durationMs, field, flag, integer, list, port, type ConfigOf } from '@switchyard/config';
+import { LOG_LEVELS } from '@switchyard/telemetry';
+import { z } from 'zod';
+
+/** What every process of the platform reads, whichever targets it runs. */
+export const platformConfig = defineConfig({
+  databaseUrl: field({
+    env: 'SWITCHYARD_DATABASE_URL',
+    schema: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
+      .optional(),
+    description: 'Postgres of the targets router, worker, billing and analytics, and of the event log when there is no Kafka.',
+    secret: true,
+  }),
+  databasePoolSize: field({
+    env: 'SWITCHYARD_DATABASE_POOL_SIZE',
+    schema: integer({ min: 1, max: 1000 }),
+    default: 10,
+    description: 'Most database connections of one target in one process.',
+  }),
+  migrateOnStart: field({
+    env: 'SWITCHYARD_MIGRATE_ON_START',
+    schema: flag(),
+    default: true,
+    description: 'Whether a starting process brings the schemas of its targets up to date. Replicas take turns.',
+  }),
+  kafkaBrokers: field({
+    env: 'KAFKA_BROKERS',
+    schema: list(),
+    default: [],
+    description: 'Kafka brokers, `host:port` each. Empty: the event log lives in Postgres.',
+  }),
+  dataDirectory: field({
+    env: 'SWITCHYARD_DATA_DIR',
+    schema: z.string(),
+    default: '.switchyard',
+    description: 'Folder for spools and other local state; one per process.',
+  }),
+  bindHost: field({
+    env: 'SWITCHYARD_BIND_HOST',
+    schema: z.string(),
+    default: '127.0.0.1',
+    description: 'Address that the gRPC and health servers listen on; `0.0.0.0` inside a container.',
+  }),
+  grpcPort: field({
+    env: 'SWITCHYARD_GRPC_PORT',
+    schema: port().optional(),
+    description: 'Port of the gRPC server, 0 for a free one. Unset: 9090, and none in a process that runs every target.',
+  }),
+  healthPort: field({
+    env: 'SWITCHYARD_HEALTH_PORT',
+    schema: port().optional(),
+    description:
+      'Port of a server for `/healthz`, `/readyz` and `/metrics`, 0 for a free one. Unset: 9091, and none beside an ingress, whose own server has them.',
+  }),
+  routerAddress: field({
+    env: 'SWITCHYARD_ROUTER_ADDRESS',
+    schema: z.string().optional(),
+    description: '`host:port` of the router, where it runs in another process.',
+  }),
+  workerAddress: field({
+    env: 'SWITCHYARD_WORKER_ADDRESS',
+    schema: list(),
+    default: [],
+    description: 'Workers, `host:port` each, where they run in other processes; a name may stand for many addresses.',
+  }),
+  billingAddress: field({
+    env: 'SWITCHYARD_BILLING_ADDRESS',
+    schema: z.string().optional(),
+    description: '`host:port` of billing, where it runs in another process.',
+  }),
+  analyticsAddress: field({
+    env: 'SWITCHYARD_ANALYTICS_ADDRESS',
+    schema: z.string().optional(),
+    description: '`host:port` of analytics, where it runs in another process.',
+  }),
+  startTimeoutMs: field({
+    env: 'SWITCHYARD_START_TIMEOUT_MS',
+    schema: durationMs(),
+    default: 60_000,
+    description: 'How long a starting process waits for its database.',
+  }),
+  drainDelayMs: field({
+    env: 'SWITCHYARD_DRAIN_DELAY_MS',
+    schema: durationMs(),
+    default: 5000,
+    description: 'Time between turning not ready and draining, in which load balancers learn of it.',
+  }),
+  shutdownTimeoutMs: field({
+    env: 'SWITCHYARD_SHUTDOWN_TIMEOUT_MS',
+    schema: durationMs(),
+    default: 660_000,
+    description: 'Longest time from the signal to the end of the process; longer than the longest attempt.',
+  }),
+  logLevel: field({ env: 'SWITCHYARD_LOG_LEVEL', schema: z.enum(LOG_LEVELS), default: 'info', description: 'Least important level that is logged.' }),
+  logFormat: field({
+    env: 'SWITCHYARD_LOG_FORMAT',
+    schema: z.enum(['json', 'pretty']),
+    default: 'json',
+    description: '`json` for machines, `pretty` for one line per message.',
+  }),
+  clockOffsetMs: field({
+    env: 'SWITCHYARD_CLOCK_OFFSET_MS',
+    schema: integer(),
+    default: 0,
+    description: 'Shifts this process’s wall clock, for tests of skewed clocks.',
+  }),
+});
+
+export type PlatformConfig = ConfigOf<typeof platformConfig>;

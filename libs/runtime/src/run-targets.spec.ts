@@ -1,0 +1,186 @@
+import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { ConfigError, defineConfig, field, integer } from '@switchyard/config';
+import { SwitchyardError } from '@switchyard/errors';
+import { KeyPort, type billing } from '@switchyard/proto';
+import { captureLogger, eventually } from '@switchyard/testing';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defineTarget, READINESS_CHECKS, runTargets, type Platform, type ReadinessState, type Target, type TargetContext } from './index.js';
+
+/** What happened, in order. */
+let events: string[] = [];
+let drainGate: Promise<void> = Promise.resolve();
+let readiness: ReadinessState = { ready: true };
+
+class Keys implements Pick<KeyPort, 'resolveKey'> {
+  resolveKey(request: billing.ResolveKeyRequest): Promise<billing.ResolveKeyResponse> {
+    if (request.secretHash === 'unknown') return Promise.reject(new SwitchyardError('not_found', 'No such key'));
+    return Promise.resolve({ key: undefined, sequence: 42n });
+  }
+}
+
+class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  constructor(private readonly name: string) {}
+
+  onApplicationBootstrap(): void {
+    events.push(`${this.name} started`);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await drainGate;
+    events.push(`${this.name} drained`);
+  }
+
+  onApplicationShutdown(): void {
+    events.push(`${this.name} closed`);
+  }
+}
+
+@Module({})
+class DemoModule {
+  static register(name: string, providers: DynamicModule['providers'] = []): DynamicModule {
+    return { module: DemoModule, providers: [{ provide: `lifecycle`, useFactory: () => new Lifecycle(name) }, ...providers] };
+  }
+}
+
+const providerTarget = defineTarget({
+  name: 'billing',
+  config: defineConfig({ answer: field({ env: 'SWITCHYARD_DEMO_ANSWER', schema: integer({ max: 100 }), default: 42, description: 'Demo.' }) }),
+  provides: [KeyPort],
+  requires: [],
+  module: () =>
+    DemoModule.register('billing', [
+      { provide: KeyPort.token, useFactory: () => new Keys() },
+      { provide: READINESS_CHECKS, useFactory: () => [{ name: 'database', check: () => readiness }] },
+    ]),
+});
+
+let consumerContext: TargetContext<{ readonly limit: number }> | undefined;
+const consumerTarget = defineTarget({
+  name: 'router',
+  config: defineConfig({ limit: field({ env: 'SWITCHYARD_DEMO_LIMIT', schema: integer({ min: 1 }), default: 7, description: 'Demo.' }) }),
+  provides: [],
+  requires: [KeyPort],
+  module: (context) => {
+    consumerContext = context;
+    return DemoModule.register('router');
+  },
+});
+
+describe('runTargets', () => {
+  const started: Platform[] = [];
+  const folders: string[] = [];
+
+  async function start(targets: Target[], environment: Record<string, string> = {}): Promise<Platform> {
+    const folder = mkdtempSync(join(tmpdir(), 'switchyard-'));
+    folders.push(folder);
+    const defaults = { SWITCHYARD_DATA_DIR: folder, SWITCHYARD_GRPC_PORT: '0', SWITCHYARD_HEALTH_PORT: '0', SWITCHYARD_DRAIN_DELAY_MS: '0' };
+    const platform = await runTargets({ targets, environment: { ...defaults, ...environment }, logger: captureLogger() });
+    started.push(platform);
+    return platform;
+  }
+
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((platform) => platform.stop()));
+    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+    events = [];
+    drainGate = Promise.resolve();
+    readiness = { ready: true };
+  });
+
+  it('binds a port in process when its target is here, and over gRPC when it is not', async () => {
+    await start([consumerTarget, providerTarget]);
+    const local = consumerContext!.port(KeyPort);
+    const remoteProvider = await start([providerTarget]);
+    await start([consumerTarget], { SWITCHYARD_BILLING_ADDRESS: remoteProvider.grpcAddress! });
+    const remote = consumerContext!.port(KeyPort);
+    for (const port of [local, remote]) {
+      await expect(port.resolveKey({ secretHash: 'known' })).resolves.toMatchObject({ sequence: 42n });
+      await expect(port.resolveKey({ secretHash: 'unknown' })).rejects.toMatchObject({ type: 'not_found', message: 'No such key' });
+    }
+    expect(local).not.toBe(remote);
+  });
+
+  it('starts providers first and stops in the opposite order, draining everything before closing anything', async () => {
+    const platform = await start([consumerTarget, providerTarget]);
+    await platform.stop();
+    expect(events).toEqual(['billing started', 'router started', 'router drained', 'billing drained', 'router closed', 'billing closed']);
+  });
+
+  it('is not ready while it drains, and serves its ports until it has drained', async () => {
+    const gate = Promise.withResolvers<void>();
+    drainGate = gate.promise;
+    const provider = await start([providerTarget]);
+    await start([consumerTarget], { SWITCHYARD_BILLING_ADDRESS: provider.grpcAddress! });
+    expect(await readyz(provider)).toMatchObject({ status: 200, body: { ready: true } });
+    const stopping = provider.stop();
+    expect(await readyz(provider)).toMatchObject({ status: 503, body: { checks: { process: { detail: 'draining' } } } });
+    await expect(consumerContext!.port(KeyPort).resolveKey({ secretHash: 'known' })).resolves.toMatchObject({ sequence: 42n });
+    gate.resolve();
+    await stopping;
+    await expect(consumerContext!.port(KeyPort).resolveKey({ secretHash: 'known' })).rejects.toMatchObject({ type: 'gateway_unavailable' });
+  });
+
+  it('tells targets that the process is stopping before they drain', async () => {
+    const gate = Promise.withResolvers<void>();
+    drainGate = gate.promise;
+    const platform = await start([consumerTarget, providerTarget]);
+    const stopping = platform.stop();
+    await eventually(() => expect(consumerContext!.shutdownSignal.aborted).toBe(true));
+    expect(events).not.toContain('router drained');
+    gate.resolve();
+    await stopping;
+  });
+
+  it('ends within the shutdown time even when a target never drains', async () => {
+    drainGate = new Promise(() => undefined);
+    const platform = await start([providerTarget], { SWITCHYARD_SHUTDOWN_TIMEOUT_MS: '50' });
+    await platform.stop();
+    expect(events).not.toContain('billing closed');
+  });
+
+  it('reports readiness of every target by name', async () => {
+    const platform = await start([providerTarget]);
+    readiness = { ready: false, detail: 'no connection' };
+    expect(await readyz(platform)).toMatchObject({
+      status: 503,
+      body: { ready: false, checks: { 'billing.database': { ready: false, detail: 'no connection' } } },
+    });
+    readiness = { ready: true, degraded: true };
+    expect(await readyz(platform)).toMatchObject({ status: 200, body: { ready: true, degraded: true } });
+  });
+
+  it('shows metrics beside readiness', async () => {
+    const platform = await start([providerTarget]);
+    const response = await fetch(`http://${platform.healthAddress}/metrics`);
+    expect(await response.text()).toContain('process_resident_memory_bytes');
+  });
+
+  it('names every problem of every target at once', async () => {
+    const starting = start([consumerTarget], { SWITCHYARD_DEMO_LIMIT: '0', SWITCHYARD_LOG_LEVEL: 'loud' });
+    const error: unknown = await starting.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as ConfigError).problems.map(({ env }) => env).sort()).toEqual([
+      'SWITCHYARD_BILLING_ADDRESS',
+      'SWITCHYARD_DEMO_LIMIT',
+      'SWITCHYARD_LOG_LEVEL',
+    ]);
+  });
+
+  it('refuses a port that the target does not say it requires', async () => {
+    const greedy = defineTarget({ ...providerTarget, provides: [], module: (context) => DemoModule.register(String(context.port(KeyPort))) });
+    await expect(start([greedy])).rejects.toThrow('does not say that it requires billing.KeyService');
+  });
+
+  it('gives each target a folder of its own', async () => {
+    await start([consumerTarget, providerTarget]);
+    expect(consumerContext!.dataDirectory.endsWith('/router')).toBe(true);
+  });
+});
+
+async function readyz(platform: Platform): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(`http://${platform.healthAddress}/readyz`);
+  return { status: response.status, body: await response.json() };
+}

@@ -1,0 +1,284 @@
+import { ConfigError, checkConfig, loadConfig, processEnvironment, type ConfigProblem, type Environment } from '@switchyard/config';
+import { createLocalPort, createPortClient, SessionPool, startPortServer, type AttemptTransport, type PortServer, type ServedPort } from '@switchyard/grpc';
+import type { Port } from '@switchyard/proto';
+import { createLogger, type Logger } from '@switchyard/telemetry';
+import { startHealthServer, type HealthServer } from './health-server.js';
+import { nestLogger } from './nest-logger.js';
+import { PlatformResources } from './platform-resources.js';
+import { platformConfig, type PlatformConfig } from './platform.config.js';
+import { Readiness } from './readiness.js';
+import { TargetApplication } from './target-application.js';
+import { ATTEMPT_TRANSPORT, TARGET_NAMES, type ReadinessReport, type Target, type TargetContext } from './target.js';
+
+const DEFAULT_GRPC_PORT = 9090;
+const DEFAULT_HEALTH_PORT = 9091;
+/** Streams that outlive the drain are watches, which their callers open again elsewhere. */
+const GRPC_CLOSE_GRACE_MS = 2000;
+
+export interface RunTargetsOptions {
+  readonly targets: readonly Target[];
+  readonly environment?: Environment;
+  readonly logger?: Logger;
+}
+
+/** The targets of one process, running. */
+export interface Platform {
+  /** `host:port`, when the process serves ports over gRPC. */
+  readonly grpcAddress: string | undefined;
+  readonly healthAddress: string | undefined;
+  readonly logger: Logger;
+  readiness(): ReadinessReport;
+  /** A port of a target in this process or, with its address configured, of another. */
+  port<Shape>(port: Port<Shape>): Shape;
+  /** Not ready, a pause, drain, close: in this order, bounded, once. */
+  stop(): Promise<void>;
+}
+
+/** Problems of the configuration of these targets, all at once; empty when they could start. */
+export function checkTargets(targets: readonly Target[], environment: Environment = processEnvironment()): ConfigProblem[] {
+  return [...checkConfig([platformConfig, ...targets.map((target) => target.config)], environment), ...missingAddresses(targets, environment)];
+}
+
+/**
+ * Starts targets in one process. This is the only place that knows local from remote: a port is bound in process when its target is here, else over
+ * gRPC to the configured address.
+ * @throws ConfigError with every problem of the configuration.
+ */
+export async function runTargets(options: RunTargetsOptions): Promise<Platform> {
+  const environment = options.environment ?? processEnvironment();
+  const targets = TARGET_NAMES.flatMap((name) => options.targets.filter((target) => target.name === name));
+  const problems = checkTargets(targets, environment);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const config = loadConfig(platformConfig, environment);
+  const logger = options.logger ?? createLogger({ level: config.logLevel, format: config.logFormat });
+  const platform = new RunningPlatform(targets, environment, config, logger);
+  try {
+    await platform.start();
+  } catch (error) {
+    await platform.stop({ delayMs: 0 }).catch(() => undefined);
+    throw error;
+  }
+  return platform;
+}
+
+class RunningPlatform implements Platform {
+  private readonly resources: PlatformResources;
+  private readonly readinessState = new Readiness();
+  private readonly shutdown = new AbortController();
+  private readonly applications: TargetApplication[] = [];
+  private readonly ports = new Map<string, unknown>();
+  private readonly clientClosers: (() => void)[] = [];
+  private sessions: SessionPool | undefined;
+  private server: PortServer | undefined;
+  private health: HealthServer | undefined;
+  private stopping: Promise<void> | undefined;
+
+  constructor(
+    private readonly targets: readonly Target[],
+    private readonly environment: Environment,
+    private readonly config: PlatformConfig,
+    readonly logger: Logger,
+  ) {
+    this.resources = new PlatformResources(config, logger);
+  }
+
+  get grpcAddress(): string | undefined {
+    return this.server?.address;
+  }
+
+  get healthAddress(): string | undefined {
+    return this.health?.address;
+  }
+
+  readiness(): ReadinessReport {
+    return this.readinessState.report();
+  }
+
+  port<Shape>(port: Port<Shape>): Shape {
+    const known = this.ports.get(port.name) as Shape | undefined;
+    if (known !== undefined) return known;
+    const bound = this.isLocal(port.target)
+      ? createLocalPort(port, () => this.application(port.target).implementation(port), this.logger)
+      : this.remotePort(port);
+    this.ports.set(port.name, bound);
+    return bound;
+  }
+
+  async start(): Promise<void> {
+    this.health = await this.startHealth();
+    const schemas = this.targets.flatMap((target) => target.schema ?? []);
+    if (this.config.migrateOnStart && (schemas.length > 0 || this.config.databaseUrl !== undefined)) await this.resources.migrate(schemas);
+    for (const target of this.targets) await this.startTarget(target);
+    this.server = await this.startServer();
+    this.readinessState.started();
+    this.logger.info('Started', { names: this.targets.map((target) => target.name), address: this.grpcAddress });
+  }
+
+  stop(options: { readonly delayMs?: number } = {}): Promise<void> {
+    this.stopping ??= this.stopOnce(options.delayMs ?? this.config.drainDelayMs);
+    return this.stopping;
+  }
+
+  private async stopOnce(delayMs: number): Promise<void> {
+    this.readinessState.draining();
+    this.shutdown.abort(new Error('The process is stopping'));
+    this.logger.info('Stopping', { delayMs });
+    const deadline = new Deadline(this.config.shutdownTimeoutMs);
+    await deadline.bound(new Promise((resolve) => setTimeout(resolve, delayMs)));
+    const lastFirst = [...this.applications].reverse();
+    for (const application of lastFirst) await deadline.bound(this.attempt(application.name, 'Draining failed', application.drain()));
+    await this.attempt('grpc', 'The gRPC server did not close', this.server?.close(GRPC_CLOSE_GRACE_MS));
+    for (const application of lastFirst) await deadline.bound(this.attempt(application.name, 'Closing failed', application.close()));
+    this.sessions?.close();
+    for (const close of this.clientClosers) close();
+    await this.attempt('platform', 'Closing failed', this.resources.close());
+    await this.attempt('health', 'The health server did not close', this.health?.close());
+    deadline.clear();
+    this.logger.info('Stopped');
+  }
+
+  private async startTarget(target: Target): Promise<void> {
+    const logger = this.logger.child({ target: target.name });
+    const context = await this.createContext(target, logger);
+    const application = await TargetApplication.start(target.name, target.module(context), nestLogger(logger));
+    this.applications.push(application);
+    this.readinessState.add(target.name, application.readinessChecks);
+  }
+
+  private async createContext(target: Target, logger: Logger): Promise<TargetContext<object>> {
+    const { resources } = this;
+    const needsWorkers = target.requiresAttempts === true;
+    if (needsWorkers && !this.isLocal('worker')) await this.openSessions();
+    return {
+      config: loadConfig(target.config, this.environment) as object,
+      clock: resources.clock,
+      random: resources.random,
+      logger,
+      metrics: resources.metrics,
+      dataDirectory: resources.directory(target.name),
+      instanceId: resources.instanceId,
+      pool: () => resources.pool(target.name, target.schema),
+      get eventLog() {
+        return resources.eventLog;
+      },
+      port: (port) => {
+        if (!target.requires.some(({ name }) => name === port.name)) throw new Error(`The target ${target.name} does not say that it requires ${port.name}`);
+        return this.port(port);
+      },
+      attemptTransport: () => {
+        if (!needsWorkers) throw new Error(`The target ${target.name} does not say that it requires attempts`);
+        return this.sessions ?? this.application('worker').get<AttemptTransport>(ATTEMPT_TRANSPORT);
+      },
+      shutdownSignal: this.shutdown.signal,
+      readiness: () => this.readiness(),
+    };
+  }
+
+  private isLocal(target: string): boolean {
+    return this.targets.some(({ name }) => name === target);
+  }
+
+  private application(name: string): TargetApplication {
+    const application = this.applications.find((candidate) => candidate.name === name);
+    if (!application) throw new Error(`The target ${name} has not started yet`);
+    return application;
+  }
+
+  private remotePort<Shape>(port: Port<Shape>): Shape {
+    const address = addressOf(port.target, this.config);
+    if (address.length === 0) throw new ConfigError([missingAddress(port.target, port.name)]);
+    const client = createPortClient(port, address);
+    this.clientClosers.push(() => client.close());
+    return client.port;
+  }
+
+  private async openSessions(): Promise<void> {
+    const sessions = new SessionPool({ addresses: this.config.workerAddress, logger: this.logger.child({ component: 'sessions' }) });
+    this.sessions = sessions;
+    this.readinessState.add('worker', [{ name: 'sessions', check: () => ({ ready: sessions.isReady }) }]);
+    await sessions.open();
+  }
+
+  private async startServer(): Promise<PortServer | undefined> {
+    const { bindHost, grpcPort } = this.config;
+    const ports: ServedPort[] = this.targets.flatMap((target) =>
+      target.provides.map((port) => ({ port, implementation: this.application(target.name).implementation(port) as object })),
+    );
+    const nativeHandlers = this.applications.flatMap((application) => application.nativeGrpcServices);
+    const isWanted = grpcPort !== undefined || this.targets.length < TARGET_NAMES.length;
+    if (!isWanted || ports.length + nativeHandlers.length === 0) return undefined;
+    return startPortServer({
+      address: `${bindHost}:${grpcPort ?? DEFAULT_GRPC_PORT}`,
+      ports,
+      nativeHandlers,
+      logger: this.logger,
+      nestLogger: nestLogger(this.logger),
+    });
+  }
+
+  private async startHealth(): Promise<HealthServer | undefined> {
+    const port = this.config.healthPort ?? (this.isLocal('ingress') ? undefined : DEFAULT_HEALTH_PORT);
+    if (port === undefined) return undefined;
+    return startHealthServer({ host: this.config.bindHost, port, readiness: () => this.readiness(), metrics: this.resources.metrics });
+  }
+
+  /** One part that fails to stop must not keep the others from stopping. */
+  private async attempt(component: string, message: string, work: Promise<void> | undefined): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.logger.error(message, { component, error });
+    }
+  }
+}
+
+/** One bound for many waits. */
+class Deadline {
+  private readonly timer: NodeJS.Timeout;
+  private readonly passed = Promise.withResolvers<void>();
+
+  constructor(timeoutMs: number) {
+    this.timer = setTimeout(() => this.passed.resolve(), timeoutMs);
+  }
+
+  async bound(work: Promise<void>): Promise<void> {
+    await Promise.race([work, this.passed.promise]);
+  }
+
+  clear(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+function missingAddresses(targets: readonly Target[], environment: Environment): ConfigProblem[] {
+  const present = new Set<string>(targets.map(({ name }) => name));
+  const needed = new Map<string, string>();
+  for (const target of targets) {
+    for (const port of target.requires) needed.set(port.target, target.name);
+    if (target.requiresAttempts === true) needed.set('worker', target.name);
+  }
+  return [...needed]
+    .filter(([name]) => !present.has(name) && (environment[addressVariable(name)] ?? '').trim() === '')
+    .map(([name, neededBy]) => missingAddress(name, neededBy));
+}
+
+function missingAddress(target: string, neededBy: string): ConfigProblem {
+  return {
+    env: `SWITCHYARD_${target.toUpperCase()}_ADDRESS`,
+    message: `is required: ${neededBy} needs the target ${target}, which does not run in this process`,
+  };
+}
+
+function addressVariable(target: string): string {
+  return `SWITCHYARD_${target.toUpperCase()}_ADDRESS`;
+}
+
+function addressOf(target: string, config: PlatformConfig): readonly string[] {
+  const addresses: Readonly<Record<string, readonly (string | undefined)[]>> = {
+    router: [config.routerAddress],
+    worker: config.workerAddress,
+    billing: [config.billingAddress],
+    analytics: [config.analyticsAddress],
+  };
+  return (addresses[target] ?? []).filter((address) => address !== undefined);
+}
