@@ -1,0 +1,147 @@
+/** A request as every simulated dialect reads it. */
+export interface SimulatedRequest {
+  readonly model: string;
+  /** Everything the client wrote, joined. */
+  readonly promptText: string;
+  readonly lastUserText: string;
+  readonly imageCount: number;
+  readonly stream: boolean;
+  readonly maxTokens: number | undefined;
+  readonly tools: readonly SimulatedTool[];
+  /** A tool must be called: `any`, or this one. */
+  readonly forcedTool: string | undefined;
+  readonly jsonSchema: unknown;
+  readonly wantsJson: boolean;
+  readonly reasoning: boolean;
+  /** The last message is a tool's result: answer with text. */
+  readonly isAfterTool: boolean;
+  /** The assistant's turn was begun by the client: continue it. */
+  readonly prefill: string;
+  readonly stop: readonly string[];
+}
+
+export interface SimulatedTool {
+  readonly name: string;
+  readonly schema: unknown;
+}
+
+export interface SimulatedToolCall {
+  readonly id: string;
+  readonly name: string;
+  readonly argumentsJson: string;
+}
+
+/** What a simulated model answers: always the same for the same request. */
+export interface SimulatedAnswer {
+  readonly reasoningWords: readonly string[];
+  /** Pieces of text whose concatenation is the answer. */
+  readonly words: readonly string[];
+  readonly toolCalls: readonly SimulatedToolCall[];
+  readonly finish: 'stop' | 'length' | 'tool_calls';
+  readonly usage: SimulatedUsage;
+}
+
+export interface SimulatedUsage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Part of outputTokens. */
+  readonly reasoningTokens: number;
+}
+
+const BYTES_PER_TOKEN = 4;
+const TOKENS_PER_IMAGE = 85;
+
+/** Tokens of a text by size; prompts and answers are counted the same way. */
+export function simulatedTokens(text: string): number {
+  return Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
+}
+
+/**
+ * Answers are made from the prompt: a tool call when a tool is forced or the user names one, JSON that fits the schema
+ * when one is given, else text. "say N words" gives exactly that many, "say nothing" an empty answer.
+ */
+export function answerOf(request: SimulatedRequest): SimulatedAnswer {
+  const inputTokens = Math.max(1, simulatedTokens(request.promptText)) + request.imageCount * TOKENS_PER_IMAGE;
+  const reasoningWords = request.reasoning ? pieces('Considering the question and what is known about it.') : [];
+  const reasoningTokens = simulatedTokens(reasoningWords.join(''));
+  const toolCalls = request.isAfterTool ? [] : toolCallsOf(request);
+  if (toolCalls.length > 0) {
+    const outputTokens = reasoningTokens + toolCalls.reduce((sum, call) => sum + simulatedTokens(call.name + call.argumentsJson), 0);
+    return { reasoningWords, words: [], toolCalls, finish: 'tool_calls', usage: { inputTokens, outputTokens, reasoningTokens } };
+  }
+  const all = cutAtStop(pieces(textOf(request)), request.stop);
+  const words = withinTokens(all, request.maxTokens === undefined ? undefined : Math.max(0, request.maxTokens - reasoningTokens));
+  const outputTokens = reasoningTokens + simulatedTokens(words.join(''));
+  return { reasoningWords, words, toolCalls: [], finish: words.length < all.length ? 'length' : 'stop', usage: { inputTokens, outputTokens, reasoningTokens } };
+}
+
+function toolCallsOf(request: SimulatedRequest): SimulatedToolCall[] {
+  const forced = request.forcedTool;
+  const named = request.tools.filter((tool) => (forced === undefined ? request.lastUserText.includes(tool.name) : forced === 'any' || forced === tool.name));
+  const called = forced === 'any' ? named.slice(0, 1) : named;
+  return called.map((tool, index) => ({ id: `call_${hashOf(request.promptText)}_${index}`, name: tool.name, argumentsJson: JSON.stringify(instanceOf(tool.schema)) }));
+}
+
+function textOf(request: SimulatedRequest): string {
+  if (request.jsonSchema !== undefined) return JSON.stringify(instanceOf(request.jsonSchema));
+  if (request.wantsJson) return JSON.stringify({ answer: request.lastUserText.slice(0, 200) });
+  if (/say nothing/i.test(request.lastUserText)) return '';
+  const count = Number(/say (\d{1,6}) words/i.exec(request.lastUserText)?.[1] ?? 0);
+  if (count > 0) return Array.from({ length: count }, (_, index) => `word${index + 1}`).join(' ');
+  const start = request.prefill === '' ? `${request.model} heard: ` : '';
+  return `${start}"${request.lastUserText.slice(0, 400)}". This answer comes from a simulated provider.`;
+}
+
+/** Words with their leading space, so that joining them gives the text back. */
+function pieces(text: string): string[] {
+  return text.match(/\s*\S+|\s+$/g) ?? [];
+}
+
+function cutAtStop(words: readonly string[], stop: readonly string[]): string[] {
+  const text = words.join('');
+  const ends = stop.map((sequence) => text.indexOf(sequence)).filter((index) => index >= 0);
+  return ends.length === 0 ? [...words] : pieces(text.slice(0, Math.min(...ends)));
+}
+
+function withinTokens(words: readonly string[], maxTokens: number | undefined): string[] {
+  if (maxTokens === undefined) return [...words];
+  const kept: string[] = [];
+  let text = '';
+  for (const word of words) {
+    text += word;
+    if (simulatedTokens(text) > maxTokens) break;
+    kept.push(word);
+  }
+  return kept;
+}
+
+/** A value that a JSON schema accepts, as far as its usual keywords go. */
+export function instanceOf(schema: unknown, depth = 0): unknown {
+  if (typeof schema !== 'object' || schema === null || depth > 16) return {};
+  const { type, properties, items, enum: choices, const: constant, anyOf, minItems, minimum } = schema as Record<string, unknown>;
+  if (constant !== undefined) return constant;
+  if (Array.isArray(choices) && choices.length > 0) return choices[0];
+  if (Array.isArray(anyOf) && anyOf.length > 0) return instanceOf(anyOf[0], depth + 1);
+  switch (String(Array.isArray(type) ? type[0] : (type ?? (properties ? 'object' : 'string'))).toLowerCase()) {
+    case 'object':
+      return Object.fromEntries(Object.entries((properties ?? {}) as Record<string, unknown>).map(([name, property]) => [name, instanceOf(property, depth + 1)]));
+    case 'array':
+      return Array.from({ length: Math.max(1, Number(minItems ?? 1)) }, () => instanceOf(items, depth + 1));
+    case 'integer':
+    case 'number':
+      return typeof minimum === 'number' ? minimum : 7;
+    case 'boolean':
+      return true;
+    case 'null':
+      return null;
+    default:
+      return 'sample';
+  }
+}
+
+/** A short, stable name for a text. */
+export function hashOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0;
+  return hash.toString(36);
+}

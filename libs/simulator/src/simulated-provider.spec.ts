@@ -1,0 +1,95 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { request } from 'undici';
+import { startSimulatedProvider, type SimulatedProvider, type SimulatedProviderOptions } from './simulated-provider.js';
+
+let provider: SimulatedProvider | undefined;
+
+async function start(options?: SimulatedProviderOptions): Promise<SimulatedProvider> {
+  provider = await startSimulatedProvider(options);
+  return provider;
+}
+
+async function post(path: string, body: object): Promise<{ status: number; text: string; headers: Record<string, unknown> }> {
+  const response = await request(`${provider!.url}${path}`, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+  return { status: response.statusCode, text: await response.body.text(), headers: response.headers };
+}
+
+const hello = { model: 'm', messages: [{ role: 'user', content: 'say 5 words' }] };
+
+describe('startSimulatedProvider', () => {
+  afterEach(async () => {
+    await provider?.close();
+    provider = undefined;
+  });
+
+  it('answers the three dialects and counts the same usage in each', async () => {
+    await start();
+    const openai = JSON.parse((await post('/v1/chat/completions', hello)).text) as { choices: { message: { content: string } }[]; usage: { prompt_tokens: number; completion_tokens: number } };
+    const anthropic = JSON.parse((await post('/v1/messages', { ...hello, max_tokens: 50 })).text) as { content: { text: string }[]; usage: { output_tokens: number } };
+    const gemini = JSON.parse((await post('/v1beta/models/m:generateContent', { contents: [{ role: 'user', parts: [{ text: 'say 5 words' }] }] })).text) as {
+      candidates: { content: { parts: { text: string }[] } }[];
+      usageMetadata: { candidatesTokenCount: number };
+    };
+    expect(openai.choices[0]!.message.content).toBe('word1 word2 word3 word4 word5');
+    expect(anthropic.content[0]!.text).toBe(openai.choices[0]!.message.content);
+    expect(gemini.candidates[0]!.content.parts[0]!.text).toBe(openai.choices[0]!.message.content);
+    expect(openai.usage.completion_tokens).toBe(8);
+    expect([anthropic.usage.output_tokens, gemini.usageMetadata.candidatesTokenCount]).toEqual([8, 8]);
+  });
+
+  it('streams the words of the whole answer, then usage, then the terminator', async () => {
+    await start();
+    const { text } = await post('/v1/chat/completions', { ...hello, stream: true });
+    const chunks = text.split('\n\n').filter((event) => event.startsWith('data: {')).map((event) => JSON.parse(event.slice(6)) as { choices: { delta: { content?: string } }[]; usage: object | null });
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')).toBe('word1 word2 word3 word4 word5');
+    expect(chunks.at(-1)!.usage).toMatchObject({ completion_tokens: 8 });
+    expect(text.endsWith('data: [DONE]\n\n')).toBe(true);
+  });
+
+  it('keeps to max_tokens, and calls a tool that is forced with arguments that fit its schema', async () => {
+    await start();
+    const short = JSON.parse((await post('/v1/chat/completions', { ...hello, max_tokens: 3 })).text) as { choices: { finish_reason: string }[]; usage: { completion_tokens: number } };
+    expect(short.choices[0]!.finish_reason).toBe('length');
+    expect(short.usage.completion_tokens).toBeLessThanOrEqual(3);
+    const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } } } } }];
+    const called = JSON.parse((await post('/v1/chat/completions', { ...hello, tools, tool_choice: 'required' })).text) as { choices: { message: { tool_calls: { function: { arguments: string } }[] } }[] };
+    expect(JSON.parse(called.choices[0]!.message.tool_calls[0]!.function.arguments)).toEqual({ city: 'sample', days: 7 });
+  });
+
+  it('fails as told, repeatably for a seed, until it is told to stop', async () => {
+    await start();
+    const fault = { kind: 'rate_limit', share: 0.5, seed: 3, retryAfterSeconds: 2 };
+    const draw = async () => {
+      await request(`${provider!.url}/_simulator/faults`, { method: 'DELETE' });
+      await post('/_simulator/faults', fault);
+      const statuses: number[] = [];
+      for (let index = 0; index < 12; index++) statuses.push((await post('/v1/chat/completions', hello)).status);
+      return statuses;
+    };
+    const first = await draw();
+    expect(first).toContain(429);
+    expect(first).toContain(200);
+    expect(await draw()).toEqual(first);
+    await request(`${provider!.url}/_simulator/faults`, { method: 'DELETE' });
+    expect((await post('/v1/chat/completions', hello)).status).toBe(200);
+  });
+
+  it('cuts a stream after the words it was told', async () => {
+    await start({ faults: [{ kind: 'cut', share: 1, seed: 1, delayMs: 0, afterWords: 3 }] });
+    await expect(post('/v1/chat/completions', { ...hello, stream: true })).rejects.toThrow();
+  });
+
+  it('gives the same text the same vector, in both encodings', async () => {
+    await start();
+    const floats = JSON.parse((await post('/v1/embeddings', { model: 'e', input: ['a', 'b'], dimensions: 8 })).text) as { data: { embedding: number[] }[] };
+    const base64 = JSON.parse((await post('/v1/embeddings', { model: 'e', input: 'a', dimensions: 8, encoding_format: 'base64' })).text) as { data: { embedding: string }[] };
+    expect(floats.data).toHaveLength(2);
+    const bytes = Buffer.from(base64.data[0]!.embedding, 'base64');
+    expect([...new Float32Array(bytes.buffer, bytes.byteOffset, 8)]).toEqual(floats.data[0]!.embedding.map((value) => Math.fround(value)));
+  });
+
+  it('refuses a fault that it does not know', async () => {
+    await start();
+    expect((await post('/_simulator/faults', { kind: 'explode' })).status).toBe(400);
+  });
+});
