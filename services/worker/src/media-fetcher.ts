@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { FetchedMedia } from '@switchyard/dialects/provider';
 import { SwitchyardError, type ErrorType } from '@switchyard/errors';
 import { Agent } from 'undici';
@@ -52,12 +53,12 @@ export class MediaFetcher {
       const { statusCode, headers, body } = await this.agent.request({ origin: url.origin, path: `${url.pathname}${url.search}`, method: 'GET', headers: { accept: 'image/*, audio/*, video/*, application/pdf', 'accept-encoding': 'identity' }, signal });
       const location = headers['location'];
       if (statusCode >= 300 && statusCode < 400 && typeof location === 'string') {
-        body.destroy();
+        hangUp(body);
         return { location, mediaType: '', bytes: Buffer.alloc(0) };
       }
       const refusal = refusalOf(statusCode, headers, url);
       if (refusal !== undefined) {
-        body.destroy();
+        hangUp(body);
         throw refusal;
       }
       return { location: undefined, mediaType: mediaTypeOf(headers), bytes: await this.readBounded(body, url) };
@@ -77,6 +78,11 @@ export class MediaFetcher {
     }
     return Buffer.concat(pieces, sizeBytes);
   }
+}
+
+/** The body is of no interest, and neither is that it was not read. */
+function hangUp(body: Readable): void {
+  body.on('error', () => undefined).destroy();
 }
 
 function refusalOf(status: number, headers: IncomingHttpHeaders, url: URL): SwitchyardError | undefined {

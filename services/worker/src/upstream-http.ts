@@ -83,8 +83,9 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   /** All bytes that have come since the last call, also those before a cut; undefined at the end of the body. One call at a time. */
   async next(): Promise<Buffer | undefined> {
     while (this.chunks.length === 0 && !this.isEnded) {
+      // Resuming may deliver at once.
       if (this.controller?.paused) this.controller.resume();
-      await this.progress();
+      else await this.progress();
     }
     if (this.chunks.length === 0) {
       if (this.failure !== undefined) throw this.failure;

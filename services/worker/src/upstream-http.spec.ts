@@ -1,0 +1,170 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Socket } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '@switchyard/testing';
+import { UpstreamHttp } from './upstream-http.js';
+
+const servers: Server[] = [];
+const clients: UpstreamHttp[] = [];
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close();
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+async function serve(handler: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ url: URL; server: Server }> {
+  const server = createHttpServer(handler);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/x?y=1`), server };
+}
+
+function client(): UpstreamHttp {
+  const upstream = new UpstreamHttp({ connectTimeoutMs: 1_000, keepAliveMs: 10_000 });
+  clients.push(upstream);
+  return upstream;
+}
+
+const ignore = () => undefined;
+
+describe('an upstream call', () => {
+  it('posts the body and pulls the answer', async () => {
+    const { url } = await serve((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => response.writeHead(201, { 'x-seen': `${request.method} ${request.url} ${request.headers['x-a']}` }).end(body.toUpperCase()));
+    });
+    let connected = 0;
+    const call = client().post({ url, headers: { 'x-a': 'b' }, body: 'hello' }, () => connected++);
+    const { status, headers } = await call.answered();
+    expect([status, headers['x-seen'], connected]).toEqual([201, 'POST /v1/x?y=1 b', 1]);
+    expect((await call.next())?.toString()).toBe('HELLO');
+    expect(await call.next()).toBeUndefined();
+  });
+
+  it('keeps connections and turns off Nagle on them', async () => {
+    const sockets = new Set<unknown>();
+    const { url, server } = await serve((_request, response) => response.end('ok'));
+    server.on('connection', (socket) => sockets.add(socket));
+    const delays: (boolean | undefined)[] = [];
+    const original = Socket.prototype.setNoDelay;
+    Socket.prototype.setNoDelay = function (noDelay?: boolean) {
+      delays.push(noDelay);
+      return original.call(this, noDelay);
+    };
+    try {
+      const upstream = client();
+      for (let index = 0; index < 5; index++) {
+        const call = upstream.post({ url, headers: {}, body: '' }, ignore);
+        await call.answered();
+        while ((await call.next()) !== undefined);
+      }
+    } finally {
+      Socket.prototype.setNoDelay = original;
+    }
+    // undici may open a second one when a call comes before the last one's connection was handed back.
+    expect(sockets.size).toBeLessThan(3);
+    expect(delays).toContain(true);
+  });
+
+  it('keeps a connection whose answer was discarded, and drops one that goes on for too long', async () => {
+    const sockets = new Set<unknown>();
+    const { url, server } = await serve((request, response) => {
+      if (request.url?.startsWith('/v1')) response.end('a'.repeat(1_000));
+      else response.end(Buffer.alloc(10_000_000));
+    });
+    server.on('connection', (socket) => sockets.add(socket));
+    const upstream = client();
+    for (let index = 0; index < 3; index++) {
+      const call = upstream.post({ url, headers: {}, body: '' }, ignore);
+      await call.answered();
+      call.discard();
+      await eventually(async () => expect(await call.next()).toBeUndefined());
+    }
+    expect(sockets.size).toBe(1);
+    const call = upstream.post({ url: new URL('/huge', url), headers: {}, body: '' }, ignore);
+    await call.answered();
+    call.discard();
+    await eventually(() => expect([...sockets].some((socket) => (socket as Socket).destroyed)).toBe(true));
+  });
+
+  it('reads nothing while nobody pulls', async () => {
+    let sentBytes = 0;
+    const { url } = await serve((_request, response) => {
+      const piece = Buffer.alloc(64 * 1024);
+      const pump = () => {
+        while (sentBytes < 64 * 1024 * 1024 && !response.destroyed) {
+          sentBytes += piece.byteLength;
+          if (!response.write(piece)) return void response.once('drain', pump);
+        }
+        response.end();
+      };
+      pump();
+    });
+    const call = client().post({ url, headers: {}, body: '' }, ignore);
+    await call.answered();
+    let before = -1;
+    await eventually(
+      () => {
+        const isStill = before === sentBytes;
+        before = sentBytes;
+        expect(isStill).toBe(true);
+      },
+      { intervalMs: 100 },
+    );
+    expect(sentBytes).toBeLessThan(16 * 1024 * 1024);
+    let receivedBytes = 0;
+    for (let bytes = await call.next(); bytes !== undefined; bytes = await call.next()) receivedBytes += bytes.byteLength;
+    expect(receivedBytes).toBe(64 * 1024 * 1024);
+  });
+
+  it('hands over what came before a cut, then the error', async () => {
+    const { url } = await serve((_request, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('partial');
+      setImmediate(() => setImmediate(() => response.destroy()));
+    });
+    const call = client().post({ url, headers: {}, body: '' }, ignore);
+    await call.answered();
+    expect((await call.next())?.toString()).toBe('partial');
+    await expect(call.next()).rejects.toThrow();
+  });
+
+  it('hangs up when it is aborted, before and after the answer began', async () => {
+    const { url, server } = await serve((request, response) => {
+      if (request.url?.includes('answer')) response.writeHead(200).write('x');
+    });
+    const closed: number[] = [];
+    server.on('connection', (socket) => socket.on('close', () => closed.push(1)));
+    const upstream = client();
+    const silent = upstream.post({ url, headers: {}, body: '' }, () => setImmediate(() => silent.abort(new Error('enough'))));
+    await expect(silent.answered()).rejects.toThrow('enough');
+    await eventually(() => expect(closed).toHaveLength(1));
+    const speaking = upstream.post({ url: new URL('/answer', url), headers: {}, body: '' }, ignore);
+    await speaking.answered();
+    await speaking.next();
+    const pulling = speaking.next();
+    speaking.abort(new Error('enough'));
+    await expect(pulling).rejects.toThrow('enough');
+    await expect(speaking.next()).rejects.toThrow('enough');
+    await eventually(() => expect(closed).toHaveLength(2));
+  });
+
+  it('never sends a call that was aborted before the connection stood', async () => {
+    let requests = 0;
+    const { url } = await serve((_request, response) => {
+      requests++;
+      response.end();
+    });
+    const upstream = client();
+    const call = upstream.post({ url, headers: {}, body: '' }, ignore);
+    call.abort(new Error('never mind'));
+    await expect(call.answered()).rejects.toThrow('never mind');
+    const next = upstream.post({ url, headers: {}, body: '' }, ignore);
+    await next.answered();
+    expect(requests).toBe(1);
+  });
+});
