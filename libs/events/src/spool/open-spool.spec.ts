@@ -1,0 +1,332 @@
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { captureLogger, eventually, manualClock, realClock, recordingEventLog, type RecordingEventLog } from '@switchyard/testing';
+import type { EventRecord } from '../event-log.js';
+import { openSpool } from './open-spool.js';
+import type { Spool, SpoolOptions } from './spool.js';
+
+const event = (id: string, extra = ''): EventRecord => ({ topic: 'done', key: id, value: JSON.stringify({ id, extra }), headers: { ce_id: `event-${id}` } });
+
+const RECOVERY = {
+  endAbandoned: ({ generationId, body }: { generationId: string; body: string }) => [{ ...event(generationId, 'gateway_failed'), headers: { body } }],
+  flagUnconfirmed: (record: EventRecord) => ({ ...record, headers: { ...record.headers, flag: 'delivery_unconfirmed' } }),
+};
+
+describe('the spool', () => {
+  let root: string;
+  let log: RecordingEventLog;
+  let spools: Spool[];
+  const logger = captureLogger();
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'switchyard-spool-'));
+    log = recordingEventLog();
+    spools = [];
+  });
+  afterEach(async () => {
+    log.comeBack();
+    await Promise.all(spools.map((spool) => spool.close({ drainWithinMs: 2_000 })));
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  const open = async (name: string, options: Partial<SpoolOptions> = {}): Promise<Spool> => {
+    const spool = await openSpool({ folder: join(root, name), eventLog: log, recovery: RECOVERY, clock: realClock(), logger, ...options });
+    spools.push(spool);
+    return spool;
+  };
+  const complete = (spool: Spool, id: string, extra = ''): void => {
+    spool.append({ kind: 'completed', generationId: id, event: event(id, extra) });
+    spool.append({ kind: 'delivered', generationId: id });
+  };
+  const ids = (): string[] => log.published.map((record) => record.key);
+  const segmentsOf = (folder: string): string[] =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.segment'))
+      .sort();
+  /** The folder as a process that was killed at this instant would leave it. */
+  const leaveAsDead = (name: string, as: string): string => {
+    const folder = join(root, as);
+    cpSync(join(root, name), folder, { recursive: true });
+    writeFileSync(join(folder, 'lock'), JSON.stringify({ pid: deadProcessId(), startedAt: '', token: 'gone' }));
+    return folder;
+  };
+
+  it('publishes an event once its delivery is confirmed, exactly as it was appended', async () => {
+    const spool = await open('a');
+    spool.append({ kind: 'accepted', generationId: 'g1', body: '{}' });
+    const written = { topic: 'done', key: 'g1', value: '{"text":"line\\nend ü 🚂"}\n', headers: { traceparent: '00-ü' } };
+    spool.append({ kind: 'completed', generationId: 'g1', event: written });
+    await spool.flushed();
+    complete(spool, 'g2');
+    await eventually(() => expect(ids()).toEqual(['g2']));
+    spool.append({ kind: 'delivered', generationId: 'g1' });
+    await eventually(() => expect(log.published).toContainEqual(written));
+    await eventually(() => expect(spool.state()).toMatchObject({ unpublishedCount: 0, isFull: false, isWritable: true }));
+  });
+
+  it('publishes an attempt at once', async () => {
+    const spool = await open('a');
+    spool.append({ kind: 'attempt', attemptId: 'g1:1', event: event('g1') });
+    await eventually(() => expect(log.published).toEqual([event('g1')]));
+  });
+
+  it('flags an event whose delivery nobody confirms in time', async () => {
+    const spool = await open('a', { deliveryHoldMs: 50 });
+    spool.append({ kind: 'completed', generationId: 'g1', event: event('g1') });
+    await eventually(() => expect(log.published).toEqual([RECOVERY.flagUnconfirmed(event('g1'))]));
+  });
+
+  it('writes all records of one event-loop turn with one system call, and has them in the file when flushed() resolves', async () => {
+    log.goAway();
+    const spool = await open('a');
+    const before = spool.state().writeCount;
+    for (let index = 0; index < 100; index++) complete(spool, `g${index}`);
+    await spool.flushed();
+    expect(spool.state().writeCount - before).toBe(1);
+    const content = readFileSync(join(root, 'a', segmentsOf(join(root, 'a'))[0]!), 'utf8');
+    for (let index = 0; index < 100; index++) expect(content).toContain(`event-g${index}"`);
+  });
+
+  it('syncs many writes together, within the time after the first', async () => {
+    log.goAway();
+    const spool = await open('a', { syncWithinMs: 100 });
+    for (let index = 0; index < 50; index++) {
+      complete(spool, `g${index}`);
+      await spool.flushed();
+    }
+    await eventually(() => expect(spool.state().syncCount).toBeGreaterThan(0), { timeoutMs: 1_000 });
+    expect(spool.state().writeCount).toBe(50);
+    expect(spool.state().syncCount).toBeLessThan(25);
+  });
+
+  it('keeps events while the log is away, publishes all of them afterwards, and leaves an empty folder when closed', async () => {
+    log.goAway();
+    const spool = await open('a', { segmentBytes: 4_096 });
+    for (let index = 0; index < 200; index++) {
+      complete(spool, `g${index}`, 'x'.repeat(100));
+      await spool.flushed();
+    }
+    expect(spool.state().unpublishedCount).toBe(200);
+    expect(segmentsOf(join(root, 'a')).length).toBeGreaterThan(5);
+    log.comeBack();
+    await eventually(() => expect(spool.state().unpublishedCount).toBe(0));
+    expect(new Set(ids()).size).toBe(200);
+    await eventually(() => expect(segmentsOf(join(root, 'a')).length).toBe(1));
+    expect(await spool.close({ drainWithinMs: 1_000 })).toEqual({ unpublishedCount: 0 });
+    expect(existsSync(join(root, 'a'))).toBe(false);
+  });
+
+  it('drains while closing, within the time it is given, and gives the folder to the next process', async () => {
+    log.goAway();
+    const spool = await open('a');
+    complete(spool, 'g1');
+    await spool.flushed();
+    expect(await spool.close({ drainWithinMs: 50 })).toEqual({ unpublishedCount: 1 });
+    expect(() => spool.append({ kind: 'delivered', generationId: 'g1' })).toThrow(expect.objectContaining({ type: 'gateway_unavailable' }));
+    log.comeBack();
+    await open('a');
+    await eventually(() => expect(log.published).toEqual([event('g1')]));
+  });
+
+  it('writes the end of generations that a dead process had accepted, flags what was perhaps not delivered, and repeats the rest', async () => {
+    log.goAway();
+    const dying = await open('dying', { segmentBytes: 256 });
+    dying.append({ kind: 'accepted', generationId: 'open', body: 'what the owner needs' });
+    await dying.flushed();
+    dying.append({ kind: 'accepted', generationId: 'whole', body: '' });
+    complete(dying, 'whole', 'x'.repeat(300));
+    await dying.flushed();
+    dying.append({ kind: 'completed', generationId: 'unconfirmed', event: event('unconfirmed') });
+    dying.append({ kind: 'attempt', attemptId: 'whole:1', event: event('whole', 'attempt') });
+    await dying.flushed();
+    leaveAsDead('dying', 'dead');
+    log.comeBack();
+    const heirLog = recordingEventLog();
+    const heir = await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger });
+    spools.push(heir);
+    await eventually(() => expect(heirLog.published).toHaveLength(4));
+    expect(heirLog.published).toEqual(
+      expect.arrayContaining([
+        { ...event('open', 'gateway_failed'), headers: { body: 'what the owner needs' } },
+        event('whole', 'x'.repeat(300)),
+        RECOVERY.flagUnconfirmed(event('unconfirmed')),
+        event('whole', 'attempt'),
+      ]),
+    );
+    await eventually(() => expect(readdirSync(join(root, 'heir')).filter((name) => name.startsWith('adopted-'))).toEqual([]));
+    expect(existsSync(join(root, 'dead'))).toBe(false);
+  });
+
+  it('does not touch the folder of a living process', async () => {
+    const living = await open('living');
+    living.append({ kind: 'accepted', generationId: 'g1', body: '' });
+    await living.flushed();
+    await open('other');
+    expect(segmentsOf(join(root, 'living'))).toHaveLength(1);
+    await expect(openSpool({ folder: join(root, 'living'), eventLog: log, recovery: RECOVERY, clock: realClock(), logger })).rejects.toThrow(
+      /another living process/,
+    );
+  });
+
+  it('takes over the lock of a dead process, also when its id was given away since', async () => {
+    const folder = join(root, 'a');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'lock'), JSON.stringify({ pid: process.pid, startedAt: 'another boot 17', token: 'x' }));
+    await open('a');
+    expect(JSON.parse(readFileSync(join(folder, 'lock'), 'utf8'))).toMatchObject({ pid: process.pid });
+  });
+
+  it.each([
+    ['a record cut in its middle', (path: string) => truncateSync(path, statSync(path).size - 7)],
+    ['a header cut in its middle', (path: string) => appendFileSync(path, Buffer.from([1, 2, 3]))],
+    ['a length that runs past the end', (path: string) => appendFileSync(path, Buffer.from([200, 0, 0, 0, 1, 1, 1, 1, 0, 65]))],
+    ['zeros', (path: string) => appendFileSync(path, Buffer.alloc(64))],
+    ['a wrong sum', (path: string) => appendFileSync(path, Buffer.from([2, 0, 0, 0, 1, 1, 1, 1, 2, 65]))],
+  ])('cuts a torn tail (%s), counts it, logs it, and keeps everything before it', async (_name, damage) => {
+    log.goAway();
+    const dying = await open('dying');
+    complete(dying, 'g1');
+    complete(dying, 'g2');
+    // A mark for nobody, as the record that may get lost.
+    dying.append({ kind: 'delivered', generationId: 'a-mark-that-is-long-enough-to-be-cut' });
+    await dying.flushed();
+    const dead = leaveAsDead('dying', 'dead');
+    damage(join(dead, segmentsOf(dead)[0]!));
+    const heirLog = recordingEventLog();
+    const heir = await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger });
+    spools.push(heir);
+    await eventually(() => expect(heirLog.published).toEqual([event('g1'), event('g2')]));
+    expect(heir.state().tornTailCount).toBe(1);
+    expect(logger.lines).toContainEqual(expect.objectContaining({ level: 'error', message: expect.stringContaining('torn') }));
+  });
+
+  it('does not keep old segments for a generation that runs long, and still knows it after a crash', async () => {
+    const spool = await open('a', { segmentBytes: 2_048 });
+    spool.append({ kind: 'accepted', generationId: 'long', body: 'still running' });
+    await spool.flushed();
+    const first = segmentsOf(join(root, 'a'))[0]!;
+    for (let index = 0; index < 60; index++) {
+      complete(spool, `g${index}`, 'x'.repeat(200));
+      await spool.flushed();
+    }
+    await eventually(() => expect(segmentsOf(join(root, 'a'))).not.toContain(first));
+    await eventually(() => expect(spool.state().unpublishedCount).toBe(0));
+    leaveAsDead('a', 'dead');
+    const heirLog = recordingEventLog();
+    spools.push(await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger }));
+    await eventually(() =>
+      expect(heirLog.published.filter((record) => record.key === 'long')).toEqual([{ ...event('long', 'gateway_failed'), headers: { body: 'still running' } }]),
+    );
+  });
+
+  it('turns new generations away when it is full, takes the ends of running ones, and opens again when drained', async () => {
+    log.goAway();
+    const spool = await open('a', { maxBytes: 10_000, segmentBytes: 1_024 });
+    spool.append({ kind: 'accepted', generationId: 'running', body: '' });
+    for (let index = 0; index < 60; index++) complete(spool, `g${index}`, 'x'.repeat(100));
+    await spool.flushed();
+    expect(spool.state()).toMatchObject({ isFull: true, isWritable: true });
+    expect(spool.state().usedShare).toBeGreaterThan(1);
+    expect(() => spool.append({ kind: 'accepted', generationId: 'new', body: '' })).toThrow(
+      expect.objectContaining({ type: 'gateway_unavailable', httpStatus: 503 }),
+    );
+    complete(spool, 'running');
+    await spool.flushed();
+    log.comeBack();
+    await eventually(() => expect(spool.state()).toMatchObject({ isFull: false, unpublishedCount: 0 }));
+    expect(ids()).toContain('running');
+    spool.append({ kind: 'accepted', generationId: 'new', body: '' });
+    complete(spool, 'new');
+  });
+
+  it('counts as full when nothing could be published for too long', async () => {
+    const clock = manualClock();
+    log.goAway();
+    const spool = await open('a', { clock, maxAgeMs: 60_000 });
+    complete(spool, 'g1');
+    await spool.flushed();
+    clock.advance(59_000);
+    expect(spool.state()).toMatchObject({ isFull: false, oldestUnpublishedAgeMs: 59_000 });
+    clock.advance(1_000);
+    expect(spool.state().isFull).toBe(true);
+    log.comeBack();
+    await eventually(() => expect(spool.state().isFull).toBe(false));
+  });
+
+  describe('on a disk that refuses', () => {
+    /** The next segments lie on a device that is always full. */
+    const fillDisk = (folder: string): string[] => {
+      const next = Number(segmentsOf(folder).at(-1)!.slice(0, 12)) + 1;
+      const links = Array.from({ length: 2_000 }, (_, index) => join(folder, `${String(next + index).padStart(12, '0')}.segment`));
+      links.forEach((path) => symlinkSync('/dev/full', path));
+      return links;
+    };
+    const freeDisk = (links: readonly string[]): void => links.filter((path) => existsSync(path)).forEach((path) => unlinkSync(path));
+
+    it('lets running generations end through the event log, turns new ones away, and recovers by itself', async () => {
+      const spool = await open('a', { segmentBytes: 1 });
+      complete(spool, 'g1');
+      await spool.flushed();
+      const links = fillDisk(join(root, 'a'));
+      complete(spool, 'g2');
+      await spool.flushed();
+      expect(ids()).toContain('g2');
+      expect(spool.state().isWritable).toBe(false);
+      expect(() => spool.append({ kind: 'accepted', generationId: 'new', body: '' })).toThrow(expect.objectContaining({ type: 'gateway_unavailable' }));
+      freeDisk(links);
+      await eventually(() => expect(spool.state().isWritable).toBe(true));
+      complete(spool, 'g3');
+      await eventually(() => expect(new Set(ids())).toEqual(new Set(['g1', 'g2', 'g3'])));
+      expect(spool.state().unpublishedCount).toBe(0);
+    });
+
+    it('holds the bytes back until the disk takes the record, when the log is away too', async () => {
+      log.goAway();
+      const spool = await open('a', { segmentBytes: 1 });
+      complete(spool, 'g1');
+      await spool.flushed();
+      const links = fillDisk(join(root, 'a'));
+      complete(spool, 'g2');
+      let isFlushed = false;
+      const flushed = spool.flushed().then(() => (isFlushed = true));
+      await eventually(() => expect(spool.state().isWritable).toBe(false));
+      expect(isFlushed).toBe(false);
+      freeDisk(links);
+      await flushed;
+      log.comeBack();
+      await eventually(() => expect(new Set(ids())).toEqual(new Set(['g1', 'g2'])));
+    });
+
+    it('tells the caller in time that nothing was recorded', async () => {
+      log.goAway();
+      const spool = await open('a', { segmentBytes: 1, writeWithinMs: 300 });
+      complete(spool, 'g1');
+      await spool.flushed();
+      fillDisk(join(root, 'a'));
+      complete(spool, 'g2');
+      await expect(spool.flushed()).rejects.toMatchObject({ type: 'gateway_unavailable' });
+      expect(spool.state().unpublishedCount).toBe(1);
+    });
+  });
+});
+
+function deadProcessId(): number {
+  return spawnSync(process.execPath, ['--version']).pid;
+}
