@@ -1,0 +1,145 @@
+import type { Queryable } from '@switchyard/db';
+import { excessOf, type ScopeAmounts } from './core/lease-scope.js';
+import type { LeaseScopeKind, ScopeIdentity } from './core/lease-scope-identity.js';
+
+export interface ScopeRow extends ScopeIdentity {
+  readonly scopeId: bigint;
+  amounts: ScopeAmounts;
+}
+
+interface RawScope {
+  scopeId: bigint;
+  kind: LeaseScopeKind;
+  accountId: string;
+  keyHash: string;
+  limitReset: ScopeIdentity['limitReset'];
+  windowStartMs: bigint;
+  windowEndMs: bigint | null;
+  limit: string | null;
+  held: string;
+  spent: string;
+}
+
+const COLUMNS = `scope_id AS "scopeId", kind, account_id AS "accountId", key_hash AS "keyHash", limit_reset AS "limitReset", window_start_ms AS "windowStartMs",
+  window_end_ms AS "windowEndMs", limit_amount AS "limit", held, spent`;
+
+export async function findScopeId(client: Queryable, identity: ScopeIdentity): Promise<bigint | undefined> {
+  const { rows } = await client.query<{ scopeId: bigint }>(
+    `SELECT scope_id AS "scopeId" FROM lease_scopes WHERE account_id = $1 AND key_hash = $2 AND kind = $3 AND limit_reset = $4 AND window_start_ms = $5`,
+    [identity.accountId, identity.keyHash, identity.kind, identity.limitReset, identity.window.startMs],
+  );
+  return rows[0]?.scopeId;
+}
+
+/** Begins a window with what was spent in it already; nothing happens when it exists. */
+export async function insertScope(client: Queryable, identity: ScopeIdentity, limit: bigint | undefined, spent: bigint): Promise<void> {
+  const excess = excessOf({ limit, held: 0n, spent });
+  await client.query(
+    `INSERT INTO lease_scopes (kind, account_id, key_hash, limit_reset, window_start_ms, window_end_ms, limit_amount, spent, over_amount)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
+    [identity.kind, identity.accountId, identity.keyHash, identity.limitReset, identity.window.startMs, identity.window.endMs ?? null, limit ?? null, spent, excess],
+  );
+}
+
+/** Locks in id order, which every transaction keeps. */
+export async function lockScopes(client: Queryable, scopeIds: readonly bigint[]): Promise<Map<bigint, ScopeRow>> {
+  const { rows } = await client.query<RawScope>(`SELECT ${COLUMNS} FROM lease_scopes WHERE scope_id = ANY($1::bigint[]) ORDER BY scope_id FOR NO KEY UPDATE`, [scopeIds]);
+  return new Map(rows.map((row) => [row.scopeId, toScope(row)]));
+}
+
+/** Without a lock: for showing only. */
+export async function readCreditScope(client: Queryable, accountId: string): Promise<ScopeRow | undefined> {
+  const { rows } = await client.query<RawScope>(`SELECT ${COLUMNS} FROM lease_scopes WHERE account_id = $1 AND key_hash = '' AND kind = 'account_credit'`, [accountId]);
+  return rows[0] && toScope(rows[0]);
+}
+
+/** What was spent of today's free requests; a quota that nobody used yet has no row. */
+export async function readFreeRequestsSpent(client: Queryable, accountIds: readonly string[], dayStartMs: number): Promise<Map<string, bigint>> {
+  const { rows } = await client.query<{ accountId: string; spent: string }>(
+    `SELECT account_id AS "accountId", spent FROM lease_scopes
+      WHERE account_id = ANY($1::text[]) AND key_hash = '' AND kind = 'free_requests_per_day' AND limit_reset = '' AND window_start_ms = $2`,
+    [accountIds, dayStartMs],
+  );
+  return new Map(rows.map((row) => [row.accountId, BigInt(row.spent)]));
+}
+
+export interface CreditAndLimitScopes {
+  readonly accountIds: readonly string[];
+  readonly keyHashes: readonly string[];
+  readonly earliestMs: number;
+  readonly latestMs: number;
+}
+
+/** Ids of the accounts' credit and of every limit window of the keys that overlaps the time. */
+export async function findCreditAndLimitScopes(client: Queryable, wanted: CreditAndLimitScopes): Promise<bigint[]> {
+  const { rows } = await client.query<{ scopeId: bigint }>({
+    name: 'find_credit_and_limit_scopes',
+    text: `SELECT scope_id AS "scopeId" FROM lease_scopes WHERE account_id = ANY($1::text[]) AND key_hash = '' AND kind = 'account_credit'
+           UNION ALL
+           SELECT scope_id FROM lease_scopes WHERE kind = 'key_limit' AND key_hash = ANY($2::text[]) AND window_start_ms <= $4 AND (window_end_ms IS NULL OR window_end_ms > $3)`,
+    values: [wanted.accountIds, wanted.keyHashes, wanted.earliestMs, wanted.latestMs],
+  });
+  return rows.map((row) => row.scopeId);
+}
+
+/** Scopes of a key or an account whose window has not ended: those that a changed limit touches. */
+export async function findPresentScopes(client: Queryable, subject: { readonly accountId: string; readonly keyHash: string }, nowMs: number): Promise<bigint[]> {
+  const { rows } = await client.query<{ scopeId: bigint }>(
+    `SELECT scope_id AS "scopeId" FROM lease_scopes WHERE account_id = $1 AND key_hash = $2 AND kind <> 'account_credit' AND (window_end_ms IS NULL OR window_end_ms > $3)`,
+    [subject.accountId, subject.keyHash, nowMs],
+  );
+  return rows.map((row) => row.scopeId);
+}
+
+/** Writes the amounts of locked scopes; the excess is derived from them. */
+export async function saveScopes(client: Queryable, scopes: readonly ScopeRow[]): Promise<void> {
+  if (scopes.length === 0) return;
+  await client.query({
+    name: 'save_scopes',
+    text: `UPDATE lease_scopes SET limit_amount = new.limit_amount, held = new.held, spent = new.spent, over_amount = new.over_amount
+             FROM unnest($1::bigint[], $2::numeric[], $3::numeric[], $4::numeric[], $5::numeric[]) AS new (scope_id, limit_amount, held, spent, over_amount)
+            WHERE lease_scopes.scope_id = new.scope_id`,
+    values: [
+      scopes.map((scope) => scope.scopeId),
+      scopes.map((scope) => scope.amounts.limit ?? null),
+      scopes.map((scope) => scope.amounts.held),
+      scopes.map((scope) => scope.amounts.spent),
+      scopes.map((scope) => excessOf(scope.amounts)),
+    ],
+  });
+}
+
+/** Adds to what is held and to nothing else, so that the database itself refuses a grant that the scope cannot bear. */
+export async function addHeld(client: Queryable, scopeIds: readonly bigint[], amounts: readonly bigint[]): Promise<void> {
+  await client.query(
+    `UPDATE lease_scopes SET held = held + grants.amount FROM unnest($1::bigint[], $2::numeric[]) AS grants (scope_id, amount) WHERE lease_scopes.scope_id = grants.scope_id`,
+    [scopeIds, amounts],
+  );
+}
+
+/** Quota windows long past, with their leases; money windows stay. */
+export async function dropOldQuotaWindows(client: Queryable, endedBeforeMs: number, limit: number): Promise<number> {
+  const { rowCount } = await client.query(
+    `WITH old AS (SELECT scope_id FROM lease_scopes WHERE window_end_ms < $1 AND kind <> 'key_limit' ORDER BY scope_id LIMIT $2 FOR UPDATE SKIP LOCKED),
+          dropped AS (DELETE FROM leases USING old WHERE leases.scope_id = old.scope_id)
+     SELECT scope_id FROM old`,
+    [endedBeforeMs, limit],
+  );
+  await client.query(
+    `DELETE FROM lease_scopes WHERE window_end_ms < $1 AND kind <> 'key_limit' AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.scope_id = lease_scopes.scope_id)`,
+    [endedBeforeMs],
+  );
+  return rowCount ?? 0;
+}
+
+function toScope(row: RawScope): ScopeRow {
+  return {
+    scopeId: row.scopeId,
+    kind: row.kind,
+    accountId: row.accountId,
+    keyHash: row.keyHash,
+    limitReset: row.limitReset,
+    window: { startMs: Number(row.windowStartMs), endMs: row.windowEndMs === null ? undefined : Number(row.windowEndMs) },
+    amounts: { limit: row.limit === null ? undefined : BigInt(row.limit), held: BigInt(row.held), spent: BigInt(row.spent) },
+  };
+}

@@ -1,0 +1,6 @@
+import type { Migration } from '@switchyard/db';
+import { CreateAccountsAndKeys1763700000000 } from './create-accounts-and-keys.migration.js';
+import { CreateLeases1763700002000 } from './create-leases.migration.js';
+import { CreateLedger1763700001000 } from './create-ledger.migration.js';
+
+export const BILLING_MIGRATIONS: readonly Migration[] = [CreateAccountsAndKeys1763700000000, CreateLedger1763700001000, CreateLeases1763700002000];
