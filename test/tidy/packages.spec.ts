@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { readText, repositoryFiles } from './repository-files.js';
+import { spawnSync } from 'node:child_process';
+import { readText, repositoryFiles, repositoryRoot } from './repository-files.js';
 
 interface Manifest {
   readonly dependencies?: Record<string, string>;
@@ -24,6 +25,11 @@ describe('packages', () => {
   it('are pinned to exact versions, since npm picks others on older Nodes', () => {
     const all = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.optionalDependencies };
     expect(Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
+  });
+
+  it('for every platform are in the lockfile, or `npm ci` refuses it', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['tools/complete-lockfile.mjs', '--check'], { cwd: repositoryRoot, encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
   it('with install scripts are each allowed or refused by name', () => {
