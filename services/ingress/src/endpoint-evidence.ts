@@ -1,14 +1,15 @@
 import { errorRow } from '@switchyard/errors';
 import type { billing } from '@switchyard/proto';
-import type { CircuitBreakers, RoutingPolicy } from '@switchyard/routing';
+import type { CircuitBreakers, DeadlineSettings, RoutingPolicy } from '@switchyard/routing';
 import { attemptErrorType } from './core/fallback.js';
 import type { AttemptRecord } from './core/generation.js';
 
 /** What the key, its account and this process's own evidence add to a routing request. */
-export function routingPolicyOf(key: billing.Key, breakers: CircuitBreakers): RoutingPolicy {
+export function routingPolicyOf(key: billing.Key, breakers: CircuitBreakers, deadlines: Partial<DeadlineSettings>): RoutingPolicy {
   const { account } = key;
   return {
     breakers,
+    deadlines,
     ...(key.allowedModels.length > 0 ? { allowedModels: key.allowedModels } : {}),
     ...(account && account.allowedProviders.length > 0 ? { allowedProviders: account.allowedProviders } : {}),
     ...(account && account.ignoredProviders.length > 0 ? { ignoredProviders: account.ignoredProviders } : {}),

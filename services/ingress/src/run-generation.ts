@@ -33,6 +33,8 @@ export interface Gateway {
   readonly reserver: AttemptReserver;
   readonly journal: GenerationJournal;
   readonly metrics: GenerationMetrics;
+  /** Longest time one attempt may take. */
+  readonly attemptTotalMs: number;
 }
 
 /** With one endpoint left, a failure before content is tried once more after this, give or take a fifth. */
@@ -74,7 +76,7 @@ function acceptGeneration(gateway: Gateway, key: billing.Key, request: Generatio
 }
 
 function choosePlan(gateway: Gateway, generation: Generation): RoutingPlan {
-  const policy = routingPolicyOf(generation.key, gateway.breakers);
+  const policy = routingPolicyOf(generation.key, gateway.breakers, { totalMs: gateway.attemptTotalMs });
   const acceptClock = { nowMs: () => generation.acceptTimeMs, monotonicMs: () => generation.startedAtMs };
   const decision = decide(gateway.table(), generation.request.routing, policy, acceptClock, gateway.random);
   if (decision.kind === 'refusal') throw refusalError(decision.refusal);

@@ -1,23 +1,25 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { parseChatRequest, type ParsedChatRequest, type RequestLimits } from '@switchyard/api';
-import { openaiChatClient } from '@switchyard/dialects';
+import { clientDialects } from '@switchyard/dialects';
 import type { RequestFeatures, RoutingRequest } from '@switchyard/routing';
 import { headerText, readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
 import { chatRequestBound, promptTokensEstimate } from '../../core/request-bound.js';
 import type { InferenceRoute } from '../inference-route.js';
 
+const DIALECT = clientDialects['openai-chat'];
+
 /** `POST /chat/completions`: OpenAI's shape with OpenRouter's extensions. */
 export const chatCompletionsRoute: InferenceRoute = {
   path: '/chat/completions',
-  dialect: openaiChatClient,
+  dialect: DIALECT,
   read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
     const parsed = parseChatRequest(bytes, limits);
     const body = parsed.isRewritten ? Buffer.from(JSON.stringify(parsed.body)) : bytes;
     const bound = chatRequestBound(parsed.body, bytes, parsed.counts, parsed.toolCount);
     return {
       apiType: 'chat',
-      clientDialect: openaiChatClient.name,
+      clientDialect: DIALECT.name,
       body,
       stream: parsed.isStream,
       echoUpstreamBody: parsed.mustEchoUpstreamBody && parsed.isStream,

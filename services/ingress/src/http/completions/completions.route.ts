@@ -1,16 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { givenParameters, givenPreferences, namedModels, parseCompletionsRequest, type RequestLimits } from '@switchyard/api';
-import { openaiChatClient } from '@switchyard/dialects';
+import { clientDialects } from '@switchyard/dialects';
 import { headerText, readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
 import { promptTokensEstimate } from '../../core/request-bound.js';
 import type { InferenceRoute } from '../inference-route.js';
 import { PLAIN_FEATURES } from '../plain-features.js';
 
+const DIALECT = clientDialects['openai-chat'];
+
 /** `POST /completions`: the legacy text API; one prompt, answered by any chat model. */
 export const completionsRoute: InferenceRoute = {
   path: '/completions',
-  dialect: openaiChatClient,
+  dialect: DIALECT,
   read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
     const { body, request } = parseCompletionsRequest(bytes, limits);
     const [model, ...models] = namedModels(body);
@@ -19,7 +21,7 @@ export const completionsRoute: InferenceRoute = {
     const isStream = request.stream === true;
     return {
       apiType: 'completions',
-      clientDialect: openaiChatClient.name,
+      clientDialect: DIALECT.name,
       body: bytes,
       stream: isStream,
       echoUpstreamBody: false,

@@ -1,23 +1,25 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { givenPreferences, namedModels, parseEmbeddingsRequest, type RequestLimits } from '@switchyard/api';
-import { openaiChatClient } from '@switchyard/dialects';
+import { clientDialects } from '@switchyard/dialects';
 import { headerText, readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
 import { promptTokensEstimate } from '../../core/request-bound.js';
 import type { InferenceRoute } from '../inference-route.js';
 import { PLAIN_FEATURES } from '../plain-features.js';
 
+const DIALECT = clientDialects['openai-chat'];
+
 /** `POST /embeddings`: never streamed, priced by the prompt alone. */
 export const embeddingsRoute: InferenceRoute = {
   path: '/embeddings',
-  dialect: openaiChatClient,
+  dialect: DIALECT,
   read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
     const { body, request } = parseEmbeddingsRequest(bytes, limits);
     const [model, ...models] = namedModels(body);
     const bound = { textBytes: bytes.byteLength, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
     return {
       apiType: 'embeddings',
-      clientDialect: openaiChatClient.name,
+      clientDialect: DIALECT.name,
       body: bytes,
       stream: false,
       echoUpstreamBody: false,

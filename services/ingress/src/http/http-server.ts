@@ -1,0 +1,70 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { DynamicModule, INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { InferenceServer } from './inference-server.js';
+
+export interface HttpServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly maxHeaderBytes: number;
+  readonly maxBodyBytes: number;
+  readonly requestTimeoutMs: number;
+}
+
+/** Sets up the management side's Fastify instance before its routes are registered. */
+export type PrepareManagement = (adapter: FastifyAdapter) => void;
+
+/**
+ * The one public port: hot routes go straight to the inference server, everything else to the management routes on
+ * Nest and Fastify.
+ */
+export class HttpServer {
+  private server: Server | undefined;
+  private management: INestApplication | undefined;
+
+  constructor(
+    private readonly inference: InferenceServer,
+    private readonly managementModule: DynamicModule,
+    private readonly prepare: PrepareManagement,
+    private readonly options: HttpServerOptions,
+  ) {}
+
+  async start(): Promise<void> {
+    const adapter = new FastifyAdapter({ serverFactory: (handler: RequestListener) => this.createServer(handler), bodyLimit: this.options.maxBodyBytes, routerOptions: { ignoreTrailingSlash: true } });
+    this.prepare(adapter);
+    const application = await NestFactory.create<NestFastifyApplication>(this.managementModule, adapter, { logger: false, abortOnError: false });
+    this.management = application;
+    await application.listen(this.options.port, this.options.host);
+  }
+
+  /** Port the server listens on. */
+  get port(): number {
+    return (this.server?.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  /** Takes no new connections and lets idle ones go; requests under way finish. */
+  stopAccepting(): void {
+    this.server?.close();
+    this.server?.closeIdleConnections();
+  }
+
+  async close(): Promise<void> {
+    this.server?.closeAllConnections();
+    await this.management?.close();
+  }
+
+  private createServer(handleManagement: RequestListener): Server {
+    const server = createServer(
+      { noDelay: true, keepAlive: true, maxHeaderSize: this.options.maxHeaderBytes, requestTimeout: this.options.requestTimeoutMs, headersTimeout: Math.min(60_000, this.options.requestTimeoutMs) },
+      (request, response) => {
+        if (!this.inference.handle(request, response)) handleManagement(request, response);
+      },
+    );
+    // Longer than the idle time of usual load balancers, so that they, not we, end idle connections.
+    server.keepAliveTimeout = 75_000;
+    this.server = server;
+    return server;
+  }
+}

@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { openSpool, type Spool } from '@switchyard/events';
+import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, RouterPort } from '@switchyard/proto';
+import { CircuitBreakers } from '@switchyard/routing';
+import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
+import { KeyAuthenticator } from './auth/key-authenticator.js';
+import { KeyCache } from './auth/key-cache.js';
+import { GenerationJournal, ingressSpoolRecovery } from './generation-journal.js';
+import { GenerationMetrics } from './generation-metrics.js';
+import { chatCompletionsRoute } from './http/chat-completions/chat-completions.route.js';
+import { completionsRoute } from './http/completions/completions.route.js';
+import { embeddingsRoute } from './http/embeddings/embeddings.route.js';
+import { HttpServer } from './http/http-server.js';
+import { InferenceServer } from './http/inference-server.js';
+import { KeepAlive } from './http/keep-alive.js';
+import { ManagementModule, prepareManagement } from './http/management.module.js';
+import type { IngressConfig } from './ingress.config.js';
+import { RoutingTableFeed } from './routing-table.feed.js';
+import type { Gateway } from './run-generation.js';
+import { AttemptReserver } from './wallet/attempt-reserver.js';
+import { HolderWatch } from './wallet/holder-watch.js';
+import { ThreadedTokenCounter } from './wallet/prompt-token-counter.js';
+import { QuotaKeeper } from './wallet/quota-keeper.js';
+import { Wallet } from './wallet/wallet.js';
+
+type Context = TargetContext<IngressConfig>;
+
+/** Every process is a new holder of leases, so its epoch never changes. */
+const EPOCH = 1n;
+const HEARTBEAT_TIMEOUT_MS = 2_000;
+const RECONNECT_DELAY_MS = 250;
+
+/** The parts that live as long as the process, in the order of their starting. */
+interface IngressParts {
+  readonly spool: Spool;
+  readonly keys: KeyCache;
+  readonly wallet: Wallet;
+  readonly holder: HolderWatch;
+  readonly holderId: string;
+  readonly feed: RoutingTableFeed;
+  readonly keepAlive: KeepAlive;
+  readonly tokenCounter: ThreadedTokenCounter;
+  readonly inference: InferenceServer;
+  readonly http: HttpServer;
+}
+
+/** Starts what runs by itself, and stops it so that no open answer is cut and nothing in the spool is lost. */
+class IngressLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  private parts: IngressParts | undefined;
+
+  constructor(private readonly context: Context) {}
+
+  get running(): IngressParts | undefined {
+    return this.parts;
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const parts = await compose(this.context);
+    this.parts = parts;
+    parts.keys.start();
+    parts.holder.start();
+    parts.wallet.start();
+    await parts.feed.start();
+    parts.keepAlive.start();
+    await parts.http.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    const { parts } = this;
+    if (!parts) return;
+    parts.http.stopAccepting();
+    await Promise.race([parts.inference.idle(), timeout(this.context.config.drainTimeoutMs)]);
+    await parts.wallet.close();
+    const { unpublishedCount } = await parts.spool.close({ drainWithinMs: this.context.config.spoolDrainMs });
+    if (unpublishedCount === 0) await this.closeEpoch(parts);
+    else this.context.logger.warn('Events are left in the spool for the next process', { count: unpublishedCount });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const { parts } = this;
+    if (!parts) return;
+    await parts.http.close();
+    parts.keepAlive.close();
+    parts.feed.close();
+    parts.holder.close();
+    parts.keys.close();
+    await parts.tokenCounter.close();
+  }
+
+  /** All that this holder spent is published, so billing may return what it still holds. */
+  private async closeEpoch({ holderId }: IngressParts): Promise<void> {
+    try {
+      await this.context.port(LeasePort).closeEpoch({ holderId, epoch: EPOCH });
+    } catch (error) {
+      this.context.logger.warn('The leases of this process stay open until billing abandons them', { error });
+    }
+  }
+}
+
+@Module({})
+export class IngressModule {
+  static register(context: Context): DynamicModule {
+    const lifecycle = new IngressLifecycle(context);
+    return {
+      module: IngressModule,
+      providers: [
+        { provide: IngressLifecycle, useValue: lifecycle },
+        { provide: READINESS_CHECKS, useValue: readinessChecks(lifecycle) },
+      ],
+      exports: [READINESS_CHECKS],
+    };
+  }
+}
+
+async function compose(context: Context): Promise<IngressParts> {
+  const { clock, logger, config } = context;
+  const holderId = randomUUID();
+  const spool = await openSpool({ folder: join(context.dataDirectory, 'spool', holderId), eventLog: context.eventLog, recovery: ingressSpoolRecovery, clock, logger, maxBytes: config.spoolMaxBytes });
+  const keys = new KeyCache(context.port(KeyPort), clock, logger, {
+    keyGraceMs: config.keyGraceMs,
+    maxKeys: config.keyCacheSize,
+    unknownForMs: 5_000,
+    heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
+    reconnectDelayMs: RECONNECT_DELAY_MS,
+  });
+  const leasePort = context.port(LeasePort);
+  const wallet = new Wallet(leasePort, clock, logger, { holderId, epoch: EPOCH, acquireTimeoutMs: config.leaseAcquireTimeoutMs, maxWaiters: config.leaseMaxWaiters, sweepIntervalMs: 250 });
+  const holder = new HolderWatch(leasePort, wallet, clock, logger, { holderId, epoch: EPOCH, reconnectDelayMs: RECONNECT_DELAY_MS, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS, maxClockSkewMs: config.maxClockSkewMs });
+  const feed = new RoutingTableFeed({ port: context.port(RouterPort), subscriberId: context.instanceId, logger, clock });
+  const keepAlive = new KeepAlive(config.keepAliveCommentMs);
+  const tokenCounter = new ThreadedTokenCounter();
+  const gateway: Gateway = {
+    clock,
+    billingNowMs: () => holder.billingNowMs(),
+    random: context.random,
+    logger,
+    table: () => feed.table(),
+    breakers: new CircuitBreakers(),
+    transport: context.attemptTransport(),
+    quotas: new QuotaKeeper(wallet, clock, { earlyAbortsPerMinute: config.earlyAbortsPerMinute }),
+    reserver: new AttemptReserver(wallet, tokenCounter, { defaultOutputTokens: config.defaultOutputTokens, minOutputTokens: config.minOutputTokens }),
+    journal: new GenerationJournal(spool, clock, context.random, `ingress/${context.instanceId}`),
+    metrics: new GenerationMetrics(context.metrics),
+    attemptTotalMs: config.attemptTotalMs,
+  };
+  const authenticator = new KeyAuthenticator(keys, clock);
+  const inference = new InferenceServer([chatCompletionsRoute, completionsRoute, embeddingsRoute], gateway, authenticator, keepAlive, clock, logger, {
+    maxBodyBytes: config.maxBodyBytes,
+    maxConcurrentGenerations: config.maxConcurrentGenerations,
+    limits: { maxNestingDepth: config.maxNestingDepth, maxMessageCount: config.maxMessageCount, maxToolCount: config.maxToolCount },
+  });
+  const management = ManagementModule.register({
+    authenticator,
+    keys: context.port(KeyPort),
+    accounts: context.port(AccountPort),
+    analytics: context.port(AnalyticsPort),
+    router: context.port(RouterPort),
+    catalog: context.port(CatalogPort),
+    readiness: () => context.readiness(),
+    metrics: context.metrics,
+    logger,
+    clock,
+  });
+  const http = new HttpServer(inference, management, prepareManagement, { host: config.httpHost, port: config.httpPort, maxHeaderBytes: config.maxHeaderBytes, maxBodyBytes: config.maxBodyBytes, requestTimeoutMs: config.requestTimeoutMs });
+  return { spool, keys, wallet, holder, holderId, feed, keepAlive, tokenCounter, inference, http };
+}
+
+function readinessChecks(lifecycle: IngressLifecycle): ReadinessCheck[] {
+  const check = (name: string, state: (parts: IngressParts) => ReturnType<ReadinessCheck['check']>): ReadinessCheck => ({
+    name,
+    check: () => (lifecycle.running ? state(lifecycle.running) : { ready: false, detail: 'starting' }),
+  });
+  return [
+    check('routing-table', ({ feed }) => (feed.hasTable ? { ready: true, degraded: !feed.isLive, ...(feed.isLive ? {} : { detail: 'serving the last table' }) } : { ready: false, detail: 'no table yet' })),
+    check('keys', ({ keys }) => (keys.isLive ? { ready: true } : { ready: true, degraded: true, detail: 'stale: keys verified earlier are served' })),
+    check('billing', ({ holder }) => (holder.isLive ? { ready: true } : { ready: true, degraded: true, detail: 'serving from the leases held' })),
+    check('clock', ({ holder }) => (holder.isClockSkewed ? { ready: false, detail: `${Math.round(holder.clockSkewMs)} ms away from billing's clock` } : { ready: true })),
+    check('spool', ({ spool }) => {
+      const { usedShare, isFull, isWritable } = spool.state();
+      if (isFull || !isWritable) return { ready: false, detail: isFull ? 'full' : 'not writable' };
+      return usedShare >= 0.8 ? { ready: true, degraded: true, detail: `${Math.round(usedShare * 100)} % used` } : { ready: true };
+    }),
+  ];
+}
+
+function timeout(afterMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, afterMs).unref());
+}

@@ -1,0 +1,13 @@
+import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, RouterPort } from '@switchyard/proto';
+import { defineTarget } from '@switchyard/runtime';
+import { ingressConfig } from './ingress.config.js';
+import { IngressModule } from './ingress.module.js';
+
+export const ingressTarget = defineTarget({
+  name: 'ingress',
+  config: ingressConfig,
+  provides: [],
+  requires: [KeyPort, LeasePort, AccountPort, AnalyticsPort, RouterPort, CatalogPort],
+  requiresAttempts: true,
+  module: (context) => IngressModule.register(context),
+});
