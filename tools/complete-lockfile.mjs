@@ -10,7 +10,18 @@ import { fileURLToPath } from 'node:url';
 
 const path = join(resolve(dirname(fileURLToPath(import.meta.url)), '..'), 'package-lock.json');
 const OPERATING_SYSTEMS = ['android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32'];
-const PROCESSORS = { armv7: 'arm', aarch64: 'arm64', arm64: 'arm64', arm: 'arm', ia32: 'ia32', loong64: 'loong64', ppc64: 'ppc64', riscv64: 'riscv64', s390x: 's390x', x64: 'x64' };
+const PROCESSORS = {
+  armv7: 'arm',
+  aarch64: 'arm64',
+  arm64: 'arm64',
+  arm: 'arm',
+  ia32: 'ia32',
+  loong64: 'loong64',
+  ppc64: 'ppc64',
+  riscv64: 'riscv64',
+  s390x: 's390x',
+  x64: 'x64',
+};
 
 const lockfile = JSON.parse(readFileSync(path, 'utf8'));
 const { packages } = lockfile;
@@ -43,7 +54,14 @@ if (process.argv.includes('--check')) {
 for (const { name, version, parent } of missing) {
   const platform = platformOf(name);
   if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version) || !platform) throw new Error(`The version or the platform of ${name}@${version} cannot be told.`);
-  packages[`node_modules/${name}`] = { version, cpu: platform.cpu, ...(parent.dev ? { dev: true } : {}), license: parent.license, optional: true, os: platform.os };
+  packages[`node_modules/${name}`] = {
+    version,
+    cpu: platform.cpu,
+    ...(parent.dev ? { dev: true } : {}),
+    license: parent.license,
+    optional: true,
+    os: platform.os,
+  };
 }
 if (missing.length > 0) {
   lockfile.packages = Object.fromEntries(Object.entries(packages).sort(([left], [right]) => left.localeCompare(right, 'en')));

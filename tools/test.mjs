@@ -31,6 +31,7 @@ const jest = (folders, options = []) => [
 const PHASES = [
   { name: 'build', command: script('tools/build.mjs'), limitMs: 5 * MINUTE_MS, essential: true },
   { name: 'lint', command: script('tools/lint.mjs', ['--no-cache']), limitMs: 10 * MINUTE_MS },
+  { name: 'format', command: script('node_modules/prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']), limitMs: 5 * MINUTE_MS },
   { name: 'typecheck', command: script('node_modules/typescript/bin/tsc', ['--build']), limitMs: 10 * MINUTE_MS },
   { name: 'unit', command: jest(['libs', 'services', 'tools']), limitMs: 15 * MINUTE_MS, suite: true },
   { name: 'contract', command: jest(['test/contract']), limitMs: 15 * MINUTE_MS, suite: true },

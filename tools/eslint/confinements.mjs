@@ -6,7 +6,8 @@ const TOOLS = ['tools/**', '*.mjs', 'test/**'];
 /** Code that decides: same input, same answer. What it needs of the world comes in as arguments. */
 const PURE = ['libs/core/src/**', 'libs/routing/src/**', 'libs/dialects/src/**', 'libs/providers/src/**', 'services/*/src/core/**'];
 const PURE_TESTS = ['{libs,services}/**/*.spec.ts', '{libs,services}/*/src/**/fixtures/**'];
-const pure = (name, what, hint) => ({ name, ...what, notIn: PURE, except: PURE_TESTS, why: `pure code ${hint}` });
+// Types do nothing, so they may come from anywhere that the dependency rules allow.
+const pure = (name, what, hint) => ({ name, ...what, notIn: PURE, typesIn: PURE, except: PURE_TESTS, why: `pure code ${hint}` });
 
 export const confinements = [
   // --- who owns a technology -------------------------------------------------------------------------------------------
@@ -14,7 +15,7 @@ export const confinements = [
     name: 'pg',
     module: /^pg(\/|$|-)/,
     onlyIn: ['**/*.store.ts', 'libs/db/**', 'libs/events/**', ...TESTS],
-    typesIn: ['libs/runtime/src/**', 'services/*/src/*.module.ts', 'services/*/src/*.target.ts', 'services/*/src/**/*.job.ts'],
+    typesIn: ['libs/runtime/src/**', 'services/*/src/*.module.ts', 'services/*/src/*.target.ts', 'services/*/src/**/*.{job,consumer}.ts'],
     why: 'SQL lives in *.store.ts (and libs/db, libs/events), so that every query of a table is found in one place',
   },
   {
