@@ -132,6 +132,7 @@ function lostAttemptEvent(generation: Generation, candidate: PlanCandidate, inde
     costRevision: candidate.costSchedule.revision,
     unitCostsPico: cost.unitCosts,
     costPico: cost.amountPico,
+    costDiscountMillionths: candidate.costSchedule.discountMillionths,
     reporter: events.AttemptReporter.INGRESS,
     reporterId: ids.reporter,
     traceparent: generation.request.traceparent,

@@ -46,6 +46,7 @@ export function attemptCompleted(start: worker.StartFrame, result: AttemptResult
     costRevision: schedule?.revision ?? '',
     unitCostsPico: Object.fromEntries((charge?.lines ?? []).map(({ meter, ratePico }) => [meter, ratePico])),
     costPico: charge?.amountPico ?? 0n,
+    costDiscountMillionths: charge === undefined ? 0 : (schedule?.discountMillionths ?? 0),
     reporter: events.AttemptReporter.WORKER,
     reporterId,
     traceparent: start.traceparent,

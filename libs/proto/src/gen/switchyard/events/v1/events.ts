@@ -325,6 +325,8 @@ export interface AttemptCompleted {
   costRevision: string;
   unitCostsPico: { [key: string]: bigint };
   costPico: bigint;
+  /** Share that the cost schedule takes off the sum; billing multiplies again and refuses a mismatch. */
+  costDiscountMillionths: number;
   reporter: AttemptReporter;
   reporterId: string;
   traceparent: string;
@@ -2045,6 +2047,7 @@ function createBaseAttemptCompleted(): AttemptCompleted {
     costRevision: "",
     unitCostsPico: {},
     costPico: 0n,
+    costDiscountMillionths: 0,
     reporter: AttemptReporter.UNSPECIFIED,
     reporterId: "",
     traceparent: "",
@@ -2140,6 +2143,9 @@ export const AttemptCompleted: MessageFns<AttemptCompleted> = {
         throw new globalThis.Error("value provided for field message.costPico of type int64 too large");
       }
       writer.uint32(264).int64(message.costPico);
+    }
+    if (message.costDiscountMillionths !== 0) {
+      writer.uint32(272).int32(message.costDiscountMillionths);
     }
     if (message.reporter !== AttemptReporter.UNSPECIFIED) {
       writer.uint32(320).int32(attemptReporterToNumber(message.reporter));
@@ -2356,6 +2362,14 @@ export const AttemptCompleted: MessageFns<AttemptCompleted> = {
             message.costPico = reader.int64() as bigint;
             continue;
           }
+          case 34: {
+            if (tag !== 272) {
+              break;
+            }
+
+            message.costDiscountMillionths = reader.int32();
+            continue;
+          }
           case 40: {
             if (tag !== 320) {
               break;
@@ -2523,6 +2537,11 @@ export const AttemptCompleted: MessageFns<AttemptCompleted> = {
         : isSet(object.cost_pico)
         ? BigInt(object.cost_pico)
         : 0n,
+      costDiscountMillionths: isSet(object.costDiscountMillionths)
+        ? globalThis.Number(object.costDiscountMillionths)
+        : isSet(object.cost_discount_millionths)
+        ? globalThis.Number(object.cost_discount_millionths)
+        : 0,
       reporter: isSet(object.reporter) ? attemptReporterFromJSON(object.reporter) : AttemptReporter.UNSPECIFIED,
       reporterId: isSet(object.reporterId)
         ? globalThis.String(object.reporterId)
@@ -2613,6 +2632,9 @@ export const AttemptCompleted: MessageFns<AttemptCompleted> = {
     if (message.costPico !== 0n) {
       obj.costPico = message.costPico.toString();
     }
+    if (message.costDiscountMillionths !== 0) {
+      obj.costDiscountMillionths = Math.round(message.costDiscountMillionths);
+    }
     if (message.reporter !== AttemptReporter.UNSPECIFIED) {
       obj.reporter = attemptReporterToJSON(message.reporter);
     }
@@ -2674,6 +2696,7 @@ export const AttemptCompleted: MessageFns<AttemptCompleted> = {
       {},
     );
     message.costPico = (object.costPico !== undefined && object.costPico !== null) ? BigInt(object.costPico) : 0n;
+    message.costDiscountMillionths = object.costDiscountMillionths ?? 0;
     message.reporter = object.reporter ?? AttemptReporter.UNSPECIFIED;
     message.reporterId = object.reporterId ?? "";
     message.traceparent = object.traceparent ?? "";
