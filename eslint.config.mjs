@@ -9,6 +9,19 @@ const PRODUCT = ['libs/*/src/**/*.ts', 'services/*/src/**/*.ts'];
 // Only specs import test helpers (switchyard/confine), but a project's tags speak for all of its files.
 const HELPERS = 'layer:testing';
 
+const FORM = [
+  // Names say what a thing is where it is imported, and can be searched for.
+  { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
+  { selector: 'TSEnumDeclaration', message: 'Use a union of strings: enums do not erase.' },
+];
+// Inside a service an import leads straight to the file that does the work.
+const NO_BARREL = { selector: 'ExportAllDeclaration', message: 'No barrel files inside services: import the file itself.' };
+// Every query of a table is found in one place.
+const NO_SQL = {
+  selector: 'CallExpression[callee.property.name="query"] > :matches(Literal, TemplateLiteral):first-child',
+  message: 'SQL lives in *.store.ts.',
+};
+
 /** Who may import whom. Tags are in each project's package.json. */
 const dependencyRules = [
   // The vocabulary imports nothing of ours; the decision engine imports the vocabulary alone, so that both run anywhere.
@@ -71,12 +84,7 @@ export default tseslint.config(
       ],
       'switchyard/confine': ['error', confinements],
 
-      // Names say what a thing is where it is imported, and can be searched for.
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
-        { selector: 'TSEnumDeclaration', message: 'Use a union of strings: enums do not erase.' },
-      ],
+      'no-restricted-syntax': ['error', ...FORM],
       // A function that needs scrolling is two functions; a file has one reason to change.
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
       'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
@@ -112,15 +120,11 @@ export default tseslint.config(
   },
   {
     files: ['services/*/src/**/*.ts'],
-    rules: {
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
-        { selector: 'TSEnumDeclaration', message: 'Use a union of strings: enums do not erase.' },
-        // Inside a service an import leads straight to the file that does the work.
-        { selector: 'ExportAllDeclaration', message: 'No barrel files inside services: import the file itself.' },
-      ],
-    },
+    rules: { 'no-restricted-syntax': ['error', ...FORM, NO_BARREL, NO_SQL] },
+  },
+  {
+    files: ['services/*/src/**/*.store.ts', 'services/*/src/**/migrations/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...FORM, NO_BARREL] },
   },
   {
     // A migration is a list of statements, read from top to bottom.
@@ -141,7 +145,7 @@ export default tseslint.config(
       'max-lines': ['error', { max: 700, skipBlankLines: true, skipComments: true }],
       'no-restricted-syntax': [
         'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
+        ...FORM,
         // A test that does not run proves nothing, and nobody misses it.
         { selector: 'MemberExpression[object.name=/^(it|test|describe)$/][property.name=/^(only|skip|todo|failing)$/]', message: 'Every test runs.' },
         { selector: 'CallExpression[callee.name=/^(fit|xit|xtest|fdescribe|xdescribe)$/]', message: 'Every test runs.' },

@@ -46,6 +46,18 @@ const cases: Case[] = [
   { says: 'SQL outside of stores', file: 'services/billing/src/core/x.ts', text: "import 'pg';", rule: CONFINE },
   { says: 'SQL in a job', file: 'services/billing/src/x.job.ts', text: "import { Pool } from 'pg';\nexport const pool = Pool;", rule: CONFINE },
   { says: 'SQL in a store', file: 'services/billing/src/x.store.ts', text: "import 'pg';", rule: undefined },
+  {
+    says: 'SQL beside a type of pg',
+    file: 'services/billing/src/x.ts',
+    text: "import type { Pool } from 'pg';\nexport const x = (pool: Pool) => pool.query('SELECT 1');",
+    rule: 'no-restricted-syntax',
+  },
+  {
+    says: 'a type of pg passing through',
+    file: 'services/billing/src/x.ts',
+    text: "import type { Pool } from 'pg';\nexport const x = (pool: Pool) => pool;",
+    rule: undefined,
+  },
   { says: 'Kafka outside of events', file: 'services/billing/src/x.store.ts', text: "import 'kafkajs';", rule: CONFINE },
   { says: 'Kafka in a consumer', file: 'services/billing/src/x.consumer.ts', text: "import 'kafkajs';", rule: undefined },
   { says: 'the environment outside of config', file: 'services/router/src/x.ts', text: "export const x = process.env['X'];", rule: CONFINE },

@@ -15,8 +15,8 @@ export const confinements = [
     name: 'pg',
     module: /^pg(\/|$|-)/,
     onlyIn: ['**/*.store.ts', 'libs/db/**', 'libs/events/**', ...TESTS],
-    typesIn: ['libs/runtime/src/**', 'services/*/src/*.module.ts', 'services/*/src/*.target.ts', 'services/*/src/**/*.{job,consumer}.ts'],
-    why: 'SQL lives in *.store.ts (and libs/db, libs/events), so that every query of a table is found in one place',
+    typesIn: ['libs/runtime/src/**', 'services/*/src/**'],
+    why: 'SQL lives in *.store.ts (and libs/db, libs/events), so that every query of a table is found in one place; its types may pass through',
   },
   {
     name: 'kafkajs',
@@ -71,7 +71,13 @@ export const confinements = [
   {
     name: '@copilotkit/aimock',
     module: /^@copilotkit\/aimock/,
-    onlyIn: ['services/all/**', ...TESTS],
+    onlyIn: ['libs/simulator/**', ...TESTS],
+    why: 'simulated upstreams belong to the quick start and to tests',
+  },
+  {
+    name: '@switchyard/simulator',
+    module: /^@switchyard\/simulator/,
+    onlyIn: ['libs/simulator/**', 'services/all/**', ...TESTS],
     why: 'simulated upstreams belong to the quick start and to tests',
   },
   // --- purity ----------------------------------------------------------------------------------------------------------
