@@ -2,7 +2,15 @@
  * Meters are disjoint: no unit is counted by two of them, so that prompt meters and completion meters add up to the
  * provider's own totals.
  */
-export const PROMPT_METERS = ['input_uncached', 'cache_read', 'cache_write_5m', 'cache_write_1h', 'input_audio', 'cache_read_audio', 'input_image_tokens'] as const;
+export const PROMPT_METERS = [
+  'input_uncached',
+  'cache_read',
+  'cache_write_5m',
+  'cache_write_1h',
+  'input_audio',
+  'cache_read_audio',
+  'input_image_tokens',
+] as const;
 export const COMPLETION_METERS = ['output_text', 'reasoning', 'output_audio', 'output_image_tokens'] as const;
 /** Units that are not tokens. */
 export const UNIT_METERS = ['request', 'input_image', 'web_search'] as const;

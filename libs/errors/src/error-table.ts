@@ -18,10 +18,31 @@ export interface ErrorRow {
   readonly openaiType: string;
 }
 
-const GRPC = { INVALID_ARGUMENT: 3, DEADLINE_EXCEEDED: 4, NOT_FOUND: 5, ALREADY_EXISTS: 6, PERMISSION_DENIED: 7, RESOURCE_EXHAUSTED: 8, FAILED_PRECONDITION: 9, UNIMPLEMENTED: 12, INTERNAL: 13, UNAVAILABLE: 14, UNAUTHENTICATED: 16 } as const;
+const GRPC = {
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
+} as const;
 
 function clientError(httpStatus: number, overrides: Partial<ErrorRow> = {}): ErrorRow {
-  return { httpStatus, grpcStatus: GRPC.INVALID_ARGUMENT, retryable: false, mayFallBack: false, blame: 'client', messagePolicy: 'open', openaiType: 'invalid_request_error', ...overrides };
+  return {
+    httpStatus,
+    grpcStatus: GRPC.INVALID_ARGUMENT,
+    retryable: false,
+    mayFallBack: false,
+    blame: 'client',
+    messagePolicy: 'open',
+    openaiType: 'invalid_request_error',
+    ...overrides,
+  };
 }
 
 export const ERROR_TABLE = {
@@ -49,14 +70,68 @@ export const ERROR_TABLE = {
   payload_too_large: clientError(413, { grpcStatus: GRPC.RESOURCE_EXHAUSTED }),
   unprocessable: clientError(422),
   // 429 of ours or of an upstream; an upstream's may be answered by another endpoint.
-  rate_limit_exceeded: clientError(429, { grpcStatus: GRPC.RESOURCE_EXHAUSTED, retryable: true, mayFallBack: true, blame: 'account', openaiType: 'rate_limit_error' }),
-  server: { httpStatus: 500, grpcStatus: GRPC.INTERNAL, retryable: true, mayFallBack: false, blame: 'gateway', messagePolicy: 'masked', openaiType: 'server_error' },
-  unmapped: { httpStatus: 500, grpcStatus: GRPC.INTERNAL, retryable: false, mayFallBack: true, blame: 'upstream', messagePolicy: 'masked', openaiType: 'server_error' },
-  provider_unavailable: { httpStatus: 502, grpcStatus: GRPC.UNAVAILABLE, retryable: true, mayFallBack: true, blame: 'upstream', messagePolicy: 'open', openaiType: 'server_error' },
-  provider_overloaded: { httpStatus: 503, grpcStatus: GRPC.UNAVAILABLE, retryable: true, mayFallBack: true, blame: 'upstream', messagePolicy: 'open', openaiType: 'server_error' },
+  rate_limit_exceeded: clientError(429, {
+    grpcStatus: GRPC.RESOURCE_EXHAUSTED,
+    retryable: true,
+    mayFallBack: true,
+    blame: 'account',
+    openaiType: 'rate_limit_error',
+  }),
+  server: {
+    httpStatus: 500,
+    grpcStatus: GRPC.INTERNAL,
+    retryable: true,
+    mayFallBack: false,
+    blame: 'gateway',
+    messagePolicy: 'masked',
+    openaiType: 'server_error',
+  },
+  unmapped: {
+    httpStatus: 500,
+    grpcStatus: GRPC.INTERNAL,
+    retryable: false,
+    mayFallBack: true,
+    blame: 'upstream',
+    messagePolicy: 'masked',
+    openaiType: 'server_error',
+  },
+  provider_unavailable: {
+    httpStatus: 502,
+    grpcStatus: GRPC.UNAVAILABLE,
+    retryable: true,
+    mayFallBack: true,
+    blame: 'upstream',
+    messagePolicy: 'open',
+    openaiType: 'server_error',
+  },
+  provider_overloaded: {
+    httpStatus: 503,
+    grpcStatus: GRPC.UNAVAILABLE,
+    retryable: true,
+    mayFallBack: true,
+    blame: 'upstream',
+    messagePolicy: 'open',
+    openaiType: 'server_error',
+  },
   /** A dependency of ours is away or we are full: the client should come back. */
-  gateway_unavailable: { httpStatus: 503, grpcStatus: GRPC.UNAVAILABLE, retryable: true, mayFallBack: false, blame: 'gateway', messagePolicy: 'open', openaiType: 'server_error' },
-  timeout: { httpStatus: 504, grpcStatus: GRPC.DEADLINE_EXCEEDED, retryable: true, mayFallBack: true, blame: 'upstream', messagePolicy: 'open', openaiType: 'server_error' },
+  gateway_unavailable: {
+    httpStatus: 503,
+    grpcStatus: GRPC.UNAVAILABLE,
+    retryable: true,
+    mayFallBack: false,
+    blame: 'gateway',
+    messagePolicy: 'open',
+    openaiType: 'server_error',
+  },
+  timeout: {
+    httpStatus: 504,
+    grpcStatus: GRPC.DEADLINE_EXCEEDED,
+    retryable: true,
+    mayFallBack: true,
+    blame: 'upstream',
+    messagePolicy: 'open',
+    openaiType: 'server_error',
+  },
   not_implemented: clientError(404, { grpcStatus: GRPC.UNIMPLEMENTED }),
 } as const satisfies Record<string, ErrorRow>;
 

@@ -56,7 +56,9 @@ export const anthropicMessagesWire: SimulatedWire = {
   },
 
   *stream(request: SimulatedRequest, answer: SimulatedAnswer): Generator<string> {
-    yield event('message_start', { message: { ...message(request), content: [], stop_reason: null, stop_sequence: null, usage: { ...usageOf(answer), output_tokens: 1 } } });
+    yield event('message_start', {
+      message: { ...message(request), content: [], stop_reason: null, stop_sequence: null, usage: { ...usageOf(answer), output_tokens: 1 } },
+    });
     yield event('ping', {});
     let index = 0;
     if (answer.reasoningWords.length > 0) {
@@ -77,7 +79,10 @@ export const anthropicMessagesWire: SimulatedWire = {
       yield event('content_block_delta', { index, delta: { type: 'input_json_delta', partial_json: call.argumentsJson.slice(middle) } });
       yield event('content_block_stop', { index: index++ });
     }
-    yield event('message_delta', { delta: { stop_reason: STOP_REASONS[answer.finish], stop_sequence: null }, usage: { output_tokens: answer.usage.outputTokens } });
+    yield event('message_delta', {
+      delta: { stop_reason: STOP_REASONS[answer.finish], stop_sequence: null },
+      usage: { output_tokens: answer.usage.outputTokens },
+    });
     yield event('message_stop', {});
   },
 
@@ -87,7 +92,10 @@ export const anthropicMessagesWire: SimulatedWire = {
     const isRateLimit = status === 429;
     return {
       type: 'error',
-      error: { type: isRateLimit ? 'rate_limit_error' : 'api_error', message: isRateLimit ? 'This simulated model is rate limited.' : 'The simulated server had an error.' },
+      error: {
+        type: isRateLimit ? 'rate_limit_error' : 'api_error',
+        message: isRateLimit ? 'This simulated model is rate limited.' : 'The simulated server had an error.',
+      },
       request_id: 'req_simulated',
     };
   },

@@ -14,7 +14,12 @@ interface OpenaiBody {
 export function openaiEmbeddings(raw: unknown): object {
   const body = raw as OpenaiBody;
   const input = body.input ?? '';
-  const texts = typeof input === 'string' ? [input] : typeof input[0] === 'number' ? [input.join(' ')] : input.map((item) => (typeof item === 'string' ? item : String(item)));
+  const texts =
+    typeof input === 'string'
+      ? [input]
+      : typeof input[0] === 'number'
+        ? [input.join(' ')]
+        : input.map((item) => (typeof item === 'string' ? item : String(item)));
   const tokens = texts.reduce((sum, text) => sum + Math.max(1, simulatedTokens(text)), 0);
   return {
     object: 'list',

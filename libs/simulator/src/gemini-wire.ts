@@ -14,7 +14,9 @@ interface Content {
 interface Body {
   readonly contents?: readonly Content[];
   readonly systemInstruction?: Content;
-  readonly tools?: readonly { readonly functionDeclarations?: readonly { readonly name?: string; readonly parameters?: unknown; readonly parametersJsonSchema?: unknown }[] }[];
+  readonly tools?: readonly {
+    readonly functionDeclarations?: readonly { readonly name?: string; readonly parameters?: unknown; readonly parametersJsonSchema?: unknown }[];
+  }[];
   readonly toolConfig?: { readonly functionCallingConfig?: { readonly mode?: string; readonly allowedFunctionNames?: readonly string[] } };
   readonly generationConfig?: {
     readonly maxOutputTokens?: number;
@@ -44,7 +46,9 @@ export const geminiWire: SimulatedWire = {
       imageCount: contents.reduce((sum, content) => sum + (content.parts ?? []).filter((part) => part.inlineData ?? part.fileData).length, 0),
       stream: path.includes(':streamGenerateContent'),
       maxTokens: config.maxOutputTokens,
-      tools: (body.tools ?? []).flatMap((tool) => tool.functionDeclarations ?? []).map((tool) => ({ name: tool.name ?? '', schema: tool.parametersJsonSchema ?? tool.parameters })),
+      tools: (body.tools ?? [])
+        .flatMap((tool) => tool.functionDeclarations ?? [])
+        .map((tool) => ({ name: tool.name ?? '', schema: tool.parametersJsonSchema ?? tool.parameters })),
       forcedTool: calling?.mode === 'ANY' ? (calling.allowedFunctionNames?.[0] ?? 'any') : undefined,
       jsonSchema: config.responseJsonSchema ?? config.responseSchema,
       wantsJson: config.responseMimeType === 'application/json',
@@ -69,14 +73,25 @@ export const geminiWire: SimulatedWire = {
 
   error(status: number): unknown {
     const isRateLimit = status === 429;
-    return { error: { code: status, message: isRateLimit ? 'Simulated quota exceeded.' : 'The simulated server had an error.', status: isRateLimit ? 'RESOURCE_EXHAUSTED' : 'INTERNAL' } };
+    return {
+      error: {
+        code: status,
+        message: isRateLimit ? 'Simulated quota exceeded.' : 'The simulated server had an error.',
+        status: isRateLimit ? 'RESOURCE_EXHAUSTED' : 'INTERNAL',
+      },
+    };
   },
 };
 
 function response(request: SimulatedRequest, parts: object[], answer: SimulatedAnswer, isLast: boolean): object {
   const { inputTokens, outputTokens, reasoningTokens } = answer.usage;
   const usage = isLast
-    ? { promptTokenCount: inputTokens, candidatesTokenCount: outputTokens - reasoningTokens, thoughtsTokenCount: reasoningTokens, totalTokenCount: inputTokens + outputTokens }
+    ? {
+        promptTokenCount: inputTokens,
+        candidatesTokenCount: outputTokens - reasoningTokens,
+        thoughtsTokenCount: reasoningTokens,
+        totalTokenCount: inputTokens + outputTokens,
+      }
     : { promptTokenCount: inputTokens, totalTokenCount: inputTokens };
   return {
     candidates: [{ content: { role: 'model', parts }, index: 0, ...(isLast ? { finishReason: FINISH_REASONS[answer.finish] } : {}) }],

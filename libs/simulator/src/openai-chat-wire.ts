@@ -69,7 +69,9 @@ export const openaiChatWire: SimulatedWire = {
             refusal: null,
             ...(answer.reasoningWords.length > 0 ? { reasoning_content: answer.reasoningWords.join('') } : {}),
             ...(answer.toolCalls.length > 0
-              ? { tool_calls: answer.toolCalls.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.argumentsJson } })) }
+              ? {
+                  tool_calls: answer.toolCalls.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.argumentsJson } })),
+                }
               : {}),
           },
           logprobs: null,

@@ -79,7 +79,11 @@ function toolCallsOf(request: SimulatedRequest): SimulatedToolCall[] {
   const forced = request.forcedTool;
   const named = request.tools.filter((tool) => (forced === undefined ? request.lastUserText.includes(tool.name) : forced === 'any' || forced === tool.name));
   const called = forced === 'any' ? named.slice(0, 1) : named;
-  return called.map((tool, index) => ({ id: `call_${hashOf(request.promptText)}_${index}`, name: tool.name, argumentsJson: JSON.stringify(instanceOf(tool.schema)) }));
+  return called.map((tool, index) => ({
+    id: `call_${hashOf(request.promptText)}_${index}`,
+    name: tool.name,
+    argumentsJson: JSON.stringify(instanceOf(tool.schema)),
+  }));
 }
 
 function textOf(request: SimulatedRequest): string {
@@ -124,7 +128,9 @@ export function instanceOf(schema: unknown, depth = 0): unknown {
   if (Array.isArray(anyOf) && anyOf.length > 0) return instanceOf(anyOf[0], depth + 1);
   switch (String(Array.isArray(type) ? type[0] : (type ?? (properties ? 'object' : 'string'))).toLowerCase()) {
     case 'object':
-      return Object.fromEntries(Object.entries((properties ?? {}) as Record<string, unknown>).map(([name, property]) => [name, instanceOf(property, depth + 1)]));
+      return Object.fromEntries(
+        Object.entries((properties ?? {}) as Record<string, unknown>).map(([name, property]) => [name, instanceOf(property, depth + 1)]),
+      );
     case 'array':
       return Array.from({ length: Math.max(1, Number(minItems ?? 1)) }, () => instanceOf(items, depth + 1));
     case 'integer':

@@ -24,8 +24,14 @@ describe('startSimulatedProvider', () => {
 
   it('answers the three dialects and counts the same usage in each', async () => {
     await start();
-    const openai = JSON.parse((await post('/v1/chat/completions', hello)).text) as { choices: { message: { content: string } }[]; usage: { prompt_tokens: number; completion_tokens: number } };
-    const anthropic = JSON.parse((await post('/v1/messages', { ...hello, max_tokens: 50 })).text) as { content: { text: string }[]; usage: { output_tokens: number } };
+    const openai = JSON.parse((await post('/v1/chat/completions', hello)).text) as {
+      choices: { message: { content: string } }[];
+      usage: { prompt_tokens: number; completion_tokens: number };
+    };
+    const anthropic = JSON.parse((await post('/v1/messages', { ...hello, max_tokens: 50 })).text) as {
+      content: { text: string }[];
+      usage: { output_tokens: number };
+    };
     const gemini = JSON.parse((await post('/v1beta/models/m:generateContent', { contents: [{ role: 'user', parts: [{ text: 'say 5 words' }] }] })).text) as {
       candidates: { content: { parts: { text: string }[] } }[];
       usageMetadata: { candidatesTokenCount: number };
@@ -40,7 +46,10 @@ describe('startSimulatedProvider', () => {
   it('streams the words of the whole answer, then usage, then the terminator', async () => {
     await start();
     const { text } = await post('/v1/chat/completions', { ...hello, stream: true });
-    const chunks = text.split('\n\n').filter((event) => event.startsWith('data: {')).map((event) => JSON.parse(event.slice(6)) as { choices: { delta: { content?: string } }[]; usage: object | null });
+    const chunks = text
+      .split('\n\n')
+      .filter((event) => event.startsWith('data: {'))
+      .map((event) => JSON.parse(event.slice(6)) as { choices: { delta: { content?: string } }[]; usage: object | null });
     expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')).toBe('word1 word2 word3 word4 word5');
     expect(chunks.at(-1)!.usage).toMatchObject({ completion_tokens: 8 });
     expect(text.endsWith('data: [DONE]\n\n')).toBe(true);
@@ -48,11 +57,18 @@ describe('startSimulatedProvider', () => {
 
   it('keeps to max_tokens, and calls a tool that is forced with arguments that fit its schema', async () => {
     await start();
-    const short = JSON.parse((await post('/v1/chat/completions', { ...hello, max_tokens: 3 })).text) as { choices: { finish_reason: string }[]; usage: { completion_tokens: number } };
+    const short = JSON.parse((await post('/v1/chat/completions', { ...hello, max_tokens: 3 })).text) as {
+      choices: { finish_reason: string }[];
+      usage: { completion_tokens: number };
+    };
     expect(short.choices[0]!.finish_reason).toBe('length');
     expect(short.usage.completion_tokens).toBeLessThanOrEqual(3);
-    const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } } } } }];
-    const called = JSON.parse((await post('/v1/chat/completions', { ...hello, tools, tool_choice: 'required' })).text) as { choices: { message: { tool_calls: { function: { arguments: string } }[] } }[] };
+    const tools = [
+      { type: 'function', function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } } } } },
+    ];
+    const called = JSON.parse((await post('/v1/chat/completions', { ...hello, tools, tool_choice: 'required' })).text) as {
+      choices: { message: { tool_calls: { function: { arguments: string } }[] } }[];
+    };
     expect(JSON.parse(called.choices[0]!.message.tool_calls[0]!.function.arguments)).toEqual({ city: 'sample', days: 7 });
   });
 
@@ -82,7 +98,9 @@ describe('startSimulatedProvider', () => {
   it('gives the same text the same vector, in both encodings', async () => {
     await start();
     const floats = JSON.parse((await post('/v1/embeddings', { model: 'e', input: ['a', 'b'], dimensions: 8 })).text) as { data: { embedding: number[] }[] };
-    const base64 = JSON.parse((await post('/v1/embeddings', { model: 'e', input: 'a', dimensions: 8, encoding_format: 'base64' })).text) as { data: { embedding: string }[] };
+    const base64 = JSON.parse((await post('/v1/embeddings', { model: 'e', input: 'a', dimensions: 8, encoding_format: 'base64' })).text) as {
+      data: { embedding: string }[];
+    };
     expect(floats.data).toHaveLength(2);
     const bytes = Buffer.from(base64.data[0]!.embedding, 'base64');
     expect([...new Float32Array(bytes.buffer, bytes.byteOffset, 8)]).toEqual(floats.data[0]!.embedding.map((value) => Math.fround(value)));

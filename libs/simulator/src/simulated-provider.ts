@@ -117,7 +117,14 @@ class Exchange {
     const factor = 1 + (this.options.usageInflation ?? 0);
     if (factor === 1) return answer;
     const { inputTokens, outputTokens, reasoningTokens } = answer.usage;
-    return { ...answer, usage: { inputTokens: Math.ceil(inputTokens * factor), outputTokens: Math.ceil(outputTokens * factor), reasoningTokens: Math.ceil(reasoningTokens * factor) } };
+    return {
+      ...answer,
+      usage: {
+        inputTokens: Math.ceil(inputTokens * factor),
+        outputTokens: Math.ceil(outputTokens * factor),
+        reasoningTokens: Math.ceil(reasoningTokens * factor),
+      },
+    };
   }
 
   private whole(wire: SimulatedWire, request: SimulatedRequest, answer: SimulatedAnswer, fault: Fault | undefined): void {

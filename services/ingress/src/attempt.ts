@@ -31,7 +31,14 @@ const GUARD_MS = 2_000;
 const CANCEL_WAIT_MS = 2_000;
 
 /** Runs one attempt to its end. Never rejects: every way to fail is a record. */
-export function runAttempt(transport: AttemptTransport, clock: Clock, generation: Generation, candidate: PlanCandidate, output: AttemptOutput, options: AttemptOptions): Promise<AttemptRecord> {
+export function runAttempt(
+  transport: AttemptTransport,
+  clock: Clock,
+  generation: Generation,
+  candidate: PlanCandidate,
+  output: AttemptOutput,
+  options: AttemptOptions,
+): Promise<AttemptRecord> {
   return new Promise((resolve) => {
     new AttemptRun(transport, clock, generation, candidate, output, options, resolve).start();
   });
@@ -73,7 +80,10 @@ class AttemptRun implements AttemptListener {
   start(): void {
     const { deadlines } = this.candidate;
     const untilSettleMs = this.options.settleBeforeMs - this.startedAtMs;
-    this.guard = setTimeout(() => this.stop('timed_out', 'the attempt ran past its deadline'), Math.max(0, Math.min(deadlines.totalMs + GUARD_MS, untilSettleMs)));
+    this.guard = setTimeout(
+      () => this.stop('timed_out', 'the attempt ran past its deadline'),
+      Math.max(0, Math.min(deadlines.totalMs + GUARD_MS, untilSettleMs)),
+    );
     this.handle = this.transport.start(startFrame(this.generation, this.candidate, this.options.outputTokenCap), this);
     this.output.onDrain(() => this.onDrain());
     if (this.generation.request.stream) this.output.onGone(() => this.stop('client_gone', 'the client left'));
@@ -229,5 +239,12 @@ function endKind(end: worker.AttemptEnd): AttemptEndKind {
 }
 
 function timeoutDetail(): common.ErrorDetail {
-  return { errorType: 'timeout', message: 'The provider did not answer in time.', metadataJson: '', retryAfterMs: undefined, providerCode: '', upstreamStatus: 0 };
+  return {
+    errorType: 'timeout',
+    message: 'The provider did not answer in time.',
+    metadataJson: '',
+    retryAfterMs: undefined,
+    providerCode: '',
+    upstreamStatus: 0,
+  };
 }

@@ -1,5 +1,13 @@
 import { calculateCharge, newEventId, PriceMissingError, attemptId, type Clock, type RandomSource, type Meters } from '@switchyard/core';
-import { decodeGenerationCompleted, encodeAttemptCompleted, encodeGenerationCompleted, type AcceptedRecord, type EventRecord, type Spool, type SpoolRecovery } from '@switchyard/events';
+import {
+  decodeGenerationCompleted,
+  encodeAttemptCompleted,
+  encodeGenerationCompleted,
+  type AcceptedRecord,
+  type EventRecord,
+  type Spool,
+  type SpoolRecovery,
+} from '@switchyard/events';
 import { common, events } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
 import { generationCompletedEvent } from './core/generation-event.js';
@@ -22,7 +30,11 @@ export class GenerationJournal {
   accepted(generation: Generation, candidate: PlanCandidate): void {
     if (generation.isAccepted) return;
     generation.isAccepted = true;
-    const abandoned = abandonedEvents(generation, candidate, { generationEventId: generation.eventId, attemptEventId: newEventId(this.clock, this.random), reporter: this.source });
+    const abandoned = abandonedEvents(generation, candidate, {
+      generationEventId: generation.eventId,
+      attemptEventId: newEventId(this.clock, this.random),
+      reporter: this.source,
+    });
     this.spool.append({ kind: 'accepted', generationId: generation.id, body: JSON.stringify(abandoned) });
   }
 
@@ -47,7 +59,10 @@ export class GenerationJournal {
   /** The worker could not report this attempt, so we do; its own report, should it come, corrects ours. */
   attemptLost(generation: Generation, attempt: AttemptRecord): void {
     const meters = attempt.meters ?? estimateMeters(generation.request.bound, attempt.outputBytes);
-    const event = lostAttemptEvent(generation, attempt.candidate, attempt.index, meters, { eventId: newEventId(this.clock, this.random), reporter: this.source });
+    const event = lostAttemptEvent(generation, attempt.candidate, attempt.index, meters, {
+      eventId: newEventId(this.clock, this.random),
+      reporter: this.source,
+    });
     this.spool.append({
       kind: 'attempt',
       attemptId: event.attemptId,
@@ -100,13 +115,31 @@ function abandonedEvents(generation: Generation, candidate: PlanCandidate, ids: 
     warnings: [],
     isCommitted: false,
   };
-  const settlement: Settlement = { end: events.GenerationEnd.GATEWAY_FAILED, meters: {}, usageSource: common.UsageSource.UNSPECIFIED, charge: { amountPico: 0n, lines: [] }, flags: [] };
-  const completed = generationCompletedEvent(generation, attempt, settlement, { eventId: ids.generationEventId, endTimeMs: generation.acceptTimeMs, endedAtMs: generation.startedAtMs, reporter: ids.reporter, reservedPico: 0n });
+  const settlement: Settlement = {
+    end: events.GenerationEnd.GATEWAY_FAILED,
+    meters: {},
+    usageSource: common.UsageSource.UNSPECIFIED,
+    charge: { amountPico: 0n, lines: [] },
+    flags: [],
+  };
+  const completed = generationCompletedEvent(generation, attempt, settlement, {
+    eventId: ids.generationEventId,
+    endTimeMs: generation.acceptTimeMs,
+    endedAtMs: generation.startedAtMs,
+    reporter: ids.reporter,
+    reservedPico: 0n,
+  });
   const cost = lostAttemptEvent(generation, candidate, 0, estimateMeters(generation.request.bound, 0), { eventId: ids.attemptEventId, reporter: ids.reporter });
   return { generation: encodeGenerationCompleted(completed, ids.reporter), attempt: encodeAttemptCompleted(cost, ids.reporter) };
 }
 
-function lostAttemptEvent(generation: Generation, candidate: PlanCandidate, index: number, meters: Meters, ids: { eventId: string; reporter: string }): events.AttemptCompleted {
+function lostAttemptEvent(
+  generation: Generation,
+  candidate: PlanCandidate,
+  index: number,
+  meters: Meters,
+  ids: { eventId: string; reporter: string },
+): events.AttemptCompleted {
   const cost = costOf(candidate, meters, generation.acceptTimeMs);
   return {
     eventId: ids.eventId,

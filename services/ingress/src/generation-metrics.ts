@@ -15,12 +15,40 @@ export class GenerationMetrics {
   private readonly duration: SeriesCache<Histogram>;
 
   constructor(metrics: Metrics) {
-    this.generations = new SeriesCache(metrics.counter({ name: 'switchyard_generations_total', help: 'Generations by their end.', labelNames: ['api', 'end'] }), ['api', 'end']);
-    this.attempts = new SeriesCache(metrics.counter({ name: 'switchyard_attempts_total', help: 'Attempts by provider and outcome.', labelNames: ['provider', 'outcome'] }), ['provider', 'outcome']);
-    this.promptTokens = new SeriesCache(metrics.counter({ name: 'switchyard_prompt_tokens_total', help: 'Prompt tokens billed, by provider.', labelNames: ['provider'] }), ['provider']);
-    this.completionTokens = new SeriesCache(metrics.counter({ name: 'switchyard_completion_tokens_total', help: 'Completion tokens billed, by provider.', labelNames: ['provider'] }), ['provider']);
-    this.firstToken = new SeriesCache(metrics.histogram({ name: 'switchyard_first_token_seconds', help: 'Time from accept to first content, by provider.', labelNames: ['provider'], buckets: SECONDS_BUCKETS }), ['provider']);
-    this.duration = new SeriesCache(metrics.histogram({ name: 'switchyard_generation_seconds', help: 'Time from accept to the last content, by provider.', labelNames: ['provider'], buckets: SECONDS_BUCKETS }), ['provider']);
+    this.generations = new SeriesCache(
+      metrics.counter({ name: 'switchyard_generations_total', help: 'Generations by their end.', labelNames: ['api', 'end'] }),
+      ['api', 'end'],
+    );
+    this.attempts = new SeriesCache(
+      metrics.counter({ name: 'switchyard_attempts_total', help: 'Attempts by provider and outcome.', labelNames: ['provider', 'outcome'] }),
+      ['provider', 'outcome'],
+    );
+    this.promptTokens = new SeriesCache(
+      metrics.counter({ name: 'switchyard_prompt_tokens_total', help: 'Prompt tokens billed, by provider.', labelNames: ['provider'] }),
+      ['provider'],
+    );
+    this.completionTokens = new SeriesCache(
+      metrics.counter({ name: 'switchyard_completion_tokens_total', help: 'Completion tokens billed, by provider.', labelNames: ['provider'] }),
+      ['provider'],
+    );
+    this.firstToken = new SeriesCache(
+      metrics.histogram({
+        name: 'switchyard_first_token_seconds',
+        help: 'Time from accept to first content, by provider.',
+        labelNames: ['provider'],
+        buckets: SECONDS_BUCKETS,
+      }),
+      ['provider'],
+    );
+    this.duration = new SeriesCache(
+      metrics.histogram({
+        name: 'switchyard_generation_seconds',
+        help: 'Time from accept to the last content, by provider.',
+        labelNames: ['provider'],
+        buckets: SECONDS_BUCKETS,
+      }),
+      ['provider'],
+    );
   }
 
   attemptEnded(attempt: AttemptRecord): void {

@@ -117,7 +117,14 @@ export class IngressModule {
 async function compose(context: Context): Promise<IngressParts> {
   const { clock, logger, config } = context;
   const holderId = randomUUID();
-  const spool = await openSpool({ folder: join(context.dataDirectory, 'spool', holderId), eventLog: context.eventLog, recovery: ingressSpoolRecovery, clock, logger, maxBytes: config.spoolMaxBytes });
+  const spool = await openSpool({
+    folder: join(context.dataDirectory, 'spool', holderId),
+    eventLog: context.eventLog,
+    recovery: ingressSpoolRecovery,
+    clock,
+    logger,
+    maxBytes: config.spoolMaxBytes,
+  });
   const keys = new KeyCache(context.port(KeyPort), clock, logger, {
     keyGraceMs: config.keyGraceMs,
     maxKeys: config.keyCacheSize,
@@ -126,8 +133,20 @@ async function compose(context: Context): Promise<IngressParts> {
     reconnectDelayMs: RECONNECT_DELAY_MS,
   });
   const leasePort = context.port(LeasePort);
-  const wallet = new Wallet(leasePort, clock, logger, { holderId, epoch: EPOCH, acquireTimeoutMs: config.leaseAcquireTimeoutMs, maxWaiters: config.leaseMaxWaiters, sweepIntervalMs: 250 });
-  const holder = new HolderWatch(leasePort, wallet, clock, logger, { holderId, epoch: EPOCH, reconnectDelayMs: RECONNECT_DELAY_MS, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS, maxClockSkewMs: config.maxClockSkewMs });
+  const wallet = new Wallet(leasePort, clock, logger, {
+    holderId,
+    epoch: EPOCH,
+    acquireTimeoutMs: config.leaseAcquireTimeoutMs,
+    maxWaiters: config.leaseMaxWaiters,
+    sweepIntervalMs: 250,
+  });
+  const holder = new HolderWatch(leasePort, wallet, clock, logger, {
+    holderId,
+    epoch: EPOCH,
+    reconnectDelayMs: RECONNECT_DELAY_MS,
+    heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
+    maxClockSkewMs: config.maxClockSkewMs,
+  });
   const feed = new RoutingTableFeed({ port: context.port(RouterPort), subscriberId: context.instanceId, logger, clock });
   const keepAlive = new KeepAlive(config.keepAliveCommentMs);
   const tokenCounter = new ThreadedTokenCounter();
@@ -163,7 +182,13 @@ async function compose(context: Context): Promise<IngressParts> {
     logger,
     clock,
   });
-  const http = new HttpServer(inference, management, prepareManagement, { host: config.httpHost, port: config.httpPort, maxHeaderBytes: config.maxHeaderBytes, maxBodyBytes: config.maxBodyBytes, requestTimeoutMs: config.requestTimeoutMs });
+  const http = new HttpServer(inference, management, prepareManagement, {
+    host: config.httpHost,
+    port: config.httpPort,
+    maxHeaderBytes: config.maxHeaderBytes,
+    maxBodyBytes: config.maxBodyBytes,
+    requestTimeoutMs: config.requestTimeoutMs,
+  });
   return { spool, keys, wallet, holder, holderId, feed, keepAlive, tokenCounter, inference, http };
 }
 
@@ -173,10 +198,16 @@ function readinessChecks(lifecycle: IngressLifecycle): ReadinessCheck[] {
     check: () => (lifecycle.running ? state(lifecycle.running) : { ready: false, detail: 'starting' }),
   });
   return [
-    check('routing-table', ({ feed }) => (feed.hasTable ? { ready: true, degraded: !feed.isLive, ...(feed.isLive ? {} : { detail: 'serving the last table' }) } : { ready: false, detail: 'no table yet' })),
+    check('routing-table', ({ feed }) =>
+      feed.hasTable
+        ? { ready: true, degraded: !feed.isLive, ...(feed.isLive ? {} : { detail: 'serving the last table' }) }
+        : { ready: false, detail: 'no table yet' },
+    ),
     check('keys', ({ keys }) => (keys.isLive ? { ready: true } : { ready: true, degraded: true, detail: 'stale: keys verified earlier are served' })),
     check('billing', ({ holder }) => (holder.isLive ? { ready: true } : { ready: true, degraded: true, detail: 'serving from the leases held' })),
-    check('clock', ({ holder }) => (holder.isClockSkewed ? { ready: false, detail: `${Math.round(holder.clockSkewMs)} ms away from billing's clock` } : { ready: true })),
+    check('clock', ({ holder }) =>
+      holder.isClockSkewed ? { ready: false, detail: `${Math.round(holder.clockSkewMs)} ms away from billing's clock` } : { ready: true },
+    ),
     check('spool', ({ spool }) => {
       const { usedShare, isFull, isWritable } = spool.state();
       if (isFull || !isWritable) return { ready: false, detail: isFull ? 'full' : 'not writable' };

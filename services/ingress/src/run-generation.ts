@@ -46,7 +46,13 @@ const RETRY_DELAY_MS = 250;
  * reaches the client; a cut answer is an error; the end is spooled before the last bytes leave; failed requests cost nothing.
  * @throws SwitchyardError before the first byte; later failures are the answer's own last chunk.
  */
-export async function runGeneration(gateway: Gateway, key: billing.Key, request: GenerationRequest, dialect: ClientDialect, answer: GenerationAnswer): Promise<void> {
+export async function runGeneration(
+  gateway: Gateway,
+  key: billing.Key,
+  request: GenerationRequest,
+  dialect: ClientDialect,
+  answer: GenerationAnswer,
+): Promise<void> {
   const generation = acceptGeneration(gateway, key, request);
   answer.open(generation, dialect);
   const plan = choosePlan(gateway, generation);
@@ -119,7 +125,10 @@ async function tryCandidates(gateway: Gateway, generation: Generation, plan: Rou
     if (isLast && mayRetrySame(final.attempt) && !answer.isClientGone) final = await retryOnce(gateway, generation, final, answer);
     if (isDone(final.attempt)) return final;
   }
-  if (!final) throw unaffordable ? unaffordableError(unaffordable) : new SwitchyardError('provider_overloaded', 'No provider can take the request at the moment.', { retryAfterMs: 1_000 });
+  if (!final)
+    throw unaffordable
+      ? unaffordableError(unaffordable)
+      : new SwitchyardError('provider_overloaded', 'No provider can take the request at the moment.', { retryAfterMs: 1_000 });
   return final;
 }
 
@@ -127,7 +136,13 @@ function isDone(attempt: AttemptRecord): boolean {
   return attempt.isCommitted || attempt.end === 'completed' || attempt.end === 'client_gone';
 }
 
-async function attemptOnce(gateway: Gateway, generation: Generation, candidate: PlanCandidate, reservation: AttemptReservation, answer: GenerationAnswer): Promise<FinalAttempt> {
+async function attemptOnce(
+  gateway: Gateway,
+  generation: Generation,
+  candidate: PlanCandidate,
+  reservation: AttemptReservation,
+  answer: GenerationAnswer,
+): Promise<FinalAttempt> {
   gateway.journal.accepted(generation, candidate);
   answer.beginAttempt(candidate);
   const attempt = await runAttempt(gateway.transport, gateway.clock, generation, candidate, answer, {
@@ -149,7 +164,14 @@ async function retryOnce(gateway: Gateway, generation: Generation, failed: Final
 }
 
 /** Lets the last bytes go once the end is written, and marks it when they arrived. */
-async function finishAnswer(gateway: Gateway, generation: Generation, attempt: AttemptRecord, settlement: Settlement, written: Promise<void>, answer: GenerationAnswer): Promise<void> {
+async function finishAnswer(
+  gateway: Gateway,
+  generation: Generation,
+  attempt: AttemptRecord,
+  settlement: Settlement,
+  written: Promise<void>,
+  answer: GenerationAnswer,
+): Promise<void> {
   try {
     await written;
   } catch (error) {

@@ -10,12 +10,19 @@ export interface ToolDefinition {
   readonly cacheBreakpoint?: CacheBreakpoint | undefined;
 }
 
-export type ToolChoice = { readonly kind: 'auto' } | { readonly kind: 'none' } | { readonly kind: 'required' } | { readonly kind: 'tool'; readonly name: string };
+export type ToolChoice =
+  { readonly kind: 'auto' } | { readonly kind: 'none' } | { readonly kind: 'required' } | { readonly kind: 'tool'; readonly name: string };
 
 export type ResponseFormat =
   | { readonly kind: 'text' }
   | { readonly kind: 'json-object' }
-  | { readonly kind: 'json-schema'; readonly name: string; readonly description?: string | undefined; readonly schema: JsonObject; readonly strict?: boolean | undefined }
+  | {
+      readonly kind: 'json-schema';
+      readonly name: string;
+      readonly description?: string | undefined;
+      readonly schema: JsonObject;
+      readonly strict?: boolean | undefined;
+    }
   | { readonly kind: 'grammar'; readonly grammar: string };
 
 export const REASONING_EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;

@@ -6,7 +6,7 @@ import type { JsonObject } from './json.js';
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'error';
 
 /** A whole answer in no dialect. One choice: requests for more are not made. */
-export interface CanonicalChatResponse {
+export interface CanonicalChatResponse<Failure extends CanonicalError = CanonicalError> {
   readonly upstreamId?: string | undefined;
   /** The provider's own name for what answered. */
   readonly upstreamModel?: string | undefined;
@@ -21,7 +21,7 @@ export interface CanonicalChatResponse {
   /** Absent when the provider reported no usage: the caller estimates and says so. */
   readonly meters?: Meters | undefined;
   /** The provider answered with success, yet generation failed part-way. */
-  readonly error?: CanonicalError | undefined;
+  readonly error?: Failure | undefined;
 }
 
 /** `errorType` is a key of the error table (libs/errors). */

@@ -19,7 +19,8 @@ export class KeyAuthenticator implements Authenticator {
     const key = this.keys.peek(secretHash) ?? (await this.keys.find(secretHash));
     if (!key) throw new SwitchyardError('authentication', 'The API key is not known. Check that it was copied whole.');
     if (key.disabled) throw new SwitchyardError('authentication', 'The API key is disabled.');
-    if (key.expireTimeMs !== undefined && Number(key.expireTimeMs) <= this.clock.nowMs()) throw new SwitchyardError('authentication', 'The API key has expired.');
+    if (key.expireTimeMs !== undefined && Number(key.expireTimeMs) <= this.clock.nowMs())
+      throw new SwitchyardError('authentication', 'The API key has expired.');
     return { key, isStale: !this.keys.isLive };
   }
 }

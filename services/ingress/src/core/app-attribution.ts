@@ -63,7 +63,7 @@ function textOf(value: string | string[] | undefined, maxLength: number): string
   const text = Array.isArray(value) ? value.join(',') : (value ?? '');
   // Control characters would forge lines in exports.
   return text
-    .replace(/[\u0000-\u001f\u007f]/g, ' ')
+    .replace(/\p{Cc}/gu, ' ')
     .trim()
     .slice(0, maxLength);
 }

@@ -13,7 +13,12 @@ export interface EventTimes {
 }
 
 /** The terminal event: everything that billing posts and that a record of the generation shows. */
-export function generationCompletedEvent(generation: Generation, attempt: AttemptRecord, settlement: Settlement, times: EventTimes): events.GenerationCompleted {
+export function generationCompletedEvent(
+  generation: Generation,
+  attempt: AttemptRecord,
+  settlement: Settlement,
+  times: EventTimes,
+): events.GenerationCompleted {
   const { request, key } = generation;
   const { candidate } = attempt;
   const unitPrices: Record<string, bigint> = {};

@@ -13,7 +13,12 @@ interface InlineMedia {
 }
 
 /** Bounds of a chat request: bytes of text, images, tools. Walks messages only where there is media. */
-export function chatRequestBound(body: JsonObject, bodyBytes: Buffer, counts: { imageCount: number; fileCount: number; audioCount: number; videoCount: number }, toolCount: number): RequestBound {
+export function chatRequestBound(
+  body: JsonObject,
+  bodyBytes: Buffer,
+  counts: { imageCount: number; fileCount: number; audioCount: number; videoCount: number },
+  toolCount: number,
+): RequestBound {
   const media: InlineMedia = { imageLength: 0, otherLength: 0 };
   if (counts.imageCount + counts.fileCount + counts.audioCount + counts.videoCount > 0) measureMedia(body['messages'], media);
   return {

@@ -9,7 +9,8 @@ const DAY_MS = 86_400_000;
 export function moneyNeeds(key: billing.Key, amountPico: bigint, acceptTimeMs: number): ScopeNeed[] {
   if (amountPico === 0n) return [];
   const needs = [need(billing.LeaseScopeKind.ACCOUNT_CREDIT, key.accountId, '', 0, amountPico)];
-  if (key.limitPico !== undefined) needs.push(need(billing.LeaseScopeKind.KEY_LIMIT, key.accountId, key.hash, limitWindowStart(key.limitReset, acceptTimeMs), amountPico));
+  if (key.limitPico !== undefined)
+    needs.push(need(billing.LeaseScopeKind.KEY_LIMIT, key.accountId, key.hash, limitWindowStart(key.limitReset, acceptTimeMs), amountPico));
   return needs;
 }
 

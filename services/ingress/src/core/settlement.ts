@@ -21,7 +21,9 @@ export function settleGeneration(generation: Generation, attempt: AttemptRecord)
   const end = endOf(attempt);
   const isEstimated = attempt.meters === undefined || attempt.usageSource === common.UsageSource.ESTIMATED;
   const meters = attempt.meters ?? estimateMeters(generation.request.bound, attempt.outputBytes);
-  const isCharged = (end === events.GenerationEnd.COMPLETED && !isZeroCompletion(generation, attempt, meters)) || (end === events.GenerationEnd.CLIENT_ABORTED && reachedUpstream(attempt));
+  const isCharged =
+    (end === events.GenerationEnd.COMPLETED && !isZeroCompletion(generation, attempt, meters)) ||
+    (end === events.GenerationEnd.CLIENT_ABORTED && reachedUpstream(attempt));
   if (!isCharged) return { end, meters: attempt.meters ?? {}, usageSource: attempt.usageSource, charge: NO_CHARGE, flags };
   if (isEstimated) flags.push('usage_estimated');
   const charge = chargeOf(generation, attempt, meters, flags);

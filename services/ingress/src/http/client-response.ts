@@ -43,7 +43,12 @@ export class ClientResponse {
 
   beginStream(headers: ResponseHeaders): void {
     if (this.response.headersSent) return;
-    this.response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', ...headers });
+    this.response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      ...headers,
+    });
     this.response.flushHeaders();
   }
 

@@ -32,7 +32,11 @@ export class HttpServer {
   ) {}
 
   async start(): Promise<void> {
-    const adapter = new FastifyAdapter({ serverFactory: (handler: RequestListener) => this.createServer(handler), bodyLimit: this.options.maxBodyBytes, routerOptions: { ignoreTrailingSlash: true } });
+    const adapter = new FastifyAdapter({
+      serverFactory: (handler: RequestListener) => this.createServer(handler),
+      bodyLimit: this.options.maxBodyBytes,
+      routerOptions: { ignoreTrailingSlash: true },
+    });
     this.prepare(adapter);
     const application = await NestFactory.create<NestFastifyApplication>(this.managementModule, adapter, { logger: false, abortOnError: false });
     this.management = application;
@@ -57,7 +61,13 @@ export class HttpServer {
 
   private createServer(handleManagement: RequestListener): Server {
     const server = createServer(
-      { noDelay: true, keepAlive: true, maxHeaderSize: this.options.maxHeaderBytes, requestTimeout: this.options.requestTimeoutMs, headersTimeout: Math.min(60_000, this.options.requestTimeoutMs) },
+      {
+        noDelay: true,
+        keepAlive: true,
+        maxHeaderSize: this.options.maxHeaderBytes,
+        requestTimeout: this.options.requestTimeoutMs,
+        headersTimeout: Math.min(60_000, this.options.requestTimeoutMs),
+      },
       (request, response) => {
         if (!this.inference.handle(request, response)) handleManagement(request, response);
       },

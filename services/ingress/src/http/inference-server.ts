@@ -65,7 +65,8 @@ export class InferenceServer {
     this.openCount++;
     let answer: StreamedAnswer | WholeAnswer | undefined;
     try {
-      if (this.openCount > this.options.maxConcurrentGenerations) throw new SwitchyardError('gateway_unavailable', 'The gateway is at its limit of concurrent requests; try again shortly.', { retryAfterMs: 1_000 });
+      if (this.openCount > this.options.maxConcurrentGenerations)
+        throw new SwitchyardError('gateway_unavailable', 'The gateway is at its limit of concurrent requests; try again shortly.', { retryAfterMs: 1_000 });
       const { key } = await this.authenticator.authenticate(request.headers);
       if (key.kind !== billing.KeyKind.INFERENCE) throw new SwitchyardError('permission_denied', 'Management keys cannot run inference; use an API key.');
       const body = await readBody(request, this.options.maxBodyBytes);

@@ -54,7 +54,8 @@ export class AttemptReserver {
     if ('reservation' in result) return result;
     // The cheap bound does not fit: count exactly before anybody is refused.
     const counted = await this.tokenCounter.count(generation.request.body);
-    const exactTokens = counted === undefined ? inputTokens : Math.min(inputTokens, counted + generation.request.bound.imageCount * IMAGE_TOKENS + FRAME_TOKENS);
+    const exactTokens =
+      counted === undefined ? inputTokens : Math.min(inputTokens, counted + generation.request.bound.imageCount * IMAGE_TOKENS + FRAME_TOKENS);
     return this.reserveWhatFits(generation, candidate, exactTokens, cap);
   }
 
@@ -72,7 +73,12 @@ export class AttemptReserver {
     this.wallet.settle(reservation.reservation, () => 0n);
   }
 
-  private async reserveWhatFits(generation: Generation, candidate: PlanCandidate, inputTokens: number, requestedCap: number): Promise<AttemptReservation | Unaffordable> {
+  private async reserveWhatFits(
+    generation: Generation,
+    candidate: PlanCandidate,
+    inputTokens: number,
+    requestedCap: number,
+  ): Promise<AttemptReservation | Unaffordable> {
     let cap = requestedCap;
     let refused: Unaffordable | undefined;
     for (let round = 0; round <= MAX_SHRINKS; round++) {
@@ -95,7 +101,11 @@ export class AttemptReserver {
     const reservation = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, generation.acceptTimeMs));
     if (!isShortage(reservation)) return { reservation, reservedPico, outputTokenCap };
     const availablePico = this.availableFor(reservation);
-    return { shortage: reservation.shortage, requestedTokens: cap, affordableTokens: affordableOutputTokens(candidate.chargeSchedule, bound, inputTokens, availablePico) };
+    return {
+      shortage: reservation.shortage,
+      requestedTokens: cap,
+      affordableTokens: affordableOutputTokens(candidate.chargeSchedule, bound, inputTokens, availablePico),
+    };
   }
 
   /** What billing still has, and what we hold of the scope unreserved. */
@@ -107,7 +117,8 @@ export class AttemptReserver {
     const { request } = generation;
     if (request.apiType === 'embeddings') return 0;
     const { endpoint } = candidate;
-    const contextLeft = endpoint.contextLength === undefined ? Number.POSITIVE_INFINITY : Math.max(1, endpoint.contextLength - request.routing.promptTokensEstimate);
+    const contextLeft =
+      endpoint.contextLength === undefined ? Number.POSITIVE_INFINITY : Math.max(1, endpoint.contextLength - request.routing.promptTokensEstimate);
     const endpointMaximum = Math.min(endpoint.maxCompletionTokens ?? this.options.defaultOutputTokens, contextLeft);
     return Math.floor(request.maxOutputTokens ?? endpointMaximum);
   }

@@ -34,12 +34,20 @@ export class QuotaKeeper {
    */
   async take(generation: Generation, plan: RoutingPlan): Promise<void> {
     const { key, acceptTimeMs, request } = generation;
-    if (key.account?.isNegative) throw new SwitchyardError('payment_required', 'Insufficient credits: the account balance is negative. Add credits, then try again.', { metadata: { scope: 'account_credit' } });
+    if (key.account?.isNegative)
+      throw new SwitchyardError('payment_required', 'Insufficient credits: the account balance is negative. Add credits, then try again.', {
+        metadata: { scope: 'account_credit' },
+      });
     if (this.earlyAbortsOf(key.hash) > this.options.earlyAbortsPerMinute) {
-      throw new SwitchyardError('rate_limit_exceeded', 'Too many requests were abandoned before they were answered; slow down.', { retryAfterMs: this.untilNextMinuteMs() });
+      throw new SwitchyardError('rate_limit_exceeded', 'Too many requests were abandoned before they were answered; slow down.', {
+        retryAfterMs: this.untilNextMinuteMs(),
+      });
     }
     const isFree = plan.candidates[0]?.endpoint.variant === 'free';
-    const needs = [...rateNeeds(key, inputTokenBound(request.bound) + (request.maxOutputTokens ?? 0), acceptTimeMs), ...(isFree ? freeNeeds(key, acceptTimeMs) : [])];
+    const needs = [
+      ...rateNeeds(key, inputTokenBound(request.bound) + (request.maxOutputTokens ?? 0), acceptTimeMs),
+      ...(isFree ? freeNeeds(key, acceptTimeMs) : []),
+    ];
     if (needs.length === 0) return;
     const result = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, acceptTimeMs));
     if (isShortage(result)) throw rateLimitError(result.shortage, acceptTimeMs);

@@ -6,7 +6,17 @@ import { ScopeLeases, type HeldLease, type ReservedPart } from './scope-leases.j
 const scope: billing.LeaseScope = { kind: billing.LeaseScopeKind.ACCOUNT_CREDIT, accountId: 'account', keyHash: '', windowStartMs: 0n };
 
 function lease(leaseId: string, granted: bigint, reserveBeforeMs = 1_000): HeldLease {
-  return { leaseId, granted, reserveBeforeMs, settleBeforeMs: reserveBeforeMs + 1_000, reserved: 0n, settled: 0n, released: 0n, isRecalled: false, mustAnswer: false };
+  return {
+    leaseId,
+    granted,
+    reserveBeforeMs,
+    settleBeforeMs: reserveBeforeMs + 1_000,
+    reserved: 0n,
+    settled: 0n,
+    released: 0n,
+    isRecalled: false,
+    mustAnswer: false,
+  };
 }
 
 describe('ScopeLeases', () => {

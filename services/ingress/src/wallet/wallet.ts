@@ -158,7 +158,10 @@ export class Wallet {
       }
     } catch (error) {
       this.logger.warn('billing could not be asked for a lease', { error });
-      for (const waiter of group.waiters.splice(0)) waiter.reject(error instanceof SwitchyardError && error.type !== 'timeout' ? error : billingAway('Billing is not reachable at the moment; try again shortly.'));
+      for (const waiter of group.waiters.splice(0))
+        waiter.reject(
+          error instanceof SwitchyardError && error.type !== 'timeout' ? error : billingAway('Billing is not reachable at the moment; try again shortly.'),
+        );
     } finally {
       group.isAcquiring = false;
       if (group.waiters.length === 0) this.groups.delete(groupId);
@@ -189,7 +192,13 @@ export class Wallet {
     if (scopes.length === 0) return undefined;
     this.acquireCallCount++;
     const response = await this.leasePort.acquireLeases(
-      { holderId: this.options.holderId, epoch: this.options.epoch, requestId: `${this.options.holderId}:${this.requestCount++}`, scopes, acceptTimeMs: BigInt(acceptTimeMs) },
+      {
+        holderId: this.options.holderId,
+        epoch: this.options.epoch,
+        requestId: `${this.options.holderId}:${this.requestCount++}`,
+        scopes,
+        acceptTimeMs: BigInt(acceptTimeMs),
+      },
       { timeoutMs: this.options.acquireTimeoutMs },
     );
     if (response.shortage) return response.shortage;

@@ -40,7 +40,10 @@ export const completionsRoute: InferenceRoute = {
       },
       maxOutputTokens,
       bound,
-      attribution: readAttribution({ user: request.user, sessionId: request.session_id, metadata: request.metadata, traceJson: request.trace ? JSON.stringify(request.trace) : undefined }, headers),
+      attribution: readAttribution(
+        { user: request.user, sessionId: request.session_id, metadata: request.metadata, traceJson: request.trace ? JSON.stringify(request.trace) : undefined },
+        headers,
+      ),
       traceparent: headerText(headers, 'traceparent'),
     };
   },

@@ -1,0 +1,415 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DEFAULT_REQUEST_LIMITS } from '@switchyard/api';
+import { decodeGenerationCompleted, openSpool, TOPICS, type Spool } from '@switchyard/events';
+import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
+import { billing, common, events, worker, type LeasePort } from '@switchyard/proto';
+import { applyTableUpdate, CircuitBreakers, EMPTY_ROUTING_TABLE, type EndpointRecord, type ModelRecord, type RoutingTable } from '@switchyard/routing';
+import { PrometheusMetrics } from '@switchyard/telemetry';
+import { captureLogger, eventually, realClock, recordingEventLog, seededRandom, type RecordingEventLog } from '@switchyard/testing';
+import { request } from 'undici';
+import { GenerationJournal, ingressSpoolRecovery } from './generation-journal.js';
+import { GenerationMetrics } from './generation-metrics.js';
+import { chatCompletionsRoute } from './http/chat-completions/chat-completions.route.js';
+import { InferenceServer } from './http/inference-server.js';
+import { KeepAlive } from './http/keep-alive.js';
+import { AttemptReserver } from './wallet/attempt-reserver.js';
+import { QuotaKeeper } from './wallet/quota-keeper.js';
+import { Wallet } from './wallet/wallet.js';
+
+const MODEL = 'acme/writer';
+const KEY = {
+  hash: 'h',
+  kind: billing.KeyKind.INFERENCE,
+  accountId: 'account',
+  workspaceId: 'w',
+  allowedModels: [],
+  account: undefined,
+} as unknown as billing.Key;
+
+/** What a scripted worker does with one attempt. */
+type Script = (start: worker.StartFrame, listener: AttemptListener) => AttemptHandle | void;
+
+class ScriptedTransport implements AttemptTransport {
+  readonly starts: worker.StartFrame[] = [];
+  readonly cancelled: string[] = [];
+  constructor(readonly scripts: Script[]) {}
+
+  start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
+    this.starts.push(start);
+    const script = this.scripts.shift();
+    let handle: AttemptHandle | void;
+    setImmediate(() => (handle = script?.(start, listener)));
+    return {
+      grant: (bytes) => handle?.grant(bytes),
+      cancel: (reason) => {
+        this.cancelled.push(reason);
+        if (handle) handle.cancel(reason);
+        else setImmediate(() => listener.onEnd(end(worker.AttemptEnd.CANCELLED)));
+      },
+    };
+  }
+}
+
+function end(kind: worker.AttemptEnd, errorType = '', extra: Partial<common.ErrorDetail> = {}): worker.EndFrame {
+  const error =
+    errorType === ''
+      ? undefined
+      : { errorType, message: `it was ${errorType}`, metadataJson: '', retryAfterMs: undefined, providerCode: '', upstreamStatus: 0, ...extra };
+  return { end: kind, error, warnings: [], upstreamId: 'up-1', serviceTier: '' };
+}
+
+function data(text: string, extra: Partial<worker.DataFrame> = {}): worker.DataFrame {
+  return { bytes: Buffer.from(text), hasContent: true, finishReason: '', nativeFinishReason: '', outputBytes: BigInt(text.length), isDebug: false, ...extra };
+}
+
+function usage(listener: AttemptListener, meters: Record<string, number>): void {
+  listener.onUsage({ usage: { meters, source: common.UsageSource.PROVIDER }, isFinal: true });
+}
+
+const answers: Script = (_start, listener) => {
+  listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up-1' });
+  listener.onData(data('{"id":"x","choices":[]}', { finishReason: 'stop', nativeFinishReason: 'stop' }));
+  usage(listener, { input_uncached: 10, output_text: 5 });
+  listener.onEnd(end(worker.AttemptEnd.COMPLETED));
+};
+
+const streams: Script = (_start, listener) => {
+  listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up-1' });
+  listener.onData(data('data: {"role":1}\n\n', { hasContent: false }));
+  listener.onData(data('data: {"text":"a"}\n\n'));
+  listener.onData(data('data: {"finish":1}\n\n', { finishReason: 'stop' }));
+  usage(listener, { input_uncached: 10, output_text: 5 });
+  listener.onEnd(end(worker.AttemptEnd.COMPLETED));
+};
+
+const fails =
+  (errorType: string, extra?: Partial<common.ErrorDetail>): Script =>
+  (_start, listener) =>
+    listener.onEnd(end(worker.AttemptEnd.FAILED, errorType, extra));
+
+/** Billing with a fixed amount of credit, as the wallet sees it. */
+function leasePort(state: { credit: bigint }): LeasePort {
+  let count = 0;
+  return {
+    acquireLeases: async ({ scopes }) => {
+      const short = scopes.find((scope) => scope.amountNeeded > state.credit);
+      if (short) return { leases: [], shortage: { scope: short.scope, available: state.credit, resetTimeMs: 0n, limit: 0n } };
+      const leases = scopes.map((scope) => {
+        state.credit -= scope.amountNeeded;
+        return {
+          leaseId: `lease-${count++}`,
+          scope: scope.scope,
+          unit: billing.LeaseUnit.PICO_USD,
+          granted: scope.amountNeeded,
+          reserveForMs: 60_000n,
+          settleForMs: 120_000n,
+          epoch: 1n,
+        };
+      });
+      return { leases, shortage: undefined };
+    },
+    releaseLeases: async () => ({}),
+    watchHolder: async function* () {},
+    closeEpoch: async () => ({}),
+  };
+}
+
+function routingTable(providerCount: number): RoutingTable {
+  const model = {
+    slug: MODEL,
+    permaslug: `${MODEL}-2026`,
+    name: MODEL,
+    createTimeSeconds: 0n,
+    description: '',
+    inputModalities: ['text'],
+    outputModalities: ['text'],
+    aliases: [],
+    family: '',
+  } as unknown as ModelRecord;
+  const schedule = { revision: 'r1', ratesPico: { input_uncached: 1_000n, output_text: 2_000n }, overrides: [], discountMillionths: 0 };
+  const endpoints = Array.from({ length: providerCount }, (_, index) => ({
+    endpointId: `e${index}`,
+    modelSlug: MODEL,
+    variant: '',
+    providerSlug: `p${index}`,
+    providerName: `P${index}`,
+    tag: `p${index}`,
+    providerModelId: 'writer',
+    baseUrl: '',
+    contextLength: 100_000n,
+    maxCompletionTokens: 1_000n,
+    quantization: 'unknown',
+    supportedParameters: [],
+    inputModalities: ['text'],
+    outputModalities: ['text'],
+    chargeSchedules: [{ startTimeMs: 0n, schedule }],
+    costSchedules: [{ startTimeMs: 0n, schedule }],
+    dataPolicy: undefined,
+    region: '',
+    serviceTier: 'default',
+    supportsImplicitCaching: false,
+    supportsToolChoice: undefined,
+    disabled: false,
+    isModerated: false,
+    traits: {},
+    hasCredential: true,
+  })) as EndpointRecord[];
+  return applyTableUpdate(EMPTY_ROUTING_TABLE, {
+    version: 1n,
+    isSnapshot: true,
+    models: [model],
+    endpoints,
+    removedModelSlugs: [],
+    removedEndpointIds: [],
+    statistics: [],
+    serverTimeMs: 0n,
+    providers: [],
+  });
+}
+
+describe('runGeneration', () => {
+  let folder: string;
+  let spool: Spool;
+  let log: RecordingEventLog;
+  let server: Server;
+  let transport: ScriptedTransport;
+  const credit = { credit: 0n };
+
+  async function start(providerCount: number, scripts: Script[]): Promise<void> {
+    const clock = realClock();
+    const logger = captureLogger();
+    credit.credit = 10n ** 12n;
+    transport = new ScriptedTransport(scripts);
+    spool = await openSpool({ folder: join(folder, 'spool', 'a'), eventLog: log, recovery: ingressSpoolRecovery, clock, logger });
+    const wallet = new Wallet(leasePort(credit), clock, logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000, maxWaiters: 10, sweepIntervalMs: 1_000 });
+    const random = seededRandom(1);
+    const table = routingTable(providerCount);
+    const gateway = {
+      clock,
+      random: { nextFloat: () => random.nextFloat(), bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) },
+      logger,
+      billingNowMs: () => Date.now(),
+      table: () => table,
+      breakers: new CircuitBreakers(),
+      transport,
+      quotas: new QuotaKeeper(wallet, clock, { earlyAbortsPerMinute: 20 }),
+      reserver: new AttemptReserver(wallet, { count: async () => undefined }, { defaultOutputTokens: 1_000, minOutputTokens: 1 }),
+      journal: new GenerationJournal(spool, clock, random, 'ingress/test'),
+      metrics: new GenerationMetrics(new PrometheusMetrics()),
+      attemptTotalMs: 60_000,
+    };
+    const inference = new InferenceServer(
+      [chatCompletionsRoute],
+      gateway,
+      { authenticate: async () => ({ key: KEY, isStale: false }) },
+      new KeepAlive(10_000),
+      clock,
+      logger,
+      { maxBodyBytes: 10_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
+    );
+    server = createServer((incoming, outgoing) => void inference.handle(incoming, outgoing));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  }
+
+  async function chat(body: object): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
+    const { port } = server.address() as AddressInfo;
+    const response = await request(`http://127.0.0.1:${port}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'hi' }], ...body }),
+    });
+    return { status: response.statusCode, headers: response.headers, text: await response.body.text() };
+  }
+
+  async function generations(): Promise<events.GenerationCompleted[]> {
+    return eventually(() => {
+      const found = log.published.filter((record) => record.topic === TOPICS.generationCompleted).map((record) => decodeGenerationCompleted(record.value));
+      if (found.length === 0) throw new Error('nothing was published yet');
+      return found;
+    });
+  }
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'switchyard-generation-'));
+    log = recordingEventLog();
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    server.close();
+    await spool.close({ drainWithinMs: 100 });
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('answers whole with usage and cost, and spools what it charged', async () => {
+    await start(1, [answers]);
+    const response = await chat({});
+    expect(response.status).toBe(200);
+    const body = JSON.parse(response.text) as { usage: { cost: number; prompt_tokens: number } };
+    expect(body.usage).toMatchObject({ prompt_tokens: 10, completion_tokens: 5, cost: 2e-8 });
+    expect(response.headers['x-switchyard-cost-usd']).toBe('0.00000002');
+    const [event] = await generations();
+    expect(event).toMatchObject({
+      end: events.GenerationEnd.COMPLETED,
+      chargePico: 20_000n,
+      flags: [],
+      unitPricesPico: { input_uncached: 1_000n, output_text: 2_000n },
+    });
+    expect(event!.leases.reduce((sum, lease) => sum + lease.amount, 0n)).toBe(20_000n);
+    expect(event!.generationId).toBe(response.headers['x-generation-id']);
+  });
+
+  it('streams content first, then usage and the end', async () => {
+    await start(1, [streams]);
+    const response = await chat({ stream: true });
+    expect(response.text).toMatch(/^data: {"role":1}\n\ndata: {"text":"a"}\n\ndata: {"finish":1}\n\ndata: .*"usage":.*\n\ndata: \[DONE\]\n\n$/);
+  });
+
+  it('falls back before content, and nothing of the failed attempt reaches the client', async () => {
+    const leaks: Script = (_start, listener) => {
+      listener.onHeaders({ upstreamStatus: 200, upstreamId: 'bad' });
+      listener.onData(data('data: {"leak":1}\n\n', { hasContent: false }));
+      listener.onEnd(end(worker.AttemptEnd.FAILED, 'provider_unavailable'));
+    };
+    await start(2, [leaks, streams]);
+    const response = await chat({ stream: true });
+    expect(response.text).not.toContain('leak');
+    expect(response.text.endsWith('data: [DONE]\n\n')).toBe(true);
+    expect(response.headers['x-switchyard-attempts']).toBe('2');
+    const [event] = await generations();
+    expect(event!.attempts.map((attempt) => attempt.errorType)).toEqual(['provider_unavailable', '']);
+    expect(new Set(transport.starts.map((start) => start.endpoint!.endpointId)).size).toBe(2);
+  });
+
+  it('ends a cut stream with the typed error and without an end marker, charge 0', async () => {
+    const cut: Script = (_start, listener) => {
+      listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up' });
+      listener.onData(data('data: {"text":"a"}\n\n'));
+      listener.onEnd(end(worker.AttemptEnd.FAILED, 'provider_unavailable'));
+    };
+    await start(2, [cut, streams]);
+    const { text } = await chat({ stream: true });
+    expect(text).not.toContain('[DONE]');
+    const last = JSON.parse(text.trim().split('\n\n').at(-1)!.slice(6)) as {
+      error: { code: number; metadata: { error_type: string } };
+      choices: { finish_reason: string }[];
+    };
+    expect(last.error).toMatchObject({ code: 502, metadata: { error_type: 'provider_unavailable' } });
+    expect(last.choices[0]!.finish_reason).toBe('error');
+    const [event] = await generations();
+    expect(event).toMatchObject({ end: events.GenerationEnd.UPSTREAM_FAILED, chargePico: 0n });
+  });
+
+  it('does not try another endpoint for what the client has to mend', async () => {
+    await start(2, [fails('invalid_request')]);
+    const response = await chat({});
+    expect(response.status).toBe(400);
+    expect(transport.starts).toHaveLength(1);
+  });
+
+  it('tells every earlier failure and the soonest retry when all fail', async () => {
+    await start(2, [
+      fails('rate_limit_exceeded', { retryAfterMs: 9_000n, upstreamStatus: 429 }),
+      fails('rate_limit_exceeded', { retryAfterMs: 4_000n, upstreamStatus: 429 }),
+    ]);
+    const response = await chat({});
+    expect(response.status).toBe(429);
+    expect(response.headers['retry-after']).toBe('4');
+    const { error } = JSON.parse(response.text) as { error: { metadata: { previous_errors: { code: number }[] } } };
+    expect(error.metadata.previous_errors).toMatchObject([{ code: 429 }]);
+  });
+
+  it('cancels the upstream of a stream whose client left, and charges what was received', async () => {
+    let started: () => void = () => undefined;
+    const isStreaming = new Promise<void>((resolve) => (started = resolve));
+    const endless: Script = (_start, listener) => {
+      listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up' });
+      listener.onData(data('data: {"text":"a"}\n\n', { outputBytes: 400n }));
+      started();
+      return {
+        grant: () => undefined,
+        cancel: () => setImmediate(() => (usage(listener, { input_uncached: 10, output_text: 100 }), listener.onEnd(end(worker.AttemptEnd.CANCELLED)))),
+      };
+    };
+    await start(1, [endless]);
+    const { port } = server.address() as AddressInfo;
+    const abort = new AbortController();
+    const response = await request(`http://127.0.0.1:${port}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: MODEL, stream: true, messages: [{ role: 'user', content: 'hi' }] }),
+      signal: abort.signal,
+    });
+    response.body.on('error', () => undefined);
+    await isStreaming;
+    abort.abort();
+    const [event] = await generations();
+    expect(transport.cancelled).toHaveLength(1);
+    expect(event).toMatchObject({ end: events.GenerationEnd.CLIENT_ABORTED, chargePico: 10_000n + 200_000n });
+  });
+
+  it('runs a whole request to its end when its client left, and charges it', async () => {
+    let finish: () => void = () => undefined;
+    let started: () => void = () => undefined;
+    const isStarted = new Promise<void>((resolve) => (started = resolve));
+    const slow: Script = (start, listener) => {
+      finish = () => void answers(start, listener);
+      started();
+    };
+    await start(1, [slow]);
+    const { port } = server.address() as AddressInfo;
+    const abort = new AbortController();
+    const answer = request(`http://127.0.0.1:${port}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'hi' }] }),
+      signal: abort.signal,
+    }).catch(() => undefined);
+    await isStarted;
+    abort.abort();
+    await answer;
+    finish();
+    const [event] = await generations();
+    expect(transport.cancelled).toEqual([]);
+    expect(event).toMatchObject({ end: events.GenerationEnd.COMPLETED, chargePico: 20_000n });
+  });
+
+  it('sends what fits upstream when the client names no cap, and refuses with both numbers when it names one that does not fit', async () => {
+    await start(1, [answers]);
+    // Enough for the prompt's bound and a few hundred tokens of answer.
+    credit.credit = 800_000n;
+    const refused = await chat({ max_tokens: 1_000 });
+    expect(refused.status).toBe(402);
+    expect(refused.text).toMatch(/You requested up to 1000 tokens, but can only afford \d+/);
+    expect(transport.starts).toHaveLength(0);
+    expect((await chat({})).status).toBe(200);
+    expect(Number(transport.starts[0]!.maxOutputTokens)).toBeLessThan(400);
+  });
+
+  it('ends with an estimate when the session broke after the finish reason, and with an error before it', async () => {
+    const lost =
+      (finishReason: string): Script =>
+      (_start, listener) => {
+        listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up' });
+        listener.onData(data('data: {"text":"a"}\n\n', { finishReason, outputBytes: 40n }));
+        listener.onEnd(end(worker.AttemptEnd.SESSION_LOST));
+      };
+    await start(1, [lost('stop'), lost('')]);
+    expect((await chat({ stream: true })).text).toContain('[DONE]');
+    expect((await chat({ stream: true })).text).not.toContain('[DONE]');
+    const both = await eventually(async () => {
+      const found = await generations();
+      expect(found).toHaveLength(2);
+      return found;
+    });
+    expect(both.map((event) => event.end).sort()).toEqual([events.GenerationEnd.COMPLETED, events.GenerationEnd.UPSTREAM_FAILED]);
+    expect(both.find((event) => event.end === events.GenerationEnd.COMPLETED)!.flags).toContain('usage_estimated');
+    expect(log.published.filter((record) => record.topic === TOPICS.attemptCompleted)).toHaveLength(2);
+  });
+
+  it('answers 413 to a body over the bound', async () => {
+    await start(1, []);
+    expect((await chat({ messages: [{ role: 'user', content: 'x'.repeat(20_000) }] })).status).toBe(413);
+  });
+});
