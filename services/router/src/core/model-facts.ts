@@ -1,0 +1,88 @@
+/** What a source says about a model; every field may be missing. */
+export interface ModelFacts {
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly contextLength?: number | undefined;
+  readonly maxCompletionTokens?: number | undefined;
+  readonly inputModalities?: readonly string[] | undefined;
+  readonly outputModalities?: readonly string[] | undefined;
+  readonly reasoning?: boolean | undefined;
+  readonly tools?: boolean | undefined;
+  readonly temperature?: boolean | undefined;
+  readonly openWeights?: boolean | undefined;
+  readonly knowledgeCutoff?: string | undefined;
+  /** `2025-08-07`. */
+  readonly releaseDate?: string | undefined;
+}
+
+/** Takes the first source that knows, field by field. */
+export function mergeFacts(sources: readonly ModelFacts[]): ModelFacts {
+  const merged: Record<string, unknown> = {};
+  for (const facts of sources) {
+    for (const [field, value] of Object.entries(facts)) if (value !== undefined && merged[field] === undefined) merged[field] = value;
+  }
+  return merged;
+}
+
+/** Ids that are no chat or embedding models: they are served by other APIs, or by none. */
+const OTHER_KINDS =
+  /whisper|transcribe|-tts|tts-|realtime|moderation|gpt-image|-ocr|-live|lyria|grok-voice|rerank|m2m100|indictrans|distilbert|resnet|stable-diffusion|dreamshaper|flux|melotts|aura-|nova-3$|lucid-|parakeet|nemoretriever|uform|bart-large|computer-use|^ft:|\.ft-|^(ada|babbage|curie|davinci|text-davinci.*)$|lyria|sqlcoder|multi-agent|omni-flash|discolm|voxtral-mini|moondream|switchpoint\/router/;
+
+/** Models of these kinds answer to `/embeddings`. */
+const EMBEDDINGS = /embed|(^|\/)bge-/;
+
+export function isOtherKind(id: string): boolean {
+  return OTHER_KINDS.test(id.toLowerCase());
+}
+
+export function isEmbedding(id: string): boolean {
+  return EMBEDDINGS.test(id.toLowerCase());
+}
+
+const IMAGE_INPUT =
+  /vision|-vl|vl-|omni|gpt-4o|gpt-4\.|gpt-4-turbo|gpt-5|gpt-6|chatgpt|\/o1$|\/o1-pro|\/o3|\/o4|claude-[3-9]|claude-(opus|sonnet|haiku|fable)|gemini|pixtral|llama-4|gemma-3|gemma-4|grok-4|mistral-(small-3|medium-3|large-2512)|ministral-\d+b-2512|magistral-\w+-2509|molmo|multimodal|kimi-k2\.[5-9]|kimi-k3|glm-\d(\.\d)?v|ui-tars|nova-(lite|pro|premier|2)|qwen3\.[5-9]|internvl/;
+const REASONING =
+  /\/o1|\/o3|\/o4|gpt-5|gpt-6|gpt-oss|deepseek-(r1|v3\.[12]|v4|chat-v3\.1)|-r1|qwq|thinking|reason|magistral|grok-(3-mini|4|code)|gemini-(2\.5|3)|claude-(3\.7|opus|sonnet|haiku-4|fable)|qwen3|glm-(4\.[5-9]|5)|minimax-m|kimi-k2\.[5-9]|kimi-k3|nemotron|sonar-(reasoning|deep)|olmo-3|mimo|seed-|step-3|hermes-4|intellect|aion-1|ring-|gemma-4|mercury-2|hunyuan|inkling/;
+const REASONING_MANDATORY = /\/o1|\/o3|\/o4-mini|gpt-5(?!.*chat)|deepseek-r1|qwq|-thinking$|deep-research|sonar-reasoning|gemini-2\.5-pro|minimax-m/;
+const NO_TOOLS = /instruct-v0\.1|llama-(2|3-|guard)|gemma-(2|7|1)|codellama|\/o1-(mini|preview)|sonar|r1-distill|vicuna|alpaca|mythomax|deep-research|audio-preview|goliath|wizardlm|phi-[23]|qwen1\.5|redpajama|openchat|hermes-2|airoboros|palm-2|lfm|olmo-7b|toppy|remm/;
+
+/** What a model's name and family let one expect, where no source says. */
+export function expectedFacts(slug: string): ModelFacts {
+  const takesImages = IMAGE_INPUT.test(slug);
+  const isEmbeddingModel = isEmbedding(slug);
+  const takesAudio = /audio|gemini-(2|3)|voxtral/.test(slug) && !/audio-preview-text/.test(slug);
+  return {
+    inputModalities: ['text', ...(takesImages ? ['image'] : []), ...(takesAudio ? ['audio'] : []), ...(/gemini-(1\.5|2|3)|flash-1\.5|pro-1\.5/.test(slug) ? ['video'] : [])],
+    outputModalities: isEmbeddingModel ? ['embeddings'] : ['text', ...(/-image(-|$)/.test(slug) ? ['image'] : []), ...(/gpt-audio|gpt-4o(-mini)?-audio/.test(slug) ? ['audio'] : [])],
+    reasoning: REASONING.test(slug) && !isEmbeddingModel,
+    tools: !NO_TOOLS.test(slug) && !isEmbeddingModel,
+    temperature: true,
+  };
+}
+
+export function isReasoningMandatory(slug: string): boolean {
+  return REASONING_MANDATORY.test(slug);
+}
+
+/** Parameters that an endpoint takes, in OpenRouter's vocabulary, after the provider's dialect and the model's abilities. */
+export function supportedParameters(dialect: 'openai' | 'open-weights' | 'anthropic' | 'google' | 'hosted', facts: ModelFacts): string[] {
+  if (facts.outputModalities?.includes('embeddings')) return [];
+  const parameters = ['max_tokens', 'stop', ...SAMPLING[dialect].filter((name) => facts.temperature !== false || !SAMPLING_ONLY.has(name))];
+  if (dialect === 'openai' || dialect === 'open-weights') parameters.push('max_completion_tokens');
+  if (facts.tools !== false) parameters.push('tools', 'tool_choice');
+  if (facts.tools !== false && dialect !== 'google' && dialect !== 'hosted') parameters.push('parallel_tool_calls');
+  if (facts.tools !== false || dialect === 'hosted') parameters.push('response_format', 'structured_outputs');
+  if (facts.reasoning) parameters.push('reasoning', 'include_reasoning', ...(dialect === 'openai' ? ['reasoning_effort'] : []));
+  if (dialect === 'openai' && facts.reasoning) parameters.push('verbosity');
+  return [...new Set(parameters)];
+}
+
+const SAMPLING_ONLY: ReadonlySet<string> = new Set(['temperature', 'top_p', 'top_k', 'min_p', 'frequency_penalty', 'presence_penalty', 'repetition_penalty', 'logprobs', 'top_logprobs', 'logit_bias']);
+
+const SAMPLING = {
+  openai: ['temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'logit_bias', 'logprobs', 'top_logprobs', 'seed', 'prediction'],
+  'open-weights': ['temperature', 'top_p', 'top_k', 'min_p', 'frequency_penalty', 'presence_penalty', 'repetition_penalty', 'logit_bias', 'logprobs', 'top_logprobs', 'seed'],
+  anthropic: ['temperature', 'top_p', 'top_k'],
+  google: ['temperature', 'top_p', 'top_k', 'frequency_penalty', 'presence_penalty', 'seed'],
+  hosted: ['temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'seed'],
+} as const;
