@@ -56,6 +56,8 @@ export interface StreamFinish {
 export interface ProviderStreamParser {
   /** @throws SwitchyardError `provider_unavailable` on bytes that are not the dialect's, or beyond its bounds. */
   push(bytes: Uint8Array): readonly ProviderChunk[];
+  /** The provider said its last word: what follows need not be awaited. Not every dialect has one. */
+  readonly isDone: boolean;
   finish(): StreamFinish;
 }
 
@@ -67,7 +69,7 @@ export interface ProviderDialect {
   /** @throws SwitchyardError when the request cannot be carried at all. */
   buildRequest(request: CanonicalChatRequest, endpoint: EndpointFacts, manifest: DialectManifest, options: BuildOptions): UpstreamRequest;
   /** @throws SwitchyardError `provider_unavailable` when the body is not the dialect's. */
-  parseResponse(body: JsonValue, manifest: DialectManifest): CanonicalChatResponse;
+  parseResponse(body: JsonValue, manifest: DialectManifest): CanonicalChatResponse<UpstreamFailure>;
   createStreamParser(manifest: DialectManifest): ProviderStreamParser;
   /** Of an answer with a status that is not 2xx. `headers` have lower-case names; `body` may be anything. `nowMs` reads dates in Retry-After. */
   parseError(status: number, headers: Readonly<Record<string, string | readonly string[] | undefined>>, body: string, manifest: DialectManifest, nowMs: number): UpstreamFailure;

@@ -57,6 +57,10 @@ const CODE_TYPES: Readonly<Record<string, ErrorType>> = {
   server_error: 'provider_unavailable',
   internal_server_error: 'provider_unavailable',
   internal: 'provider_unavailable',
+  failed_precondition: 'provider_unavailable',
+  permission_denied: 'provider_unavailable',
+  unauthenticated: 'provider_unavailable',
+  not_found: 'provider_unavailable',
 };
 
 const CONTEXT_TEXT = /context (length|window|size)|maximum context|prompt is too long|input (token count|is too long)|too many (input |prompt )?tokens|exceeds? the maximum (number of tokens|context)|reduce the length of the (messages|prompt|input)/i;
@@ -69,7 +73,7 @@ const API_KEY_TEXT = /api key not valid|api[_ ]key[_ ]invalid|invalid api key/i;
 /** Places a provider's failure in the error table. */
 export function classifyFailure(reported: ReportedError, ownCodes: Readonly<Record<string, string>> = {}): UpstreamFailure {
   const errorType = ownType(reported.codes, ownCodes) ?? textType(reported) ?? codeType(reported.codes) ?? statusType(reported.status);
-  const isOurs = [401, 402, 403].includes(reported.status) && errorType === 'provider_unavailable';
+  const isOurs = errorType === 'provider_unavailable' && ([401, 402, 403].includes(reported.status) || BALANCE_TEXT.test(reported.message) || API_KEY_TEXT.test(reported.message));
   const code = reported.codes.find((candidate) => candidate !== '');
   return {
     errorType,

@@ -2,12 +2,13 @@ import { asArray, asNumber, asObject, asObjects, asString, isJsonObject, type Ca
 import { SwitchyardError } from '@switchyard/errors';
 import type { DialectManifest } from '../../dialect-manifest.js';
 import { mediaSourceOf } from '../../media.js';
+import type { UpstreamFailure } from '../../provider-dialect.js';
 import { parseReasoningDetail } from '../client/parse-messages.js';
 import { citationAnnotations, failureInside, metersInside, normaliseEnd } from './answer-envelope.js';
 import { AnswerNormaliser } from './answer-normaliser.js';
 
 /** @throws SwitchyardError `provider_unavailable` when the body is no chat completion and no error either. */
-export function parseChatResponse(value: JsonValue, manifest: DialectManifest): CanonicalChatResponse {
+export function parseChatResponse(value: JsonValue, manifest: DialectManifest): CanonicalChatResponse<UpstreamFailure> {
   const body = Array.isArray(value) ? value[0] : value;
   if (!isJsonObject(body)) throw notADialect();
   const error = failureInside(body, manifest);

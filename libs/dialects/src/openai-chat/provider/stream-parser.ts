@@ -1,6 +1,6 @@
-import { asObject, asObjects, asString, isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
-import { SwitchyardError } from '@switchyard/errors';
+import { asObject, asObjects, asString, isJsonObject, type JsonObject } from '@switchyard/core';
 import type { DialectManifest } from '../../dialect-manifest.js';
+import { parseEventData } from '../../event-data.js';
 import { mediaSourceOf } from '../../media.js';
 import type { ProviderChunk, ProviderStreamParser, StreamFinish } from '../../provider-dialect.js';
 import { SseParser } from '../../sse-parser.js';
@@ -15,6 +15,7 @@ export class OpenaiChatStreamParser implements ProviderStreamParser {
   private readonly openCalls = new Set<number>();
   private hasStarted = false;
   private isFinished = false;
+  private sawDone = false;
 
   constructor(private readonly manifest: DialectManifest) {
     this.normaliser = new AnswerNormaliser(manifest.openaiChat, { isStream: true, excludeReasoning: false });
@@ -24,14 +25,18 @@ export class OpenaiChatStreamParser implements ProviderStreamParser {
     const chunks: ProviderChunk[] = [];
     for (const event of this.sse.push(bytes)) {
       if (event.data.trim() === '') continue;
-      if (event.data === '[DONE]') this.isFinished = true;
+      if (event.data === '[DONE]') this.sawDone = true;
       else this.read(parseEventData(event.data), chunks);
     }
     return chunks;
   }
 
+  get isDone(): boolean {
+    return this.sawDone;
+  }
+
   finish(): StreamFinish {
-    return { chunks: [], outcome: this.isFinished ? 'finished' : 'truncated' };
+    return { chunks: [], outcome: this.isFinished || this.sawDone ? 'finished' : 'truncated' };
   }
 
   private read(body: JsonObject, chunks: ProviderChunk[]): void {
@@ -92,20 +97,4 @@ export class OpenaiChatStreamParser implements ProviderStreamParser {
     const pieces = asString(definition?.['arguments']);
     if (pieces !== undefined && pieces !== '') chunks.push({ type: 'tool-call-delta', index, arguments: pieces });
   }
-}
-
-/** @throws SwitchyardError `provider_unavailable` when an event's data is not a JSON object. */
-export function parseEventData(data: string): JsonObject {
-  let value: JsonValue;
-  try {
-    value = JSON.parse(data) as JsonValue;
-  } catch {
-    throw malformed();
-  }
-  if (!isJsonObject(value)) throw malformed();
-  return value;
-}
-
-function malformed(): SwitchyardError {
-  return new SwitchyardError('provider_unavailable', 'The provider sent a stream event that is not JSON.', { providerCode: 'malformed_event' });
 }

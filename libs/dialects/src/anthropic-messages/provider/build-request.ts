@@ -1,0 +1,147 @@
+import type { CanonicalChatRequest, JsonObject, ResponseFormat, ToolDefinition } from '@switchyard/core';
+import type { DialectManifest, EndpointFacts } from '../../dialect-manifest.js';
+import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
+import { buildConversation, cacheControl, placeBreakpoints } from './build-messages.js';
+import { anthropicSchema } from './output-schema.js';
+import { planThinking, structuredOutputOf, thinkingStyleOf, type ThinkingPlan } from './thinking.js';
+
+/** https://platform.claude.com/docs/en/api/versioning */
+const API_VERSION = '2023-06-01';
+const DEFAULT_MAX_TOKENS = 4096;
+const MIN_TOP_P_WITH_THINKING = 0.95;
+/** The tool under which a model without structured outputs gives its JSON answer. Reserved: the parser turns it back into text. */
+export const JSON_ANSWER_TOOL = 'switchyard_json_answer';
+
+export function buildAnthropicRequest(request: CanonicalChatRequest, endpoint: EndpointFacts, manifest: DialectManifest, options: BuildOptions): UpstreamRequest {
+  const deviations = manifest.anthropicMessages ?? {};
+  const warnings: string[] = [];
+  const maxTokens = outputCap(request, endpoint, options, deviations.defaultMaxTokens);
+  const trait = endpoint.traits['reasoning_style'];
+  const style = trait === 'budget' || trait === 'adaptive' ? trait : (deviations.thinkingStyle ?? thinkingStyleOf(endpoint.providerModelId));
+  const schemaStyle = endpoint.traits['structured_output'] === 'tool' ? 'tool' : (deviations.structuredOutput ?? structuredOutputOf(endpoint.providerModelId));
+  const usesAnswerTool = request.responseFormat?.kind === 'json-schema' && schemaStyle === 'tool';
+  const plan = planThinking(usesAnswerTool ? { ...request, toolChoice: { kind: 'required' } } : request, endpoint, style, maxTokens, warnings);
+  const { system, messages } = buildConversation(request.messages, options.media, warnings);
+  if (request.responseFormat?.kind === 'json-object') {
+    system.push({ type: 'text', text: 'Answer with one JSON object and nothing else.' });
+    warnings.push('response_format: the provider has no JSON mode; it was asked for in an instruction.');
+  }
+  const tools = request.tools.map((tool) => toolOf(tool, endpoint, warnings));
+  if (usesAnswerTool && request.responseFormat?.kind === 'json-schema') tools.push(answerTool(request.responseFormat));
+  placeBreakpoints({ tools, system, messages }, request.cacheBreakpoint, warnings);
+  const outputConfig = outputConfigOf(request.responseFormat, plan, schemaStyle, warnings);
+  const toolChoice = tools.length === 0 ? undefined : toolChoiceOf(request, usesAnswerTool);
+  const body: JsonObject = {
+    model: endpoint.providerModelId,
+    max_tokens: maxTokens,
+    ...(system.length === 0 ? {} : { system }),
+    messages,
+    ...(tools.length === 0 ? {} : { tools }),
+    ...(toolChoice === undefined ? {} : { tool_choice: toolChoice }),
+    ...samplingOf(request, plan.isOn, endpoint, warnings),
+    ...(plan.thinking === undefined ? {} : { thinking: plan.thinking }),
+    ...(outputConfig === undefined ? {} : { output_config: outputConfig }),
+    ...(request.user === undefined ? {} : { metadata: { user_id: request.user } }),
+    ...(options.stream ? { stream: true } : {}),
+  };
+  warnOfTheRest(request, warnings);
+  const betas = deviations.betas ?? [];
+  return {
+    method: 'POST',
+    path: deviations.messagesPath ?? '/messages',
+    headers: {
+      'content-type': 'application/json',
+      accept: options.stream ? 'text/event-stream' : 'application/json',
+      'anthropic-version': API_VERSION,
+      ...(betas.length === 0 ? {} : { 'anthropic-beta': betas.join(',') }),
+    },
+    body: JSON.stringify(body),
+    warnings,
+  };
+}
+
+function outputCap(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions, fallback: number | undefined): number {
+  const wanted = options.maxOutputTokens ?? request.maxOutputTokens ?? endpoint.maxCompletionTokens ?? fallback ?? DEFAULT_MAX_TOKENS;
+  return endpoint.maxCompletionTokens === undefined ? wanted : Math.min(wanted, endpoint.maxCompletionTokens);
+}
+
+function toolOf(tool: ToolDefinition, endpoint: EndpointFacts, warnings: string[]): JsonObject {
+  const isStrict = tool.strict === true && endpoint.supportedParameters.includes('structured_outputs');
+  if (tool.strict === true && !isStrict) warnings.push(`tools: ${tool.name} was sent without strict, which the model does not take.`);
+  const schema = tool.parameters ?? {};
+  return {
+    name: tool.name,
+    ...(tool.description === undefined ? {} : { description: tool.description }),
+    input_schema: isStrict ? anthropicSchema({ type: 'object', ...schema }) : { type: 'object', ...(schema['properties'] === undefined ? { properties: {} } : {}), ...schema },
+    ...(isStrict ? { strict: true } : {}),
+    ...(tool.cacheBreakpoint ? { cache_control: cacheControl(tool.cacheBreakpoint) } : {}),
+  };
+}
+
+function answerTool(format: Extract<ResponseFormat, { kind: 'json-schema' }>): JsonObject {
+  return { name: JSON_ANSWER_TOOL, description: format.description ?? `Gives the final answer as ${format.name}.`, input_schema: { type: 'object', ...format.schema } };
+}
+
+function toolChoiceOf(request: CanonicalChatRequest, usesAnswerTool: boolean): JsonObject | undefined {
+  const single = request.parallelToolCalls === false ? { disable_parallel_tool_use: true } : {};
+  if (usesAnswerTool) return request.tools.length === 0 || request.toolChoice?.kind === 'none' ? { type: 'tool', name: JSON_ANSWER_TOOL } : { type: 'any', ...single };
+  switch (request.toolChoice?.kind) {
+    case 'none':
+      return { type: 'none' };
+    case 'required':
+      return { type: 'any', ...single };
+    case 'tool':
+      return { type: 'tool', name: request.toolChoice.name, ...single };
+    case 'auto':
+      return { type: 'auto', ...single };
+    case undefined:
+      return request.parallelToolCalls === false ? { type: 'auto', ...single } : undefined;
+  }
+}
+
+function outputConfigOf(format: ResponseFormat | undefined, plan: ThinkingPlan, style: 'output_config' | 'tool', warnings: string[]): JsonObject | undefined {
+  if (format?.kind === 'grammar') warnings.push('response_format: the provider takes no grammar; it was dropped.');
+  const hasSchema = format?.kind === 'json-schema' && style === 'output_config';
+  if (!hasSchema && plan.effort === undefined) return undefined;
+  return { ...(plan.effort === undefined ? {} : { effort: plan.effort }), ...(hasSchema ? { format: { type: 'json_schema', schema: anthropicSchema(format.schema) } } : {}) };
+}
+
+function samplingOf(request: CanonicalChatRequest, isThinking: boolean, endpoint: EndpointFacts, warnings: string[]): JsonObject {
+  const { temperature, topP, topK } = request.sampling;
+  const body: JsonObject = {};
+  const takes = (name: string): boolean => endpoint.supportedParameters.length === 0 || endpoint.supportedParameters.includes(name);
+  const set = (name: string, value: number | undefined, refusal: string | undefined): void => {
+    if (value === undefined) return;
+    if (!takes(name)) warnings.push(`${name}: this endpoint does not take it; it was dropped.`);
+    else if (refusal !== undefined) warnings.push(`${name}: ${refusal}; it was dropped.`);
+    else body[name] = value;
+  };
+  if (temperature !== undefined && temperature > 1) warnings.push('temperature: the provider takes at most 1; 1 was sent.');
+  set('temperature', temperature === undefined ? undefined : Math.min(temperature, 1), isThinking && temperature !== 1 ? 'the model takes none while it thinks' : undefined);
+  const topPRefusal = isThinking && (topP ?? 1) < MIN_TOP_P_WITH_THINKING ? `the model takes at least ${MIN_TOP_P_WITH_THINKING} while it thinks` : body['temperature'] === undefined ? undefined : 'the model takes either temperature or top_p';
+  set('top_p', topP, topPRefusal);
+  set('top_k', topK, isThinking ? 'the model takes none while it thinks' : undefined);
+  const stop = request.stop.filter((sequence) => sequence.trim() !== '');
+  if (stop.length < request.stop.length) warnings.push('stop: the provider takes no sequences of white space alone; they were dropped.');
+  if (stop.length > 0) body['stop_sequences'] = stop;
+  return body;
+}
+
+/** Everything that the Messages API has no place for. */
+function warnOfTheRest(request: CanonicalChatRequest, warnings: string[]): void {
+  const { sampling } = request;
+  const lost = {
+    frequency_penalty: sampling.frequencyPenalty,
+    presence_penalty: sampling.presencePenalty,
+    repetition_penalty: sampling.repetitionPenalty,
+    min_p: sampling.minP,
+    top_a: sampling.topA,
+    seed: sampling.seed,
+    logit_bias: sampling.logitBias,
+    logprobs: sampling.logprobs === true ? true : undefined,
+    prediction: request.prediction,
+    audio: request.audioOutput,
+    ...request.extra,
+  };
+  for (const [name, value] of Object.entries(lost)) if (value !== undefined && value !== null) warnings.push(`${name}: the Anthropic Messages API has no such parameter; it was dropped.`);
+}

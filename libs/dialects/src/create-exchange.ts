@@ -1,0 +1,172 @@
+import { asBoolean, asObject, isJsonObject, type CanonicalChatRequest, type CanonicalEmbeddingRequest, type JsonObject, type JsonValue } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
+import type { ClientDialect } from './client-dialect.js';
+import { clientDialects } from './client-registry.js';
+import type { CreateExchange, Exchange, ExchangeAnswer, ExchangeInput, ExchangeStream } from './exchange.js';
+import { editRequest } from './openai-chat/provider/edit-request.js';
+import { chatRequest, deviationsOf } from './openai-chat/provider/openai-chat-provider.js';
+import { editWholeAnswer, SameDialectStream } from './openai-chat/same-dialect.js';
+import type { BuildOptions, FetchedMedia, ProviderDialect, UpstreamFailure, UpstreamRequest } from './provider-dialect.js';
+import { providerDialects } from './provider-registry.js';
+import { countOutput, hiddenReasoning, TranslatedStream } from './translated-stream.js';
+import type { ResponseHeaders } from './upstream-error.js';
+
+/** @throws SwitchyardError `invalid_request` when the client's body cannot be read, `not_implemented` for what the provider's dialect lacks. */
+export const createExchange: CreateExchange = (input) => {
+  const client = clientDialects[input.clientDialect];
+  const provider = providerDialects[input.manifest.dialect];
+  const body = parseClientBody(input.body);
+  if (input.apiType === 'embeddings') return new EmbeddingExchange(input, client, provider, client.parseEmbeddingRequest(body));
+  if (input.apiType === 'chat' && input.clientDialect === 'openai-chat' && input.manifest.dialect === 'openai-chat') return new SameDialectExchange(input, client, provider, body);
+  const request = input.apiType === 'chat' ? client.parseChatRequest(body) : client.parseCompletionRequest(body);
+  return new TranslatedExchange(input, client, provider, request);
+};
+
+abstract class BaseExchange implements Exchange {
+  constructor(
+    protected readonly input: ExchangeInput,
+    protected readonly client: ClientDialect,
+    protected readonly provider: ProviderDialect,
+  ) {}
+
+  abstract readonly mediaUrls: readonly string[];
+  abstract buildRequest(media?: ReadonlyMap<string, FetchedMedia>): UpstreamRequest;
+  abstract openStream(): ExchangeStream;
+  protected abstract readValue(value: JsonValue): ExchangeAnswer;
+
+  readWhole(body: Uint8Array): ExchangeAnswer {
+    return this.readValue(parseProviderBody(body));
+  }
+
+  readError(status: number, headers: ResponseHeaders, body: Uint8Array, nowMs: number): UpstreamFailure {
+    return this.provider.parseError(status, headers, textOf(body), this.input.manifest, nowMs);
+  }
+
+  protected options(media: ReadonlyMap<string, FetchedMedia> | undefined): BuildOptions {
+    return { stream: this.input.stream, maxOutputTokens: this.input.maxOutputTokens, media };
+  }
+}
+
+class SameDialectExchange extends BaseExchange {
+  readonly mediaUrls: readonly string[];
+  private readonly excludeReasoning: boolean;
+
+  constructor(
+    input: ExchangeInput,
+    client: ClientDialect,
+    provider: ProviderDialect,
+    private readonly body: JsonObject,
+  ) {
+    super(input, client, provider);
+    this.excludeReasoning = asBoolean(asObject(body['reasoning'])?.['exclude']) === true || body['include_reasoning'] === false;
+    // The body is parsed into canonical form only where its pictures must be found.
+    this.mediaUrls = input.manifest.openaiChat?.imageSource === 'base64' ? provider.mediaUrlsToFetch(client.parseChatRequest(body), input.manifest) : [];
+  }
+
+  buildRequest(media?: ReadonlyMap<string, FetchedMedia>): UpstreamRequest {
+    const options = this.options(media);
+    return chatRequest(editRequest(this.body, this.input.endpoint, deviationsOf(this.input.manifest), options), this.input.manifest, options);
+  }
+
+  openStream(): ExchangeStream {
+    return new SameDialectStream(this.input.identity, this.input.manifest, this.excludeReasoning);
+  }
+
+  protected readValue(value: JsonValue): ExchangeAnswer {
+    return editWholeAnswer(value, this.input.identity, this.input.manifest, this.excludeReasoning);
+  }
+}
+
+class TranslatedExchange extends BaseExchange {
+  readonly mediaUrls: readonly string[];
+
+  constructor(
+    input: ExchangeInput,
+    client: ClientDialect,
+    provider: ProviderDialect,
+    private readonly request: CanonicalChatRequest,
+  ) {
+    super(input, client, provider);
+    this.mediaUrls = provider.mediaUrlsToFetch(request, input.manifest);
+  }
+
+  private get excludeReasoning(): boolean {
+    return this.request.reasoning?.exclude === true;
+  }
+
+  buildRequest(media?: ReadonlyMap<string, FetchedMedia>): UpstreamRequest {
+    return this.provider.buildRequest(this.request, this.input.endpoint, this.input.manifest, this.options(media));
+  }
+
+  openStream(): ExchangeStream {
+    const renderer = this.client.createStreamRenderer(this.input.identity, this.input.apiType === 'completions' ? 'completions' : 'chat');
+    return new TranslatedStream(this.provider.createStreamParser(this.input.manifest), renderer, this.excludeReasoning);
+  }
+
+  protected readValue(value: JsonValue): ExchangeAnswer {
+    const response = this.provider.parseResponse(value, this.input.manifest);
+    const parts = this.excludeReasoning ? response.parts.flatMap((part) => (part.kind === 'reasoning' ? (hiddenReasoning(part) ?? []) : part)) : response.parts;
+    const shown = { ...response, parts };
+    const text = this.input.apiType === 'completions' ? this.client.renderCompletionResponse(shown, this.input.identity) : this.client.renderChatResponse(shown, this.input.identity);
+    const { finishReason, nativeFinishReason, meters, upstreamId, serviceTier, error } = response;
+    return { bytes: Buffer.from(text), finishReason, nativeFinishReason, meters, upstreamId, serviceTier, error, ...countOutput(response) };
+  }
+}
+
+class EmbeddingExchange extends BaseExchange {
+  readonly mediaUrls: readonly string[] = [];
+
+  constructor(
+    input: ExchangeInput,
+    client: ClientDialect,
+    provider: ProviderDialect,
+    private readonly request: CanonicalEmbeddingRequest,
+  ) {
+    super(input, client, provider);
+  }
+
+  buildRequest(): UpstreamRequest {
+    return this.embeddings.buildRequest(this.request, this.input.endpoint, this.input.manifest);
+  }
+
+  openStream(): ExchangeStream {
+    throw new SwitchyardError('invalid_request', 'Embeddings are not streamed.');
+  }
+
+  protected readValue(value: JsonValue): ExchangeAnswer {
+    const response = this.embeddings.parseResponse(value, this.input.manifest);
+    if (response.vectors.length !== this.request.inputs.length) {
+      throw new SwitchyardError('provider_unavailable', `The provider returned ${response.vectors.length} embeddings for ${this.request.inputs.length} inputs.`, { providerCode: 'malformed_body' });
+    }
+    const text = this.client.renderEmbeddingResponse(response, this.input.identity, this.request.encodingFormat);
+    return { bytes: Buffer.from(text), finishReason: null, nativeFinishReason: null, meters: response.meters, outputBytes: 0, reasoningBytes: 0 };
+  }
+
+  private get embeddings(): NonNullable<ProviderDialect['embeddings']> {
+    if (!this.provider.embeddings) throw new SwitchyardError('not_implemented', `Embeddings are not offered by the ${this.provider.name} API.`);
+    return this.provider.embeddings;
+  }
+}
+
+function parseClientBody(body: Uint8Array): JsonObject {
+  let value: JsonValue;
+  try {
+    value = JSON.parse(textOf(body)) as JsonValue;
+  } catch {
+    throw new SwitchyardError('invalid_request', 'The request body is not JSON.');
+  }
+  if (!isJsonObject(value)) throw new SwitchyardError('invalid_request', 'The request body must be a JSON object.');
+  return value;
+}
+
+function parseProviderBody(body: Uint8Array): JsonValue {
+  try {
+    return JSON.parse(textOf(body)) as JsonValue;
+  } catch {
+    throw new SwitchyardError('provider_unavailable', 'The provider answered with success, but the body is not JSON.', { providerCode: 'malformed_body' });
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}

@@ -1,0 +1,175 @@
+import { asString, type CanonicalChatRequest, type CanonicalEmbeddingRequest, type JsonObject, type JsonValue, type ToolDefinition } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
+import type { DialectManifest, EndpointFacts } from '../../dialect-manifest.js';
+import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
+import { buildContents } from './build-contents.js';
+import { openapiSchema } from './openapi-schema.js';
+import { thinkingConfig, thinkingStyleOf } from './thinking.js';
+
+type SchemaStyle = 'responseJsonSchema' | 'responseSchema';
+
+export function buildGeminiRequest(request: CanonicalChatRequest, endpoint: EndpointFacts, manifest: DialectManifest, options: BuildOptions): UpstreamRequest {
+  const deviations = manifest.gemini ?? {};
+  const warnings: string[] = [];
+  const trait = endpoint.traits['reasoning_style'];
+  const style = trait === 'budget' || trait === 'level' ? trait : (deviations.thinkingStyle ?? thinkingStyleOf(endpoint.providerModelId));
+  const schemaStyle = deviations.structuredOutput ?? 'responseJsonSchema';
+  const { systemInstruction, contents } = buildContents(request.messages, { media: options.media, demandsSignatures: style === 'level', warnings });
+  const generationConfig = generationConfigOf(request, endpoint, options, { style, schemaStyle }, warnings);
+  const toolConfig = request.tools.length === 0 ? undefined : toolConfigOf(request, warnings);
+  const body: JsonObject = {
+    contents,
+    ...(systemInstruction === undefined ? {} : { systemInstruction }),
+    ...(request.tools.length === 0 ? {} : { tools: [{ functionDeclarations: request.tools.map((tool) => declarationOf(tool, schemaStyle)) }] }),
+    ...(toolConfig === undefined ? {} : { toolConfig }),
+    ...(Object.keys(generationConfig).length === 0 ? {} : { generationConfig }),
+  };
+  warnOfTheRest(request, warnings);
+  const method = options.stream ? 'streamGenerateContent?alt=sse' : 'generateContent';
+  return {
+    method: 'POST',
+    path: `${modelPath(manifest, endpoint)}:${method}`,
+    headers: { 'content-type': 'application/json', accept: options.stream ? 'text/event-stream' : 'application/json' },
+    body: JSON.stringify(body),
+    warnings,
+  };
+}
+
+function modelPath(manifest: DialectManifest, endpoint: EndpointFacts): string {
+  return (manifest.gemini?.modelPath ?? '/models/{model}').replace('{model}', encodeURIComponent(endpoint.providerModelId.replace(/^models\//, '')));
+}
+
+function declarationOf(tool: ToolDefinition, style: SchemaStyle): JsonObject {
+  const hasParameters = tool.parameters !== undefined && Object.keys(tool.parameters).length > 0;
+  const parameters: JsonObject = !hasParameters ? {} : style === 'responseSchema' ? { parameters: openapiSchema(tool.parameters!) } : { parametersJsonSchema: tool.parameters! };
+  return { name: tool.name, ...(tool.description === undefined ? {} : { description: tool.description }), ...parameters };
+}
+
+function toolConfigOf(request: CanonicalChatRequest, warnings: string[]): JsonObject | undefined {
+  if (request.parallelToolCalls === false) warnings.push('parallel_tool_calls: the Gemini API cannot switch them off; it was dropped.');
+  switch (request.toolChoice?.kind) {
+    case undefined:
+      return undefined;
+    case 'auto':
+      return { functionCallingConfig: { mode: 'AUTO' } };
+    case 'none':
+      return { functionCallingConfig: { mode: 'NONE' } };
+    case 'required':
+      return { functionCallingConfig: { mode: 'ANY' } };
+    case 'tool':
+      return { functionCallingConfig: { mode: 'ANY', allowedFunctionNames: [request.toolChoice.name] } };
+  }
+}
+
+function generationConfigOf(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions, styles: { style: 'budget' | 'level'; schemaStyle: SchemaStyle }, warnings: string[]): JsonObject {
+  const { sampling } = request;
+  const wanted = options.maxOutputTokens ?? request.maxOutputTokens;
+  const outputCap = wanted !== undefined && endpoint.maxCompletionTokens !== undefined ? Math.min(wanted, endpoint.maxCompletionTokens) : wanted;
+  const config: Record<string, JsonValue | undefined> = {
+    maxOutputTokens: outputCap,
+    temperature: sampling.temperature,
+    topP: sampling.topP,
+    topK: sampling.topK,
+    seed: sampling.seed,
+    presencePenalty: sampling.presencePenalty,
+    frequencyPenalty: sampling.frequencyPenalty,
+    stopSequences: request.stop.length === 0 ? undefined : [...request.stop],
+    responseLogprobs: sampling.logprobs,
+    logprobs: sampling.topLogprobs,
+    thinkingConfig: thinkingConfig(request, endpoint, styles.style, outputCap, warnings),
+    ...responseFormatOf(request, styles.schemaStyle, warnings),
+    ...modalitiesOf(request),
+  };
+  const taken: JsonObject = {};
+  for (const [name, value] of Object.entries(config)) if (value !== undefined) taken[name] = value;
+  return dropUnlisted(taken, endpoint, warnings);
+}
+
+const LISTED_AS: Readonly<Record<string, string>> = { temperature: 'temperature', topP: 'top_p', topK: 'top_k', seed: 'seed', presencePenalty: 'presence_penalty', frequencyPenalty: 'frequency_penalty', stopSequences: 'stop', responseLogprobs: 'logprobs', logprobs: 'top_logprobs' };
+
+function dropUnlisted(config: JsonObject, endpoint: EndpointFacts, warnings: string[]): JsonObject {
+  if (endpoint.supportedParameters.length === 0) return config;
+  for (const [name, listed] of Object.entries(LISTED_AS)) {
+    if (config[name] === undefined || endpoint.supportedParameters.includes(listed)) continue;
+    delete config[name];
+    warnings.push(`${listed}: this endpoint does not take it; it was dropped.`);
+  }
+  return config;
+}
+
+function responseFormatOf(request: CanonicalChatRequest, style: SchemaStyle, warnings: string[]): JsonObject {
+  switch (request.responseFormat?.kind) {
+    case undefined:
+    case 'text':
+      return {};
+    case 'json-object':
+      return { responseMimeType: 'application/json' };
+    case 'json-schema': {
+      const { schema } = request.responseFormat;
+      return { responseMimeType: 'application/json', [style]: style === 'responseSchema' ? openapiSchema(schema) : schema };
+    }
+    case 'grammar':
+      warnings.push('response_format: the provider takes no grammar; it was dropped.');
+      return {};
+  }
+}
+
+function modalitiesOf(request: CanonicalChatRequest): JsonObject {
+  if (request.modalities.every((name) => name === 'text')) return {};
+  const imageConfig: JsonObject = {};
+  const aspectRatio = asString(request.imageOutput?.['aspect_ratio']);
+  const imageSize = asString(request.imageOutput?.['image_size']);
+  if (aspectRatio !== undefined) imageConfig['aspectRatio'] = aspectRatio;
+  if (imageSize !== undefined) imageConfig['imageSize'] = imageSize;
+  const voice = asString(request.audioOutput?.['voice']);
+  return {
+    responseModalities: request.modalities.map((name) => name.toUpperCase()),
+    ...(Object.keys(imageConfig).length === 0 ? {} : { imageConfig }),
+    ...(voice === undefined ? {} : { speechConfig: { voiceConfig: { prebuiltVoiceConfig: { voiceName: voice } } } }),
+  };
+}
+
+/** Everything that generateContent has no place for. */
+function warnOfTheRest(request: CanonicalChatRequest, warnings: string[]): void {
+  const { sampling } = request;
+  const lost = {
+    repetition_penalty: sampling.repetitionPenalty,
+    min_p: sampling.minP,
+    top_a: sampling.topA,
+    logit_bias: sampling.logitBias,
+    prediction: request.prediction,
+    verbosity: request.verbosity,
+    ...request.extra,
+  };
+  for (const [name, value] of Object.entries(lost)) if (value !== undefined && value !== null) warnings.push(`${name}: the Gemini API has no such parameter; it was dropped.`);
+  const isMarked = request.cacheBreakpoint !== undefined || request.tools.some((tool) => tool.cacheBreakpoint) || request.messages.some((message) => message.parts.some((part) => part.cacheBreakpoint));
+  if (isMarked) warnings.push('cache_control: the Gemini API caches prefixes on its own; the marks were not sent.');
+}
+
+const TASK_TYPES: Readonly<Record<string, string>> = {
+  search_query: 'RETRIEVAL_QUERY',
+  query: 'RETRIEVAL_QUERY',
+  search_document: 'RETRIEVAL_DOCUMENT',
+  document: 'RETRIEVAL_DOCUMENT',
+  passage: 'RETRIEVAL_DOCUMENT',
+  classification: 'CLASSIFICATION',
+  clustering: 'CLUSTERING',
+  semantic_similarity: 'SEMANTIC_SIMILARITY',
+};
+
+/** `batchEmbedContents` (https://ai.google.dev/api/embeddings). */
+export function buildGeminiEmbeddings(request: CanonicalEmbeddingRequest, endpoint: EndpointFacts, manifest: DialectManifest): UpstreamRequest {
+  const model = `models/${endpoint.providerModelId.replace(/^models\//, '')}`;
+  const taskType = request.inputType === undefined ? undefined : TASK_TYPES[request.inputType];
+  const warnings = request.inputType !== undefined && taskType === undefined ? [`input_type: the Gemini API has no ${request.inputType}; it was dropped.`] : [];
+  const requests: JsonValue[] = request.inputs.map((input) => {
+    if (input.kind === 'tokens') throw new SwitchyardError('invalid_request', 'The provider embeds text, not token numbers.', { metadata: { parameter: 'input' } });
+    return {
+      model,
+      content: { parts: [{ text: input.text }] },
+      ...(taskType === undefined ? {} : { taskType }),
+      ...(request.dimensions === undefined ? {} : { outputDimensionality: request.dimensions }),
+    };
+  });
+  return { method: 'POST', path: `${modelPath(manifest, endpoint)}:batchEmbedContents`, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ requests }), warnings };
+}

@@ -1,0 +1,161 @@
+import { asArray, asObject, asString, isJsonObject, type FinishReason, type JsonObject, type JsonValue, type Meters } from '@switchyard/core';
+import type { AnswerIdentity } from '../client-dialect.js';
+import type { DialectManifest } from '../dialect-manifest.js';
+import { parseEventData } from '../event-data.js';
+import type { ExchangeAnswer, ExchangeStream, StreamProgress } from '../exchange.js';
+import type { UpstreamFailure } from '../provider-dialect.js';
+import { SseParser } from '../sse-parser.js';
+import { citationAnnotations, failureInside, metersInside, normaliseEnd } from './provider/answer-envelope.js';
+import { AnswerNormaliser } from './provider/answer-normaliser.js';
+import { notADialect } from './provider/parse-response.js';
+
+/** Keys of a chunk that, without a choice, tell a client nothing. */
+const ENVELOPE_KEYS = new Set('id object created model choices usage system_fingerprint service_tier obfuscation x_groq provider citations search_results num_sources_used'.split(' '));
+
+/**
+ * openai-chat → openai-chat: the provider's chunks, edited in place and written again. One parse and one write per
+ * chunk; fields we do not know survive.
+ */
+export class SameDialectStream implements ExchangeStream {
+  private readonly sse = new SseParser();
+  private readonly normaliser: AnswerNormaliser;
+  private outputBytes = 0;
+  private reasoningBytes = 0;
+  private finishReason: FinishReason | undefined;
+  private nativeFinishReason: string | undefined;
+  private meters: Meters | undefined;
+  private upstreamId: string | undefined;
+  private serviceTier: string | undefined;
+  private error: UpstreamFailure | undefined;
+  private isDone = false;
+  private hasContent = false;
+
+  constructor(
+    private readonly identity: AnswerIdentity,
+    private readonly manifest: DialectManifest,
+    excludeReasoning: boolean,
+  ) {
+    this.normaliser = new AnswerNormaliser(manifest.openaiChat, { isStream: true, excludeReasoning });
+  }
+
+  push(bytes: Uint8Array): StreamProgress {
+    this.hasContent = false;
+    let out = '';
+    for (const { data } of this.sse.push(bytes)) {
+      if (this.error) break;
+      if (data === '[DONE]') this.isDone = true;
+      else if (data !== '' && data.trim() !== '') out += this.edit(parseEventData(data));
+    }
+    return this.progress(out);
+  }
+
+  finish(): StreamProgress & { readonly outcome: 'finished' | 'truncated' } {
+    this.hasContent = false;
+    return { ...this.progress(''), outcome: this.isDone || this.finishReason !== undefined ? 'finished' : 'truncated' };
+  }
+
+  private edit(chunk: JsonObject): string {
+    this.error = failureInside(chunk, this.manifest);
+    if (this.error) return '';
+    this.meters = metersInside(chunk, this.manifest) ?? this.meters;
+    this.upstreamId ??= asString(chunk['id']);
+    this.serviceTier = asString(chunk['service_tier']) ?? this.serviceTier;
+    const choices = asArray(chunk['choices']) ?? [];
+    if (choices.length === 0 && Object.keys(chunk).every((key) => ENVELOPE_KEYS.has(key))) return '';
+    for (const choice of choices) if (isJsonObject(choice)) this.editChoice(choice, chunk);
+    rename(chunk, this.identity, 'chat.completion.chunk');
+    chunk['choices'] = choices;
+    if (typeof chunk['system_fingerprint'] !== 'string') delete chunk['system_fingerprint'];
+    return `data: ${JSON.stringify(chunk)}\n\n`;
+  }
+
+  private editChoice(choice: JsonObject, chunk: JsonObject): void {
+    const end = normaliseEnd(choice);
+    choice['index'] ??= 0;
+    const delta = asObject(choice['delta']) ?? asObject(choice['message']) ?? {};
+    choice['delta'] = delta;
+    if (choice['message'] !== undefined) delete choice['message'];
+    const facts = this.normaliser.normalise(delta, end !== undefined);
+    this.hasContent ||= facts.hasContent;
+    this.outputBytes += facts.outputBytes;
+    this.reasoningBytes += facts.reasoningBytes;
+    if (!end) return;
+    this.finishReason = end.finishReason;
+    this.nativeFinishReason = end.nativeFinishReason;
+    addCitations(delta, chunk);
+  }
+
+  private progress(bytes: string): StreamProgress {
+    return {
+      bytes,
+      hasContent: this.hasContent,
+      finishReason: this.finishReason,
+      nativeFinishReason: this.nativeFinishReason,
+      meters: this.meters,
+      outputBytes: this.outputBytes,
+      reasoningBytes: this.reasoningBytes,
+      upstreamId: this.upstreamId,
+      serviceTier: this.serviceTier,
+      error: this.error,
+      done: this.isDone,
+    };
+  }
+}
+
+/** The provider's whole answer, edited in place. @throws SwitchyardError `provider_unavailable` */
+export function editWholeAnswer(value: JsonValue, identity: AnswerIdentity, manifest: DialectManifest, excludeReasoning: boolean): ExchangeAnswer {
+  const body = Array.isArray(value) ? value[0] : value;
+  if (!isJsonObject(body)) throw notADialect();
+  const error = failureInside(body, manifest);
+  const choice = asObject(asArray(body['choices'])?.[0]);
+  if (!choice && !error) throw notADialect();
+  const meters = metersInside(body, manifest);
+  const upstreamId = asString(body['id']);
+  const end = choice ? normaliseEnd(choice) : undefined;
+  const facts = choice ? editMessageOf(choice, body, manifest, excludeReasoning) : { outputBytes: 0, reasoningBytes: 0 };
+  rename(body, identity, 'chat.completion');
+  body['choices'] = choice ? [choice] : [];
+  // Here the strict clients want the key, and null is fine; in chunks it is the other way round.
+  if (typeof body['system_fingerprint'] !== 'string') body['system_fingerprint'] = null;
+  return {
+    bytes: Buffer.from(JSON.stringify(body)),
+    finishReason: end?.finishReason ?? null,
+    nativeFinishReason: end?.nativeFinishReason ?? null,
+    meters,
+    outputBytes: facts.outputBytes,
+    reasoningBytes: facts.reasoningBytes,
+    upstreamId,
+    serviceTier: asString(body['service_tier']),
+    error,
+  };
+}
+
+function editMessageOf(choice: JsonObject, body: JsonObject, manifest: DialectManifest, excludeReasoning: boolean): { outputBytes: number; reasoningBytes: number } {
+  const message = asObject(choice['message']) ?? {};
+  choice['message'] = message;
+  choice['index'] ??= 0;
+  const facts = new AnswerNormaliser(manifest.openaiChat, { isStream: false, excludeReasoning }).normalise(message, true);
+  message['role'] = 'assistant';
+  message['content'] ??= null;
+  addCitations(message, body);
+  return facts;
+}
+
+function rename(body: JsonObject, identity: AnswerIdentity, object: string): void {
+  body['id'] = identity.generationId;
+  body['provider'] = identity.providerName;
+  body['model'] = identity.model;
+  body['object'] = object;
+  body['created'] = identity.created;
+  // The ingress writes usage, with the cost, once per answer.
+  if (body['usage'] !== undefined) delete body['usage'];
+  const groq = asObject(body['x_groq']);
+  if (groq?.['usage'] !== undefined) delete groq['usage'];
+  if (body['service_tier'] === null) delete body['service_tier'];
+}
+
+function addCitations(target: JsonObject, body: JsonObject): void {
+  if (target['annotations'] !== undefined) return;
+  const annotations = citationAnnotations(body);
+  if (annotations.length > 0) target['annotations'] = annotations;
+}
