@@ -1,0 +1,24 @@
+import { Body, Controller, Header, HttpCode, Inject, Post, Req } from '@nestjs/common';
+import type { HttpRequest } from '../http-request.js';
+import { chatCompletionsRoute } from '../chat-completions/chat-completions.route.js';
+import { API_PREFIXES, MANAGEMENT_CONTEXT, type ManagementContext } from '../management-context.js';
+import { rawBody } from '../request-body.js';
+
+/** `POST /routing/decide`: a chat request goes in, the plan comes out; nothing is sent to a provider. */
+@Controller(API_PREFIXES)
+export class RoutingController {
+  constructor(@Inject(MANAGEMENT_CONTEXT) private readonly context: ManagementContext) {}
+
+  @Post('routing/decide')
+  @HttpCode(200)
+  @Header('content-type', 'application/json; charset=utf-8')
+  async decide(@Body() body: unknown, @Req() request: HttpRequest): Promise<string> {
+    await this.context.access.anyKey(request.headers);
+    const { routing } = chatCompletionsRoute.read(rawBody(body), request.headers, this.context.limits);
+    const { planJson, tableVersion } = await this.context.router.decide({
+      requestJson: JSON.stringify(routing),
+      acceptTimeMs: BigInt(this.context.clock.nowMs()),
+    });
+    return `{"data":${planJson},"table_version":"${tableVersion}"}`;
+  }
+}
