@@ -5,6 +5,7 @@ import { openSpool, type Spool } from '@switchyard/events';
 import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, RouterPort } from '@switchyard/proto';
 import { CircuitBreakers } from '@switchyard/routing';
 import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
+import type { Authenticator } from './auth/authenticator.js';
 import { KeyAuthenticator } from './auth/key-authenticator.js';
 import { KeyCache } from './auth/key-cache.js';
 import { GenerationJournal, ingressSpoolRecovery } from './generation-journal.js';
@@ -165,12 +166,30 @@ async function compose(context: Context): Promise<IngressParts> {
     attemptTotalMs: config.attemptTotalMs,
   };
   const authenticator = new KeyAuthenticator(keys, clock);
-  const inference = new InferenceServer([chatCompletionsRoute, completionsRoute, embeddingsRoute], gateway, authenticator, keepAlive, clock, logger, {
+  const inference = inferenceServer(context, gateway, authenticator, keepAlive);
+  const management = managementModule(context, authenticator);
+  const http = new HttpServer(inference, management, prepareManagement, {
+    host: config.httpHost,
+    port: config.httpPort,
+    maxHeaderBytes: config.maxHeaderBytes,
+    maxBodyBytes: config.maxBodyBytes,
+    requestTimeoutMs: config.requestTimeoutMs,
+  });
+  return { spool, keys, wallet, holder, holderId, feed, keepAlive, tokenCounter, inference, http };
+}
+
+function inferenceServer(context: Context, gateway: Gateway, authenticator: Authenticator, keepAlive: KeepAlive): InferenceServer {
+  const { clock, logger, config } = context;
+  return new InferenceServer([chatCompletionsRoute, completionsRoute, embeddingsRoute], gateway, authenticator, keepAlive, clock, logger, {
     maxBodyBytes: config.maxBodyBytes,
     maxConcurrentGenerations: config.maxConcurrentGenerations,
     limits: { maxNestingDepth: config.maxNestingDepth, maxMessageCount: config.maxMessageCount, maxToolCount: config.maxToolCount },
   });
-  const management = ManagementModule.register({
+}
+
+function managementModule(context: Context, authenticator: Authenticator): DynamicModule {
+  const { clock, logger } = context;
+  return ManagementModule.register({
     authenticator,
     keys: context.port(KeyPort),
     accounts: context.port(AccountPort),
@@ -182,14 +201,6 @@ async function compose(context: Context): Promise<IngressParts> {
     logger,
     clock,
   });
-  const http = new HttpServer(inference, management, prepareManagement, {
-    host: config.httpHost,
-    port: config.httpPort,
-    maxHeaderBytes: config.maxHeaderBytes,
-    maxBodyBytes: config.maxBodyBytes,
-    requestTimeoutMs: config.requestTimeoutMs,
-  });
-  return { spool, keys, wallet, holder, holderId, feed, keepAlive, tokenCounter, inference, http };
 }
 
 function readinessChecks(lifecycle: IngressLifecycle): ReadinessCheck[] {
