@@ -61,6 +61,16 @@ export async function runTargets(options: RunTargetsOptions): Promise<Platform> 
   return platform;
 }
 
+/** Brings the schemas of these targets up to date without starting them. */
+export async function migrateTargets(targets: readonly Target[], config: PlatformConfig, logger: Logger): Promise<void> {
+  const resources = new PlatformResources(config, logger);
+  try {
+    await resources.migrate(targets.flatMap((target) => target.schema ?? []));
+  } finally {
+    await resources.close();
+  }
+}
+
 class RunningPlatform implements Platform {
   private readonly resources: PlatformResources;
   private readonly readinessState = new Readiness();

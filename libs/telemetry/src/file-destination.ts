@@ -1,0 +1,13 @@
+import { mkdirSync, renameSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { destination, type DestinationStream } from 'pino';
+
+const LOG_BYTES_MAX = 20 * 1024 * 1024;
+
+/** Appends to a file; one that has grown large by the time it is opened is set aside first, replacing the one before. */
+export function fileDestination(path: string): DestinationStream {
+  mkdirSync(dirname(path), { recursive: true });
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > LOG_BYTES_MAX) renameSync(path, `${path}.1`);
+  return destination({ dest: path, append: true, mode: 0o600, sync: true });
+}

@@ -1,0 +1,22 @@
+import { renderHelp } from '@switchyard/config';
+import { configSections } from '../config-sections.js';
+
+const COMMANDS = `Switchyard: one API in front of every LLM provider.
+
+  serve [--target=a,b]         Run targets (ingress, router, worker, billing, analytics; all when not named).
+                               --check-config and --print-config[=diff] answer and end instead.
+  quickstart [--split]         Everything with a database of its own, a demo account and keys;
+                               --split: the five services as processes, over gRPC and Kafka.
+  migrate [--target=a,b]       Bring database schemas up to date and end.
+  check-config [--target=a,b]  Name every problem of the configuration.
+  print-config [--diff]        Show the configuration, or what differs from the defaults.
+  ledger explain <generation>  Every posting of a generation, and why.
+  ledger verify                Check the whole ledger.
+  events replay                Offer events that could not be processed once more.
+
+Settings are environment variables:
+`;
+
+export async function helpText(): Promise<string> {
+  return `${COMMANDS}\n${renderHelp(await configSections())}`;
+}

@@ -1,0 +1,154 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadConfig, processEnvironment, type Environment } from '@switchyard/config';
+import { SwitchyardError } from '@switchyard/errors';
+import { AccountPort, CatalogPort, KeyPort } from '@switchyard/proto';
+import { runUntilSignal } from '@switchyard/runtime';
+import { UsageError } from '../targets.js';
+import { announcement } from './announce.js';
+import { removeContractFile, writeContractFile, type ContractFile } from './contract-file.js';
+import { quickstartDataDirectory } from './data-directory.js';
+import { ensureDemoAccount } from './demo-account.js';
+import { findDemoModel } from './demo-model.js';
+import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { freePort, isPortFree } from './free-port.js';
+import { startKafkaNode } from './kafka-node.js';
+import { startInOneProcess } from './one-process.js';
+import { Progress } from './progress.js';
+import { quickstartConfig } from './quickstart.config.js';
+import { SecretsFile } from './secrets-file.js';
+import { startSimulatedProviders, wantsSimulators } from './simulated-providers.js';
+import { claimDataDirectory } from './single-instance.js';
+import { startSplit } from './split-processes.js';
+import type { StartedPlatform } from './started-platform.js';
+
+const MODEL_TIMEOUT_MS = 60_000;
+
+/** `quickstart [--split]`: everything on this machine, until a signal comes. */
+export async function quickstartCommand(commandArguments: readonly string[]): Promise<number> {
+  const isSplit = parseFlags(commandArguments);
+  const quickstart = new Quickstart(quickstartDataDirectory(), isSplit);
+  const stopped = runUntilSignal(() => quickstart.stop(), { onSecondSignal: () => quickstart.kill() });
+  try {
+    await quickstart.start();
+  } catch (error) {
+    // A signal during the start lets steps fail; that is not an error to tell.
+    if (!quickstart.isStopping) {
+      await quickstart.stop();
+      throw error;
+    }
+  }
+  await stopped;
+  return 0;
+}
+
+class Quickstart {
+  isStopping = false;
+  private readonly progress = new Progress();
+  /** What was started, in order; stopped in the opposite one. */
+  private readonly stops: { readonly stop: () => Promise<void> }[] = [];
+  private platform: StartedPlatform | undefined;
+  private releaseDirectory: (() => void) | undefined;
+
+  constructor(
+    private readonly dataDirectory: string,
+    private readonly isSplit: boolean,
+  ) {}
+
+  async start(): Promise<void> {
+    const { ingressReplicas, httpPort: wantedPort } = loadConfig(quickstartConfig);
+    mkdirSync(this.dataDirectory, { recursive: true, mode: 0o755 });
+    this.releaseDirectory = claimDataDirectory(this.dataDirectory);
+    removeContractFile(this.dataDirectory);
+    const httpPort = await chooseHttpPort(wantedPort, this.isSplit ? ingressReplicas : 1);
+    this.progress.say(`Starting Switchyard${this.isSplit ? ' as separate services' : ''}; data is kept in ${this.dataDirectory}`);
+    const secrets = new SecretsFile(this.dataDirectory);
+    const environment = await this.startDependencies(secrets);
+    const platform = await this.progress.step('starting the services', 'The services run', () => this.startPlatform(environment, httpPort, ingressReplicas));
+    const contract = await this.progress.step('waiting until everything is ready', 'Everything is ready', () => this.prepare(platform, secrets));
+    if (this.isStopping) return;
+    writeContractFile(this.dataDirectory, contract);
+    platform.onProcessesChanged(() => writeContractFile(this.dataDirectory, { ...contract, processes: platform.processes() }));
+    const isSimulated = environment['SWITCHYARD_CATALOG_FILE']?.endsWith('simulated-catalog.yaml') ?? false;
+    this.progress.say(announcement(contract, { elapsed: this.progress.elapsed, isSimulated, logFolder: join(this.dataDirectory, 'logs') }));
+  }
+
+  async stop(): Promise<void> {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.progress.say('Stopping …');
+    removeContractFile(this.dataDirectory);
+    for (const { stop } of this.stops.reverse()) await stop().catch((error: unknown) => this.progress.say(`  ${String(error)}`));
+    this.releaseDirectory?.();
+    this.progress.say('Stopped.');
+  }
+
+  kill(): void {
+    this.platform?.kill();
+  }
+
+  /** Database, event log and providers: what is not given is started here. Returns the environment that leads the services to them. */
+  private async startDependencies(secrets: SecretsFile): Promise<Environment> {
+    const given = processEnvironment();
+    const settings: Record<string, string> = { SWITCHYARD_DRAIN_DELAY_MS: given['SWITCHYARD_DRAIN_DELAY_MS'] ?? '0' };
+    if (!isSet(given, 'SWITCHYARD_DATABASE_URL')) {
+      const database = await this.progress.step('starting the database', 'The database is running', () =>
+        startEmbeddedPostgres(this.dataDirectory, secrets.value.postgresPassword),
+      );
+      this.stops.push(database);
+      settings['SWITCHYARD_DATABASE_URL'] = database.url;
+    }
+    if (this.isSplit && !isSet(given, 'KAFKA_BROKERS')) {
+      const kafka = await this.progress.step('starting Kafka', 'Kafka is running', () => startKafkaNode(this.dataDirectory, given));
+      this.stops.push(kafka);
+      settings['KAFKA_BROKERS'] = kafka.brokers.join(',');
+    }
+    if (wantsSimulators(given)) {
+      const simulators = await this.progress.step('starting simulated providers', 'Simulated providers are running', () =>
+        startSimulatedProviders(this.dataDirectory, given),
+      );
+      this.stops.push(simulators);
+      settings['SWITCHYARD_CATALOG_FILE'] = simulators.catalogFile;
+    }
+    return { ...given, ...settings };
+  }
+
+  private async startPlatform(environment: Environment, httpPort: number, ingressReplicas: number): Promise<StartedPlatform> {
+    const { dataDirectory, isSplit } = this;
+    const platform = isSplit
+      ? await startSplit({ dataDirectory, httpPort, ingressReplicas, environment, say: (text) => this.progress.say(text) })
+      : await startInOneProcess(dataDirectory, httpPort, environment);
+    this.platform = platform;
+    this.stops.push(platform);
+    return platform;
+  }
+
+  private async prepare(platform: StartedPlatform, secrets: SecretsFile): Promise<ContractFile> {
+    await platform.ready();
+    const keys = await ensureDemoAccount({ accounts: platform.port(AccountPort), keys: platform.port(KeyPort) }, secrets);
+    const model = await findDemoModel(platform.port(CatalogPort), MODEL_TIMEOUT_MS);
+    const ingressUrls = platform.ingressOrigins.map((origin) => `${origin}/api/v1`);
+    return { baseUrl: ingressUrls[0]!, ...keys, model, processes: platform.processes(), ingressUrls, grpcAddresses: platform.grpcAddresses };
+  }
+}
+
+function parseFlags(commandArguments: readonly string[]): boolean {
+  try {
+    return parseArgs({ args: [...commandArguments], options: { split: { type: 'boolean' } } }).values.split ?? false;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+async function chooseHttpPort(wanted: number, count: number): Promise<number> {
+  if (wanted === 0) return freePort();
+  for (let port = wanted; port < wanted + count; port++) {
+    if (!(await isPortFree(port))) throw new SwitchyardError('conflict', `Port ${port} is in use. Choose another with SWITCHYARD_HTTP_PORT.`);
+  }
+  return wanted;
+}
+
+function isSet(environment: Environment, name: string): boolean {
+  return (environment[name] ?? '').trim() !== '';
+}

@@ -1,0 +1,17 @@
+import { defineConfig, field, integer, port } from '@switchyard/config';
+
+/** What the quick start reads beside the settings of the targets it runs. */
+export const quickstartConfig = defineConfig({
+  httpPort: field({
+    env: 'SWITCHYARD_HTTP_PORT',
+    schema: port(),
+    default: 8080,
+    description: 'Port of the public API; several ingresses take the following ports.',
+  }),
+  ingressReplicas: field({
+    env: 'SWITCHYARD_INGRESS_REPLICAS',
+    schema: integer({ min: 1, max: 16 }),
+    default: 1,
+    description: 'Ingresses that `quickstart --split` starts.',
+  }),
+});
