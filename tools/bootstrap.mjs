@@ -46,15 +46,20 @@ function readPackages(path) {
   }
 }
 
-/** True when what npm recorded in node_modules is what the lockfile asks for (packages for other platforms aside). */
+function installedVersion(path) {
+  try {
+    return JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8')).version;
+  } catch {
+    return undefined;
+  }
+}
+
+/** True when the packages that are there are those that the lockfile asks for (packages for other platforms aside). */
 function installedMatches(lockfile) {
-  const wanted = readPackages(lockfile);
-  const installed = readPackages(join(modules, '.package-lock.json'));
-  if (!wanted || !installed) return false;
-  return Object.entries(wanted).every(([path, entry]) => {
-    if (path === '' || entry.link || !path.includes('node_modules/')) return true;
-    const found = installed[path];
-    return found ? found.version === entry.version : entry.optional === true || entry.peer === true || entry.devOptional === true;
+  const packages = Object.entries(readPackages(lockfile) ?? {}).filter(([path, entry]) => path.includes('node_modules/') && !entry.link);
+  return packages.every(([path, entry]) => {
+    const version = installedVersion(path);
+    return version === undefined ? Boolean(entry.optional || entry.devOptional || entry.peer) : version === entry.version;
   });
 }
 
@@ -135,6 +140,16 @@ function linkPostgresLibraries() {
   }
 }
 
+/** A project that came with a newer commit is linked like npm would, which is quicker than installing everything again. */
+function linkProjects() {
+  for (const [path, entry] of Object.entries(readPackages(join(root, 'package-lock.json')) ?? {})) {
+    const link = join(root, path);
+    if (!entry.link || lstatSync(link, { throwIfNoEntry: false })) continue;
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(process.platform === 'win32' ? join(root, entry.resolved) : relative(dirname(link), join(root, entry.resolved)), link, 'junction');
+  }
+}
+
 async function build(node) {
   const output = await run(node, [join(root, 'tools', 'build.mjs')], { label: 'building' });
   if (!/^Built 0 files/.test(output)) say(output.trim());
@@ -170,6 +185,7 @@ async function main() {
   await installPackages();
   const node = findNode();
   linkPostgresLibraries();
+  linkProjects();
   if (!skipBuild) await build(node);
   if (commandLine.length === 0) return 0;
   return runProgram(node, commandLine);

@@ -1,14 +1,16 @@
 /**
- * Puts packages for other platforms back into package-lock.json: node tools/complete-lockfile.mjs [--check]
+ * Puts into package-lock.json what `npm ci` demands and may be missing: node tools/complete-lockfile.mjs [--check]
  *
- * npm leaves an optional package out of the lockfile when the registry it was run against does not carry it, and then
- * `npm ci` refuses the lockfile everywhere. Version and platform follow from the package that asks for it.
+ * Packages for other platforms: npm leaves an optional package out when the registry it was run against does not carry it.
+ * Version and platform follow from the package that asks for it. Projects of this repository: a new folder needs no installation,
+ * only its two entries.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const path = join(resolve(dirname(fileURLToPath(import.meta.url)), '..'), 'package-lock.json');
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const path = join(root, 'package-lock.json');
 const OPERATING_SYSTEMS = ['android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32'];
 const PROCESSORS = {
   armv7: 'arm',
@@ -47,9 +49,19 @@ const missing = Object.entries(packages).flatMap(([from, entry]) =>
     .map(([name, version]) => ({ from, name, version, parent: entry })),
 );
 
+const projects = ['libs', 'services', 'test'].flatMap((group) =>
+  readdirSync(join(root, group))
+    .filter((name) => existsSync(join(root, group, name, 'package.json')))
+    .map((name) => ({ folder: `${group}/${name}`, manifest: JSON.parse(readFileSync(join(root, group, name, 'package.json'), 'utf8')) })),
+);
+const unlockedProjects = projects.filter(({ folder, manifest }) => !packages[folder] || !packages[`node_modules/${manifest.name}`]);
+const gone = Object.keys(packages).filter((key) => /^(libs|services|test)\//.test(key) && !projects.some(({ folder }) => folder === key));
+
 if (process.argv.includes('--check')) {
   for (const { from, name } of missing) console.error(`package-lock.json lacks ${name}, which ${from} asks for: node tools/complete-lockfile.mjs`);
-  process.exit(missing.length > 0 ? 1 : 0);
+  for (const { folder } of unlockedProjects) console.error(`package-lock.json lacks ${folder}: node tools/complete-lockfile.mjs`);
+  for (const folder of gone) console.error(`package-lock.json names ${folder}, which is gone: node tools/complete-lockfile.mjs`);
+  process.exit(missing.length + unlockedProjects.length + gone.length > 0 ? 1 : 0);
 }
 for (const { name, version, parent } of missing) {
   const platform = platformOf(name);
@@ -63,8 +75,17 @@ for (const { name, version, parent } of missing) {
     os: platform.os,
   };
 }
-if (missing.length > 0) {
+for (const { folder, manifest } of unlockedProjects) {
+  packages[folder] = { name: manifest.name, version: manifest.version };
+  packages[`node_modules/${manifest.name}`] = { resolved: folder, link: true };
+}
+for (const folder of gone) {
+  for (const [key, entry] of Object.entries(packages)) if (key === folder || entry.resolved === folder) delete packages[key];
+}
+if (missing.length + unlockedProjects.length + gone.length > 0) {
   lockfile.packages = Object.fromEntries(Object.entries(packages).sort(([left], [right]) => left.localeCompare(right, 'en')));
   writeFileSync(path, `${JSON.stringify(lockfile, null, 2)}\n`);
 }
-console.log(`Added ${missing.length} packages for other platforms to package-lock.json.`);
+console.log(
+  `package-lock.json: added ${missing.length} packages for other platforms and ${unlockedProjects.length} projects, removed ${gone.length} projects.`,
+);

@@ -1,0 +1,269 @@
+// Runs one Apache Kafka node (KRaft, no ZooKeeper) on loopback, for the split quick start and for tests: in a container where Docker answers, else with a
+// JDK and Kafka's own jars, which Maven fetches once. As a program: `node tools/kafka/start-kafka.mjs --data-dir <folder> [--port <n>] [--with-parent]`
+// prints one line of JSON, {"brokers": [...], "pid"}, when clients can work, and stops on SIGTERM or SIGINT, or (--with-parent) when its input closes.
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import kafkajs from 'kafkajs';
+
+const KAFKA_VERSION = '4.1.1';
+const IMAGE = `apache/kafka:${KAFKA_VERSION}`;
+const POM = fileURLToPath(new URL('pom.xml', import.meta.url));
+const DEFAULT_CACHE = fileURLToPath(new URL(`../../node_modules/.cache/switchyard/kafka-${KAFKA_VERSION}`, import.meta.url));
+const FETCH_TIMEOUT_MS = 300_000;
+const READY_TIMEOUT_MS = 90_000;
+const STOP_TIMEOUT_MS = 15_000;
+const CLASS_PATH_SUFFIX = join('', '*');
+
+export class KafkaUnavailable extends Error {
+  name = 'KafkaUnavailable';
+}
+
+/** How Kafka can run here: 'docker', 'java', or undefined. */
+export function findKafkaRuntime() {
+  if (succeeds('docker', ['info'])) return 'docker';
+  return succeeds('java', ['-version']) && (existsSync(DEFAULT_CACHE) || succeeds('mvn', ['--version'])) ? 'java' : undefined;
+}
+
+/**
+ * Starts a node whose data lies in `dataFolder` (kept: a second start finds its topics again). Ports that are not given are chosen.
+ * `progress` hears about steps that take long. Answers {brokers, port, controllerPort, pid, exited, stop(), kill()}.
+ */
+export async function startKafka({ dataFolder, port, controllerPort, cacheFolder = DEFAULT_CACHE, progress = () => {} }) {
+  const runtime = findKafkaRuntime();
+  if (runtime === undefined) throw new KafkaUnavailable('Kafka needs Docker, or a JDK (17 or newer) with Maven; or name a broker in KAFKA_BROKERS.');
+  mkdirSync(dataFolder, { recursive: true });
+  const node = { dataFolder, cacheFolder, port: port ?? (await freePort()), controllerPort: controllerPort ?? (await freePort()) };
+  if (runtime === 'java') await fetchJars(cacheFolder, progress);
+  progress('Starting Kafka');
+  const child = runtime === 'docker' ? spawnContainer(node) : spawnJava(node);
+  const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+  const broker = `127.0.0.1:${node.port}`;
+  const end = (signal) => endChild(child, exited, runtime === 'docker' ? containerName(node) : undefined, signal);
+  try {
+    await untilReady(broker, child);
+  } catch (error) {
+    await end('SIGKILL');
+    throw new KafkaUnavailable(`Kafka did not become ready: ${error.message}\n${tailOfLog(dataFolder)}`);
+  }
+  return {
+    brokers: [broker],
+    port: node.port,
+    controllerPort: node.controllerPort,
+    pid: child.pid,
+    exited,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  };
+}
+
+async function fetchJars(cacheFolder, progress) {
+  if (existsSync(cacheFolder)) return;
+  progress(`Fetching Kafka ${KAFKA_VERSION} with Maven (54 MB, once)`);
+  const partial = `${cacheFolder}.partial-${process.pid}`;
+  const child = spawn('mvn', ['-q', '-B', '-f', POM, 'dependency:copy-dependencies', `-DoutputDirectory=${partial}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = `${output}${chunk}`.slice(-4000)));
+  const timer = setTimeout(() => child.kill('SIGKILL'), FETCH_TIMEOUT_MS);
+  const code = await new Promise((resolve) => {
+    child.once('error', () => resolve(-1));
+    child.once('exit', resolve);
+  });
+  clearTimeout(timer);
+  if (code !== 0) {
+    rmSync(partial, { recursive: true, force: true });
+    throw new KafkaUnavailable(`Maven could not fetch Kafka (code ${code}).\n${output}`);
+  }
+  try {
+    renameSync(partial, cacheFolder);
+  } catch (error) {
+    // Somebody else was faster.
+    rmSync(partial, { recursive: true, force: true });
+    if (!existsSync(cacheFolder)) throw error;
+  }
+}
+
+function spawnJava(node) {
+  const propertiesFile = join(node.dataFolder, 'server.properties');
+  const logFolder = join(node.dataFolder, 'log');
+  const classPath = `${node.cacheFolder}/${CLASS_PATH_SUFFIX}`;
+  writeFileSync(
+    propertiesFile,
+    Object.entries(serverProperties(node, logFolder))
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(''),
+  );
+  if (!existsSync(join(logFolder, 'meta.properties'))) {
+    const id = run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'random-uuid']).trim().split('\n').at(-1);
+    run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', propertiesFile]);
+  }
+  const output = openSync(join(node.dataFolder, 'kafka.log'), 'a');
+  // A group of its own: Ctrl-C in the terminal reaches only us, and we stop Kafka after those who need it.
+  const child = spawn('java', ['-Xms128m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', classPath, 'kafka.Kafka', propertiesFile], {
+    detached: true,
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+  return child;
+}
+
+function serverProperties({ port, controllerPort }, logFolder) {
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'log.dirs': logFolder.replaceAll('\\', '/'),
+    'auto.create.topics.enable': false,
+    ...singleNodeSettings(),
+  };
+}
+
+function singleNodeSettings() {
+  return {
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 10,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'share.coordinator.state.topic.replication.factor': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+    'group.initial.rebalance.delay.ms': 0,
+  };
+}
+
+function containerName({ port }) {
+  return `switchyard-kafka-${port}`;
+}
+
+function spawnContainer(node) {
+  const settings = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': '1@127.0.0.1:19093',
+    listeners: `PLAINTEXT://:${node.port},CONTROLLER://:19093`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'auto.create.topics.enable': false,
+    ...singleNodeSettings(),
+  };
+  const environment = Object.entries(settings).flatMap(([name, value]) => ['-e', `KAFKA_${name.toUpperCase().replaceAll('.', '_')}=${value}`]);
+  const volume = ['-v', `${containerName(node)}-${Buffer.from(node.dataFolder).toString('hex').slice(-24)}:/var/lib/kafka/data`];
+  const output = openSync(join(node.dataFolder, 'kafka.log'), 'a');
+  const child = spawn('docker', ['run', '--rm', '--name', containerName(node), '-p', `127.0.0.1:${node.port}:${node.port}`, ...volume, ...environment, IMAGE], {
+    detached: true,
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+  return child;
+}
+
+/** The port opens before the group coordinator has loaded, so a listening port is not enough: ask what clients will ask. */
+async function untilReady(broker, child) {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  const client = new kafkajs.Kafka({
+    clientId: 'switchyard-start',
+    brokers: [broker],
+    logLevel: kafkajs.logLevel.NOTHING,
+    connectionTimeout: 2_000,
+    retry: { retries: 0 },
+  });
+  for (;;) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended with code ${child.exitCode ?? child.signalCode}.`);
+    const admin = client.admin();
+    try {
+      await admin.connect();
+      await admin.fetchOffsets({ groupId: 'switchyard-ready' });
+      await producerWorks(client);
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    } finally {
+      await admin.disconnect().catch(() => undefined);
+    }
+    await delay(200);
+  }
+}
+
+async function producerWorks(client) {
+  const producer = client.producer({ idempotent: true, createPartitioner: kafkajs.Partitioners.DefaultPartitioner, retry: { initialRetryTime: 100, retries: 3 } });
+  try {
+    await producer.connect();
+  } finally {
+    await producer.disconnect().catch(() => undefined);
+  }
+}
+
+async function endChild(child, exited, container, signal) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (container !== undefined && signal === 'SIGKILL') spawnSync('docker', ['kill', container], { stdio: 'ignore' });
+  child.kill(signal);
+  const timer = setTimeout(() => {
+    if (container !== undefined) spawnSync('docker', ['rm', '-f', container], { stdio: 'ignore' });
+    child.kill('SIGKILL');
+  }, STOP_TIMEOUT_MS);
+  await exited;
+  clearTimeout(timer);
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function succeeds(command, commandArguments) {
+  return spawnSync(command, commandArguments, { stdio: 'ignore', timeout: 20_000 }).status === 0;
+}
+
+function run(command, commandArguments) {
+  const result = spawnSync(command, commandArguments, { encoding: 'utf8', timeout: 60_000 });
+  if (result.status !== 0) throw new KafkaUnavailable(`${command} failed: ${result.error?.message ?? result.stderr}`);
+  return result.stdout;
+}
+
+function tailOfLog(dataFolder) {
+  try {
+    return readFileSync(join(dataFolder, 'kafka.log'), 'utf8').slice(-2000);
+  } catch {
+    return '';
+  }
+}
+
+async function main() {
+  const { values } = parseArgs({ options: { 'data-dir': { type: 'string' }, port: { type: 'string' }, 'with-parent': { type: 'boolean' } } });
+  if (values['data-dir'] === undefined) throw new Error('--data-dir <folder> is needed.');
+  const asked = Promise.withResolvers();
+  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, asked.resolve);
+  if (values['with-parent']) process.stdin.resume().once('close', asked.resolve);
+  const kafka = await startKafka({
+    dataFolder: values['data-dir'],
+    port: values.port === undefined ? undefined : Number(values.port),
+    progress: (step) => console.error(step),
+  });
+  console.log(JSON.stringify({ brokers: kafka.brokers, pid: kafka.pid }));
+  const ended = await Promise.race([asked.promise.then(() => undefined), kafka.exited]);
+  if (ended !== undefined) throw new Error(`Kafka ended by itself with ${ended.code ?? ended.signal}.`);
+  await kafka.stop();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    await main();
+    process.exit(0);
+  } catch (error) {
+    console.error(error.message);
+    process.exit(1);
+  }
+}
