@@ -1,0 +1,4 @@
+export * from './fixture.js';
+export * from './http-client.js';
+export * from './start-platform.js';
+export * from './test-catalog.js';
