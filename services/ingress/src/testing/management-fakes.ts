@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto';
+import { PICO_PER_USD } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
+import { analytics, billing, events, router, type AccountPort, type AnalyticsPort, type CatalogPort, type KeyPort, type RouterPort } from '@switchyard/proto';
+import type { ReadinessReport } from '@switchyard/runtime';
+import { captureLogger, manualClock, type CaptureLogger } from '@switchyard/testing';
+import type { AuthenticatedKey, Authenticator, RequestHeaders } from '../auth/authenticator.js';
+import type { ManagementOptions } from '../http/management-context.js';
+
+export const FAKE_NOW_MS = Date.UTC(2026, 5, 1, 12);
+export const INFERENCE_SECRET = 'sk-sy-v1-inference';
+export const MANAGEMENT_SECRET = 'sk-sy-v1-management';
+
+/** Ports in memory, behind which the management routes can be tried alone. */
+export interface ManagementFakes {
+  readonly options: ManagementOptions;
+  readonly keys: FakeKeys;
+  readonly analytics: FakeAnalytics;
+  readonly catalog: FakeCatalog;
+  readonly decisions: router.DecideRequest[];
+  readonly logger: CaptureLogger;
+  readiness: ReadinessReport;
+}
+
+export function managementFakes(): ManagementFakes {
+  const keys = new FakeKeys();
+  const fakeAnalytics = new FakeAnalytics();
+  const catalog = new FakeCatalog();
+  const decisions: router.DecideRequest[] = [];
+  const fakes = {
+    keys,
+    analytics: fakeAnalytics,
+    catalog,
+    decisions,
+    logger: captureLogger(),
+    readiness: { ready: true, degraded: false, checks: { process: { ready: true } } } as ReadinessReport,
+  };
+  const routerPort: Pick<RouterPort, 'decide'> = {
+    decide: async (request) => {
+      decisions.push(request);
+      return { planJson: '{"kind":"plan"}', tableVersion: 7n };
+    },
+  };
+  const accounts: Pick<AccountPort, 'getCredits'> = {
+    getCredits: async () => ({ totalCreditsPico: 10n * PICO_PER_USD, totalUsagePico: 1_250_000_000n, heldPico: 5n, receivablePico: 0n }),
+  };
+  const options: ManagementOptions = {
+    authenticator: new FakeAuthenticator(keys),
+    keys: keys as unknown as KeyPort,
+    accounts: accounts as AccountPort,
+    analytics: fakeAnalytics as unknown as AnalyticsPort,
+    router: routerPort as RouterPort,
+    catalog,
+    readiness: () => fakes.readiness,
+    metrics: { render: () => 'switchyard_up 1\n' },
+    logger: fakes.logger,
+    clock: manualClock(FAKE_NOW_MS),
+    catalogMaxAgeMs: 0,
+  };
+  return { ...fakes, options };
+}
+
+class FakeAuthenticator implements Authenticator {
+  constructor(private readonly keys: FakeKeys) {}
+
+  async authenticate(headers: RequestHeaders): Promise<AuthenticatedKey> {
+    const secret = /^Bearer (.+)$/.exec(String(headers['authorization'] ?? ''))?.[1];
+    const key = secret === undefined ? undefined : this.keys.find(hashOf(secret));
+    if (!key || key.disabled) throw new SwitchyardError('authentication', 'No valid API key');
+    return { key, isStale: false };
+  }
+}
+
+function hashOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex');
+}
+
+export class FakeKeys {
+  private readonly keys = new Map<string, billing.Key>();
+  usage: billing.KeyUsage = billing.KeyUsage.fromPartial({
+    totalPico: 1_500_000n,
+    dailyPico: 1_000_000n,
+    weeklyPico: 1_200_000n,
+    monthlyPico: 1_400_000n,
+    freeRequestsToday: 3n,
+  });
+
+  constructor() {
+    for (const [secret, kind] of [
+      [INFERENCE_SECRET, billing.KeyKind.INFERENCE],
+      [MANAGEMENT_SECRET, billing.KeyKind.MANAGEMENT],
+    ] as const) {
+      this.add(secret, { kind, name: kind });
+    }
+  }
+
+  find(hash: string): billing.Key | undefined {
+    return this.keys.get(hash);
+  }
+
+  async createKey(request: billing.CreateKeyRequest): Promise<billing.CreateKeyResponse> {
+    const secret = `sk-sy-v1-${this.keys.size}`;
+    return { key: this.add(secret, request), secret };
+  }
+
+  async listKeys(request: billing.ListKeysRequest): Promise<billing.ListKeysResponse> {
+    const keys = [...this.keys.values()].filter((key) => request.includeDisabled || !key.disabled);
+    return { keys: keys.slice(request.offset, request.offset + request.limit).map((key) => ({ key, usage: this.usage })) };
+  }
+
+  async getKey(request: billing.GetKeyRequest): Promise<billing.GetKeyResponse> {
+    return { key: { key: this.require(request.hash), usage: this.usage } };
+  }
+
+  async updateKey(request: billing.UpdateKeyRequest): Promise<billing.UpdateKeyResponse> {
+    const names = new Set(request.updateMask);
+    const key = this.require(request.hash);
+    if (names.has('name')) key.name = request.name;
+    if (names.has('disabled')) key.disabled = request.disabled;
+    if (names.has('limit_pico')) key.limitPico = request.limitPico;
+    if (names.has('limit_reset')) key.limitReset = request.limitReset;
+    key.updateTimeMs = BigInt(FAKE_NOW_MS);
+    return { key: { key, usage: this.usage } };
+  }
+
+  async deleteKey(request: billing.DeleteKeyRequest): Promise<billing.DeleteKeyResponse> {
+    this.require(request.hash);
+    this.keys.delete(request.hash);
+    return {};
+  }
+
+  private add(secret: string, fields: Partial<billing.Key>): billing.Key {
+    const key = billing.Key.fromPartial({
+      hash: hashOf(secret),
+      label: 'sk-sy-v1-…0000',
+      accountId: 'acme',
+      workspaceId: 'w1',
+      createTimeMs: BigInt(FAKE_NOW_MS),
+      ...fields,
+    });
+    if (key.workspaceId === '') key.workspaceId = 'w1';
+    this.keys.set(key.hash, key);
+    return key;
+  }
+
+  private require(hash: string): billing.Key {
+    const key = this.keys.get(hash);
+    if (!key) throw new SwitchyardError('not_found', 'API key not found');
+    return key;
+  }
+}
+
+export class FakeAnalytics {
+  readonly generations: events.GenerationCompleted[] = [];
+  readonly listed: analytics.ListGenerationsRequest[] = [];
+  readonly activityAsked: analytics.ListActivityRequest[] = [];
+
+  async getGeneration(request: analytics.GetGenerationRequest): Promise<analytics.GetGenerationResponse> {
+    const generation = this.generations.find((item) => item.generationId === request.generationId && item.accountId === request.accountId);
+    if (!generation) throw new SwitchyardError('not_found', `Generation ${request.generationId} not found`);
+    return { generation, upstreamCostPico: 5n };
+  }
+
+  async listGenerations(request: analytics.ListGenerationsRequest): Promise<analytics.ListGenerationsResponse> {
+    this.listed.push(request);
+    return { generations: this.generations, nextCursor: this.generations.length > 0 ? 'next' : '' };
+  }
+
+  async listActivity(request: analytics.ListActivityRequest): Promise<analytics.ListActivityResponse> {
+    this.activityAsked.push(request);
+    const row = { date: '2026-05-31', model: 'a/b', modelPermaslug: 'a/b-1', endpointId: 'e', providerName: 'P', usagePico: 2_500_000n, byokUsagePico: 0n };
+    const counts = { requestCount: 2n, promptTokenCount: 10n, completionTokenCount: 20n, reasoningTokenCount: 3n };
+    return { rows: [{ ...row, ...counts, workspaceId: request.groupByWorkspace ? 'w1' : '' }] };
+  }
+}
+
+export class FakeCatalog implements CatalogPort {
+  models: router.Model[] = [];
+  endpoints: router.Endpoint[] = [];
+  statistics: analytics.EndpointStatistics[] = [];
+  providers: router.Provider[] = [
+    router.Provider.fromPartial({ slug: 'openai', name: 'OpenAI', statusPageUrl: 'https://status.openai.com', headquarters: 'US', datacenters: ['US'] }),
+    router.Provider.fromPartial({ slug: 'local', name: 'Local' }),
+  ];
+  isAway = false;
+
+  async listModels(): Promise<router.ListModelsResponse> {
+    if (this.isAway) throw new SwitchyardError('gateway_unavailable', 'The router is away');
+    return { models: this.models, endpoints: this.endpoints, statistics: this.statistics };
+  }
+
+  async getModel(request: router.GetModelRequest): Promise<router.GetModelResponse> {
+    const base = request.slug.split(':')[0] ?? '';
+    const model = this.models.find((item) => item.slug === base || item.permaslug === base || item.aliases.includes(base));
+    if (!model) throw new SwitchyardError('not_found', 'unknown model');
+    return { model, endpoints: this.endpoints.filter((endpoint) => endpoint.modelSlug === model.slug), statistics: this.statistics };
+  }
+
+  async listProviders(): Promise<router.ListProvidersResponse> {
+    return { providers: this.providers };
+  }
+}
