@@ -179,6 +179,8 @@ async function untilReady(broker, child) {
     const admin = client.admin();
     try {
       await admin.connect();
+      // Metadata first: kafkajs knows no coordinator without it.
+      await admin.listTopics();
       await admin.fetchOffsets({ groupId: 'switchyard-ready' });
       await producerWorks(client);
       return;
@@ -192,7 +194,11 @@ async function untilReady(broker, child) {
 }
 
 async function producerWorks(client) {
-  const producer = client.producer({ idempotent: true, createPartitioner: kafkajs.Partitioners.DefaultPartitioner, retry: { initialRetryTime: 100, retries: 3 } });
+  const producer = client.producer({
+    idempotent: true,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    retry: { initialRetryTime: 100, retries: 3 },
+  });
   try {
     await producer.connect();
   } finally {
@@ -241,19 +247,29 @@ function tailOfLog(dataFolder) {
   }
 }
 
+/** kafkajs computes a negative delay for its request queue, which Node 24 complains about: harmless, and only this one is hidden. */
+function hideNegativeTimeouts() {
+  const emitWarning = process.emitWarning.bind(process);
+  process.emitWarning = (warning, ...rest) => {
+    if (rest[0] !== 'TimeoutNegativeWarning') emitWarning(warning, ...rest);
+  };
+}
+
 async function main() {
+  hideNegativeTimeouts();
   const { values } = parseArgs({ options: { 'data-dir': { type: 'string' }, port: { type: 'string' }, 'with-parent': { type: 'boolean' } } });
   if (values['data-dir'] === undefined) throw new Error('--data-dir <folder> is needed.');
-  const asked = Promise.withResolvers();
-  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, asked.resolve);
-  if (values['with-parent']) process.stdin.resume().once('close', asked.resolve);
+  const asked = new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => resolve());
+    if (values['with-parent']) process.stdin.resume().once('close', () => resolve());
+  });
   const kafka = await startKafka({
     dataFolder: values['data-dir'],
     port: values.port === undefined ? undefined : Number(values.port),
     progress: (step) => console.error(step),
   });
   console.log(JSON.stringify({ brokers: kafka.brokers, pid: kafka.pid }));
-  const ended = await Promise.race([asked.promise.then(() => undefined), kafka.exited]);
+  const ended = await Promise.race([asked, kafka.exited]);
   if (ended !== undefined) throw new Error(`Kafka ended by itself with ${ended.code ?? ended.signal}.`);
   await kafka.stop();
 }
