@@ -57,7 +57,7 @@ export async function generateLoad(options: LoadOptions): Promise<LoadResult> {
 /** One keep-alive connection with one request at a time. */
 class Connection {
   private answered: ((status: number) => void) | undefined;
-  private received = Buffer.alloc(0);
+  private received: Buffer = Buffer.alloc(0);
 
   private constructor(private readonly socket: Socket) {
     socket.setNoDelay(true);

@@ -5,7 +5,7 @@ export interface TestProvider {
   /** A built-in provider whose wire format it speaks: `vllm` (plain OpenAI chat) unless said otherwise. */
   readonly like?: string;
   readonly baseUrl: string;
-  readonly dataPolicy?: { readonly may_train: boolean; readonly retains: boolean; readonly zdr: boolean };
+  readonly dataPolicy?: { readonly may_train: boolean; readonly retains: boolean; readonly zdr: boolean } | undefined;
   readonly endpoints: readonly TestEndpoint[];
 }
 
