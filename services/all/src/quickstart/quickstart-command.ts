@@ -100,7 +100,7 @@ class Quickstart {
       settings['SWITCHYARD_DATABASE_URL'] = database.url;
     }
     if (this.isSplit && !isSet(given, 'KAFKA_BROKERS')) {
-      const kafka = await this.progress.step('starting Kafka', 'Kafka is running', () => startKafkaNode(this.dataDirectory, given));
+      const kafka = await this.progress.step('starting Kafka', 'Kafka is running', () => startKafkaNode(this.dataDirectory, secrets, given));
       this.stops.push(kafka);
       settings['KAFKA_BROKERS'] = kafka.brokers.join(',');
     }

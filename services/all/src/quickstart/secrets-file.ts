@@ -8,6 +8,8 @@ export interface Secrets {
   readonly postgresPassword: string;
   readonly apiKey?: string;
   readonly managementKey?: string;
+  /** The broker keeps its port, under which it knows itself. */
+  readonly kafkaPort?: number;
 }
 
 /** `<data dir>/secrets.json`, readable by its owner alone. */
