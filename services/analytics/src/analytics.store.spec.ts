@@ -101,7 +101,7 @@ function setUp() {
   const deliverGenerations = (...items: events.GenerationCompleted[]): Promise<void> =>
     deliver(...items.map((item) => encodeGenerationCompleted(item, 'test')));
   const deliverAttempts = (...items: events.AttemptCompleted[]): Promise<void> => deliver(...items.map((item) => encodeAttemptCompleted(item, 'test')));
-  return { clock, service, feed, retention, generation, attempt, deliver, deliverGenerations, deliverAttempts };
+  return { clock, random, service, feed, retention, generation, attempt, deliver, deliverGenerations, deliverAttempts };
 }
 
 describe('generations', () => {
@@ -273,6 +273,20 @@ describe('retention', () => {
     clock.advance(60 * DAY_MS);
     await retention.run();
     await expect(service.getGeneration({ accountId: 'acme', generationId: old.generationId })).rejects.toMatchObject({ type: 'not_found' });
+  });
+});
+
+describe('retention beside events that came too early', () => {
+  it('leaves them in the default partition and goes on', async () => {
+    const { clock, retention, service, generation, deliverGenerations, random } = setUp();
+    const farAhead = manualClock(clock.nowMs() + 400 * DAY_MS);
+    const early = generation({ eventId: newEventId(farAhead, random) });
+    await deliverGenerations(early);
+    clock.advance(400 * DAY_MS);
+    await retention.run();
+    await expect(service.getGeneration({ accountId: 'acme', generationId: early.generationId })).resolves.toMatchObject({
+      generation: { eventId: early.eventId },
+    });
   });
 });
 

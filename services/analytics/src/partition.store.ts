@@ -1,17 +1,29 @@
-import type { Pool } from 'pg';
+import pg, { type Pool } from 'pg';
 import { eventIdFloor } from './generation.store.js';
 
 export type PartitionedTable = 'generation' | 'attempt';
+
+const LOCK_NAME = 'switchyard analytics retention';
+const CHECK_VIOLATION = '23514';
 
 /** Monthly partitions over the time inside event ids, named `<table>_YYYYMM`. */
 export class PartitionStore {
   constructor(private readonly pool: Pool) {}
 
-  /** Makes the partition of that month (UTC), if it is missing. */
-  async ensureMonth(table: PartitionedTable, year: number, month: number): Promise<void> {
+  /**
+   * Makes the partition of that month (UTC), if it is missing. False when rows of that month already lie in the default
+   * partition: they stay there, and so do later ones.
+   */
+  async ensureMonth(table: PartitionedTable, year: number, month: number): Promise<boolean> {
     const from = eventIdFloor(Date.UTC(year, month - 1, 1));
     const to = eventIdFloor(Date.UTC(year, month, 1));
-    await this.pool.query(`CREATE TABLE IF NOT EXISTS ${partitionName(table, year, month)} PARTITION OF ${table} FOR VALUES FROM ('${from}') TO ('${to}')`);
+    try {
+      await this.pool.query(`CREATE TABLE IF NOT EXISTS ${partitionName(table, year, month)} PARTITION OF ${table} FOR VALUES FROM ('${from}') TO ('${to}')`);
+      return true;
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === CHECK_VIOLATION) return false;
+      throw error;
+    }
   }
 
   /** Drops partitions that end before that time; their names. */
@@ -24,16 +36,15 @@ export class PartitionStore {
     return dropped;
   }
 
-  /** Runs the work unless another replica is at it. */
+  /** One replica at a time; the others wait and then find nothing to do. */
   async withLock(work: () => Promise<void>): Promise<void> {
     const client = await this.pool.connect();
     try {
-      const { rows } = await client.query<{ locked: boolean }>("SELECT pg_try_advisory_lock(hashtextextended('switchyard analytics retention', 0)) AS locked");
-      if (!rows[0]?.locked) return;
+      await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [LOCK_NAME]);
       try {
         await work();
       } finally {
-        await client.query("SELECT pg_advisory_unlock(hashtextextended('switchyard analytics retention', 0))");
+        await client.query('SELECT pg_advisory_unlock(hashtextextended($1, 0))', [LOCK_NAME]);
       }
     } finally {
       client.release();

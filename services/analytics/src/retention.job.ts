@@ -37,18 +37,20 @@ export class RetentionJob {
   }
 
   async run(): Promise<void> {
-    const { partitions, statistics, clock, generationRetentionMs, attemptRetentionMs } = this.options;
+    const { partitions, statistics, clock, logger, generationRetentionMs, attemptRetentionMs } = this.options;
     const nowMs = clock.nowMs();
     await partitions.withLock(async () => {
       for (const [year, month] of monthsAhead(nowMs)) {
-        await partitions.ensureMonth('generation', year, month);
-        await partitions.ensureMonth('attempt', year, month);
+        for (const table of ['generation', 'attempt'] as const) {
+          if (!(await partitions.ensureMonth(table, year, month)))
+            logger.warn('Events came for a month before its partition was made; they stay in the default one.', { detail: `${table} ${year}-${month}` });
+        }
       }
       const dropped = [
         ...(await partitions.dropBefore('generation', nowMs - generationRetentionMs)),
         ...(await partitions.dropBefore('attempt', nowMs - attemptRetentionMs)),
       ];
-      if (dropped.length > 0) this.options.logger.info('Dropped partitions past their retention.', { detail: dropped.join(', ') });
+      if (dropped.length > 0) logger.info('Dropped partitions past their retention.', { detail: dropped.join(', ') });
       await statistics.deleteBefore(nowMs - LONG_WINDOW_MS - HOUR_MS);
     });
   }
