@@ -1,0 +1,119 @@
+import type { Clock } from '@switchyard/core';
+import type { RouterPort } from '@switchyard/proto';
+import { applyTableUpdate, EMPTY_ROUTING_TABLE, type RoutingTable, type TableUpdate } from '@switchyard/routing';
+import type { Logger } from '@switchyard/telemetry';
+
+export interface RoutingTableFeedOptions {
+  readonly port: Pick<RouterPort, 'watchRoutingTable'>;
+  readonly subscriberId: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** No message for this long: the watch is dead and opened anew. Default 3 s, three missed heartbeats. */
+  readonly silenceMs?: number;
+  readonly reconnectMs?: number;
+  /** How long `start` waits for the first table. Default 10 s. */
+  readonly startTimeoutMs?: number;
+}
+
+/**
+ * The router's table as this process last saw it. A gap, an end or silence opens a new watch; the last table serves
+ * until its successor is there, so that a router outage stops nothing.
+ */
+export class RoutingTableFeed {
+  private current: RoutingTable = EMPTY_ROUTING_TABLE;
+  private readonly closing = new AbortController();
+  private readonly firstTable = Promise.withResolvers<void>();
+  private lastMessageAtMs: number | undefined;
+  private running: Promise<void> | undefined;
+
+  constructor(private readonly options: RoutingTableFeedOptions) {}
+
+  /** Returns with the first table, or without one when the router does not answer in time; the watch goes on either way. */
+  async start(): Promise<void> {
+    this.running ??= this.watchForever();
+    const timer = Promise.withResolvers<void>();
+    const timeout = setTimeout(() => timer.resolve(), this.options.startTimeoutMs ?? 10_000);
+    await Promise.race([this.firstTable.promise, timer.promise]);
+    clearTimeout(timeout);
+  }
+
+  close(): void {
+    this.closing.abort(new Error('the routing table feed was closed'));
+  }
+
+  table(): RoutingTable {
+    return this.current;
+  }
+
+  hasTable(): boolean {
+    return this.current.version > 0n;
+  }
+
+  /** Milliseconds since the router was last heard; undefined before the first time. */
+  ageMs(): number | undefined {
+    return this.lastMessageAtMs === undefined ? undefined : this.options.clock.monotonicMs() - this.lastMessageAtMs;
+  }
+
+  private async watchForever(): Promise<void> {
+    const { logger, reconnectMs = 250 } = this.options;
+    let isBroken = false;
+    while (!this.closing.signal.aborted) {
+      try {
+        await this.watchOnce(() => {
+          if (isBroken) logger.info('The routing table is followed again', { tableVersion: String(this.current.version) });
+          isBroken = false;
+        });
+      } catch (error) {
+        if (this.closing.signal.aborted) return;
+        if (!isBroken) logger.warn('The routing table cannot be followed; the last one stays in use', { error, tableVersion: String(this.current.version) });
+        isBroken = true;
+      }
+      await this.pause(reconnectMs);
+    }
+  }
+
+  /** One watch from snapshot to end. @throws Error on silence, a gap, or what the port throws. */
+  private async watchOnce(onSnapshot: () => void): Promise<void> {
+    const watch = new AbortController();
+    const stop = (): void => watch.abort(this.closing.signal.reason);
+    this.closing.signal.addEventListener('abort', stop, { once: true });
+    const { silenceMs = 3_000 } = this.options;
+    const silence = setTimeout(() => watch.abort(new Error(`the router was silent for ${silenceMs} ms`)), silenceMs);
+    silence.unref();
+    try {
+      let isFirst = true;
+      for await (const update of this.options.port.watchRoutingTable({ subscriberId: this.options.subscriberId }, { signal: watch.signal })) {
+        silence.refresh();
+        this.apply(update, isFirst);
+        if (isFirst) onSnapshot();
+        isFirst = false;
+      }
+      watch.signal.throwIfAborted();
+    } finally {
+      clearTimeout(silence);
+      this.closing.signal.removeEventListener('abort', stop);
+      watch.abort(new Error('the watch was left'));
+    }
+  }
+
+  private apply(update: TableUpdate, isFirst: boolean): void {
+    if (isFirst && !update.isSnapshot) throw new Error('the routing table began without a snapshot');
+    if (!update.isSnapshot && update.version !== this.current.version + 1n) {
+      throw new Error(`the routing table has a gap: ${update.version} after ${this.current.version}`);
+    }
+    this.current = applyTableUpdate(this.current, update);
+    this.lastMessageAtMs = this.options.clock.monotonicMs();
+    this.firstTable.resolve();
+  }
+
+  private async pause(durationMs: number): Promise<void> {
+    const waited = Promise.withResolvers<void>();
+    const timer = setTimeout(() => waited.resolve(), durationMs);
+    const stop = (): void => waited.resolve();
+    this.closing.signal.addEventListener('abort', stop, { once: true });
+    if (this.closing.signal.aborted) stop();
+    await waited.promise;
+    clearTimeout(timer);
+    this.closing.signal.removeEventListener('abort', stop);
+  }
+}
