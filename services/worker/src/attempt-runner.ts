@@ -21,10 +21,12 @@ export class AttemptRunner implements AttemptTransport {
 
   start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
     if (this.attempts.size >= this.options.maxConcurrentAttempts) return refuse(listener);
-    const attempt = new Attempt(start, listener, this.dependencies);
+    const attempt: Attempt = new Attempt(start, listener, this.dependencies, () => this.forget(attempt));
     this.attempts.add(attempt);
     // Nothing reaches the listener before this method returned.
-    queueMicrotask(() => void attempt.run().finally(() => this.forget(attempt)));
+    queueMicrotask(() => {
+      attempt.run().catch((error: unknown) => this.dependencies.onUnexpected(start, error));
+    });
     return attempt;
   }
 

@@ -64,6 +64,8 @@ export class Attempt implements AttemptHandle {
     private readonly start: worker.StartFrame,
     private readonly listener: AttemptListener,
     private readonly dependencies: AttemptDependencies,
+    /** Called just before the listener learns of the end. */
+    private readonly onOver: () => void,
   ) {
     this.window = new AttemptWindow(Number(start.initialGrantBytes));
     this.endpoint = start.endpoint ?? worker.AttemptEndpoint.create();
@@ -125,7 +127,9 @@ export class Attempt implements AttemptHandle {
       ...access.headers,
     };
     this.throwIfStopped();
-    this.call = this.dependencies.upstream.post({ url: new URL(`${access.baseUrl}${request.path}`), headers, body: request.body }, () => this.deadlines?.onConnected());
+    this.call = this.dependencies.upstream.post({ url: new URL(`${access.baseUrl}${request.path}`), headers, body: request.body }, () =>
+      this.deadlines?.onConnected(),
+    );
     try {
       const head = await this.call.answered();
       this.upstreamStatus = head.status;
@@ -222,7 +226,8 @@ export class Attempt implements AttemptHandle {
     this.noteContent(progress.hasContent);
     const isNewFinish = progress.finishReason !== undefined && progress.finishReason !== this.finishReason;
     this.finishReason = progress.finishReason ?? this.finishReason;
-    if (progress.bytes !== '' || isNewFinish) this.sendData(Buffer.from(progress.bytes), progress.hasContent, this.finishReason, progress.nativeFinishReason ?? '');
+    if (progress.bytes !== '' || isNewFinish)
+      this.sendData(Buffer.from(progress.bytes), progress.hasContent, this.finishReason, progress.nativeFinishReason ?? '');
     if (progress.meters === undefined || progress.meters === this.meters) return;
     this.meters = progress.meters;
     this.sendUsage(progress.meters, common.UsageSource.PROVIDER, false);
@@ -266,7 +271,7 @@ export class Attempt implements AttemptHandle {
   }
 
   private report(outcome: events.AttemptOutcome, error: SwitchyardError | undefined, usageSource: common.UsageSource): void {
-    this.dependencies.onCompleted(this.start, {
+    const result: AttemptResult = {
       outcome,
       error,
       upstreamStatus: this.upstreamStatus,
@@ -277,12 +282,25 @@ export class Attempt implements AttemptHandle {
       meters: this.meters,
       usageSource,
       flags: [],
-    });
+    };
+    try {
+      this.dependencies.onCompleted(this.start, result);
+    } catch (error) {
+      // Whatever goes wrong with the books, the client's answer has its end.
+      this.dependencies.onUnexpected(this.start, error);
+    }
   }
 
   private end(end: worker.AttemptEnd, error: SwitchyardError | undefined): void {
     this.isOver = true;
-    this.listener.onEnd({ end, error: error === undefined ? undefined : errorDetail(error), warnings: [...this.warnings], upstreamId: this.upstreamId, serviceTier: this.serviceTier });
+    this.onOver();
+    this.listener.onEnd({
+      end,
+      error: error === undefined ? undefined : errorDetail(error),
+      warnings: [...this.warnings],
+      upstreamId: this.upstreamId,
+      serviceTier: this.serviceTier,
+    });
   }
 
   /** Ends all waiting with this error; the first one counts. */
@@ -319,11 +337,16 @@ export class Attempt implements AttemptHandle {
   }
 
   private cut(cause?: unknown): SwitchyardError {
-    return new SwitchyardError('provider_unavailable', `${this.providerName} cut the answer off: the stream was cut.`, { upstreamStatus: this.upstreamStatus, cause });
+    return new SwitchyardError('provider_unavailable', `${this.providerName} cut the answer off: the stream was cut.`, {
+      upstreamStatus: this.upstreamStatus,
+      cause,
+    });
   }
 
   private wrongContentType(contentType: string): SwitchyardError {
-    return new SwitchyardError('provider_unavailable', `${this.providerName} answered with ${contentType.slice(0, 60)}.`, { upstreamStatus: this.upstreamStatus });
+    return new SwitchyardError('provider_unavailable', `${this.providerName} answered with ${contentType.slice(0, 60)}.`, {
+      upstreamStatus: this.upstreamStatus,
+    });
   }
 
   private get providerName(): string {

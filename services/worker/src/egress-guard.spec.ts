@@ -82,15 +82,30 @@ describe('the egress guard', () => {
 
   it('allows what the operator allows, and nothing beside it', () => {
     const allowing = new EgressGuard({ allowCidrs: ['10.1.0.0/16', 'fd12::/64'] });
-    expect(['10.1.2.3', '::ffff:10.1.2.3', 'fd12::5', '10.2.0.1', 'fd13::5', '127.0.0.1'].map((address) => allowing.isAllowed(address))).toEqual([true, true, true, false, false, false]);
+    expect(['10.1.2.3', '::ffff:10.1.2.3', 'fd12::5', '10.2.0.1', 'fd13::5', '127.0.0.1'].map((address) => allowing.isAllowed(address))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
   });
 
-  it.each(['file:///etc/passwd', 'ftp://example.org/x', 'gopher://example.org', 'nonsense', 'http://user:secret@example.org/x', 'http://127.0.0.1/', 'http://[::1]/', 'http://0x7f.1/', 'http://2130706433/', 'http://[::ffff:169.254.169.254]/'])(
-    'refuses the URL %s before anything is dialled',
-    (url) => {
-      expect(() => guard.checkUrl(url)).toThrow(expect.objectContaining({ type: 'invalid_request' }));
-    },
-  );
+  it.each([
+    'file:///etc/passwd',
+    'ftp://example.org/x',
+    'gopher://example.org',
+    'nonsense',
+    'http://user:secret@example.org/x',
+    'http://127.0.0.1/',
+    'http://[::1]/',
+    'http://0x7f.1/',
+    'http://2130706433/',
+    'http://[::ffff:169.254.169.254]/',
+  ])('refuses the URL %s before anything is dialled', (url) => {
+    expect(() => guard.checkUrl(url)).toThrow(expect.objectContaining({ type: 'invalid_request' }));
+  });
 });
 
 describe('fetching what a customer names', () => {
@@ -134,13 +149,20 @@ describe('fetching what a customer names', () => {
   it('vets every redirect', async () => {
     const target = await serve((_request, response) => response.writeHead(200, { 'content-type': 'image/png' }).end(picture));
     const hops = await serve((request, response) => {
-      const location = { '/inside': 'http://169.254.169.254/latest/meta-data', '/name': `http://inside.example:${target}/`, '/good': `http://127.0.0.1:${target}/`, '/scheme': 'file:///etc/passwd', '/loop': '/loop' }[request.url ?? ''];
+      const location = {
+        '/inside': 'http://169.254.169.254/latest/meta-data',
+        '/name': `http://inside.example:${target}/`,
+        '/good': `http://127.0.0.1:${target}/`,
+        '/scheme': 'file:///etc/passwd',
+        '/loop': '/loop',
+      }[request.url ?? ''];
       response.writeHead(302, { location: location ?? '/' }).end();
     });
     const guard = new EgressGuard({ allowCidrs: ['127.0.0.1/32'], resolve: () => Promise.resolve(['10.9.9.9']) });
     const fetcher = fetcherFor(guard);
     const outcomes = [];
-    for (const path of ['inside', 'name', 'scheme', 'loop', 'good']) outcomes.push(await errorTypeOf(fetcher.fetchAll([`http://127.0.0.1:${hops}/${path}`], signal)));
+    for (const path of ['inside', 'name', 'scheme', 'loop', 'good'])
+      outcomes.push(await errorTypeOf(fetcher.fetchAll([`http://127.0.0.1:${hops}/${path}`], signal)));
     expect(outcomes).toEqual(['invalid_request', 'invalid_request', 'invalid_request', 'image_download_failed', undefined]);
   });
 
@@ -154,8 +176,16 @@ describe('fetching what a customer names', () => {
     });
     const fetcher = fetcherFor(new EgressGuard({ allowCidrs: ['127.0.0.1/32'] }), { timeoutMs: 300 });
     const outcomes = [];
-    for (const path of ['huge', 'page', 'gone', 'broken', 'never-ends']) outcomes.push(await errorTypeOf(fetcher.fetchAll([`http://127.0.0.1:${port}/${path}`], signal)));
+    for (const path of ['huge', 'page', 'gone', 'broken', 'never-ends'])
+      outcomes.push(await errorTypeOf(fetcher.fetchAll([`http://127.0.0.1:${port}/${path}`], signal)));
     expect(outcomes).toEqual(['image_too_large', 'unsupported_image_format', 'image_not_found', 'image_download_failed', 'image_download_failed']);
-    expect(await errorTypeOf(fetcher.fetchAll(['1', '2', '3', '4', '5'].map((name) => `http://127.0.0.1:${port}/${name}`), signal))).toBe('invalid_request');
+    expect(
+      await errorTypeOf(
+        fetcher.fetchAll(
+          ['1', '2', '3', '4', '5'].map((name) => `http://127.0.0.1:${port}/${name}`),
+          signal,
+        ),
+      ),
+    ).toBe('invalid_request');
   });
 });

@@ -33,7 +33,8 @@ export class EgressGuard {
   /** @throws SwitchyardError `invalid_request` for anything but a plain http(s) URL. */
   checkUrl(text: string): URL {
     const url = URL.canParse(text) ? new URL(text) : undefined;
-    if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) throw new SwitchyardError('invalid_request', 'Only http and https URLs can be fetched.');
+    if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+      throw new SwitchyardError('invalid_request', 'Only http and https URLs can be fetched.');
     if (url.username !== '' || url.password !== '') throw new SwitchyardError('invalid_request', 'URLs with a user name or password are not fetched.');
     const literal = url.hostname.replace(/^\[(.*)\]$/, '$1');
     if (isIP(literal) !== 0 && !this.isAllowed(literal)) throw refusal();

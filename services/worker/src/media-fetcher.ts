@@ -22,13 +22,20 @@ export class MediaFetcher {
   private readonly agent: Agent;
 
   constructor(private readonly options: MediaFetcherOptions) {
-    this.agent = new Agent({ allowH2: false, connect: options.guard.connector(CONNECT_TIMEOUT_MS), headersTimeout: options.timeoutMs, bodyTimeout: options.timeoutMs, keepAliveTimeout: 1_000 });
+    this.agent = new Agent({
+      allowH2: false,
+      connect: options.guard.connector(CONNECT_TIMEOUT_MS),
+      headersTimeout: options.timeoutMs,
+      bodyTimeout: options.timeoutMs,
+      keepAliveTimeout: 1_000,
+    });
   }
 
   /** @throws SwitchyardError `image_download_failed`, `image_not_found`, `image_too_large`, `unsupported_image_format`, `invalid_request` */
   async fetchAll(urls: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, FetchedMedia>> {
     const distinct = [...new Set(urls)];
-    if (distinct.length > this.options.maxUrls) throw new SwitchyardError('invalid_request', `At most ${this.options.maxUrls} URLs are fetched for one request.`);
+    if (distinct.length > this.options.maxUrls)
+      throw new SwitchyardError('invalid_request', `At most ${this.options.maxUrls} URLs are fetched for one request.`);
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.options.timeoutMs)]);
     const media = await Promise.all(distinct.map((url) => this.fetch(url, bounded)));
     return new Map(distinct.map((url, index) => [url, media[index]!]));
@@ -50,7 +57,13 @@ export class MediaFetcher {
 
   private async get(url: URL, signal: AbortSignal): Promise<{ location: string | undefined; mediaType: string; bytes: Buffer }> {
     try {
-      const { statusCode, headers, body } = await this.agent.request({ origin: url.origin, path: `${url.pathname}${url.search}`, method: 'GET', headers: { accept: 'image/*, audio/*, video/*, application/pdf', 'accept-encoding': 'identity' }, signal });
+      const { statusCode, headers, body } = await this.agent.request({
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method: 'GET',
+        headers: { accept: 'image/*, audio/*, video/*, application/pdf', 'accept-encoding': 'identity' },
+        signal,
+      });
       const location = headers['location'];
       if (statusCode >= 300 && statusCode < 400 && typeof location === 'string') {
         hangUp(body);

@@ -52,14 +52,20 @@ export class ProviderAccessBook {
    * A credential goes to its provider's own host, to hosts that the operator bound it to, and, for providers that the operator runs, to
    * where the catalogue says. Any other address is called without one.
    */
-  private credentialFor(endpoint: worker.AttemptEndpoint, own: ProviderManifest | undefined, baseUrl: string, ownBaseUrl: string | undefined): string | undefined {
+  private credentialFor(
+    endpoint: worker.AttemptEndpoint,
+    own: ProviderManifest | undefined,
+    baseUrl: string,
+    ownBaseUrl: string | undefined,
+  ): string | undefined {
     if (endpoint.traits['credential'] === 'none') return undefined;
     const host = new URL(baseUrl).host;
     const isOperators = own?.baseUrl === undefined;
     const isOwnHost = ownBaseUrl !== undefined && new URL(ownBaseUrl).origin === new URL(baseUrl).origin;
     if (!isOperators && !isOwnHost && !this.extraHosts.has(`${endpoint.providerSlug}=${host}`)) return undefined;
     const credential = this.options.credentials.find(endpoint.providerSlug, own);
-    if (credential === undefined && isOwnHost && own?.isCredentialOptional === false) throw unusable(endpoint, 'no_credential', 'has no credential in this worker');
+    if (credential === undefined && isOwnHost && own?.isCredentialOptional === false)
+      throw unusable(endpoint, 'no_credential', 'has no credential in this worker');
     return credential;
   }
 

@@ -25,7 +25,8 @@ export function decodedBody(call: UpstreamCall, contentEncoding: string | undefi
   const encoding = contentEncoding?.trim().toLowerCase() ?? '';
   if (encoding === '' || encoding === 'identity') return call;
   const createDecoder = DECODERS[encoding];
-  if (createDecoder === undefined) throw new SwitchyardError('provider_unavailable', `${providerName} answered with an unknown content encoding.`, { providerCode: encoding.slice(0, 40) });
+  if (createDecoder === undefined)
+    throw new SwitchyardError('provider_unavailable', `${providerName} answered with an unknown content encoding.`, { providerCode: encoding.slice(0, 40) });
   const decoder = createDecoder();
   const source = Readable.from(chunksOf(call), { objectMode: false });
   source.on('error', (error) => decoder.destroy(error));

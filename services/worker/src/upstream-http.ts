@@ -46,7 +46,10 @@ export class UpstreamHttp {
 
   post(request: UpstreamHttpRequest, onConnected: () => void): UpstreamCall {
     const call = new UpstreamCall(onConnected);
-    this.agent.dispatch({ origin: request.url.origin, path: `${request.url.pathname}${request.url.search}`, method: 'POST', headers: request.headers, body: request.body }, call);
+    this.agent.dispatch(
+      { origin: request.url.origin, path: `${request.url.pathname}${request.url.search}`, method: 'POST', headers: request.headers, body: request.body },
+      call,
+    );
     return call;
   }
 

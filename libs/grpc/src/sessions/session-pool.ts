@@ -167,7 +167,11 @@ export class SessionPool implements AttemptTransport {
     slot.session = new WorkerSession({
       address: slot.target.address,
       credentials: this.options.credentials ?? grpcCredentials.createInsecure(),
-      channelOptions: { ...sessionChannelOptions(this.options.keepalive), 'grpc.default_authority': authority, 'grpc.ssl_target_name_override': splitAddress(authority).host },
+      channelOptions: {
+        ...sessionChannelOptions(this.options.keepalive),
+        'grpc.default_authority': authority,
+        'grpc.ssl_target_name_override': splitAddress(authority).host,
+      },
       maxAttempts: this.options.maxAttemptsPerSession ?? DEFAULTS.maxAttemptsPerSession,
       logger: this.options.logger,
       onStateChange: (session) => this.onStateChange(slot, session),

@@ -148,7 +148,12 @@ describe('a lost session', () => {
     drop();
     await eventually(() => expect(listeners.map(({ ends }) => ends.length)).toEqual([1, 1]));
     expect(listeners.map(({ ends }) => ends[0]!.end)).toEqual([worker.AttemptEnd.SESSION_LOST, worker.AttemptEnd.SESSION_LOST]);
-    await eventually(() => expect([served.runner.get('a').cancelReason, served.runner.get('b').cancelReason]).toEqual([expect.stringContaining('session lost'), expect.stringContaining('session lost')]));
+    await eventually(() =>
+      expect([served.runner.get('a').cancelReason, served.runner.get('b').cancelReason]).toEqual([
+        expect.stringContaining('session lost'),
+        expect.stringContaining('session lost'),
+      ]),
+    );
     const again = new RecordingListener();
     await eventually(() => expect(pool.isReady).toBe(true));
     pool.start(startFrame('c'), again);

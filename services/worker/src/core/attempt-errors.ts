@@ -45,7 +45,9 @@ export function transportError(cause: unknown, providerName: string): Switchyard
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') {
     return new SwitchyardError('timeout', `${providerName} ${DEADLINE_SENTENCES.connect}.`, { providerCode: code, cause });
   }
-  const sentence = TRANSPORT_SENTENCES[code] ?? (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code) ? 'offered a TLS certificate that is not trusted' : 'broke the connection');
+  const sentence =
+    TRANSPORT_SENTENCES[code] ??
+    (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code) ? 'offered a TLS certificate that is not trusted' : 'broke the connection');
   return new SwitchyardError('provider_unavailable', `${providerName} ${sentence}.`, { providerCode: code, cause });
 }
 
@@ -61,7 +63,7 @@ export function errorDetail(error: SwitchyardError): common.ErrorDetail {
 }
 
 function errorCode(error: unknown): string {
-  if (!(error instanceof Error)) return '';
+  if (typeof error !== 'object' || error === null) return '';
   if ('code' in error && typeof error.code === 'string') return error.code;
-  return error.name;
+  return 'name' in error && typeof error.name === 'string' ? error.name : '';
 }

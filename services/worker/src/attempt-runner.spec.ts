@@ -1,0 +1,471 @@
+import { gzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { common, events, worker } from '@switchyard/proto';
+import { eventually } from '@switchyard/testing';
+import {
+  chatStart,
+  CollectingListener,
+  DONE,
+  json,
+  openaiChunk,
+  OPENAI_FINISH,
+  OPENAI_USAGE,
+  RunnerHarness,
+  ScriptedUpstream,
+  sse,
+  startReading,
+} from './runner-harness.fake.js';
+
+let upstream: ScriptedUpstream;
+let harness: RunnerHarness;
+
+beforeAll(async () => {
+  upstream = await ScriptedUpstream.start();
+  harness = new RunnerHarness();
+});
+
+afterEach(() => {
+  upstream.hits.length = 0;
+  harness.results.length = 0;
+  expect(harness.unexpected).toEqual([]);
+});
+
+afterAll(async () => {
+  await harness.close();
+  upstream.close();
+});
+
+const { COMPLETED, FAILED, CANCELLED } = worker.AttemptEnd;
+const whole = {
+  id: 'chatcmpl-9',
+  object: 'chat.completion',
+  created: 5,
+  model: 'model-1-native',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Hello.' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 11, completion_tokens: 2, total_tokens: 13 },
+  own_field: { kept: true },
+};
+
+describe('a whole answer', () => {
+  it('comes in the client’s dialect without usage, is metered and reported with its cost', async () => {
+    upstream.script = (response) => json(response, 200, whole, { 'x-request-id': 'req-7' });
+    const listener = startReading(harness.runner, chatStart(upstream.url));
+    const end = await listener.ended;
+    expect(end).toMatchObject({ end: COMPLETED, error: undefined });
+    expect(listener.events).toEqual(['headers', 'data', 'usage', 'end']);
+    const answer = JSON.parse(listener.text) as Record<string, unknown>;
+    expect(listener.text.endsWith('}')).toBe(true);
+    expect(answer).toMatchObject({ model: 'maker/model-1', choices: [{ message: { content: 'Hello.' }, finish_reason: 'stop' }], own_field: { kept: true } });
+    expect(String(answer['id'])).toMatch(/^gen-/);
+    expect(answer).not.toHaveProperty('usage');
+    expect(listener.usages).toEqual([{ usage: { meters: { input_uncached: 11, output_text: 2 }, source: common.UsageSource.PROVIDER }, isFinal: true }]);
+    expect(harness.results).toHaveLength(1);
+    expect(harness.results[0]!.result).toMatchObject({
+      outcome: events.AttemptOutcome.COMPLETED,
+      upstreamStatus: 200,
+      meters: { input_uncached: 11, output_text: 2 },
+      error: undefined,
+    });
+    expect(upstream.hits[0]).toMatchObject({ path: '/v1/chat/completions', headers: { 'content-type': 'application/json', 'accept-encoding': 'identity' } });
+    expect(JSON.parse(upstream.hits[0]!.body)).toMatchObject({ model: 'model-1-native', messages: [{ role: 'user', content: 'Say hello, please.' }] });
+  });
+
+  it('keeps to the window', async () => {
+    const text = 'x'.repeat(200_000);
+    upstream.script = (response) =>
+      json(response, 200, { ...whole, choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }] });
+    const listener = new CollectingListener();
+    const handle = harness.runner.start(chatStart(upstream.url, { initialGrantBytes: 40_000n }), listener);
+    await eventually(() => expect(listener.receivedBytes).toBe(65_536));
+    handle.grant(100_000);
+    await eventually(() => expect(listener.receivedBytes).toBe(163_840));
+    handle.grant(1_000_000);
+    await listener.ended;
+    expect(JSON.parse(listener.text)).toMatchObject({ choices: [{ message: { content: text } }] });
+  });
+
+  it('is estimated and flagged when the provider reports no usage', async () => {
+    upstream.script = (response) => json(response, 200, { ...whole, usage: undefined });
+    const listener = startReading(harness.runner, chatStart(upstream.url));
+    await listener.ended;
+    const usage = listener.usages[0]!.usage!;
+    expect(usage.source).toBe(common.UsageSource.ESTIMATED);
+    expect(usage.meters['input_uncached']).toBeGreaterThan(3);
+    expect(usage.meters['output_text']).toBe(2);
+    expect(harness.results[0]!.result.usageSource).toBe(common.UsageSource.ESTIMATED);
+  });
+
+  it('is read although it comes compressed', async () => {
+    upstream.script = (response) =>
+      void response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(gzipSync(JSON.stringify(whole)));
+    const listener = startReading(harness.runner, chatStart(upstream.url));
+    expect((await listener.ended).end).toBe(COMPLETED);
+    expect(JSON.parse(listener.text)).toMatchObject({ choices: [{ message: { content: 'Hello.' } }] });
+  });
+});
+
+describe('a stream', () => {
+  it('leaves piece by piece: the first chunk before the last one exists', async () => {
+    let finish: () => void = () => undefined;
+    upstream.script = (response) => {
+      sse(response).write(openaiChunk({ role: 'assistant', content: 'Hel' }));
+      finish = () => void response.end(openaiChunk({ content: 'lo.' }) + OPENAI_FINISH + OPENAI_USAGE + DONE);
+    };
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    await eventually(() => expect(listener.content).toBe('Hel'));
+    expect(listener.ends).toHaveLength(0);
+    finish();
+    expect(await listener.ended).toMatchObject({ end: COMPLETED });
+    expect(listener.content).toBe('Hello.');
+    expect(listener.events[0]).toBe('headers');
+    expect(listener.headers).toEqual({ upstreamStatus: 200, upstreamId: 'req-upstream-1' });
+    expect(listener.data.at(-1)).toMatchObject({ finishReason: 'stop', nativeFinishReason: 'stop' });
+    expect(listener.chunks.every(({ id, model }) => id.startsWith('gen-') && model === 'maker/model-1')).toBe(true);
+    expect(listener.text).not.toContain('[DONE]');
+    expect(listener.text).not.toContain('"usage":{');
+    expect(listener.usages.at(-1)).toEqual({ usage: { meters: { input_uncached: 11, output_text: 7 }, source: common.UsageSource.PROVIDER }, isFinal: true });
+    expect(harness.results[0]!.result.firstTokenMs).toBeGreaterThanOrEqual(0);
+  });
+
+  it('survives any split of its bytes', async () => {
+    const bytes = Buffer.from(openaiChunk({ content: 'Grüße, 世界 🌍' }) + OPENAI_FINISH + OPENAI_USAGE + DONE);
+    upstream.script = async (response) => {
+      sse(response);
+      for (const byte of bytes) await new Promise<void>((resolve) => response.write(Buffer.from([byte]), () => setImmediate(resolve)));
+      response.end();
+    };
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    expect((await listener.ended).end).toBe(COMPLETED);
+    expect(listener.content).toBe('Grüße, 世界 🌍');
+  });
+
+  it('shows the upstream body first when the client asked for it, outside the window', async () => {
+    upstream.script = (response) => void sse(response).end(openaiChunk({ content: 'Hi' }) + OPENAI_FINISH + DONE);
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true, echoUpstreamBody: true }));
+    await listener.ended;
+    expect(listener.events.slice(0, 2)).toEqual(['debug', 'headers']);
+    expect(Buffer.from(listener.data[0]!.bytes).toString()).toContain('model-1-native');
+    expect(listener.data[0]).toMatchObject({ hasContent: false, isDebug: true });
+  });
+
+  it('is decompressed as it comes', async () => {
+    const compressed = gzipSync(openaiChunk({ content: 'Zipped' }) + OPENAI_FINISH + OPENAI_USAGE + DONE);
+    upstream.script = (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' });
+      response.write(compressed.subarray(0, 40));
+      setImmediate(() => response.end(compressed.subarray(40)));
+    };
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    expect((await listener.ended).end).toBe(COMPLETED);
+    expect(listener.content).toBe('Zipped');
+  });
+
+  it('stops reading its provider when the window is used up, and goes on after a grant', async () => {
+    let sentBytes = 0;
+    upstream.script = (response) => {
+      sse(response);
+      const piece = openaiChunk({ content: 'y'.repeat(4_000) });
+      const pump = () => {
+        while (sentBytes < 12_000_000) {
+          sentBytes += piece.length;
+          if (!response.write(piece)) return void response.once('drain', pump);
+        }
+        response.end(OPENAI_FINISH + OPENAI_USAGE + DONE);
+      };
+      pump();
+    };
+    const listener = new CollectingListener();
+    const handle = harness.runner.start(chatStart(upstream.url, { stream: true, initialGrantBytes: 10_000n }), listener);
+    let before = -1;
+    await eventually(
+      () => {
+        const isStill = before === sentBytes && sentBytes > 0;
+        before = sentBytes;
+        expect(isStill).toBe(true);
+      },
+      { intervalMs: 100 },
+    );
+    // One read may overdraw the window; what else was sent waits in the kernel.
+    expect(listener.receivedBytes).toBeLessThan(200_000);
+    expect(sentBytes).toBeLessThan(9_000_000);
+    handle.grant(100_000_000);
+    expect((await listener.ended).end).toBe(COMPLETED);
+    expect(listener.content.length).toBeGreaterThanOrEqual(11_000_000);
+  });
+});
+
+describe('cancelling', () => {
+  it('reaches the provider and tells what was used so far', async () => {
+    upstream.script = (response) => void sse(response).write(openaiChunk({ content: 'One two three four' }));
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    await eventually(() => expect(listener.content).not.toBe(''));
+    listener.handle.cancel('the client left');
+    listener.handle.cancel('twice');
+    expect(await listener.ended).toMatchObject({ end: CANCELLED, error: undefined });
+    await eventually(() => expect(upstream.hits[0]!.isAborted).toBe(true));
+    expect(listener.usages.at(-1)).toMatchObject({ isFinal: true, usage: { source: common.UsageSource.ESTIMATED, meters: { output_text: 5 } } });
+    expect(harness.results[0]!.result).toMatchObject({ outcome: events.AttemptOutcome.CANCELLED, meters: { output_text: 5 } });
+    listener.handle.cancel('late');
+    listener.handle.grant(5);
+    expect(listener.ends).toHaveLength(1);
+  });
+
+  it('works while the window is closed and before the provider answered', async () => {
+    upstream.script = (response) => void sse(response).write(openaiChunk({ content: 'z'.repeat(50_000) }));
+    const stopped = new CollectingListener();
+    const handle = harness.runner.start(chatStart(upstream.url, { stream: true, initialGrantBytes: 1n }), stopped);
+    await eventually(() => expect(stopped.receivedBytes).toBeGreaterThan(0));
+    handle.cancel('the client left');
+    expect((await stopped.ended).end).toBe(CANCELLED);
+
+    upstream.script = () => undefined;
+    const silent = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    await eventually(() => expect(upstream.hits).toHaveLength(2));
+    silent.handle.cancel('the client left');
+    expect((await silent.ended).end).toBe(CANCELLED);
+    expect(silent.usages).toEqual([]);
+
+    const unborn = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    unborn.handle.cancel('at once');
+    expect(unborn.ends).toHaveLength(0);
+    expect((await unborn.ended).end).toBe(CANCELLED);
+    expect(upstream.hits).toHaveLength(2);
+  });
+});
+
+describe('failures of the provider', () => {
+  async function errorOf(frame: worker.StartFrame): Promise<common.ErrorDetail> {
+    const listener = startReading(harness.runner, frame);
+    const end = await listener.ended;
+    expect(end.end).toBe(FAILED);
+    expect(listener.events.filter((event) => event === 'end')).toHaveLength(1);
+    return end.error!;
+  }
+
+  it('knows a rate limit and how long it lasts', async () => {
+    upstream.script = (response) =>
+      json(response, 429, { error: { message: 'Slow down', type: 'requests', code: 'rate_limit_exceeded' } }, { 'retry-after': '7' });
+    expect(await errorOf(chatStart(upstream.url))).toMatchObject({ errorType: 'rate_limit_exceeded', retryAfterMs: 7_000n, upstreamStatus: 429 });
+    expect(harness.results[0]!.result).toMatchObject({ outcome: events.AttemptOutcome.UPSTREAM_FAILED, upstreamStatus: 429, meters: undefined });
+  });
+
+  it.each([
+    [500, 'provider_unavailable'],
+    [502, 'provider_unavailable'],
+    [503, 'provider_overloaded'],
+    [529, 'provider_overloaded'],
+    [504, 'timeout'],
+  ])('status %i is %s', async (status, errorType) => {
+    upstream.script = (response) => void response.writeHead(status, { 'content-type': 'text/html' }).end('<html>oops</html>');
+    expect(await errorOf(chatStart(upstream.url))).toMatchObject({ errorType, upstreamStatus: status });
+  });
+
+  it('reads only the beginning of a huge error page', async () => {
+    upstream.script = (response) => void response.writeHead(500, { 'content-type': 'text/html' }).end(Buffer.alloc(30_000_000, 'e'));
+    expect(await errorOf(chatStart(upstream.url))).toMatchObject({ errorType: 'provider_unavailable' });
+  });
+
+  it('does not follow redirects', async () => {
+    upstream.script = (response) => void response.writeHead(302, { location: `${upstream.url}/elsewhere` }).end();
+    expect(await errorOf(chatStart(upstream.url))).toMatchObject({ upstreamStatus: 302 });
+    expect(upstream.hits).toHaveLength(1);
+  });
+
+  it('a refused connection, a name without address and a TLS mistake are provider_unavailable', async () => {
+    const gone = await ScriptedUpstream.start();
+    const { url } = gone;
+    gone.close();
+    expect(await errorOf(chatStart(url))).toMatchObject({ errorType: 'provider_unavailable', providerCode: 'ECONNREFUSED', upstreamStatus: 0 });
+    expect(await errorOf(chatStart('http://no-such-host.invalid/v1'))).toMatchObject({ errorType: 'provider_unavailable' });
+    expect(await errorOf(chatStart(upstream.url.replace('http:', 'https:')))).toMatchObject({ errorType: 'provider_unavailable' });
+  });
+
+  it.each([
+    ['before the headers', (): string | undefined => undefined],
+    ['after the headers', () => ''],
+    ['between chunks', () => openaiChunk({ content: 'Hel' })],
+    ['inside a chunk', () => openaiChunk({ content: 'Hel' }) + openaiChunk({ content: 'lo' }).slice(0, 30)],
+    ['after the finish, before the end', () => openaiChunk({ content: 'Hel' }) + openaiChunk({ content: 'lo' })],
+  ])('a stream cut %s is an error, never an end', async (_when, written) => {
+    upstream.script = (response) => {
+      const text = written();
+      if (text === undefined) return void response.destroy();
+      sse(response).flushHeaders();
+      if (text === '') setImmediate(() => response.destroy());
+      else response.write(text, () => setImmediate(() => response.destroy()));
+    };
+    expect(await errorOf(chatStart(upstream.url, { stream: true }))).toMatchObject({ errorType: 'provider_unavailable' });
+  });
+
+  it('a stream that ends in good order but before it was done is cut too', async () => {
+    upstream.script = (response) => void sse(response).end(openaiChunk({ content: 'Hel' }));
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    const end = await listener.ended;
+    expect(end).toMatchObject({ end: FAILED, error: { errorType: 'provider_unavailable', message: expect.stringContaining('the stream was cut') } });
+    expect(listener.content).toBe('Hel');
+    // What came is on the provider's bill.
+    expect(harness.results[0]!.result).toMatchObject({
+      outcome: events.AttemptOutcome.UPSTREAM_FAILED,
+      meters: { output_text: 1 },
+      usageSource: common.UsageSource.ESTIMATED,
+    });
+  });
+
+  it('a whole answer that is cut is an error', async () => {
+    upstream.script = (response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
+      response.write('{"id":', () => setImmediate(() => response.destroy()));
+    };
+    expect(await errorOf(chatStart(upstream.url))).toMatchObject({ errorType: 'provider_unavailable' });
+  });
+
+  it('an error inside a stream ends it with that error', async () => {
+    upstream.script = (response) =>
+      void sse(response).end(
+        openaiChunk({ content: 'Hel' }) + `data: ${JSON.stringify({ error: { message: 'overloaded', type: 'server_error', code: 503 } })}\n\n`,
+      );
+    const error = await errorOf(chatStart(upstream.url, { stream: true }));
+    expect(['provider_unavailable', 'provider_overloaded']).toContain(error.errorType);
+  });
+
+  it.each([true, false])('status 200 with an error as its body is a failure (stream: %s)', async (stream) => {
+    upstream.script = (response) => json(response, 200, { error: { message: 'model is busy', type: 'rate_limit_error', code: 'rate_limit_exceeded' } });
+    expect(await errorOf(chatStart(upstream.url, { stream }))).toMatchObject({ errorType: 'rate_limit_exceeded' });
+  });
+
+  it.each([
+    ['a page', 'text/html', '<html></html>', false],
+    ['a page for a stream', 'text/html', '<html></html>', true],
+    ['a stream for a whole answer', 'text/event-stream', DONE, false],
+    ['a whole answer for a stream', 'application/json', JSON.stringify(whole), true],
+    ['garbage', 'application/json', '{"choices": [', false],
+    ['JSON of another kind', 'application/json', '[1,2]', false],
+    ['a stream of garbage', 'text/event-stream', 'data: {{{{\n\n', true],
+    ['an unknown encoding', 'application/json', '{}', false],
+  ])('%s is provider_unavailable', async (name, contentType, body, stream) => {
+    upstream.script = (response) =>
+      void response.writeHead(200, { 'content-type': contentType, ...(name === 'an unknown encoding' ? { 'content-encoding': 'rot13' } : {}) }).end(body);
+    expect(await errorOf(chatStart(upstream.url, { stream }))).toMatchObject({ errorType: 'provider_unavailable' });
+  });
+
+  it('bounds whole answers, lines of a stream and what unfolds from a compressed body', async () => {
+    upstream.script = (response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(Buffer.alloc(3_000_000, ' '));
+    expect(await errorOf(chatStart(upstream.url))).toMatchObject({ errorType: 'provider_unavailable', message: expect.stringContaining('more than') });
+    upstream.script = (response) =>
+      void response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(50_000_000, ' ')));
+    expect(await errorOf(chatStart(upstream.url))).toMatchObject({ errorType: 'provider_unavailable', message: expect.stringContaining('more than') });
+    upstream.script = (response) => {
+      sse(response).write('data: ');
+      const pump = () => {
+        while (!response.destroyed) if (!response.write('x'.repeat(100_000))) return void response.once('drain', pump);
+      };
+      pump();
+    };
+    expect(await errorOf(chatStart(upstream.url, { stream: true, initialGrantBytes: 1_000_000_000n }))).toMatchObject({ errorType: 'provider_unavailable' });
+  });
+});
+
+describe('deadlines', () => {
+  const deadlines = { connectMs: 1_000n, firstTokenMs: 5_000n, betweenChunksMs: 5_000n, totalMs: 5_000n };
+
+  it.each([
+    ['no headers', { firstTokenMs: 60n }, undefined],
+    ['headers and keep-alives without content', { firstTokenMs: 60n }, ': ping\n\n'],
+    ['silence after content', { betweenChunksMs: 60n }, openaiChunk({ content: 'Hel' })],
+    ['more than the total', { totalMs: 60n }, openaiChunk({ content: 'Hel' })],
+  ])('a stream with %s ends with timeout and hangs up', async (_what, limits, written) => {
+    upstream.script = (response) => {
+      if (written !== undefined) sse(response).write(written);
+    };
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true, deadlines: { ...deadlines, ...limits } }));
+    expect(await listener.ended).toMatchObject({ end: FAILED, error: { errorType: 'timeout' } });
+    await eventually(() => expect(upstream.hits[0]!.isAborted).toBe(true));
+    expect(harness.results[0]!.result.outcome).toBe(events.AttemptOutcome.UPSTREAM_FAILED);
+  });
+
+  it('do not blame the provider while the client’s window is closed', async () => {
+    upstream.script = (response) => {
+      sse(response).end(openaiChunk({ content: 'a' }).repeat(20_000) + OPENAI_FINISH + OPENAI_USAGE + DONE);
+    };
+    const listener = new CollectingListener();
+    const handle = harness.runner.start(
+      chatStart(upstream.url, { stream: true, initialGrantBytes: 1n, deadlines: { ...deadlines, betweenChunksMs: 40n, totalMs: 300n } }),
+      listener,
+    );
+    await eventually(() => expect(listener.receivedBytes).toBeGreaterThan(0));
+    const end = await listener.ended;
+    // The silence between chunks is the client's: only the total deadline ends it, and nobody's uptime falls.
+    expect(end).toMatchObject({ end: FAILED, error: { errorType: 'timeout', metadataJson: JSON.stringify({ stage: 'total', limitMs: 300 }) } });
+    expect(harness.results[0]!.result.outcome).toBe(events.AttemptOutcome.CANCELLED);
+    handle.grant(1);
+  });
+
+  it('let a whole answer take its time up to the total', async () => {
+    upstream.script = (response) => void setTimeout(() => json(response, 200, whole), 150);
+    const listener = startReading(harness.runner, chatStart(upstream.url, { deadlines: { ...deadlines, firstTokenMs: 30n } }));
+    expect((await listener.ended).end).toBe(COMPLETED);
+  });
+});
+
+describe('the runner', () => {
+  it('refuses more attempts than it may run at once', async () => {
+    const small = new RunnerHarness({ maxConcurrentAttempts: 1 });
+    upstream.script = () => undefined;
+    const first = startReading(small.runner, chatStart(upstream.url));
+    const second = startReading(small.runner, chatStart(upstream.url));
+    expect(await second.ended).toMatchObject({ end: FAILED, error: { errorType: 'gateway_unavailable', retryAfterMs: 1_000n } });
+    first.handle.cancel('enough');
+    await first.ended;
+    upstream.script = (response) => json(response, 200, whole);
+    expect((await startReading(small.runner, chatStart(upstream.url)).ended).end).toBe(COMPLETED);
+    await small.close();
+  });
+
+  it('never calls the listener inside start, and refuses what it cannot read', async () => {
+    const listener = startReading(harness.runner, chatStart(upstream.url, { body: Buffer.from('not json') }));
+    expect(listener.events).toEqual([]);
+    expect(await listener.ended).toMatchObject({ end: FAILED, error: { errorType: 'invalid_request' } });
+    // Nothing was asked of the provider, so there is nothing to report.
+    expect(harness.results).toEqual([]);
+    expect((await startReading(harness.runner, chatStart('')).ended).error).toMatchObject({ errorType: 'provider_unavailable', providerCode: 'no_base_url' });
+  });
+
+  it('serves 200 stopped readers with bounded memory, and another one at the same time', async () => {
+    const piece = openaiChunk({ content: 'w'.repeat(8_000) });
+    upstream.script = (response, hit) => {
+      let left = hit.body.includes('quick') ? 3 : 1_250;
+      sse(response);
+      const pump = () => {
+        while (left-- > 0) if (!response.write(piece)) return void response.once('drain', pump);
+        response.end(OPENAI_FINISH + OPENAI_USAGE + DONE);
+      };
+      pump();
+    };
+    const stopped = Array.from({ length: 200 }, () => {
+      const listener = new CollectingListener();
+      return {
+        listener,
+        handle: harness.runner.start(
+          chatStart(upstream.url, {
+            stream: true,
+            initialGrantBytes: 32_768n,
+            deadlines: { connectMs: 20_000n, firstTokenMs: 20_000n, betweenChunksMs: 20_000n, totalMs: 60_000n },
+          }),
+          listener,
+        ),
+      };
+    });
+    await eventually(() => expect(stopped.every(({ listener }) => listener.receivedBytes >= 32_768)).toBe(true), { timeoutMs: 20_000 });
+    const received = stopped.map(({ listener }) => listener.receivedBytes);
+    const quick = startReading(
+      harness.runner,
+      chatStart(upstream.url, { stream: true, body: Buffer.from(JSON.stringify({ messages: [{ role: 'user', content: 'quick' }], stream: true })) }),
+    );
+    expect((await quick.ended).end).toBe(COMPLETED);
+    // 2 GB are on offer; nobody got more than a window and one read.
+    expect(stopped.map(({ listener }) => listener.receivedBytes)).toEqual(received);
+    expect(Math.max(...received)).toBeLessThan(32_768 + 150_000);
+    for (const { handle } of stopped) handle.cancel('the client left');
+    await Promise.all(stopped.map(({ listener }) => listener.ended));
+  }, 60_000);
+});

@@ -1,0 +1,93 @@
+import { byteSize, defineConfig, durationMs, field, integer, list, type ConfigOf, type Field } from '@switchyard/config';
+import { PROVIDER_MANIFESTS } from '@switchyard/providers';
+import { z } from 'zod';
+
+export const workerConfig = defineConfig({
+  maxConcurrentAttempts: field({
+    env: 'SWITCHYARD_WORKER_MAX_CONCURRENT_ATTEMPTS',
+    schema: integer({ min: 1 }),
+    default: 4_096,
+    description: 'Attempts that may run at once in one worker; more are refused with gateway_unavailable.',
+  }),
+  maxAnswerBytes: field({
+    env: 'SWITCHYARD_WORKER_MAX_ANSWER_BYTES',
+    schema: byteSize(),
+    default: 64 * 1024 * 1024,
+    description: 'Largest whole (not streamed) answer of a provider, after decompression.',
+  }),
+  connectTimeoutMs: field({
+    env: 'SWITCHYARD_WORKER_CONNECT_TIMEOUT',
+    schema: durationMs(),
+    default: 10_000,
+    description: 'Hard limit of one connection attempt to a provider; the deadline of the routing plan is usually shorter.',
+  }),
+  keepAliveMs: field({
+    env: 'SWITCHYARD_WORKER_KEEP_ALIVE',
+    schema: durationMs(),
+    default: 30_000,
+    description: 'How long an idle connection to a provider is kept, unless the provider says less.',
+  }),
+  credentialsFolder: field({
+    env: 'SWITCHYARD_CREDENTIALS_DIR',
+    schema: z.string().optional(),
+    description:
+      'Folder with one file per provider credential, named after the provider (`openai`) or its variable (`OPENAI_API_KEY`). Files win over variables and are read again when they change.',
+  }),
+  credentialsReloadMs: field({
+    env: 'SWITCHYARD_CREDENTIALS_RELOAD_INTERVAL',
+    schema: durationMs(),
+    default: 2_000,
+    description: 'How often the folder of credentials is read again.',
+  }),
+  credentialHosts: field({
+    env: 'SWITCHYARD_CREDENTIAL_HOSTS',
+    schema: list(),
+    default: [],
+    description:
+      'Further hosts that may be shown a provider’s credential, as `<provider>=<host[:port]>`, for example `openai=relay.example.com`. Without an entry a credential goes to its provider’s own host alone.',
+  }),
+  egressAllowCidrs: field({
+    env: 'SWITCHYARD_EGRESS_ALLOW_CIDRS',
+    schema: list(),
+    default: [],
+    description: 'Networks that URLs named by customers (pictures) may reach although they are not public, for example `10.1.0.0/16`.',
+  }),
+  mediaMaxBytes: field({
+    env: 'SWITCHYARD_MEDIA_MAX_BYTES',
+    schema: byteSize(),
+    default: 20 * 1024 * 1024,
+    description: 'Largest picture, sound or file that is downloaded for a provider that takes no URLs.',
+  }),
+  mediaTimeoutMs: field({
+    env: 'SWITCHYARD_MEDIA_TIMEOUT',
+    schema: durationMs(),
+    default: 10_000,
+    description: 'Longest time for such a download.',
+  }),
+  spoolMaxBytes: field({
+    env: 'SWITCHYARD_WORKER_SPOOL_MAX_BYTES',
+    schema: byteSize(),
+    default: 1024 * 1024 * 1024,
+    description: 'Bound of the spool of attempt events that are not yet published.',
+  }),
+  drainTimeoutMs: field({
+    env: 'SWITCHYARD_WORKER_DRAIN_TIMEOUT',
+    schema: durationMs(),
+    default: 620_000,
+    description: 'How long a stopping worker lets running attempts go on; longer than the total deadline of an attempt.',
+  }),
+  ...providerFields(),
+});
+
+export type WorkerConfig = ConfigOf<typeof workerConfig>;
+
+/** The providers' own variables: credentials, and parts of base URLs such as an account id. Read by the credential store under their names. */
+function providerFields(): Record<string, Field<string | undefined>> {
+  const fields: Record<string, Field<string | undefined>> = {};
+  for (const { name, baseUrl, credentialVariables } of PROVIDER_MANIFESTS) {
+    for (const env of credentialVariables) fields[env] = field({ env, schema: z.string().optional(), description: `Credential for ${name}.`, secret: true });
+    for (const [, env] of (baseUrl ?? '').matchAll(/\{(\w+)\}/g))
+      fields[env!] = field({ env: env!, schema: z.string().optional(), description: `Part of the base URL of ${name}.` });
+  }
+  return fields;
+}
