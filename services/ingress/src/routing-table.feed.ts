@@ -15,6 +15,8 @@ export interface RoutingTableFeedOptions {
   readonly startTimeoutMs?: number;
 }
 
+const DEFAULT_SILENCE_MS = 3_000;
+
 /**
  * The router's table as this process last saw it. A gap, an end or silence opens a new watch; the last table serves
  * until its successor is there, so that a router outage stops nothing.
@@ -45,8 +47,14 @@ export class RoutingTableFeed {
     return this.current;
   }
 
-  hasTable(): boolean {
+  get hasTable(): boolean {
     return this.current.version > 0n;
+  }
+
+  /** The router was heard within the time that silence is allowed. */
+  get isLive(): boolean {
+    const ageMs = this.ageMs();
+    return ageMs !== undefined && ageMs <= (this.options.silenceMs ?? DEFAULT_SILENCE_MS);
   }
 
   /** Milliseconds since the router was last heard; undefined before the first time. */
@@ -77,7 +85,7 @@ export class RoutingTableFeed {
     const watch = new AbortController();
     const stop = (): void => watch.abort(this.closing.signal.reason);
     this.closing.signal.addEventListener('abort', stop, { once: true });
-    const { silenceMs = 3_000 } = this.options;
+    const { silenceMs = DEFAULT_SILENCE_MS } = this.options;
     const silence = setTimeout(() => watch.abort(new Error(`the router was silent for ${silenceMs} ms`)), silenceMs);
     silence.unref();
     try {
