@@ -20,13 +20,13 @@ export class AnthropicStreamParser implements ProviderStreamParser {
   private usage: JsonObject = {};
   private toolCalls = 0;
   private reasoningParts = 0;
-  private hasStarted = false;
+  private messageId: string | undefined;
   private sawStop = false;
   private stopReason: string | undefined;
 
   push(bytes: Uint8Array): readonly ProviderChunk[] {
     const chunks: ProviderChunk[] = [];
-    for (const { data } of this.sse.push(bytes)) if (data.trim() !== '') this.read(parseEventData(data), chunks);
+    for (const { data } of this.sse.push(bytes)) if (!this.sawStop && data.trim() !== '') this.read(parseEventData(data), chunks);
     return chunks;
   }
 
@@ -60,11 +60,17 @@ export class AnthropicStreamParser implements ProviderStreamParser {
   }
 
   private readStart(message: JsonObject, chunks: ProviderChunk[]): void {
+    const id = asString(message['id']) ?? '';
+    if (this.messageId !== undefined && this.messageId !== id) {
+      // A proxy between retried and spliced another answer into this one: what came before has no end.
+      chunks.push({ type: 'error', error: { errorType: 'provider_unavailable', message: 'The provider began another answer in mid-stream.', providerCode: 'spliced_stream', upstreamStatus: 0 } });
+      return;
+    }
     const usage = asObject(message['usage']);
     this.addUsage(usage, chunks);
-    if (this.hasStarted) return;
-    this.hasStarted = true;
-    chunks.push({ type: 'message-start', upstreamId: asString(message['id']), upstreamModel: asString(message['model']), serviceTier: asString(usage?.['service_tier']) });
+    if (this.messageId !== undefined) return;
+    this.messageId = id;
+    chunks.push({ type: 'message-start', upstreamId: id, upstreamModel: asString(message['model']), serviceTier: asString(usage?.['service_tier']) });
   }
 
   private openBlock(index: number, block: JsonObject, chunks: ProviderChunk[]): void {

@@ -12,6 +12,9 @@ export interface OutputFacts {
 /** Optional lists and strings that strict clients refuse as null. */
 const NEVER_NULL = ['tool_calls', 'reasoning_details', 'images', 'audio', 'annotations', 'function_call', 'role', 'name'] as const;
 
+/** Never an id of a call. */
+const NO_ID = '\u0000';
+
 /**
  * Brings the many spellings of OpenAI-compatible answers to one, in place: reasoning under `reasoning` with
  * `reasoning_details`, content as text, tool calls with index, id and textual arguments, no nulls where clients refuse
@@ -20,6 +23,8 @@ const NEVER_NULL = ['tool_calls', 'reasoning_details', 'images', 'audio', 'annot
 export class AnswerNormaliser {
   private readonly thinkTags: ThinkTagSplitter | undefined;
   private readonly toolCallIds: string[] = [];
+  /** Theirs → ours. */
+  private readonly toolCallIndexes = new Map<number, number>();
 
   constructor(
     deviations: OpenaiChatDeviations | undefined,
@@ -87,7 +92,7 @@ export class AnswerNormaliser {
     for (const key of ['name', 'arguments']) if (definition[key] === null) delete definition[key];
     if (definition['arguments'] !== undefined && typeof definition['arguments'] !== 'string') definition['arguments'] = JSON.stringify(definition['arguments']);
     call['function'] = definition;
-    if (this.options.isStream) this.giveIndex(call, definition, position);
+    if (this.options.isStream) this.giveIndex(call, definition);
     else {
       call['type'] ??= 'function';
       if (typeof call['id'] !== 'string' || call['id'] === '') call['id'] = `call_${position}`;
@@ -96,19 +101,25 @@ export class AnswerNormaliser {
     return (asString(definition['name']) ?? '').length + Buffer.byteLength(asString(definition['arguments']) ?? '');
   }
 
-  /** Some providers leave `index` or `id` out; a delta with a new id opens a new call, one without continues the last. */
-  private giveIndex(call: JsonObject, definition: JsonObject, position: number): void {
-    const id = asString(call['id']);
-    if (typeof call['index'] !== 'number') {
-      const known = id === undefined || id === '' ? -1 : this.toolCallIds.indexOf(id);
-      const opens = id !== undefined && id !== '' ? known === -1 : asString(definition['name']) !== undefined;
-      call['index'] = known !== -1 ? known : opens ? this.toolCallIds.length : Math.max(0, this.toolCallIds.length - 1);
+  /**
+   * Dense indexes from 0. Some providers leave `index` out, start at 1, or give every parallel call the same: a delta
+   * with a new id and a name opens a new call, anything else goes on with the call it names or with the last one.
+   */
+  private giveIndex(call: JsonObject, definition: JsonObject): void {
+    const theirs = typeof call['index'] === 'number' ? call['index'] : undefined;
+    const id = asString(call['id']) ?? '';
+    const isNamed = (asString(definition['name']) ?? '') !== '';
+    let index = theirs === undefined ? this.toolCallIds.indexOf(id === '' ? NO_ID : id) : (this.toolCallIndexes.get(theirs) ?? -1);
+    if (index === -1 && theirs === undefined && !isNamed && id === '') index = this.toolCallIds.length - 1;
+    const opens = index === -1 || (id !== '' && isNamed && this.toolCallIds[index] !== id);
+    if (opens) {
+      index = this.toolCallIds.length;
+      if (id === '') call['id'] = `call_${index}`;
+      call['type'] ??= 'function';
+      this.toolCallIds.push(asString(call['id']) ?? '');
+      if (theirs !== undefined) this.toolCallIndexes.set(theirs, index);
     }
-    const index = call['index'];
-    if (typeof index !== 'number' || this.toolCallIds[index] !== undefined) return;
-    if (id === undefined || id === '') call['id'] = `call_${index}_${position}`;
-    call['type'] ??= 'function';
-    this.toolCallIds[index] = asString(call['id']) ?? '';
+    call['index'] = index;
   }
 }
 

@@ -24,7 +24,7 @@ export class OpenaiChatStreamParser implements ProviderStreamParser {
   push(bytes: Uint8Array): readonly ProviderChunk[] {
     const chunks: ProviderChunk[] = [];
     for (const event of this.sse.push(bytes)) {
-      if (event.data.trim() === '') continue;
+      if (this.sawDone || event.data.trim() === '') continue;
       if (event.data === '[DONE]') this.sawDone = true;
       else this.read(parseEventData(event.data), chunks);
     }
