@@ -52,7 +52,7 @@ describe('parseChatRequest', () => {
       toolCount: 1,
       counts: { imageCount: 1, fileCount: 1, audioCount: 0, videoCount: 0 },
       inputModalities: ['text', 'image', 'file'],
-      parameters: ['temperature', 'max_tokens', 'tools'],
+      parameters: ['max_tokens', 'temperature', 'tools'],
       maxOutputTokens: 10,
       sessionId: 's',
       user: 'u',

@@ -173,12 +173,14 @@ export function namedModels(body: JsonObject): string[] {
   return named;
 }
 
-/** Which of the catalogue's parameters have a value in the body. */
+const VOCABULARY: ReadonlySet<string> = new Set(SUPPORTED_PARAMETERS);
+
+/** Which of the catalogue's parameters have a value in the body, in the body's order. */
 export function givenParameters(body: JsonObject): SupportedParameter[] {
   const given: SupportedParameter[] = [];
-  for (const name of SUPPORTED_PARAMETERS) {
+  for (const name in body) {
     const value = body[name];
-    if (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)) given.push(name);
+    if (VOCABULARY.has(name) && value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)) given.push(name as SupportedParameter);
   }
   return given;
 }

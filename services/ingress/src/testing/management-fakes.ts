@@ -1,9 +1,19 @@
 import { createHash } from 'node:crypto';
-import { PICO_PER_USD } from '@switchyard/core';
+import { PICO_PER_USD, type Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
-import { analytics, billing, events, router, type AccountPort, type AnalyticsPort, type CatalogPort, type KeyPort, type RouterPort } from '@switchyard/proto';
+import {
+  billing,
+  router,
+  type analytics,
+  type events,
+  type AccountPort,
+  type AnalyticsPort,
+  type CatalogPort,
+  type KeyPort,
+  type RouterPort,
+} from '@switchyard/proto';
 import type { ReadinessReport } from '@switchyard/runtime';
-import { captureLogger, manualClock, type CaptureLogger } from '@switchyard/testing';
+import type { Logger } from '@switchyard/telemetry';
 import type { AuthenticatedKey, Authenticator, RequestHeaders } from '../auth/authenticator.js';
 import type { ManagementOptions } from '../http/management-context.js';
 
@@ -18,11 +28,10 @@ export interface ManagementFakes {
   readonly analytics: FakeAnalytics;
   readonly catalog: FakeCatalog;
   readonly decisions: router.DecideRequest[];
-  readonly logger: CaptureLogger;
   readiness: ReadinessReport;
 }
 
-export function managementFakes(): ManagementFakes {
+export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
   const keys = new FakeKeys();
   const fakeAnalytics = new FakeAnalytics();
   const catalog = new FakeCatalog();
@@ -32,7 +41,6 @@ export function managementFakes(): ManagementFakes {
     analytics: fakeAnalytics,
     catalog,
     decisions,
-    logger: captureLogger(),
     readiness: { ready: true, degraded: false, checks: { process: { ready: true } } } as ReadinessReport,
   };
   const routerPort: Pick<RouterPort, 'decide'> = {
@@ -53,8 +61,8 @@ export function managementFakes(): ManagementFakes {
     catalog,
     readiness: () => fakes.readiness,
     metrics: { render: () => 'switchyard_up 1\n' },
-    logger: fakes.logger,
-    clock: manualClock(FAKE_NOW_MS),
+    logger,
+    clock,
     catalogMaxAgeMs: 0,
   };
   return { ...fakes, options };
