@@ -51,9 +51,10 @@ export function requireSchemaName(name: string): string {
 const parseInt8Array = (text: string): bigint[] => text.slice(1, -1).split(',').filter(Boolean).map(BigInt);
 
 const typeParser: pg.CustomTypesConfig['getTypeParser'] = (typeId, format) => {
+  const type: number = typeId;
   if (format !== 'binary') {
-    if (typeId === INT8) return BigInt;
-    if (typeId === INT8_ARRAY) return parseInt8Array;
+    if (type === INT8) return BigInt;
+    if (type === INT8_ARRAY) return parseInt8Array;
   }
   return pg.types.getTypeParser(typeId, format);
 };

@@ -1,6 +1,7 @@
 export * from './dead-letter.js';
 export * from './event-codec.js';
 export * from './event-log.js';
+export * from './kafka/kafka-event-log.js';
 export { EVENT_LOG_SCHEMA } from './postgres/event-log.schema.js';
 export * from './postgres/postgres-event-log.js';
 export { openSpool } from './spool/open-spool.js';

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { ConfigError } from '@switchyard/config';
 import type { Clock, RandomSource } from '@switchyard/core';
 import { createPool, runMigrations, type DatabaseSchema } from '@switchyard/db';
-import { EVENT_LOG_SCHEMA, PostgresEventLog, type EventLog } from '@switchyard/events';
+import { EVENT_LOG_SCHEMA, KafkaEventLog, PostgresEventLog, type EventLog, type KafkaEventLogOptions } from '@switchyard/events';
 import { PrometheusMetrics, registerProcessMetrics, type Logger, type Metrics } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import type { PlatformConfig } from './platform.config.js';
@@ -69,11 +69,9 @@ export class PlatformResources {
 
   private createEventLog(): EventLog {
     const { kafkaBrokers } = this.config;
-    if (kafkaBrokers.length > 0) throw new Error('Kafka is not available yet');
-    return new PostgresEventLog({
-      url: this.databaseUrl('without KAFKA_BROKERS the event log lives there'),
-      logger: this.logger.child({ component: 'event-log' }),
-    });
+    const logger = this.logger.child({ component: 'event-log' });
+    if (kafkaBrokers.length > 0) return new KafkaEventLog({ brokers: kafkaBrokers, clientId: `switchyard-${this.instanceId}`, logger });
+    return new PostgresEventLog({ url: this.databaseUrl('without KAFKA_BROKERS the event log lives there'), logger });
   }
 
   private databaseUrl(reason: string): string {
@@ -81,4 +79,28 @@ export class PlatformResources {
     if (databaseUrl === undefined) throw new ConfigError([{ env: 'SWITCHYARD_DATABASE_URL', message: `is required: ${reason}` }]);
     return databaseUrl;
   }
+}
+
+function kafkaOptions(config: PlatformConfig, instanceId: string, logger: Logger): KafkaEventLogOptions {
+  const { kafkaReplicationFactor, kafkaSaslMechanism: mechanism, kafkaUsername: username, kafkaPassword: password } = config;
+  return {
+    brokers: config.kafkaBrokers,
+    clientId: `switchyard-${instanceId}`,
+    logger,
+    topicPrefix: config.kafkaTopicPrefix,
+    partitionCount: config.kafkaPartitions,
+    ssl: config.kafkaTls,
+    ...(kafkaReplicationFactor === undefined ? {} : { replicationFactor: kafkaReplicationFactor }),
+    ...(mechanism === undefined ? {} : { sasl: saslOptions(mechanism, username, password) }),
+  };
+}
+
+/** One literal per mechanism: the client's type is a union of them. */
+function saslOptions(
+  mechanism: NonNullable<PlatformConfig['kafkaSaslMechanism']>,
+  username: string,
+  password: string,
+): NonNullable<KafkaEventLogOptions['sasl']> {
+  if (mechanism === 'plain') return { mechanism, username, password };
+  return mechanism === 'scram-sha-256' ? { mechanism, username, password } : { mechanism, username, password };
 }

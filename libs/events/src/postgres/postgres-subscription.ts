@@ -92,7 +92,7 @@ export class PostgresSubscription implements Subscription {
         error,
         group: this.options.subscribe.group,
         count: batch.length,
-        failures: backoff.failureCount + 1,
+        attempt: backoff.failureCount + 1,
       });
       await backoff.pause(this.closing.signal);
       return;

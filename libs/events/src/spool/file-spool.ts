@@ -126,8 +126,8 @@ export class FileSpool implements Spool {
     if (this.unpublishedCount === 0 && this.tail.openCount === 0) [...this.writer.segments].forEach((segment) => this.writer.remove(segment));
     else
       this.options.logger.warn('The spool closes with events that the next process has to publish.', {
-        count: this.unpublishedCount,
-        openCount: this.tail.openCount,
+        eventCount: this.unpublishedCount,
+        count: this.tail.openCount,
       });
     this.release();
     return { unpublishedCount: this.unpublishedCount };

@@ -60,7 +60,7 @@ export class RecoveredSpool {
     if (this.abandoned.size > 0 || this.unconfirmed.size > 0) {
       this.logger.warn('An earlier process left generations open; their ends are written now.', {
         count: this.abandoned.size,
-        unconfirmedCount: this.unconfirmed.size,
+        total: this.abandoned.size + this.unconfirmed.size,
       });
     }
   }
@@ -112,8 +112,8 @@ export class RecoveredSpool {
   private cut(segment: Segment, soundBytes: number): void {
     this.tornTailCount++;
     this.logger.error('A spool segment ended in a torn record and was cut.', {
-      lostBytes: segment.byteLength - soundBytes,
-      soundBytes,
+      bytes: segment.byteLength - soundBytes,
+      offset: soundBytes,
       segment: segment.number,
     });
     truncateSync(segment.path, soundBytes);

@@ -36,7 +36,7 @@ export class SpoolPublisher {
     while (!this.options.signal.aborted) {
       try {
         await this.options.eventLog.publish(records);
-        if (backoff.failureCount > 0) this.options.logger.info('The event log takes events again.', { failures: backoff.failureCount });
+        if (backoff.failureCount > 0) this.options.logger.info('The event log takes events again.', { attempt: backoff.failureCount });
         return true;
       } catch (error) {
         if (backoff.failureCount === 0) this.options.logger.warn('The event log took no events; the spool keeps them and tries again.', { error });
