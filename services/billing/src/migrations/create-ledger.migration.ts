@@ -86,10 +86,10 @@ async function createEventTables(queryRunner: QueryRunner): Promise<void> {
       charge_pico bigint NOT NULL CHECK (charge_pico >= 0),
       excess_pico bigint NOT NULL CHECK (excess_pico >= 0),
       generation_end text NOT NULL,
-      flags text[] NOT NULL
+      flags text NOT NULL
     ) PARTITION BY RANGE (generation_id)`);
   await queryRunner.query(`CREATE INDEX charges_of_account ON charges (account_id, accept_time_ms)`);
-  await queryRunner.query(`CREATE INDEX charges_flagged ON charges (accept_time_ms) WHERE flags <> '{}'`);
+  await queryRunner.query(`CREATE INDEX charges_flagged ON charges (accept_time_ms) WHERE flags <> ''`);
   await queryRunner.query(`
     CREATE TABLE attempt_costs (
       attempt_id text COLLATE "C" PRIMARY KEY,
@@ -167,13 +167,18 @@ async function createPartitions(queryRunner: QueryRunner): Promise<void> {
       PERFORM pg_advisory_xact_lock(hashtext('switchyard.billing.partitions'));
       FOREACH parent IN ARRAY ARRAY['${EVENT_TABLES.join("','")}','${GENERATION_TABLES.join("','")}'] LOOP
         CONTINUE WHEN to_regclass(quote_ident(parent || suffix)) IS NOT NULL;
-        IF parent IN ('${EVENT_TABLES.join("','")}') THEN
-          EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', parent || suffix, parent, id_at(start_ms), id_at(end_ms));
-        ELSE
-          EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', parent || suffix, parent,
-                         'gen-' || start_ms / 1000, 'gen-' || end_ms / 1000);
-        END IF;
-        PERFORM guard_partition(parent || suffix, parent);
+        BEGIN
+          IF parent IN ('${EVENT_TABLES.join("','")}') THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', parent || suffix, parent, id_at(start_ms), id_at(end_ms));
+          ELSE
+            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', parent || suffix, parent,
+                           'gen-' || start_ms / 1000, 'gen-' || end_ms / 1000);
+          END IF;
+          PERFORM guard_partition(parent || suffix, parent);
+        EXCEPTION WHEN check_violation THEN
+          -- Rows of the month lie in the default partition already, so the rest of the month joins them.
+          RAISE WARNING 'no partition % for %', suffix, parent;
+        END;
       END LOOP;
     END $$`);
   // Catches ids of months that have no partition: far too early, or of a clock far ahead.

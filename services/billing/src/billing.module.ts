@@ -1,0 +1,103 @@
+import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
+import { AccountPort, KeyPort, LeasePort, LedgerPort } from '@switchyard/proto';
+import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
+import { AccountService } from './account.service.js';
+import type { BillingConfig } from './billing.config.js';
+import { billingMetrics } from './billing-metrics.js';
+import { HolderRecalls } from './holder-recalls.js';
+import { KeyChangeFeed } from './key-change-feed.js';
+import { KeyService } from './key.service.js';
+import { LeaseExpiryJob } from './lease-expiry.job.js';
+import { LeaseReturns } from './lease-returns.js';
+import { LeaseService } from './lease.service.js';
+import { createMonthPartitions } from './ledger-partition.store.js';
+import { LedgerService } from './ledger.service.js';
+import { NotificationListener } from './notification-listener.store.js';
+import { ReleaseWaiter } from './release-waiter.js';
+import { ScopeLimits } from './scope-limits.js';
+import { ScopeResolver } from './scope-resolver.js';
+import { UsageEventConsumer } from './usage-event.consumer.js';
+import { UsagePosting } from './usage-posting.js';
+
+type BillingContext = Pick<TargetContext<BillingConfig>, 'config' | 'clock' | 'random' | 'logger' | 'metrics' | 'pool' | 'eventLog'>;
+
+/** Everything that billing is made of, wired. */
+export function createBilling(context: BillingContext) {
+  const { config, clock, random, logger, eventLog } = context;
+  const pool = context.pool();
+  const metrics = billingMetrics(context.metrics);
+  const listener = new NotificationListener(pool, logger);
+  const shared = { pool, clock, random, logger, listener, heartbeatMs: config.heartbeatMs };
+  const scopeLimits = new ScopeLimits(config, () => clock.nowMs());
+  const feed = new KeyChangeFeed(shared);
+  const holderRecalls = new HolderRecalls(shared);
+  const releaseWaiter = new ReleaseWaiter(listener);
+  const leaseReturns = new LeaseReturns(shared);
+  const scopeResolver = new ScopeResolver({ ...shared, scopeLimits });
+  const consumer = new UsageEventConsumer({ eventLog, posting: new UsagePosting(pool, clock), logger, metrics: metrics.usage, maxBatchSize: config.consumerBatchSize });
+  const expiry = new LeaseExpiryJob({ ...shared, eventLog, leaseReturns, leaseAbandonAfterMs: config.leaseAbandonAfterMs, abandonedCounter: metrics.abandonedLeases });
+  return {
+    keys: new KeyService({ ...shared, scopeLimits, feed }),
+    accounts: new AccountService({ ...shared, scopeLimits, purchaseThresholdPico: config.purchaseThresholdPico }),
+    leases: new LeaseService({ ...shared, scopeResolver, scopeLimits, leaseReturns, holderRecalls, releaseWaiter, shortageCounter: metrics.shortages, options: config }),
+    ledger: new LedgerService(pool),
+    consumer,
+    expiry,
+    listener,
+    async start(): Promise<void> {
+      // Partitions first: the consumer writes into them.
+      await createMonthPartitions(pool, clock.nowMs());
+      await listener.start();
+      feed.start();
+      holderRecalls.start();
+      expiry.start();
+      await consumer.start();
+    },
+    async stop(): Promise<void> {
+      await consumer.stop();
+      await expiry.stop();
+      releaseWaiter.stop();
+      await holderRecalls.stop();
+      await feed.stop();
+      listener.stop();
+    },
+  };
+}
+
+export type Billing = ReturnType<typeof createBilling>;
+
+class BillingLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(private readonly billing: Billing) {}
+
+  onApplicationBootstrap(): Promise<void> {
+    return this.billing.start();
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.billing.stop();
+  }
+}
+
+@Module({})
+export class BillingModule {
+  static register(context: BillingContext): DynamicModule {
+    const billing = createBilling(context);
+    return {
+      module: BillingModule,
+      providers: [
+        { provide: KeyPort.token, useValue: billing.keys },
+        { provide: AccountPort.token, useValue: billing.accounts },
+        { provide: LeasePort.token, useValue: billing.leases },
+        { provide: LedgerPort.token, useValue: billing.ledger },
+        { provide: READINESS_CHECKS, useValue: [signalCheck(billing.listener)] satisfies ReadinessCheck[] },
+        { provide: BillingLifecycle, useValue: new BillingLifecycle(billing) },
+      ],
+      exports: [KeyPort.token, AccountPort.token, LeasePort.token, LedgerPort.token, READINESS_CHECKS],
+    };
+  }
+}
+
+/** Without signals other instances' changes are seen a little later, not lost. */
+function signalCheck(listener: NotificationListener): ReadinessCheck {
+  return { name: 'billing-signals', check: () => (listener.isListening ? { ready: true } : { ready: true, degraded: true, detail: 'not listening to other billing instances' }) };
+}

@@ -1,0 +1,87 @@
+import type { Queryable } from '@switchyard/db';
+
+export interface ChargeRecord {
+  readonly eventId: string;
+  readonly chargePico: bigint;
+  readonly excessPico: bigint;
+  readonly flags: string;
+  readonly document: Record<string, unknown>;
+}
+
+export interface AttemptRecord {
+  readonly attemptId: string;
+  readonly eventId: string;
+  readonly reporter: string;
+  readonly providerSlug: string;
+  readonly isByok: boolean;
+  readonly costPico: bigint;
+  readonly document: Record<string, unknown>;
+  /** Of the worker's later report; null when there was none. */
+  readonly correctedCostPico: bigint | null;
+  readonly differencePico: bigint | null;
+  readonly correctionDocument: Record<string, unknown> | null;
+}
+
+export interface PostingRecord {
+  readonly transactionId: string;
+  readonly kind: string;
+  readonly reference: string;
+  readonly postedAtMs: bigint;
+  readonly ledgerAccount: string;
+  readonly amountPico: bigint;
+}
+
+export interface LeaseRecord {
+  readonly leaseId: string;
+  readonly kind: string;
+  readonly keyHash: string;
+  readonly windowStartMs: bigint;
+  readonly holderId: string;
+  readonly epoch: bigint;
+  readonly granted: bigint;
+  readonly released: bigint;
+  readonly settled: string;
+  readonly resolution: string | null;
+}
+
+/** What a generation was charged; undefined when no terminal event of it has come. */
+export async function findCharge(client: Queryable, generationId: string): Promise<ChargeRecord | undefined> {
+  const { rows } = await client.query<ChargeRecord>(
+    `SELECT event_id AS "eventId", charge_pico AS "chargePico", excess_pico AS "excessPico", flags, document
+       FROM charges JOIN usage_events USING (event_id, generation_id) WHERE generation_id = $1`,
+    [generationId],
+  );
+  return rows[0];
+}
+
+export async function findAttempts(client: Queryable, generationId: string): Promise<AttemptRecord[]> {
+  const { rows } = await client.query<AttemptRecord>(
+    `SELECT attempt_id AS "attemptId", cost.event_id AS "eventId", reporter, provider_slug AS "providerSlug", is_byok AS "isByok", cost.cost_pico AS "costPico",
+            event.document, correction.cost_pico AS "correctedCostPico", difference_pico AS "differencePico", later.document AS "correctionDocument"
+       FROM usage_events event JOIN attempt_costs cost ON cost.event_id = event.event_id AND cost.attempt_id >= $1 || ':' AND cost.attempt_id < $1 || ';'
+       LEFT JOIN attempt_corrections correction USING (attempt_id)
+       LEFT JOIN usage_events later ON later.event_id = correction.event_id
+      WHERE event.generation_id = $1 AND event.event_type = 'attempt' ORDER BY length(attempt_id), attempt_id`,
+    [generationId],
+  );
+  return rows;
+}
+
+export async function findPostings(client: Queryable, generationId: string): Promise<PostingRecord[]> {
+  const { rows } = await client.query<PostingRecord>(
+    `SELECT transaction_id AS "transactionId", kind, reference, posted_at_ms AS "postedAtMs", ledger_account AS "ledgerAccount", amount_pico AS "amountPico"
+       FROM ledger_transactions JOIN ledger_entries USING (transaction_id)
+      WHERE generation_id = $1 ORDER BY transaction_id, entry_index`,
+    [generationId],
+  );
+  return rows;
+}
+
+export async function findNamedLeases(client: Queryable, leaseIds: readonly string[]): Promise<LeaseRecord[]> {
+  const { rows } = await client.query<LeaseRecord>(
+    `SELECT lease_id AS "leaseId", kind, key_hash AS "keyHash", window_start_ms AS "windowStartMs", holder_id AS "holderId", epoch, granted, released, settled, resolution
+       FROM leases JOIN lease_scopes USING (scope_id) WHERE lease_id = ANY($1::uuid[]) ORDER BY lease_id`,
+    [leaseIds],
+  );
+  return rows;
+}

@@ -1,0 +1,101 @@
+import type { Clock } from '@switchyard/core';
+import type { EventLog } from '@switchyard/events';
+import type { Counter, Logger } from '@switchyard/telemetry';
+import type { Pool } from 'pg';
+import { dropOldChanges } from './change.store.js';
+import { dropOldEpochs, findClosingEpochs, markClosed, type EpochRow } from './lease-epoch.store.js';
+import type { LeaseReturns } from './lease-returns.js';
+import { dropOldQuotaWindows } from './lease-scope.store.js';
+import { findLeasesGrantedBefore, findLeasesOfEpoch } from './lease.store.js';
+import { createMonthPartitions } from './ledger-partition.store.js';
+import { CONSUMER_GROUP } from './usage-event.consumer.js';
+
+export interface LeaseExpiryJobOptions {
+  readonly pool: Pool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly eventLog: Pick<EventLog, 'lag'>;
+  readonly leaseReturns: LeaseReturns;
+  readonly leaseAbandonAfterMs: number;
+  readonly abandonedCounter: Counter;
+}
+
+const TICK_MS = 1_000;
+const HOUSEKEEPING_EVERY_TICKS = 600;
+const LEASES_PER_STEP = 500;
+const EPOCHS_PER_STEP = 20;
+const QUOTA_WINDOW_KEPT_MS = 86_400_000;
+const EPOCH_KEPT_MS = 7 * 86_400_000;
+const WINDOWS_PER_STEP = 5_000;
+
+/** Brings back what leases still hold when their holder can account for nothing else. Several instances may run it at once. */
+export class LeaseExpiryJob {
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private tickCount = 0;
+
+  constructor(private readonly options: LeaseExpiryJobOptions) {}
+
+  start(): void {
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.running;
+  }
+
+  private tick(): void {
+    this.running ??= this.runOnce().finally(() => (this.running = undefined));
+  }
+
+  private async runOnce(): Promise<void> {
+    try {
+      await this.closeEpochs();
+      await this.abandonLeases();
+      if (this.tickCount++ % HOUSEKEEPING_EVERY_TICKS === 0) await this.keepHouse();
+    } catch (error) {
+      this.options.logger.warn('leases could not be expired; the next round tries again', { error });
+    }
+  }
+
+  /** Events of an epoch were published before its close was asked for, so once the log is consumed nothing of it is left. */
+  async closeEpochs(): Promise<void> {
+    const { pool, eventLog, leaseReturns, clock, logger } = this.options;
+    const epochs = await findClosingEpochs(pool, clock.nowMs(), EPOCHS_PER_STEP);
+    if (epochs.length === 0 || (await eventLog.lag(CONSUMER_GROUP)) > 0n) return;
+    for (const epoch of epochs) {
+      let returnedCount = 0;
+      for (let leaseIds = await this.leasesOf(epoch); leaseIds.length > 0; leaseIds = await this.leasesOf(epoch)) {
+        returnedCount += (await leaseReturns.resolve(leaseIds, 'epoch_closed')).length;
+      }
+      await markClosed(pool, epoch, clock.nowMs());
+      logger.info('closed the epoch of a lease holder', { holderId: epoch.holderId, count: returnedCount });
+    }
+  }
+
+  async abandonLeases(): Promise<void> {
+    const { pool, clock, leaseReturns, leaseAbandonAfterMs, logger, abandonedCounter } = this.options;
+    for (;;) {
+      const leaseIds = await findLeasesGrantedBefore(pool, clock.nowMs() - leaseAbandonAfterMs, LEASES_PER_STEP);
+      if (leaseIds.length === 0) return;
+      const abandoned = (await leaseReturns.resolve(leaseIds, 'abandoned')).filter((lease) => lease.returned > 0n);
+      if (abandoned.length === 0) continue;
+      abandonedCounter.increment(abandoned.length);
+      logger.warn('leases were abandoned by their holders', { count: abandoned.length, holderId: abandoned[0]?.holderId });
+    }
+  }
+
+  async keepHouse(): Promise<void> {
+    const { pool, clock } = this.options;
+    const nowMs = clock.nowMs();
+    await createMonthPartitions(pool, nowMs);
+    await dropOldChanges(pool, nowMs);
+    await dropOldEpochs(pool, nowMs - EPOCH_KEPT_MS);
+    while ((await dropOldQuotaWindows(pool, nowMs - QUOTA_WINDOW_KEPT_MS, WINDOWS_PER_STEP)) === WINDOWS_PER_STEP);
+  }
+
+  private leasesOf(epoch: EpochRow): Promise<string[]> {
+    return findLeasesOfEpoch(this.options.pool, epoch.holderId, epoch.epoch, LEASES_PER_STEP);
+  }
+}

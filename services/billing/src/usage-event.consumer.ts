@@ -1,0 +1,75 @@
+import { consumeWithDeadLetter, decodeAttemptCompleted, decodeGenerationCompleted, PoisonEventError, TOPICS, type ConsumedRecord, type EventLog, type Subscription } from '@switchyard/events';
+import type { Counter, Logger } from '@switchyard/telemetry';
+import { chargeProblem, costProblem } from './core/charge-verification.js';
+import { storableDocument } from './core/event-document.js';
+import type { PostingReport, UsageItem, UsagePosting } from './usage-posting.js';
+
+export const CONSUMER_GROUP = 'billing';
+
+export interface UsageEventMetrics {
+  readonly events: Counter;
+  readonly corrections: Counter;
+  readonly late: Counter;
+  readonly underestimated: Counter;
+}
+
+export interface UsageEventConsumerOptions {
+  readonly eventLog: EventLog;
+  readonly posting: UsagePosting;
+  readonly logger: Logger;
+  readonly metrics: UsageEventMetrics;
+  readonly maxBatchSize: number;
+}
+
+/** Posts usage events in batches. Offsets move after the commit, so that an event may come twice but never be lost. */
+export class UsageEventConsumer {
+  private subscription: Subscription | undefined;
+
+  constructor(private readonly options: UsageEventConsumerOptions) {}
+
+  async start(): Promise<void> {
+    const { eventLog, logger, maxBatchSize } = this.options;
+    this.subscription = await consumeWithDeadLetter({
+      eventLog,
+      group: CONSUMER_GROUP,
+      topics: [TOPICS.generationCompleted, TOPICS.attemptCompleted],
+      maxBatchSize,
+      logger,
+      parse: parseUsageEvent,
+      handler: (batch) => this.consume(batch.map(({ event }) => event)),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.subscription?.close();
+    this.subscription = undefined;
+  }
+
+  /** @throws PoisonEventError for events that do not multiply or cannot be posted; then nothing was posted. */
+  async consume(batch: readonly UsageItem[]): Promise<void> {
+    const rejected = new Map<string, ConsumedRecord[]>();
+    for (const item of batch) {
+      const problem = item.kind === 'generation' ? chargeProblem(item.event) : costProblem(item.event);
+      if (problem !== undefined) rejected.set(problem, [...(rejected.get(problem) ?? []), item.record]);
+    }
+    for (const [problem, records] of rejected) throw new PoisonEventError(records, problem);
+    this.count(await this.options.posting.post(batch));
+  }
+
+  private count(report: PostingReport): void {
+    const { metrics, logger } = this.options;
+    metrics.events.increment(report.chargeCount + report.attemptCount);
+    if (report.correctionCount > 0) metrics.corrections.increment(report.correctionCount);
+    if (report.lateCount > 0) metrics.late.increment(report.lateCount);
+    if (report.underestimatedCount === 0) return;
+    metrics.underestimated.increment(report.underestimatedCount);
+    logger.warn('generations cost more than was reserved for them', { count: report.underestimatedCount });
+  }
+}
+
+/** Unknown fields stay in the document. Throws for what is no event. */
+export function parseUsageEvent(record: ConsumedRecord): UsageItem {
+  const document = storableDocument(record.value);
+  if (record.topic === TOPICS.attemptCompleted) return { kind: 'attempt', event: decodeAttemptCompleted(record.value), document, record };
+  return { kind: 'generation', event: decodeGenerationCompleted(record.value), document, record };
+}
