@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { MAX_PATH_PARAMETER_LENGTH, sendFrameworkError } from './framework-errors.js';
 import type { InferenceServer } from './inference-server.js';
 
 export interface HttpServerOptions {
@@ -35,7 +36,7 @@ export class HttpServer {
     const adapter = new FastifyAdapter({
       serverFactory: (handler: RequestListener) => this.createServer(handler),
       bodyLimit: this.options.maxBodyBytes,
-      routerOptions: { ignoreTrailingSlash: true },
+      routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PATH_PARAMETER_LENGTH }, frameworkErrors: sendFrameworkError,
     });
     this.prepare(adapter);
     const application = await NestFactory.create<NestFastifyApplication>(this.managementModule, adapter, { logger: false, abortOnError: false });

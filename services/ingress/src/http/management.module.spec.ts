@@ -9,6 +9,7 @@ import { captureLogger, manualClock } from '@switchyard/testing';
 import OpenAI from 'openai';
 import { CSV_COLUMNS } from '../core/generation-csv.js';
 import { FAKE_NOW_MS, INFERENCE_SECRET, managementFakes, MANAGEMENT_SECRET, type ManagementFakes } from '../testing/management-fakes.js';
+import { MAX_PATH_PARAMETER_LENGTH, sendFrameworkError } from './framework-errors.js';
 import { ManagementModule, prepareManagement } from './management.module.js';
 
 const RATES = { input_uncached: 2_500_000n, output_text: 10_000_000n, cache_read: 1_250_000n };
@@ -22,7 +23,7 @@ beforeAll(async () => {
   fakes = managementFakes(manualClock(FAKE_NOW_MS), logger);
   fillCatalog();
   fakes.analytics.generations.push(generation());
-  const adapter = new FastifyAdapter({ bodyLimit: 100_000 });
+  const adapter = new FastifyAdapter({ bodyLimit: 100_000, routerOptions: { maxParamLength: MAX_PATH_PARAMETER_LENGTH }, frameworkErrors: sendFrameworkError });
   prepareManagement(adapter);
   application = await NestFactory.create<NestFastifyApplication>(ManagementModule.register(fakes.options), adapter, { logger: false, abortOnError: false });
   await application.listen(0, '127.0.0.1');
@@ -519,6 +520,9 @@ describe('errors (E01)', () => {
     ['GET', '/api/v1/chat/completions', 405],
     ['GET', '/api/v1/keys/nope', 401],
     ['GET', '/api/v1/models?limit=x', 400],
+    ['GET', '/api/v1/model/a/%zz', 400],
+    ['GET', `/api/v1/model/a/${'x'.repeat(600)}`, 414],
+    ['GET', `/api/v1/model/a/${'x'.repeat(200)}`, 404],
   ])('%s %s leaves in the envelope with %i', async (method, path, status) => {
     const response = await fetch(`${origin}${path}`, { method });
     expect(response.status).toBe(status);
