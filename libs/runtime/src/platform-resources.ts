@@ -68,9 +68,8 @@ export class PlatformResources {
   }
 
   private createEventLog(): EventLog {
-    const { kafkaBrokers } = this.config;
     const logger = this.logger.child({ component: 'event-log' });
-    if (kafkaBrokers.length > 0) return new KafkaEventLog({ brokers: kafkaBrokers, clientId: `switchyard-${this.instanceId}`, logger });
+    if (this.config.kafkaBrokers.length > 0) return new KafkaEventLog(kafkaOptions(this.config, this.instanceId, logger));
     return new PostgresEventLog({ url: this.databaseUrl('without KAFKA_BROKERS the event log lives there'), logger });
   }
 

@@ -31,6 +31,31 @@ export const platformConfig = defineConfig({
     default: [],
     description: 'Kafka brokers, `host:port` each. Empty: the event log lives in Postgres.',
   }),
+  kafkaTopicPrefix: field({
+    env: 'SWITCHYARD_KAFKA_TOPIC_PREFIX',
+    schema: z.string(),
+    default: '',
+    description: 'Put before all topic names, for brokers that several installations share.',
+  }),
+  kafkaPartitions: field({
+    env: 'SWITCHYARD_KAFKA_PARTITIONS',
+    schema: integer({ min: 1, max: 1000 }),
+    default: 12,
+    description: 'Partitions of the topics that Switchyard creates; existing topics stay as they are.',
+  }),
+  kafkaReplicationFactor: field({
+    env: 'SWITCHYARD_KAFKA_REPLICATION_FACTOR',
+    schema: integer({ min: 1, max: 10 }).optional(),
+    description: 'Replicas of the topics that Switchyard creates; unset: what the brokers have as their default.',
+  }),
+  kafkaTls: field({ env: 'SWITCHYARD_KAFKA_TLS', schema: flag(), default: false, description: 'Whether connections to the brokers use TLS.' }),
+  kafkaSaslMechanism: field({
+    env: 'SWITCHYARD_KAFKA_SASL_MECHANISM',
+    schema: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
+    description: 'How to log in to the brokers; unset: not at all.',
+  }),
+  kafkaUsername: field({ env: 'SWITCHYARD_KAFKA_USERNAME', schema: z.string(), default: '', description: 'User name for the brokers.' }),
+  kafkaPassword: field({ env: 'SWITCHYARD_KAFKA_PASSWORD', schema: z.string(), default: '', description: 'Password for the brokers.', secret: true }),
   dataDirectory: field({
     env: 'SWITCHYARD_DATA_DIR',
     schema: z.string(),
