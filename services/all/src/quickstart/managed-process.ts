@@ -43,7 +43,8 @@ export class ManagedProcess {
     if (options.input !== undefined) this.child.stdin?.write(`${options.input}\n`);
     this.exited = new Promise((resolve) => {
       this.child.once('error', (error) => resolve(error.message));
-      this.child.once('exit', (code, signal) => {
+      // `close` and not `exit`: what it wrote last has been read by then.
+      this.child.once('close', (code, signal) => {
         this.hasExited = true;
         resolve(signal === null ? `exit code ${code}` : `signal ${signal}`);
       });

@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readContractFile, removeContractFile, writeContractFile, type ContractFile } from './contract-file.js';
+import { SecretsFile } from './secrets-file.js';
+import { claimDataDirectory } from './single-instance.js';
+
+const CONTRACT: ContractFile = {
+  baseUrl: 'http://127.0.0.1:8080/api/v1',
+  apiKey: 'sk-sy-v1-a',
+  managementKey: 'sk-sy-v1-b',
+  model: 'openai/gpt-4o-mini',
+  processes: { ingress: [1] },
+  ingressUrls: ['http://127.0.0.1:8080/api/v1'],
+};
+
+describe('the files of a quick start', () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'switchyard-quickstart-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('writes the contract for its owner alone, and takes it away', () => {
+    writeContractFile(folder, CONTRACT);
+    expect(readContractFile(folder)).toEqual(CONTRACT);
+    expect(statSync(join(folder, 'quickstart.json')).mode & 0o777).toBe(0o600);
+    removeContractFile(folder);
+    expect(readContractFile(folder)).toBeUndefined();
+  });
+
+  it('keeps secrets over a restart, for their owner alone', () => {
+    const first = new SecretsFile(folder);
+    first.save({ apiKey: 'sk-sy-v1-a' });
+    expect(new SecretsFile(folder).value).toEqual({ postgresPassword: first.value.postgresPassword, apiKey: 'sk-sy-v1-a' });
+    expect(statSync(join(folder, 'secrets.json')).mode & 0o777).toBe(0o600);
+  });
+
+  it('does not replace secrets that it cannot read', () => {
+    writeFileSync(join(folder, 'secrets.json'), '{"postgresPassw');
+    expect(() => new SecretsFile(folder)).toThrow(SyntaxError);
+  });
+
+  it('gives a folder to one quick start, and not to a process id that is something else by now', () => {
+    writeFileSync(join(folder, 'quickstart.pid'), '1\n');
+    claimDataDirectory(folder)();
+    writeFileSync(join(folder, 'quickstart.pid'), `${process.ppid}\n`);
+    const release = claimDataDirectory(folder);
+    expect(() => statSync(join(folder, 'quickstart.pid'))).not.toThrow();
+    release();
+    expect(() => statSync(join(folder, 'quickstart.pid'))).toThrow('ENOENT');
+  });
+});
