@@ -1,6 +1,7 @@
 export * from './circuit-breaker.js';
 export { DEFAULT_DEADLINES } from './deadlines.js';
 export * from './decide.js';
+export * from './explain-decision.js';
 export { PARAMETER_VOCABULARY } from './endpoint-filters.js';
 export * from './model-resolution.js';
 export * from './routing-plan.js';

@@ -63,6 +63,11 @@ export function exhaustedRefusal(excluded: readonly ExcludedEndpoint[], modelsRe
     affected_providers: [...new Set(considered.map((endpoint) => endpoint.providerName))],
   };
   const names = modelsRequested.join(', ');
+  if (codes.length === 0 && excluded.length > 0) {
+    const variants = [...new Set(excluded.map((endpoint) => endpoint.endpointId.split('@', 1)[0]!))];
+    const message = `${names} has no standard endpoints. Use ${variants.join(' or ')}.`;
+    return { ...refusal('not_found', 404, 'no_endpoints', message, modelsRequested, { excluded_by: [], fallback_models: variants }), excluded };
+  }
   const single = codes.length === 1 ? codes[0] : undefined;
   const isPrivacy = codes.length > 0 && codes.every((code) => code.startsWith('data_policy:'));
   if (isPrivacy) return { ...refusal('not_found', 404, 'privacy_restricted', `${PRIVACY_MESSAGE} Model: ${names}.`, modelsRequested, shared), excluded };

@@ -72,7 +72,7 @@ class BuiltInCatalogBuilder {
 
   private offerFor(provider: BuiltInProvider, id: string, unpriced: boolean, forcedVariant?: string): Offer | undefined {
     const label = `${provider.slug} ${id}`;
-    if (isOtherKind(id) || (unpriced && !id.endsWith(':free'))) {
+    if (isOtherKind(id) || provider.notServed?.test(id) === true || (unpriced && !id.endsWith(':free'))) {
       if (!id.startsWith('~')) this.skipped.push(label);
       return undefined;
     }
@@ -103,11 +103,11 @@ class BuiltInCatalogBuilder {
   private collectGatewayFacts(): void {
     for (const provider of this.sources.factList) {
       const own = BUILT_IN_PROVIDERS.find((entry) => entry.factListId === provider.id);
-      for (const model of Object.values(provider.models)) {
+      for (const model of Object.values(provider.models).sort((left, right) => (left.id < right.id ? -1 : 1))) {
         const resolved = provider.id === 'openrouter' ? this.canonical.resolvePublicId(model.id) : this.canonical.resolve(model.id, own?.author, false);
         if (!resolved || isOtherKind(model.id)) continue;
         const facts = this.factsBySlug.get(resolved.slug) ?? [];
-        // The maker's own entry first.
+        // The maker's own entry first, of several dated ones the newest.
         if (own?.author !== undefined && resolved.slug.startsWith(`${own.author}/`)) facts.unshift(factsOf(model));
         else facts.push(factsOf(model));
         this.factsBySlug.set(resolved.slug, facts);
@@ -124,7 +124,11 @@ class BuiltInCatalogBuilder {
   private endpoint(offer: Offer): CatalogEndpoint | undefined {
     const { provider, resolved } = offer;
     const prices = this.prices(offer);
-    const wireId = provider.wireModelId(offer.priced?.id, offer.facts?.id, publicModelId(resolved.slug, provider.slug === 'openrouter' ? resolved.variant : ''));
+    const wireId = provider.wireModelId(
+      offer.priced?.id.replace(/:free$/, ''),
+      offer.facts?.id,
+      publicModelId(resolved.slug, provider.slug === 'openrouter' ? resolved.variant : ''),
+    );
     const label = `${provider.slug} ${offer.priced?.id ?? offer.facts?.id ?? ''}`;
     if (!prices || wireId === undefined) {
       this.skipped.push(label);
@@ -222,7 +226,9 @@ function endpointRecord(provider: BuiltInProvider, resolved: ResolvedModel, tag:
 
 function withFamilyAliases(models: readonly ModelRecord[], endpoints: readonly CatalogEndpoint[]): ModelRecord[] {
   const authors = new Map(BUILT_IN_PROVIDERS.flatMap((provider) => (provider.author === undefined ? [] : [[provider.slug, provider.author] as const])));
-  const firstParty = new Set(endpoints.filter(({ record }) => record.modelSlug.startsWith(`${authors.get(record.providerSlug) ?? '?'}/`)).map(({ record }) => record.modelSlug));
+  const firstParty = new Set(
+    endpoints.filter(({ record }) => record.modelSlug.startsWith(`${authors.get(record.providerSlug) ?? '?'}/`)).map(({ record }) => record.modelSlug),
+  );
   const bySlug = new Map<string, string[]>();
   const known = new Set(models.flatMap((model) => model.aliases));
   for (const [alias, slug] of familyAliases(models, (candidate) => firstParty.has(candidate))) {
@@ -232,7 +238,16 @@ function withFamilyAliases(models: readonly ModelRecord[], endpoints: readonly C
 }
 
 function providerRecord(provider: BuiltInProvider): ProviderRecord {
-  return { slug: provider.slug, name: provider.name, privacyPolicyUrl: '', termsOfServiceUrl: '', statusPageUrl: '', headquarters: '', datacenters: [], otelProviderName: provider.slug };
+  return {
+    slug: provider.slug,
+    name: provider.name,
+    privacyPolicyUrl: '',
+    termsOfServiceUrl: '',
+    statusPageUrl: '',
+    headquarters: '',
+    datacenters: [],
+    otelProviderName: provider.slug,
+  };
 }
 
 function titleOf(slug: string): string {

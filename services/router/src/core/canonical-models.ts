@@ -42,19 +42,29 @@ export class CanonicalModels {
    */
   resolve(providerModelId: string, ownAuthor: string | undefined, mayAdd: boolean): ResolvedModel | undefined {
     const { base, variant } = splitVariant(providerModelId);
-    const spelling = parseSpelling(base);
-    const found = (slug: string): ResolvedModel => ({ slug, variant, deployment: spelling.deployment, quantization: spelling.quantization, date: spelling.date });
+    const spelling = parseSpelling(base, ownAuthor !== undefined);
+    const found = (slug: string): ResolvedModel => ({
+      slug,
+      variant,
+      deployment: spelling.deployment,
+      quantization: spelling.quantization,
+      date: spelling.date,
+    });
     const alias = SPELLING_ALIASES[base] ?? SPELLING_ALIASES[base.slice(base.lastIndexOf('/') + 1)];
     if (alias !== undefined) {
       if (!this.slugs.has(alias)) this.add(alias);
       return found(alias);
     }
-    const author = spelling.author ?? ownAuthor;
+    const ownName = `${ownAuthor ?? ''}/${base}`;
+    if (this.slugs.has(ownName)) return { slug: ownName, variant, deployment: '', quantization: spelling.quantization, date: spelling.date };
+    // A maker may sell others' models beside its own.
+    const namedAuthor = AUTHOR_OF_NAME.find(([pattern]) => pattern.test(spelling.name))?.[1];
+    const author = spelling.author ?? (ownAuthor === undefined ? undefined : (namedAuthor ?? ownAuthor));
     const whole = `${author ?? ''}/${base.slice(base.lastIndexOf('/') + 1)}`;
     if (this.slugs.has(whole)) return { slug: whole, variant, deployment: '', quantization: spelling.quantization, date: spelling.date };
     const slug = this.lookUp(spelling.name, author);
     if (slug !== undefined) return found(slug);
-    const newAuthor = author ?? AUTHOR_OF_NAME.find(([pattern]) => pattern.test(spelling.name))?.[1];
+    const newAuthor = author ?? namedAuthor;
     if (!mayAdd || newAuthor === undefined || spelling.name === '') return undefined;
     const added = `${newAuthor}/${publicName(spelling.name)}`;
     this.add(added);

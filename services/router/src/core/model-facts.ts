@@ -44,7 +44,8 @@ const IMAGE_INPUT =
 const REASONING =
   /\/o1|\/o3|\/o4|gpt-5|gpt-6|gpt-oss|deepseek-(r1|v3\.[12]|v4|chat-v3\.1)|-r1|qwq|thinking|reason|magistral|grok-(3-mini|4|code)|gemini-(2\.5|3)|claude-(3\.7|opus|sonnet|haiku-4|fable)|qwen3|glm-(4\.[5-9]|5)|minimax-m|kimi-k2\.[5-9]|kimi-k3|nemotron|sonar-(reasoning|deep)|olmo-3|mimo|seed-|step-3|hermes-4|intellect|aion-1|ring-|gemma-4|mercury-2|hunyuan|inkling/;
 const REASONING_MANDATORY = /\/o1|\/o3|\/o4-mini|gpt-5(?!.*chat)|deepseek-r1|qwq|-thinking$|deep-research|sonar-reasoning|gemini-2\.5-pro|minimax-m/;
-const NO_TOOLS = /instruct-v0\.1|llama-(2|3-|guard)|gemma-(2|7|1)|codellama|\/o1-(mini|preview)|sonar|r1-distill|vicuna|alpaca|mythomax|deep-research|audio-preview|goliath|wizardlm|phi-[23]|qwen1\.5|redpajama|openchat|hermes-2|airoboros|palm-2|lfm|olmo-7b|toppy|remm/;
+const NO_TOOLS =
+  /instruct-v0\.1|llama-(2|3-|guard)|gemma-(2|7|1)|codellama|\/o1-(mini|preview)|sonar|r1-distill|vicuna|alpaca|mythomax|deep-research|audio-preview|goliath|wizardlm|phi-[23]|qwen1\.5|redpajama|openchat|hermes-2|airoboros|palm-2|lfm|olmo-7b|toppy|remm/;
 
 /** What a model's name and family let one expect, where no source says. */
 export function expectedFacts(slug: string): ModelFacts {
@@ -52,8 +53,15 @@ export function expectedFacts(slug: string): ModelFacts {
   const isEmbeddingModel = isEmbedding(slug);
   const takesAudio = /audio|gemini-(2|3)|voxtral/.test(slug) && !/audio-preview-text/.test(slug);
   return {
-    inputModalities: ['text', ...(takesImages ? ['image'] : []), ...(takesAudio ? ['audio'] : []), ...(/gemini-(1\.5|2|3)|flash-1\.5|pro-1\.5/.test(slug) ? ['video'] : [])],
-    outputModalities: isEmbeddingModel ? ['embeddings'] : ['text', ...(/-image(-|$)/.test(slug) ? ['image'] : []), ...(/gpt-audio|gpt-4o(-mini)?-audio/.test(slug) ? ['audio'] : [])],
+    inputModalities: [
+      'text',
+      ...(takesImages ? ['image'] : []),
+      ...(takesAudio ? ['audio'] : []),
+      ...(/gemini-(1\.5|2|3)|flash-1\.5|pro-1\.5/.test(slug) ? ['video'] : []),
+    ],
+    outputModalities: isEmbeddingModel
+      ? ['embeddings']
+      : ['text', ...(/-image(-|$)/.test(slug) ? ['image'] : []), ...(/gpt-audio|gpt-4o(-mini)?-audio/.test(slug) ? ['audio'] : [])],
     reasoning: REASONING.test(slug) && !isEmbeddingModel,
     tools: !NO_TOOLS.test(slug) && !isEmbeddingModel,
     temperature: true,
@@ -77,11 +85,34 @@ export function supportedParameters(dialect: 'openai' | 'open-weights' | 'anthro
   return [...new Set(parameters)];
 }
 
-const SAMPLING_ONLY: ReadonlySet<string> = new Set(['temperature', 'top_p', 'top_k', 'min_p', 'frequency_penalty', 'presence_penalty', 'repetition_penalty', 'logprobs', 'top_logprobs', 'logit_bias']);
+const SAMPLING_ONLY: ReadonlySet<string> = new Set([
+  'temperature',
+  'top_p',
+  'top_k',
+  'min_p',
+  'frequency_penalty',
+  'presence_penalty',
+  'repetition_penalty',
+  'logprobs',
+  'top_logprobs',
+  'logit_bias',
+]);
 
 const SAMPLING = {
   openai: ['temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'logit_bias', 'logprobs', 'top_logprobs', 'seed', 'prediction'],
-  'open-weights': ['temperature', 'top_p', 'top_k', 'min_p', 'frequency_penalty', 'presence_penalty', 'repetition_penalty', 'logit_bias', 'logprobs', 'top_logprobs', 'seed'],
+  'open-weights': [
+    'temperature',
+    'top_p',
+    'top_k',
+    'min_p',
+    'frequency_penalty',
+    'presence_penalty',
+    'repetition_penalty',
+    'logit_bias',
+    'logprobs',
+    'top_logprobs',
+    'seed',
+  ],
   anthropic: ['temperature', 'top_p', 'top_k'],
   google: ['temperature', 'top_p', 'top_k', 'frequency_penalty', 'presence_penalty', 'seed'],
   hosted: ['temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'seed'],

@@ -4,11 +4,11 @@ import type { ModelRecord } from '@switchyard/routing';
 const NO_FAMILY_WORDS: ReadonlySet<string> = new Set(['instruct', 'it', 'chat', 'preview', 'latest', 'exp', 'beta', 'free', 'base', 'hf', 'v']);
 const UNSTABLE = /preview|beta|exp($|-)|-fast$/;
 
-/** `claude-opus-4.5` → `claude-opus`, `gpt-4o-mini` → `gpt-mini`, `gemini-2.5-flash` → `gemini-flash`. */
+/** `claude-opus-4.5` → `claude-opus`, `gpt-4o-mini` → `gpt-mini`, `qwen3-max` → `qwen-max`. */
 export function familyOf(slug: string): string {
-  const words = nameOf(slug).split('-').filter((word) => /^[a-z]+$/.test(word) && !NO_FAMILY_WORDS.has(word));
-  if (words.length > 0) return words.join('-');
-  return /^[a-z]+/.exec(nameOf(slug))?.[0] ?? nameOf(slug);
+  const [first = '', ...rest] = nameOf(slug).split('-');
+  const words = rest.filter((word) => /^[a-z]+$/.test(word) && !NO_FAMILY_WORDS.has(word));
+  return [/^[a-z]+/.exec(first)?.[0] ?? first, ...words].join('-');
 }
 
 /**
@@ -22,8 +22,10 @@ export function familyAliases(models: readonly ModelRecord[], isFirstChoice: (sl
     if (!model.outputModalities.includes('text')) continue;
     const author = model.slug.slice(0, model.slug.indexOf('/'));
     const family = familyOf(model.slug);
-    const root = /^[a-z]+/.exec(nameOf(model.slug))?.[0];
-    for (const name of new Set([family, ...(root === undefined ? [] : [root])])) {
+    const root = family.split('-', 1)[0]!;
+    // `o3` and `r1` are names, `o` and `r` would be none.
+    if (root.length < 3) continue;
+    for (const name of new Set([family, root])) {
       const key = `${author}/${name}`;
       const former = newest.get(key);
       if (!former || isNewer(model, former, isFirstChoice)) newest.set(key, model);

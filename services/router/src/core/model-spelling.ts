@@ -34,10 +34,13 @@ const AUTHOR_ALIASES: Readonly<Record<string, string>> = {
 const PATH_PREFIXES = [/^accounts\/[^/]+\/models\//, /^@(?:cf|hf)\//, /^hf:/, /^models\//, /^workers-ai\//];
 const QUANTIZATIONS = /-(fp16|bf16|fp8|fp4|nvfp4|mxfp4|int8|int4|awq)(?=-|$)/;
 const DEPLOYMENTS = /-(turbo|lite|fast|highspeed|us|lora|reference|basic)$/;
+/** `gpt-3.5-turbo`, `gemini-2.0-flash-lite`, `qwen-turbo` are models whoever serves them. */
+const MODELS_WITH_SUCH_NAMES = /^(gpt|qwen|gemini|grok|claude|mercury|nova|jamba)-/;
 /** Words of a deployment that say nothing about the model. */
 const NOISE = /-(versatile|instant|maas|hf|latest|preview-free|tool-use-preview|text-preview|vision-preview|specdec)$/;
 
-export function parseSpelling(providerModelId: string): Spelling {
+/** `isMaker`: the id is the maker's own, whose `-lite` and `-fast` are models and no deployments. */
+export function parseSpelling(providerModelId: string, isMaker: boolean): Spelling {
   let id = providerModelId.trim().toLowerCase();
   for (const prefix of PATH_PREFIXES) id = id.replace(prefix, '');
   const slash = id.indexOf('/');
@@ -50,8 +53,7 @@ export function parseSpelling(providerModelId: string): Spelling {
   if (quantization) name = name.replace(QUANTIZATIONS, '');
   let deployment = '';
   for (let match = DEPLOYMENTS.exec(name); match; match = DEPLOYMENTS.exec(name)) {
-    // `gpt-3.5-turbo` and `qwen-turbo` are models, not deployments.
-    if (match[1] === 'turbo' && /^(gpt|qwen|glm)-/.test(name)) break;
+    if (isMaker || MODELS_WITH_SUCH_NAMES.test(name)) break;
     deployment = deployment === '' ? match[1]! : `${match[1]}-${deployment}`;
     name = name.slice(0, match.index);
   }
@@ -103,7 +105,7 @@ function exactKey(name: string): string {
 
 /** A public name from a provider's: `claude-opus-4-1` → `claude-opus-4.1`, `deepseek-v3p2` → `deepseek-v3.2`. */
 export function publicName(name: string): string {
-  return name
+  return withoutNoise(name)
     .replace(/(\d)p(\d)/g, '$1.$2')
     .replace(/^(claude(?:-[a-z]+)*)-(\d)-(\d{1,2})(?=-|$)/, '$1-$2.$3')
     .replace(/^(claude)-(\d)-(\d)-([a-z]+)/, '$1-$2.$3-$4');

@@ -22,6 +22,7 @@ export interface Tiers {
 }
 
 export interface ConditionalPrices {
-  readonly constraint?: { readonly type?: string | undefined; readonly start_date?: string; readonly start_time?: string; readonly end_time?: string } | undefined;
+  readonly constraint?:
+    { readonly type?: string | undefined; readonly start_date?: string; readonly start_time?: string; readonly end_time?: string } | undefined;
   readonly prices: PriceSet;
 }

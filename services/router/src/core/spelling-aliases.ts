@@ -93,6 +93,7 @@ export const SPELLING_ALIASES: Readonly<Record<string, string>> = {
   'accounts/fireworks/models/qwen3-coder-480b-a35b-instruct': 'qwen/qwen3-coder',
   'qwen-qwq-32b': 'qwen/qwq-32b',
   'glm-4p5': 'z-ai/glm-4.5',
+  'zai-glm-4.7': 'z-ai/glm-4.7',
   'sao10k/l31-70b-euryale-v2.2': 'sao10k/l3.1-euryale-70b',
   'sao10k/l3-70b-euryale-v2.1': 'sao10k/l3-euryale-70b',
   'sao10k/l3-8b-lunaris': 'sao10k/l3-lunaris-8b',

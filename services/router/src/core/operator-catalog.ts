@@ -1,0 +1,303 @@
+import { modelAuthor, publicModelId, usdToPico, type Meter, type RatesPico } from '@switchyard/core';
+import type { ModelRecord, ProviderRecord } from '@switchyard/routing';
+import {
+  fileEndpointId,
+  fileEndpointTag,
+  PRICE_NAMES,
+  UNIT_PRICE_NAMES,
+  type CatalogFile,
+  type CatalogFileEndpoint,
+  type CatalogFilePrices,
+} from '../catalog/catalog-file.schema.js';
+import type { Catalog, CatalogEndpoint, DatedSchedule, UndatedSchedule } from './catalog.js';
+import { multiplyPico, perMillionToPico } from './decimal-price.js';
+import { expectedFacts } from './model-facts.js';
+import { familyOf } from './model-family.js';
+
+/** The operator's file laid over the built-in catalogue: filters, own providers, models and endpoints, mirrors, overrides. */
+export function applyCatalogFile(builtIn: Catalog, file: CatalogFile): Catalog {
+  const base: Catalog = file.built_in ? filtered(builtIn, file) : { ...builtIn, models: [], endpoints: [] };
+  const providers = mergeProviders(builtIn.providers, file);
+  const own = file.endpoints.map((endpoint) => fileEndpoint(endpoint, file, base, providers));
+  const ownIds = new Set(own.map((endpoint) => endpoint.record.endpointId));
+  const served = [...base.endpoints.filter((endpoint) => !ownIds.has(endpoint.record.endpointId)), ...own];
+  const endpoints = [...served, ...mirrors(served, file, ownIds, providers)].map((endpoint) => withOverride(endpoint, file));
+  const slugs = new Set(endpoints.map((endpoint) => endpoint.record.modelSlug));
+  return {
+    models: mergeModels(base.models, file, slugs, endpoints),
+    endpoints: endpoints.sort((left, right) => (left.record.endpointId < right.record.endpointId ? -1 : 1)),
+    providers,
+    report: builtIn.report,
+  };
+}
+
+/** Whether a model is named by one of the patterns `author/slug`, `author/*`, `*`. */
+export function matchesPattern(patterns: readonly string[], slug: string): boolean {
+  return patterns.some((pattern) => pattern === '*' || pattern === slug || (pattern.endsWith('/*') && modelAuthor(slug) === pattern.slice(0, -2)));
+}
+
+function filtered(catalog: Catalog, file: CatalogFile): Catalog {
+  const keeps = (slug: string): boolean => (file.include === undefined || matchesPattern(file.include, slug)) && !matchesPattern(file.exclude, slug);
+  return {
+    ...catalog,
+    models: catalog.models.filter((model) => keeps(model.slug)),
+    endpoints: catalog.endpoints.filter((endpoint) => keeps(endpoint.record.modelSlug)),
+  };
+}
+
+function mergeProviders(builtIn: readonly ProviderRecord[], file: CatalogFile): ProviderRecord[] {
+  const bySlug = new Map(builtIn.map((provider) => [provider.slug, provider]));
+  for (const provider of file.providers) {
+    bySlug.set(
+      provider.slug,
+      withFacts(
+        {
+          slug: provider.slug,
+          name: provider.name,
+          privacyPolicyUrl: '',
+          termsOfServiceUrl: '',
+          statusPageUrl: '',
+          headquarters: '',
+          datacenters: [],
+          otelProviderName: provider.slug,
+        },
+        provider,
+      ),
+    );
+  }
+  for (const [slug, override] of Object.entries(file.provider_overrides)) {
+    const provider = bySlug.get(slug);
+    if (provider) bySlug.set(slug, withFacts(provider, override));
+  }
+  return [...bySlug.values()];
+}
+
+function withFacts(provider: ProviderRecord, facts: CatalogFile['provider_overrides'][string]): ProviderRecord {
+  return {
+    ...provider,
+    privacyPolicyUrl: facts.privacy_policy_url ?? provider.privacyPolicyUrl,
+    termsOfServiceUrl: facts.terms_of_service_url ?? provider.termsOfServiceUrl,
+    statusPageUrl: facts.status_page_url ?? provider.statusPageUrl,
+    headquarters: facts.headquarters ?? provider.headquarters,
+    datacenters: facts.datacenters ?? provider.datacenters,
+  };
+}
+
+function fileEndpoint(endpoint: CatalogFileEndpoint, file: CatalogFile, base: Catalog, providers: readonly ProviderRecord[]): CatalogEndpoint {
+  const model = base.models.find((candidate) => candidate.slug === endpoint.model);
+  const listed = file.models.find((candidate) => candidate.slug === endpoint.model);
+  const expected = expectedFacts(endpoint.model);
+  const provider = file.providers.find((candidate) => candidate.slug === endpoint.provider);
+  const tag = fileEndpointTag(endpoint);
+  const policy = endpoint.data_policy ?? provider?.data_policy;
+  const tools = endpoint.supported_parameters.length === 0 || endpoint.supported_parameters.includes('tools');
+  return {
+    record: {
+      endpointId: fileEndpointId(endpoint),
+      modelSlug: endpoint.model,
+      variant: endpoint.variant ?? '',
+      providerSlug: endpoint.provider,
+      providerName: providers.find((candidate) => candidate.slug === endpoint.provider)?.name ?? endpoint.provider,
+      tag,
+      providerModelId: endpoint.provider_model_id,
+      baseUrl: endpoint.base_url ?? provider?.base_url ?? '',
+      contextLength: optionalBigint(endpoint.context_length ?? listed?.context_length) ?? model?.contextLength,
+      maxCompletionTokens: optionalBigint(endpoint.max_completion_tokens),
+      maxPromptTokens: optionalBigint(endpoint.max_prompt_tokens),
+      quantization: endpoint.quantization,
+      supportedParameters: endpoint.supported_parameters,
+      inputModalities: [...(endpoint.input_modalities ?? listed?.input_modalities ?? model?.inputModalities ?? expected.inputModalities ?? ['text'])],
+      outputModalities: [...(endpoint.output_modalities ?? listed?.output_modalities ?? model?.outputModalities ?? expected.outputModalities ?? ['text'])],
+      dataPolicy: policy && { mayTrain: policy.may_train, retains: policy.retains, zdr: policy.zdr },
+      region: endpoint.region ?? provider?.region ?? '',
+      serviceTier: endpoint.service_tier,
+      supportsImplicitCaching: endpoint.supports_implicit_caching,
+      supportsToolChoice: { none: tools, auto: tools, required: tools, function: tools },
+      disabled: endpoint.disabled,
+      isModerated: endpoint.is_moderated,
+      traits: { ...providerTraits(provider), ...endpoint.traits },
+      hasCredential: false,
+    },
+    charge: fileSchedules(endpoint, false),
+    cost: fileSchedules(endpoint, true),
+    source: 'operator',
+  };
+}
+
+function fileSchedules(endpoint: CatalogFileEndpoint, isCost: boolean): DatedSchedule[] {
+  const schedule = (prices: CatalogFilePrices): UndatedSchedule => ({
+    ratesPico: ratesOf(prices),
+    overrides:
+      isCost && endpoint.cost_prices !== undefined
+        ? []
+        : endpoint.overrides.map((override) => ({
+            minPromptTokens: override.min_prompt_tokens,
+            utcStart: override.utc_start,
+            utcEnd: override.utc_end,
+            utcDays: override.utc_days,
+            ratesPico: ratesOf(override.prices),
+          })),
+    discountMillionths: isCost ? 0 : Math.round(endpoint.discount * 1_000_000),
+  });
+  const first = { startTimeMs: 0, schedule: schedule((isCost ? endpoint.cost_prices : undefined) ?? endpoint.prices) };
+  return [
+    first,
+    ...endpoint.price_changes.map((change) => ({
+      startTimeMs: Date.parse(change.from),
+      schedule: schedule((isCost ? change.cost_prices : undefined) ?? change.prices),
+    })),
+  ];
+}
+
+function ratesOf(prices: CatalogFilePrices): RatesPico {
+  const rates: RatesPico = {};
+  for (const [name, text] of Object.entries(prices)) {
+    if (text === undefined) continue;
+    const meter: Meter = PRICE_NAMES[name as keyof typeof PRICE_NAMES];
+    rates[meter] = UNIT_PRICE_NAMES.has(name) ? usdToPico(text) : perMillionToPico(text);
+  }
+  return rates;
+}
+
+/** The cheapest standard endpoint of each named model, served by another provider at a multiple of the price. */
+function mirrors(served: readonly CatalogEndpoint[], file: CatalogFile, ownIds: ReadonlySet<string>, providers: readonly ProviderRecord[]): CatalogEndpoint[] {
+  if (file.mirrors.length === 0) return [];
+  const cheapest = new Map<string, CatalogEndpoint>();
+  for (const endpoint of served) {
+    if (endpoint.record.variant !== '' || endpoint.record.serviceTier !== 'default' || endpoint.record.disabled) continue;
+    const former = cheapest.get(endpoint.record.modelSlug);
+    if (!former || plainPrice(endpoint) < plainPrice(former)) cheapest.set(endpoint.record.modelSlug, endpoint);
+  }
+  const result: CatalogEndpoint[] = [];
+  for (const mirror of file.mirrors) {
+    const provider = file.providers.find((candidate) => candidate.slug === mirror.provider)!;
+    for (const [slug, original] of cheapest) {
+      const endpointId = `${slug}@${mirror.provider}`;
+      if (!matchesPattern(mirror.models, slug) || ownIds.has(endpointId)) continue;
+      const schedules = original.charge.map((dated) => ({ startTimeMs: dated.startTimeMs, schedule: multiplied(dated.schedule, mirror.price_multiplier) }));
+      const policy = provider.data_policy;
+      result.push({
+        record: {
+          ...original.record,
+          endpointId,
+          providerSlug: mirror.provider,
+          providerName: providers.find((candidate) => candidate.slug === mirror.provider)!.name,
+          tag: mirror.provider,
+          providerModelId: publicModelId(slug, ''),
+          baseUrl: provider.base_url,
+          quantization: 'unknown',
+          region: provider.region ?? '',
+          dataPolicy: policy && { mayTrain: policy.may_train, retains: policy.retains, zdr: policy.zdr },
+          traits: { ...original.record.traits, ...providerTraits(provider) },
+        },
+        charge: schedules,
+        cost: schedules,
+        source: 'operator',
+      });
+    }
+  }
+  return result;
+}
+
+function plainPrice(endpoint: CatalogEndpoint): bigint {
+  const rates = endpoint.charge.at(-1)!.schedule.ratesPico;
+  return (rates.input_uncached ?? 0n) + (rates.output_text ?? 0n);
+}
+
+function multiplied(schedule: UndatedSchedule, factor: number): UndatedSchedule {
+  const scale = (rates: RatesPico): RatesPico => Object.fromEntries(Object.entries(rates).map(([meter, ratePico]) => [meter, multiplyPico(ratePico, factor)]));
+  return {
+    ...schedule,
+    ratesPico: scale(schedule.ratesPico),
+    overrides: schedule.overrides.map((override) => ({ ...override, ratesPico: scale(override.ratesPico) })),
+  };
+}
+
+function providerTraits(provider: CatalogFile['providers'][number] | undefined): Record<string, string> {
+  if (!provider) return {};
+  return { manifest: provider.like ?? 'vllm', ...(provider.credential === 'none' ? { credential: 'none' } : {}) };
+}
+
+function withOverride(endpoint: CatalogEndpoint, file: CatalogFile): CatalogEndpoint {
+  const override = file.provider_overrides[endpoint.record.providerSlug];
+  if (!override) return endpoint;
+  const { record } = endpoint;
+  const policy = override.data_policy;
+  return {
+    ...endpoint,
+    record: {
+      ...record,
+      baseUrl: override.base_url ?? record.baseUrl,
+      region: override.region ?? record.region,
+      disabled: record.disabled || override.disabled === true,
+      dataPolicy: policy ? { mayTrain: policy.may_train, retains: policy.retains, zdr: policy.zdr } : record.dataPolicy,
+      traits: override.credential === 'none' ? { ...record.traits, credential: 'none' } : record.traits,
+    },
+  };
+}
+
+function mergeModels(builtIn: readonly ModelRecord[], file: CatalogFile, served: ReadonlySet<string>, endpoints: readonly CatalogEndpoint[]): ModelRecord[] {
+  const bySlug = new Map(builtIn.map((model) => [model.slug, model]));
+  for (const slug of served) if (!bySlug.has(slug)) bySlug.set(slug, newModel(slug, endpoints));
+  for (const listed of file.models) {
+    const model = bySlug.get(listed.slug) ?? newModel(listed.slug, endpoints);
+    bySlug.set(listed.slug, {
+      ...model,
+      name: listed.name ?? model.name,
+      description: listed.description ?? model.description,
+      contextLength: optionalBigint(listed.context_length) ?? model.contextLength,
+      inputModalities: listed.input_modalities ?? model.inputModalities,
+      outputModalities: listed.output_modalities ?? model.outputModalities,
+      aliases: [...new Set([...model.aliases, ...listed.aliases])].sort(),
+      createTimeSeconds: listed.created === undefined ? model.createTimeSeconds : BigInt(Date.parse(listed.created) / 1000),
+      family: listed.family ?? model.family,
+      isDistillable: listed.is_distillable ?? model.isDistillable,
+      supportsReasoning: listed.reasoning ?? model.supportsReasoning,
+      reasoningMandatory: listed.reasoning_mandatory ?? model.reasoningMandatory,
+      expireTimeSeconds: listed.expires === undefined ? model.expireTimeSeconds : BigInt(Math.floor(Date.parse(listed.expires) / 1000)),
+      successorSlug: listed.successor ?? model.successorSlug,
+      freeVariantEnded: listed.free_variant_ended ?? model.freeVariantEnded,
+    });
+  }
+  const given = new Set(file.models.flatMap((model) => model.aliases.map((alias) => alias.toLowerCase())));
+  // An alias that the operator gives is taken from whoever had it.
+  return [...bySlug.values()]
+    .map((model) => ({
+      ...model,
+      aliases: model.aliases.filter(
+        (alias) => !given.has(alias.toLowerCase()) || file.models.some((listed) => listed.slug === model.slug && listed.aliases.includes(alias)),
+      ),
+    }))
+    .sort((left, right) => (left.slug < right.slug ? -1 : 1));
+}
+
+function newModel(slug: string, endpoints: readonly CatalogEndpoint[]): ModelRecord {
+  const first = endpoints.find((endpoint) => endpoint.record.modelSlug === slug)?.record;
+  const expected = expectedFacts(slug);
+  return {
+    slug,
+    permaslug: slug,
+    name: slug.slice(slug.indexOf('/') + 1),
+    createTimeSeconds: 0n,
+    description: '',
+    contextLength: first?.contextLength,
+    inputModalities: [...(first?.inputModalities ?? expected.inputModalities ?? ['text'])],
+    outputModalities: [...(first?.outputModalities ?? expected.outputModalities ?? ['text'])],
+    tokenizer: '',
+    instructType: '',
+    aliases: [],
+    huggingFaceId: '',
+    knowledgeCutoff: '',
+    expireTimeSeconds: undefined,
+    reasoningMandatory: false,
+    supportsReasoning: expected.reasoning === true,
+    isDistillable: false,
+    successorSlug: '',
+    freeVariantEnded: false,
+    family: familyOf(slug),
+  };
+}
+
+function optionalBigint(value: number | undefined): bigint | undefined {
+  return value === undefined ? undefined : BigInt(value);
+}

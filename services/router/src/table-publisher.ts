@@ -1,0 +1,212 @@
+import type { Clock } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
+import type { router } from '@switchyard/proto';
+import {
+  applyTableUpdate,
+  EMPTY_ROUTING_TABLE,
+  type EndpointRecord,
+  type EndpointStatisticsRecord,
+  type ModelRecord,
+  type ProviderRecord,
+  type RoutingTable,
+} from '@switchyard/routing';
+
+export interface CatalogState {
+  readonly models: readonly ModelRecord[];
+  readonly endpoints: readonly EndpointRecord[];
+  readonly providers: readonly ProviderRecord[];
+}
+
+export interface TablePublisherOptions {
+  readonly clock: Clock;
+  /** A message at least this often, so that a subscriber can tell silence from death. */
+  readonly heartbeatMs: number;
+  /** A subscriber that is further behind is cut off and starts again with a snapshot. */
+  readonly maxQueuedMessages: number;
+}
+
+type Message = router.WatchRoutingTableResponse;
+
+/**
+ * The routing table and everybody who follows it. Changes are collected and go out together, one message per beat; all
+ * subscribers see the same versions.
+ */
+export class TablePublisher {
+  private current: RoutingTable = EMPTY_ROUTING_TABLE;
+  private catalog: CatalogState = { models: [], endpoints: [], providers: [] };
+  private credentialed: ReadonlySet<string> = new Set();
+  /** Text of every published record, to find what changed. */
+  private published = { models: new Map<string, string>(), endpoints: new Map<string, string>(), providers: new Map<string, string>() };
+  private pendingStatistics = new Map<string, EndpointStatisticsRecord>();
+  private isDirty = false;
+  private readonly subscribers = new Set<Subscriber>();
+  private timer: NodeJS.Timeout | undefined;
+  private isClosed = false;
+
+  constructor(private readonly options: TablePublisherOptions) {}
+
+  get table(): RoutingTable {
+    return this.current;
+  }
+
+  get subscriberCount(): number {
+    return this.subscribers.size;
+  }
+
+  start(): void {
+    this.timer = setInterval(() => this.beat(), this.options.heartbeatMs);
+    this.timer.unref();
+  }
+
+  stop(): void {
+    this.isClosed = true;
+    clearInterval(this.timer);
+    for (const subscriber of this.subscribers) subscriber.close();
+  }
+
+  setCatalog(catalog: CatalogState): void {
+    this.catalog = catalog;
+    this.isDirty = true;
+    this.beat();
+  }
+
+  /** Slugs of the providers that the worker can authenticate to. */
+  setCredentialedProviders(slugs: ReadonlySet<string>): void {
+    if (slugs.size === this.credentialed.size && [...slugs].every((slug) => this.credentialed.has(slug))) return;
+    this.credentialed = slugs;
+    this.isDirty = true;
+    this.beat();
+  }
+
+  setStatistics(statistics: readonly EndpointStatisticsRecord[]): void {
+    for (const entry of statistics) this.pendingStatistics.set(entry.endpointId, entry);
+  }
+
+  /** Sends what changed, or a sign of life. Nothing goes out before the first catalogue. */
+  beat(): void {
+    if (this.isClosed || (this.current.version === 0n && !this.isDirty)) return;
+    const message = this.nextMessage();
+    this.current = applyTableUpdate(this.current, message);
+    for (const subscriber of this.subscribers) subscriber.push(message);
+  }
+
+  async *watch(signal?: AbortSignal): AsyncGenerator<Message> {
+    if (this.isClosed) throw new SwitchyardError('gateway_unavailable', 'The router is shutting down.');
+    const subscriber = new Subscriber(this.options.maxQueuedMessages);
+    const close = (): void => subscriber.close();
+    signal?.addEventListener('abort', close, { once: true });
+    if (signal?.aborted) close();
+    this.subscribers.add(subscriber);
+    if (this.current.version > 0n) subscriber.push(this.snapshot());
+    try {
+      for (let message = await subscriber.next(); message; message = await subscriber.next()) {
+        // The first message of a subscriber that was here before the first catalogue carries everything, so it is a snapshot.
+        yield message;
+      }
+      if (subscriber.isOverrun) throw new SwitchyardError('gateway_unavailable', 'The subscriber fell too far behind; open a new watch.');
+    } finally {
+      this.subscribers.delete(subscriber);
+      signal?.removeEventListener('abort', close);
+    }
+  }
+
+  private nextMessage(): Message {
+    const isFirst = this.current.version === 0n;
+    const models = this.isDirty ? changes(this.published.models, this.catalog.models, (model) => model.slug) : NO_CHANGES;
+    const endpoints = this.isDirty
+      ? changes(
+          this.published.endpoints,
+          this.catalog.endpoints.map((endpoint) => this.withCredential(endpoint)),
+          (endpoint) => endpoint.endpointId,
+        )
+      : NO_CHANGES;
+    const providers = this.isDirty ? changes(this.published.providers, this.catalog.providers, (provider) => provider.slug) : NO_CHANGES;
+    const statistics = [...this.pendingStatistics.values()];
+    this.pendingStatistics = new Map();
+    this.isDirty = false;
+    return {
+      version: this.current.version + 1n,
+      isSnapshot: isFirst,
+      models: [...models.changed],
+      endpoints: [...endpoints.changed],
+      removedModelSlugs: [...models.removed],
+      removedEndpointIds: [...endpoints.removed],
+      statistics,
+      serverTimeMs: BigInt(this.options.clock.nowMs()),
+      providers: [...providers.changed],
+    };
+  }
+
+  private snapshot(): Message {
+    return {
+      version: this.current.version,
+      isSnapshot: true,
+      models: [...this.current.models.values()].map((model) => model.record),
+      endpoints: [...this.current.endpoints.values()].map((endpoint) => endpoint.record),
+      removedModelSlugs: [],
+      removedEndpointIds: [],
+      statistics: [...this.current.statistics.values()],
+      serverTimeMs: BigInt(this.options.clock.nowMs()),
+      providers: [...this.current.providers.values()],
+    };
+  }
+
+  private withCredential(endpoint: EndpointRecord): EndpointRecord {
+    const hasCredential = endpoint.traits['credential'] === 'none' || this.credentialed.has(endpoint.providerSlug);
+    return hasCredential === endpoint.hasCredential ? endpoint : { ...endpoint, hasCredential };
+  }
+}
+
+interface Changes<Entry> {
+  readonly changed: readonly Entry[];
+  readonly removed: readonly string[];
+}
+
+const NO_CHANGES: Changes<never> = { changed: [], removed: [] };
+
+/** What differs from the texts published so far, which are brought up to date. */
+function changes<Entry>(published: Map<string, string>, entries: readonly Entry[], keyOf: (entry: Entry) => string): Changes<Entry> {
+  const changed: Entry[] = [];
+  const kept = new Set<string>();
+  for (const entry of entries) {
+    const key = keyOf(entry);
+    const text = JSON.stringify(entry, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+    kept.add(key);
+    if (published.get(key) === text) continue;
+    published.set(key, text);
+    changed.push(entry);
+  }
+  const removed = [...published.keys()].filter((key) => !kept.has(key));
+  for (const key of removed) published.delete(key);
+  return { changed, removed };
+}
+
+class Subscriber {
+  isOverrun = false;
+  private readonly queue: Message[] = [];
+  private isClosed = false;
+  private wake: (() => void) | undefined;
+
+  constructor(private readonly maxQueuedMessages: number) {}
+
+  push(message: Message): void {
+    if (this.queue.length >= this.maxQueuedMessages) {
+      this.isOverrun = true;
+      this.close();
+      return;
+    }
+    this.queue.push(message);
+    this.wake?.();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.wake?.();
+  }
+
+  /** Undefined once closed. */
+  async next(): Promise<Message | undefined> {
+    while (this.queue.length === 0 && !this.isClosed) await new Promise<void>((resolve) => (this.wake = resolve));
+    return this.isClosed ? undefined : this.queue.shift();
+  }
+}
