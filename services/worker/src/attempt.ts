@@ -253,6 +253,8 @@ export class Attempt implements AttemptHandle {
   }
 
   private fail(cause: unknown): void {
+    // The listener itself failed on its end.
+    if (this.isOver) return this.dependencies.onUnexpected(this.start, cause);
     if (this.upstreamStatus > 299) this.call?.discard();
     else this.call?.abort(cause instanceof Error ? cause : new Error('failed'));
     const isCancelled = cause instanceof AttemptCancelled;

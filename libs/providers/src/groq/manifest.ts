@@ -1,0 +1,34 @@
+import type { ProviderManifest } from '../provider-manifest.js';
+
+export const groqManifest: ProviderManifest = {
+  slug: 'groq',
+  name: 'Groq',
+  otelProviderName: 'groq',
+  // https://console.groq.com/docs/openai
+  baseUrl: 'https://api.groq.com/openai/v1',
+  authentication: { kind: 'bearer' },
+  isCredentialOptional: false,
+  credentialVariables: ['GROQ_API_KEY'],
+  cancelStopsBilling: false,
+  dialect: 'openai-chat',
+  openaiChat: {
+    // `max_tokens` is deprecated: https://console.groq.com/docs/api-reference#chat-create
+    maxTokensField: 'max_completion_tokens',
+    // Answered with 400: https://console.groq.com/docs/openai#currently-unsupported-openai-features; the sampling parameters are unknown to it.
+    refusedParameters: ['logprobs', 'top_logprobs', 'logit_bias', 'top_k', 'top_a', 'min_p', 'repetition_penalty', 'verbosity', 'prediction'],
+    // `messages[].name` is answered with 400 (same page).
+    nameField: 'prefix',
+    // https://console.groq.com/docs/reasoning
+    reasoningStyle: 'effort',
+    reasoningEfforts: ['low', 'medium', 'high'],
+    // With the raw format thoughts come inside the content (same page).
+    thinkTags: true,
+  },
+  policies: {
+    privacyPolicyUrl: 'https://groq.com/privacy-policy',
+    termsOfServiceUrl: 'https://groq.com/terms-of-use',
+    statusPageUrl: 'https://groqstatus.com',
+    headquarters: 'US',
+    datacenters: ['US'],
+  },
+};
