@@ -32,8 +32,13 @@ const cases: Case[] = [
   { says: 'a service reaches no service by path', file: 'services/ingress/src/x.ts', text: "import '../../billing/src/billing.target.js';", rule: MODULES },
   { says: 'the program imports services', file: 'services/all/src/x.ts', text: "import '@switchyard/billing/billing.target';", rule: undefined },
   // Which part of a library is whose.
-  { says: 'the worker imports providers', file: 'services/worker/src/x.ts', text: "import '@switchyard/providers';", rule: undefined },
-  { says: 'the ingress imports no provider', file: 'services/ingress/src/x.ts', text: "import '@switchyard/providers';", rule: CONFINE },
+  {
+    says: 'the worker imports the provider side of dialects',
+    file: 'services/worker/src/x.ts',
+    text: "import '@switchyard/dialects/provider';",
+    rule: undefined,
+  },
+  { says: 'a service imports manifests', file: 'services/router/src/x.ts', text: "import '@switchyard/providers';", rule: undefined },
   {
     says: 'the ingress imports no provider side of dialects',
     file: 'services/ingress/src/x.ts',

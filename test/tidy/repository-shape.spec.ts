@@ -9,6 +9,7 @@ const written = (...within: string[]) => textFiles(...within).filter((file) => !
 /** Libraries that may have fewer than two users, and why. */
 const LIBRARIES_WITH_ONE_USER: Record<string, string> = {
   testing: 'serves specs, which are no project of their own',
+  api: 'describes the public wire formats once, apart from the service that serves them',
   dialects: 'one folder per wire dialect; apart from services so that it stays pure',
   providers: 'one folder per provider; apart from the worker so that adding a provider touches no service',
   runtime: 'composes targets for services and the program alike',

@@ -51,16 +51,10 @@ export const confinements = [
   },
   // --- which part of a library is whose --------------------------------------------------------------------------------
   {
-    name: '@switchyard/providers',
-    module: /^@switchyard\/providers$/,
-    onlyIn: ['services/worker/**', 'libs/providers/**', 'services/all/src/simulator/**', ...TESTS],
-    why: 'only the worker speaks to providers; others may read their manifests, which are data: @switchyard/providers/manifests',
-  },
-  {
     name: '@switchyard/dialects/provider',
     module: /^@switchyard\/dialects\/provider/,
     onlyIn: ['services/worker/**', 'libs/providers/**', 'libs/dialects/**', ...TESTS],
-    why: 'only the worker speaks to providers; the ingress uses the client side, @switchyard/dialects',
+    why: 'only the worker speaks to providers; the ingress uses the client side, @switchyard/dialects. Manifests (@switchyard/providers) are data and open to all',
   },
   {
     name: '@switchyard/testing',
