@@ -1,7 +1,7 @@
 import { batchInsert, type Queryable } from '@switchyard/db';
 import type { analytics } from '@switchyard/proto';
 import type { Pool } from 'pg';
-import { storable, type ActivitySum } from './core/activity-sums.js';
+import { storableUser, type ActivitySum } from './core/activity-sums.js';
 
 /** Empty texts filter nothing; days are `YYYY-MM-DD`, both inclusive. */
 export interface ActivityFilter {
@@ -56,7 +56,7 @@ export class ActivityStore {
              WHERE account_id = $1 AND day BETWEEN $2 AND $3 AND ($4 = '' OR key_hash = $4) AND ($5 = '' OR external_user = $5) AND ($6 = '' OR workspace_id = $6)
              GROUP BY activity_daily.day, model, model_permaslug, endpoint_id, provider_name, ${filter.isGroupedByWorkspace ? 'workspace_id' : '()'}
              ORDER BY activity_daily.day DESC, sum(usage_pico) DESC, model, endpoint_id`,
-      values: [filter.accountId, filter.firstDay, filter.lastDay, filter.keyHash, storable(filter.user), filter.workspaceId],
+      values: [filter.accountId, filter.firstDay, filter.lastDay, filter.keyHash, storableUser(filter.user), filter.workspaceId],
     });
     return rows.map(fromRow);
   }

@@ -184,6 +184,20 @@ describe('generations', () => {
   });
 });
 
+describe('what clients wrote', () => {
+  it('is stored however odd or long it is', async () => {
+    const { service, generation, deliverGenerations } = setUp();
+    const user = `\ud800\0${'\u{1f600}'.repeat(512)}`;
+    const sent = generation({ user, sessionId: '\u{1f600}'.repeat(128), httpReferer: 'x'.repeat(2_048), metadata: { '\0': '\udc00' } });
+    await deliverGenerations(sent);
+    expect((await service.getGeneration({ accountId: 'acme', generationId: sent.generationId })).generation).toEqual(sent);
+    expect((await service.listGenerations({ ...NO_FILTER, accountId: 'acme', user })).generations).toHaveLength(1);
+    expect(
+      (await service.listActivity({ accountId: 'acme', date: '2026-05-20', keyHash: '', user, workspaceId: '', groupByWorkspace: false })).rows,
+    ).toHaveLength(1);
+  });
+});
+
 describe('activity', () => {
   it('sums answered requests by day and endpoint, each event once however often it is delivered', async () => {
     const { clock, service, generation, deliverGenerations } = setUp();
@@ -296,5 +310,6 @@ describe('parseUsageEvent', () => {
     const parse = (event: events.GenerationCompleted) => parseUsageEvent({ ...encodeGenerationCompleted(event, 'test'), partition: 0, offset: 0n, timeMs: 0 });
     expect(() => parse(generation({ eventId: '00000000-0000-4000-8000-000000000000' }))).toThrow('UUIDv7');
     expect(() => parse(generation({ end: events.GenerationEnd.UNSPECIFIED }))).toThrow('four ends');
+    expect(() => parse(generation({ acceptTimeMs: 9_000_000_000_000_000n }))).toThrow('accept time');
   });
 });

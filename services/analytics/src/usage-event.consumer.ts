@@ -20,6 +20,9 @@ import { requireTimedId, type GenerationStore, type StoredGeneration } from './g
 
 export const CONSUMER_GROUP = 'analytics';
 
+/** The last instant that a date can name. */
+const MAX_TIME_MS = 8_640_000_000_000_000n;
+
 export type UsageEvent =
   { readonly kind: 'generation'; readonly generation: StoredGeneration } | { readonly kind: 'attempt'; readonly attempt: events.AttemptCompleted };
 
@@ -88,6 +91,7 @@ export function parseUsageEvent(record: ConsumedRecord): UsageEvent {
   const event = decodeGenerationCompleted(record.value);
   requireTimedId(event.eventId);
   statusOf(event);
+  if (event.acceptTimeMs < 0n || event.acceptTimeMs > MAX_TIME_MS) throw new TypeError('A generation has an accept time.');
   return { kind: 'generation', generation: { event, json: record.value } };
 }
 

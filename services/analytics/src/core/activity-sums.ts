@@ -67,13 +67,20 @@ function newSum(generation: events.GenerationCompleted): ActivitySum {
     providerName: generation.providerName,
     workspaceId: generation.workspaceId,
     keyHash: generation.keyHash,
-    externalUser: storable(generation.user),
+    externalUser: storableUser(generation.user),
     usagePico: 0n,
     requestCount: 0n,
     promptTokenCount: 0n,
     completionTokenCount: 0n,
     reasoningTokenCount: 0n,
   };
+}
+
+const MAX_USER_LENGTH = 256;
+
+/** Users are part of an index, whose entries are bounded: longer names are known by their beginning. */
+export function storableUser(user: string): string {
+  return storable(user).slice(0, MAX_USER_LENGTH);
 }
 
 /** Postgres texts cannot hold NUL; client-given ones may. */

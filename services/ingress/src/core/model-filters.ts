@@ -26,8 +26,8 @@ const SORT_MEASURES: Readonly<Record<NonNullable<ModelsQuery['sort']>, (entry: C
   'most-popular': (entry) => -requestCount(entry),
   'top-weekly': (entry) => -requestCount(entry),
   newest: (entry) => -Number(entry.model.createTimeSeconds),
-  'pricing-low-to-high': (entry) => inputPrice(entry),
-  'pricing-high-to-low': (entry) => -inputPrice(entry),
+  'pricing-low-to-high': (entry) => averagePrice(entry),
+  'pricing-high-to-low': (entry) => -averagePrice(entry),
   'context-high-to-low': (entry) => -contextLength(entry),
   'throughput-high-to-low': (entry) => negated(best(entry, (window) => window.throughput?.p50, Math.max)),
   'latency-low-to-high': (entry) => best(entry, (window) => window.firstTokenMs?.p50, Math.min),
@@ -115,6 +115,10 @@ function inputPrice(entry: CatalogEntry): number {
 function outputPrice(entry: CatalogEntry): number {
   const schedule = entry.endpoints[0]?.schedule;
   return schedule ? pricePerMillion(schedule, 'output_text') : 0;
+}
+
+function averagePrice(entry: CatalogEntry): number {
+  return (inputPrice(entry) + outputPrice(entry)) / 2;
 }
 
 function contextLength(entry: CatalogEntry): number {
