@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import type { ConsumedRecord, EventLog, EventRecord } from '@switchyard/events';
-import { eventually } from '@switchyard/testing';
+import {
+  consumeWithDeadLetter,
+  DEAD_LETTER_HEADERS,
+  PoisonEventError,
+  replayDeadLetters,
+  TOPICS,
+  type ConsumedRecord,
+  type EventLog,
+  type EventRecord,
+} from '@switchyard/events';
+import { captureLogger, eventually } from '@switchyard/testing';
 
 /** What a suite needs to know of an implementation. */
 export interface EventLogUnderTest {
@@ -208,6 +217,65 @@ export function describeEventLog(start: () => Promise<EventLogUnderTest>): void 
     await subject.interrupt();
     await eventually(() => log.publish([record('gen-1', run.value('after'))]), WAIT);
     await eventually(() => expect(seen).toContain('after'), WAIT);
+  });
+
+  it('keeps poison events apart, handles those around them, and replays them once on demand', async () => {
+    const run = newRun();
+    const log = open();
+    const logger = captureLogger();
+    const accepted: string[] = [];
+    const refusals: string[] = [];
+    const deadLetters: ConsumedRecord[] = [];
+    let isMended = false;
+    const consumer = {
+      eventLog: log,
+      group: run.group,
+      topics: [subject.topic],
+      maxBatchSize: BATCH,
+      logger,
+      parse: (each: ConsumedRecord) => {
+        if (each.value === run.value('unreadable') && !isMended) throw new SyntaxError('not an event');
+        return each.value;
+      },
+      handler: async (batch: { event: string; record: ConsumedRecord }[]) => {
+        const poison = batch.filter(({ event }) => event === run.value('refused') && !isMended);
+        refusals.push(...poison.map(({ event }) => event));
+        if (poison.length > 0)
+          throw new PoisonEventError(
+            poison.map(({ record: each }) => each),
+            'It does not add up.',
+          );
+        accepted.push(...run.mine(batch.map(({ record: each }) => each)));
+      },
+    };
+    await consumeWithDeadLetter(consumer);
+    await log.subscribe({
+      group: `${run.group}-watch`,
+      topics: [TOPICS.deadLetter],
+      maxBatchSize: BATCH,
+      handler: async (batch) => void deadLetters.push(...batch.filter((each) => each.headers[DEAD_LETTER_HEADERS.group] === run.group)),
+    });
+    const texts = ['good', 'unreadable', 'fine', 'refused', 'well'];
+    await log.publish(texts.map((text) => record('gen-1', run.value(text), { ce_id: `${run.group} ${text}`, kept: 'yes' })));
+    await eventually(() => expect(accepted).toEqual(expect.arrayContaining(['good', 'fine', 'well'])), WAIT);
+    await eventually(() => expect(new Set(deadLetters.map((each) => each.value))).toEqual(new Set([run.value('unreadable'), run.value('refused')])), WAIT);
+    expect(deadLetters.find((each) => each.value === run.value('refused'))).toMatchObject({
+      key: 'gen-1',
+      headers: { kept: 'yes', [DEAD_LETTER_HEADERS.topic]: subject.topic, [DEAD_LETTER_HEADERS.reason]: 'It does not add up.' },
+    });
+    await eventually(async () => expect(await log.lag(run.group)).toBe(0n), WAIT);
+    expect(accepted).not.toContain('refused');
+
+    // Still poison: it comes back as a dead letter, and the replay ends all the same.
+    const refusedBefore = refusals.length;
+    expect(await replayDeadLetters(log, { logger })).toEqual({ replayedCount: 2, unknownCount: 0 });
+    await eventually(() => expect(refusals.length).toBeGreaterThan(refusedBefore), WAIT);
+    await eventually(async () => expect(await log.lag(run.group)).toBe(0n), WAIT);
+
+    isMended = true;
+    expect((await replayDeadLetters(log, { logger })).replayedCount).toBeGreaterThanOrEqual(2);
+    await eventually(() => expect(accepted).toEqual(expect.arrayContaining(['refused', 'unreadable'])), WAIT);
+    expect(await replayDeadLetters(log, { logger })).toEqual({ replayedCount: 0, unknownCount: 0 });
   });
 
   it('refuses to publish once closed, instead of waiting', async () => {

@@ -1,5 +1,18 @@
 import type { Logger } from '@switchyard/telemetry';
-import type { ConsumedRecord, EventLog, Subscription } from './event-log.js';
+import type { ConsumedRecord, EventLog, EventRecord, Subscription } from './event-log.js';
+import { TOPICS } from './topics.js';
+
+/** Headers of a dead letter, besides those the event came with. */
+export const DEAD_LETTER_HEADERS = {
+  topic: 'dead_letter_topic',
+  partition: 'dead_letter_partition',
+  offset: 'dead_letter_offset',
+  group: 'dead_letter_group',
+  reason: 'dead_letter_reason',
+  timeMs: 'dead_letter_time_ms',
+  /** Also on a replayed event: the run that replayed it last. */
+  replay: 'dead_letter_replay',
+} as const;
 
 export interface ParsedRecord<Event> {
   readonly event: Event;
@@ -26,7 +39,93 @@ export interface DeadLetterConsumerOptions<Event> {
   readonly logger: Logger;
   /** Throws for a value that is not an event. */
   parse(record: ConsumedRecord): Event;
+  /** Its effect must be in one transaction: when it throws `PoisonEventError`, nothing of the batch may have been kept, or keeping it twice must change nothing. */
   handler(batch: ParsedRecord<Event>[]): Promise<void>;
+  /** For a metric. */
+  onDeadLetter?(count: number): void;
 }
 
-export type ConsumeWithDeadLetter = <Event>(options: DeadLetterConsumerOptions<Event>) => Promise<Subscription>;
+interface Poison {
+  readonly record: ConsumedRecord;
+  readonly reason: string;
+}
+
+const UNREADABLE = 'The value is not an event of its topic.';
+
+/** Subscribes, and moves what can never be handled to the dead-letter topic, so that one bad event does not stop those behind it. */
+export function consumeWithDeadLetter<Event>(options: DeadLetterConsumerOptions<Event>): Promise<Subscription> {
+  const { eventLog, group, topics, maxBatchSize } = options;
+  return eventLog.subscribe({
+    group,
+    topics,
+    maxBatchSize,
+    handler: async (batch) => {
+      const poison: Poison[] = [];
+      await handleSound(parseBatch(batch, options, poison), options, poison);
+      if (poison.length === 0) return;
+      await eventLog.publish(poison.map((each) => deadLetterOf(each, group)));
+      reportPoison(poison, options);
+    },
+  });
+}
+
+function parseBatch<Event>(batch: readonly ConsumedRecord[], options: DeadLetterConsumerOptions<Event>, poison: Poison[]): ParsedRecord<Event>[] {
+  const parsed: ParsedRecord<Event>[] = [];
+  for (const record of batch) {
+    try {
+      parsed.push({ event: options.parse(record), record });
+    } catch {
+      poison.push({ record, reason: UNREADABLE });
+    }
+  }
+  return parsed;
+}
+
+async function handleSound<Event>(parsed: ParsedRecord<Event>[], options: DeadLetterConsumerOptions<Event>, poison: Poison[]): Promise<void> {
+  let rest = parsed;
+  while (rest.length > 0) {
+    try {
+      await options.handler(rest);
+      return;
+    } catch (error) {
+      if (!(error instanceof PoisonEventError)) throw error;
+      const refused = new Set(error.records);
+      const sound = rest.filter(({ record }) => !refused.has(record));
+      // Naming records that were not in the batch would repeat it for ever.
+      if (sound.length === rest.length) throw error;
+      for (const { record } of rest) if (refused.has(record)) poison.push({ record, reason: error.reason });
+      rest = sound;
+    }
+  }
+}
+
+function deadLetterOf({ record, reason }: Poison, group: string): EventRecord {
+  return {
+    topic: TOPICS.deadLetter,
+    key: record.key,
+    value: record.value,
+    headers: {
+      ...record.headers,
+      [DEAD_LETTER_HEADERS.topic]: record.topic,
+      [DEAD_LETTER_HEADERS.partition]: String(record.partition),
+      [DEAD_LETTER_HEADERS.offset]: String(record.offset),
+      [DEAD_LETTER_HEADERS.group]: group,
+      [DEAD_LETTER_HEADERS.reason]: reason.slice(0, 500),
+      [DEAD_LETTER_HEADERS.timeMs]: String(record.timeMs),
+    },
+  };
+}
+
+function reportPoison<Event>(poison: readonly Poison[], options: DeadLetterConsumerOptions<Event>): void {
+  for (const { record, reason } of poison) {
+    const { topic, partition, offset } = record;
+    options.logger.error('An event cannot be handled and is kept as a dead letter.', {
+      topic,
+      partition,
+      offset: String(offset),
+      reason,
+      group: options.group,
+    });
+  }
+  options.onDeadLetter?.(poison.length);
+}

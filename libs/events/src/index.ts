@@ -4,6 +4,7 @@ export * from './event-log.js';
 export * from './kafka/kafka-event-log.js';
 export { EVENT_LOG_SCHEMA } from './postgres/event-log.schema.js';
 export * from './postgres/postgres-event-log.js';
+export * from './replay-dead-letters.js';
 export { openSpool } from './spool/open-spool.js';
 export * from './spool/spool-record.js';
 export * from './spool/spool.js';
