@@ -1,11 +1,13 @@
 import { ConfigError } from '@switchyard/config';
 import { SwitchyardError } from '@switchyard/errors';
 import { checkConfigCommand, printConfigCommand } from './commands/config-commands.js';
+import { demoAccountCommand } from './commands/demo-account-command.js';
 import { eventsCommand } from './commands/events-command.js';
 import { helpText } from './commands/help.js';
 import { ledgerCommand } from './commands/ledger-command.js';
 import { migrateCommand } from './commands/migrate-command.js';
 import { serveCommand } from './commands/serve-command.js';
+import { simulateCommand } from './commands/simulate-command.js';
 import { quickstartCommand } from './quickstart/quickstart-command.js';
 import { UsageError } from './targets.js';
 
@@ -18,6 +20,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'check-config': checkConfigCommand,
   'print-config': printConfigCommand,
   quickstart: quickstartCommand,
+  simulate: simulateCommand,
+  'demo-account': demoAccountCommand,
   ledger: ledgerCommand,
   events: eventsCommand,
 };

@@ -7,6 +7,9 @@ const COMMANDS = `Switchyard: one API in front of every LLM provider.
                                --check-config and --print-config[=diff] answer and end instead.
   quickstart [--split]         Everything with a database of its own, a demo account and keys;
                                --split: the five services as processes, over gRPC and Kafka.
+  simulate --catalog-file=<path>
+                               Simulated providers, and the catalogue file that leads to them.
+  demo-account                 An account with demo credit and keys, at a running billing service.
   migrate [--target=a,b]       Bring database schemas up to date and end.
   check-config [--target=a,b]  Name every problem of the configuration.
   print-config [--diff]        Show the configuration, or what differs from the defaults.

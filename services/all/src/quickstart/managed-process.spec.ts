@@ -7,7 +7,7 @@ import { ManagedProcess } from './managed-process.js';
 
 describe('a managed process', () => {
   let folder: string;
-  beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'switchyard-process-'))));
+  beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'switchyard-process-'))));
   afterAll(() => rmSync(folder, { recursive: true }));
 
   function start(source: string, input?: string): ManagedProcess {

@@ -77,10 +77,12 @@ class Quickstart {
   async stop(): Promise<void> {
     if (this.isStopping) return;
     this.isStopping = true;
+    // Without the claim the folder is another's, and nothing was started.
+    if (!this.releaseDirectory) return;
     this.progress.say('Stopping …');
     removeContractFile(this.dataDirectory);
     for (const { stop } of this.stops.reverse()) await stop().catch((error: unknown) => this.progress.say(`  ${String(error)}`));
-    this.releaseDirectory?.();
+    this.releaseDirectory();
     this.progress.say('Stopped.');
   }
 

@@ -17,7 +17,7 @@ const CONTRACT: ContractFile = {
 
 describe('the files of a quick start', () => {
   let folder: string;
-  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'switchyard-quickstart-'))));
+  beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'switchyard-quickstart-'))));
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it('writes the contract for its owner alone, and takes it away', () => {
