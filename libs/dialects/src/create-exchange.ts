@@ -60,7 +60,8 @@ class SameDialectExchange extends BaseExchange {
     super(input, client, provider);
     this.excludeReasoning = asBoolean(asObject(body['reasoning'])?.['exclude']) === true || body['include_reasoning'] === false;
     // The body is parsed into canonical form only where its pictures must be found.
-    this.mediaUrls = input.manifest.openaiChat?.imageSource === 'base64' ? provider.mediaUrlsToFetch(client.parseChatRequest(body), input.manifest) : [];
+    const mayHavePictures = input.manifest.openaiChat?.imageSource === 'base64' && Buffer.from(input.body.buffer, input.body.byteOffset, input.body.byteLength).includes('image_url');
+    this.mediaUrls = mayHavePictures ? provider.mediaUrlsToFetch(client.parseChatRequest(body), input.manifest) : [];
   }
 
   buildRequest(media?: ReadonlyMap<string, FetchedMedia>): UpstreamRequest {

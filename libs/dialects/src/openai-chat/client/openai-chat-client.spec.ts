@@ -1,0 +1,202 @@
+import { describe, expect, it } from '@jest/globals';
+import { chatResultFromJSON, chatStreamChunkFromJSON } from '@openrouter/sdk/models';
+import type { JsonObject } from '@switchyard/core';
+import type { UsageView } from '../../client-dialect.js';
+import { createExchange } from '../../create-exchange.js';
+import { bodyOfCanonical } from '../provider/canonical-body.js';
+import { openaiChatClient as client } from './openai-chat-client.js';
+
+const IDENTITY = { generationId: 'gen-1790000000-abcdefghijklmnopqrst', model: 'author/slug', providerName: 'Somewhere', created: 1_790_000_000 };
+const USAGE: UsageView = {
+  meters: { input_uncached: 5, cache_read: 7, cache_write_5m: 2, cache_write_1h: 1, output_text: 4, reasoning: 6, web_search: 1 },
+  cost: 0.0000123,
+  isByok: false,
+  upstreamInferenceCost: null,
+  upstreamInferencePromptCost: 0.00001,
+  upstreamInferenceCompletionsCost: 0.0000023,
+};
+const messages = [{ role: 'user', content: 'Hello' }];
+
+describe('chat requests', () => {
+  it.each<[string, JsonObject]>([
+    ['messages', {}],
+    ['messages', { messages: [] }],
+    ['messages[0].role', { messages: [{ role: 'narrator', content: '' }] }],
+    ['messages[0].content[0].type', { messages: [{ role: 'user', content: [{ type: 'hologram' }] }] }],
+    ['temperature', { messages, temperature: 'hot' }],
+    ['temperature', { messages, temperature: 2.5 }],
+    ['max_tokens', { messages, max_tokens: 0 }],
+    ['stop', { messages, stop: ['a', 'b', 'c', 'd', 'e'] }],
+    ['session_id', { messages, session_id: 's'.repeat(257) }],
+    ['top_logprobs', { messages, top_logprobs: 21 }],
+    ['reasoning.effort', { messages, reasoning: { effort: 'some' } }],
+    ['reasoning', { messages, reasoning: { effort: 'low', max_tokens: 5 } }],
+    ['tools[0].function.name', { messages, tools: [{ type: 'function', function: {} }] }],
+    ['response_format.json_schema', { messages, response_format: { type: 'json_schema' } }],
+  ])('with a wrong %s are refused by name', (parameter, body) => {
+    expect(() => client.parseChatRequest(body)).toThrow(expect.objectContaining({ type: 'invalid_request', metadata: { parameter } }));
+  });
+
+  it('come out of the canonical form as they went in', () => {
+    const body: JsonObject = {
+      messages: [
+        { role: 'system', content: [{ type: 'text', text: 'Be brief', cache_control: { type: 'ephemeral', ttl: '1h' } }] },
+        { role: 'user', content: [{ type: 'text', text: 'Look' }, { type: 'image_url', image_url: { url: 'https://pictures.example/a.png', detail: 'low' } }, { type: 'file', file: { file_data: 'data:application/pdf;base64,AAAA', filename: 'a.pdf' } }], name: 'Ada' },
+        {
+          role: 'assistant',
+          content: null,
+          tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'f', arguments: '{"a": 1}' } }],
+          reasoning_details: [
+            { type: 'reasoning.text', text: 'Hm', signature: 'sig+/=', id: null, format: 'anthropic-claude-v1', index: 0 },
+            { type: 'reasoning.encrypted', data: 'ENC', id: 'rs_1', format: 'openai-responses-v1', index: 1, future: { a: 1 } },
+            { type: 'reasoning.summary', summary: 'Short', index: 2 },
+          ],
+        },
+        { role: 'tool', tool_call_id: 'call_1', content: '42' },
+      ],
+      tools: [{ type: 'function', function: { name: 'f', description: 'd', parameters: { type: 'object' }, strict: true }, cache_control: { type: 'ephemeral' } }],
+      tool_choice: { type: 'function', function: { name: 'f' } },
+      parallel_tool_calls: false,
+      max_tokens: 9,
+      temperature: 0,
+      top_k: 3,
+      seed: 4,
+      stop: ['x'],
+      response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { type: 'object' }, strict: true } },
+      reasoning: { effort: 'xhigh', exclude: true },
+      cache_control: { type: 'ephemeral' },
+      user: 'u',
+      future: [1],
+    };
+    expect(bodyOfCanonical(client.parseChatRequest(body))).toEqual(body);
+  });
+
+  it('say reasoning in three ways', () => {
+    expect(client.parseChatRequest({ messages, reasoning_effort: 'low' }).reasoning).toMatchObject({ effort: 'low' });
+    expect(client.parseChatRequest({ messages, include_reasoning: true }).reasoning).toMatchObject({ enabled: true });
+    expect(client.parseChatRequest({ messages, include_reasoning: false }).reasoning).toMatchObject({ exclude: true });
+    expect(client.parseChatRequest({ messages }).reasoning).toBeUndefined();
+  });
+});
+
+describe('legacy completions', () => {
+  const exchange = (body: JsonObject, stream: boolean) =>
+    createExchange({
+      clientDialect: 'openai-chat',
+      apiType: 'completions',
+      body: Buffer.from(JSON.stringify(body)),
+      stream,
+      identity: IDENTITY,
+      endpoint: { providerModelId: 'their-model', supportedParameters: [], traits: {}, inputModalities: [] },
+      manifest: { dialect: 'openai-chat' },
+    });
+
+  it('ask the model as one user message and answer with text', () => {
+    const completion = exchange({ prompt: 'Once', max_tokens: 5, stop: '.' }, false);
+    expect(JSON.parse(completion.buildRequest().body)).toEqual({ model: 'their-model', messages: [{ role: 'user', content: 'Once' }], max_tokens: 5, stop: ['.'] });
+    const answer = completion.readWhole(Buffer.from(JSON.stringify({ id: 'x', choices: [{ index: 0, message: { role: 'assistant', content: ' upon' }, finish_reason: 'length' }] })));
+    expect(JSON.parse(Buffer.from(answer.bytes).toString())).toMatchObject({ object: 'text_completion', id: IDENTITY.generationId, choices: [{ index: 0, text: ' upon', finish_reason: 'length' }] });
+  });
+
+  it('stream text', () => {
+    const chunk = (delta: JsonObject, reason: string | null): string => `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
+    const { bytes } = exchange({ prompt: ['Once'], stream: true }, true).openStream().push(Buffer.from(chunk({ content: ' upon' }, null) + chunk({}, 'stop')));
+    expect([...bytes.matchAll(/^data: (.*)$/gm)].map((match) => JSON.parse(match[1]!) as JsonObject)).toMatchObject([
+      { object: 'text_completion', choices: [{ text: ' upon', finish_reason: null }] },
+      { object: 'text_completion', choices: [{ text: '', finish_reason: 'stop' }] },
+    ]);
+  });
+
+  it.each<[string, JsonObject]>([
+    ['prompt', { prompt: ['a', 'b'] }],
+    ['prompt', { prompt: [1, 2] }],
+    ['suffix', { prompt: 'a', suffix: 'b' }],
+    ['echo', { prompt: 'a', echo: true }],
+  ])('with a %s that one chat answer cannot give are refused', (parameter, body) => {
+    expect(() => exchange(body, false)).toThrow(expect.objectContaining({ type: 'invalid_request', metadata: { parameter } }));
+  });
+});
+
+describe('embeddings', () => {
+  const exchange = (body: JsonObject, dialect: 'openai-chat' | 'gemini' | 'anthropic-messages') =>
+    createExchange({
+      clientDialect: 'openai-chat',
+      apiType: 'embeddings',
+      body: Buffer.from(JSON.stringify(body)),
+      stream: false,
+      identity: IDENTITY,
+      endpoint: { providerModelId: 'embed-x', supportedParameters: [], traits: {}, inputModalities: [] },
+      manifest: { dialect },
+    });
+  const openaiAnswer = Buffer.from(JSON.stringify({ data: [{ index: 1, embedding: [2, 3] }, { index: 0, embedding: [0.5, 1] }], usage: { prompt_tokens: 4, total_tokens: 4 } }));
+
+  it('go to an OpenAI-like provider and come back in order', () => {
+    const attempt = exchange({ input: ['a', 'b'], dimensions: 2, provider: {} }, 'openai-chat');
+    expect(attempt.buildRequest()).toMatchObject({ path: '/embeddings', body: JSON.stringify({ model: 'embed-x', input: ['a', 'b'], dimensions: 2, encoding_format: 'float' }) });
+    const answer = attempt.readWhole(openaiAnswer);
+    expect(JSON.parse(Buffer.from(answer.bytes).toString())).toEqual({
+      id: IDENTITY.generationId,
+      provider: 'Somewhere',
+      object: 'list',
+      model: 'author/slug',
+      data: [
+        { object: 'embedding', index: 0, embedding: [0.5, 1] },
+        { object: 'embedding', index: 1, embedding: [2, 3] },
+      ],
+    });
+    expect(answer.meters).toEqual({ input_uncached: 4 });
+  });
+
+  it('are written as base64 of float32 when asked', () => {
+    const answer = exchange({ input: ['a', 'b'], encoding_format: 'base64' }, 'openai-chat').readWhole(openaiAnswer);
+    const { data } = JSON.parse(Buffer.from(answer.bytes).toString()) as { data: { embedding: string }[] };
+    const bytes = Buffer.from(data[0]!.embedding, 'base64');
+    expect([bytes.readFloatLE(0), bytes.readFloatLE(4), bytes.length]).toEqual([0.5, 1, 8]);
+  });
+
+  it('go to Gemini in one batch', () => {
+    const request = exchange({ input: 'a', dimensions: 768, input_type: 'search_query' }, 'gemini').buildRequest();
+    expect(request.path).toBe('/models/embed-x:batchEmbedContents');
+    expect(JSON.parse(request.body)).toEqual({ requests: [{ model: 'models/embed-x', content: { parts: [{ text: 'a' }] }, taskType: 'RETRIEVAL_QUERY', outputDimensionality: 768 }] });
+  });
+
+  it('are refused where the API has none, and where vectors are missing', () => {
+    expect(() => exchange({ input: 'a' }, 'anthropic-messages').buildRequest()).toThrow(expect.objectContaining({ type: 'not_implemented' }));
+    expect(() => exchange({ input: ['a', 'b', 'c'] }, 'openai-chat').readWhole(openaiAnswer)).toThrow(/2 embeddings for 3 inputs/);
+    expect(() => exchange({ input: [] }, 'openai-chat')).toThrow(expect.objectContaining({ metadata: { parameter: 'input' } }));
+  });
+});
+
+describe('the tail of an answer', () => {
+  it('is usage with its cost, in a chunk that strict clients take', () => {
+    const event = client.renderUsageChunk(USAGE, IDENTITY, 'chat', { serviceTier: 'default', warnings: ['top_k: dropped.'] });
+    expect(event).toMatch(/^data: \{.*\}\n\n$/);
+    expect(chatStreamChunkFromJSON(event.slice(6))).toMatchObject({
+      ok: true,
+      value: { usage: { promptTokens: 15, completionTokens: 10, totalTokens: 25, cost: 0.0000123, isByok: false, promptTokensDetails: { cachedTokens: 7, cacheWriteTokens: 3 }, completionTokensDetails: { reasoningTokens: 6 } } },
+    });
+    expect(JSON.parse(event.slice(6))).toMatchObject({ choices: [{ delta: { content: '' }, finish_reason: null }], warnings: ['top_k: dropped.'] });
+  });
+
+  it('is spliced into a whole answer', () => {
+    const whole = client.renderChatResponse({ parts: [{ kind: 'text', text: 'Hi' }], finishReason: 'stop', nativeFinishReason: 'end_turn' }, IDENTITY);
+    const spliced = whole.slice(0, -1) + client.renderWholeTail(USAGE, 'chat', {});
+    expect(chatResultFromJSON(spliced)).toMatchObject({ ok: true, value: { usage: { totalTokens: 25, costDetails: { upstreamInferenceCost: null } } } });
+  });
+
+  it('is a typed error chunk when the stream broke', () => {
+    const event = client.renderErrorChunk({ errorType: 'provider_unavailable', message: 'Cut', providerCode: 'x', providerName: 'Somewhere' }, IDENTITY, 'chat');
+    expect(chatStreamChunkFromJSON(event.slice(6))).toMatchObject({ ok: true, value: { error: { code: 502, message: 'Cut', metadata: { errorType: 'provider_unavailable', providerCode: 'x' } }, choices: [{ finishReason: 'error' }] } });
+  });
+
+  it('is an error body with code, message, type and http_status', () => {
+    expect(client.renderErrorBody({ errorType: 'invalid_request', message: 'No', metadata: { parameter: 'stop' } })).toEqual({
+      error: { code: 400, message: 'No', type: 'invalid_request_error', param: 'stop', metadata: { parameter: 'stop', error_type: 'invalid_request', http_status: 400 } },
+    });
+  });
+
+  it('may be preceded by the upstream body, when the client asked for it', () => {
+    expect(chatStreamChunkFromJSON(client.renderDebugChunk('{"model":"x"}', IDENTITY).slice(6))).toMatchObject({ ok: true });
+    expect(client.renderDebugChunk('{"model":"x"}', IDENTITY)).toContain('"debug":{"echo_upstream_body":{"model":"x"}}');
+  });
+});
