@@ -1,4 +1,12 @@
-import type { CanonicalChatChunk, CanonicalChatRequest, CanonicalChatResponse, CanonicalEmbeddingRequest, CanonicalEmbeddingResponse, JsonObject, Meters } from '@switchyard/core';
+import type {
+  CanonicalChatChunk,
+  CanonicalChatRequest,
+  CanonicalChatResponse,
+  CanonicalEmbeddingRequest,
+  CanonicalEmbeddingResponse,
+  JsonObject,
+  Meters,
+} from '@switchyard/core';
 import type { ErrorType } from '@switchyard/errors';
 import type { ApiType, ClientDialectName } from './dialect-manifest.js';
 

@@ -1,7 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { asArray, asNumber, asObject, completionTokenCount, isJsonObject, promptTokenCount, type JsonObject, type JsonValue, type Meters } from '@switchyard/core';
+import {
+  asArray,
+  asNumber,
+  asObject,
+  completionTokenCount,
+  isJsonObject,
+  promptTokenCount,
+  type JsonObject,
+  type JsonValue,
+  type Meters,
+} from '@switchyard/core';
 import { collectStream } from './conformance/collect-answer.js';
 import { createExchange } from './create-exchange.js';
 import type { DialectManifest, ProviderDialectName } from './dialect-manifest.js';
@@ -48,7 +58,9 @@ const ERROR_BODIES: Readonly<Record<string, { status: number; errorType: string;
 /** Streams that broke when they were recorded: the failure that must be told. */
 const BROKEN_STREAMS: Readonly<Record<string, string>> = { 'anthropic/spliced-message-start.chunks.txt': 'spliced_stream' };
 
-const MANIFEST_OF: Readonly<Record<string, DialectManifest>> = Object.fromEntries(Object.entries(PROVIDERS).map(([provider, dialect]) => [provider, { dialect }]));
+const MANIFEST_OF: Readonly<Record<string, DialectManifest>> = Object.fromEntries(
+  Object.entries(PROVIDERS).map(([provider, dialect]) => [provider, { dialect }]),
+);
 const IDENTITY = { generationId: 'gen-1790000000-abcdefghijklmnopqrst', model: 'author/slug', providerName: 'Recorded', created: 1_790_000_000 };
 
 function reasonToExclude(file: string): string | undefined {
@@ -76,9 +88,13 @@ function manifestOf(file: string): DialectManifest {
 function totalsOf(dialect: ProviderDialectName, usage: JsonObject): { prompt: number; all: number } {
   const number = (name: string, of: JsonObject = usage): number => asNumber(of[name]) ?? 0;
   if (dialect === 'gemini') return { prompt: number('promptTokenCount') + number('toolUsePromptTokenCount'), all: number('totalTokenCount') };
-  if (dialect === 'openai-chat') return { prompt: number('prompt_tokens'), all: Math.max(number('total_tokens'), number('prompt_tokens') + number('completion_tokens')) };
+  if (dialect === 'openai-chat')
+    return { prompt: number('prompt_tokens'), all: Math.max(number('total_tokens'), number('prompt_tokens') + number('completion_tokens')) };
   const runs = [usage, ...(asArray(usage['iterations']) ?? []).filter(isJsonObject).filter((run) => run['type'] === 'compaction')];
-  const prompt = runs.reduce((sum, run) => sum + number('input_tokens', run) + number('cache_read_input_tokens', run) + number('cache_creation_input_tokens', run), 0);
+  const prompt = runs.reduce(
+    (sum, run) => sum + number('input_tokens', run) + number('cache_read_input_tokens', run) + number('cache_creation_input_tokens', run),
+    0,
+  );
   return { prompt, all: prompt + runs.reduce((sum, run) => sum + number('output_tokens', run), 0) };
 }
 
@@ -100,7 +116,8 @@ function expectStrictAnswer(answer: JsonObject, object: string): void {
     expect(message).toBeDefined();
     for (const key of ['tool_calls', 'reasoning_details', 'images', 'role']) expect(message![key]).not.toBeNull();
     expect(message).not.toHaveProperty('reasoning_content');
-    for (const call of (asArray(message!['tool_calls']) ?? []).filter(isJsonObject)) expect(typeof asObject(call['function'])?.['arguments'] === 'string' || object !== 'chat.completion').toBe(true);
+    for (const call of (asArray(message!['tool_calls']) ?? []).filter(isJsonObject))
+      expect(typeof asObject(call['function'])?.['arguments'] === 'string' || object !== 'chat.completion').toBe(true);
   }
 }
 
@@ -129,8 +146,10 @@ const saysWhyItStopped = (payload: JsonObject): boolean => /"(finish_reason|stop
 
 function lastUsage(dialect: ProviderDialectName, payloads: readonly JsonObject[]): JsonObject | undefined {
   if (dialect === 'anthropic-messages') {
-    const parts = payloads.map((payload) => asObject(payload['usage']) ?? asObject(asObject(payload['message'])?.['usage'])).filter((usage) => usage !== undefined);
-    return parts.length === 0 ? undefined : Object.assign({}, ...parts) as JsonObject;
+    const parts = payloads
+      .map((payload) => asObject(payload['usage']) ?? asObject(asObject(payload['message'])?.['usage']))
+      .filter((usage) => usage !== undefined);
+    return parts.length === 0 ? undefined : (Object.assign({}, ...parts) as JsonObject);
   }
   const name = dialect === 'gemini' ? 'usageMetadata' : 'usage';
   return payloads.map((payload) => asObject(payload[name])).findLast((usage) => usage !== undefined && Object.keys(usage).length > 1);

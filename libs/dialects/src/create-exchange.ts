@@ -1,4 +1,12 @@
-import { asBoolean, asObject, isJsonObject, type CanonicalChatRequest, type CanonicalEmbeddingRequest, type JsonObject, type JsonValue } from '@switchyard/core';
+import {
+  asBoolean,
+  asObject,
+  isJsonObject,
+  type CanonicalChatRequest,
+  type CanonicalEmbeddingRequest,
+  type JsonObject,
+  type JsonValue,
+} from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { ClientDialect } from './client-dialect.js';
 import { clientDialects } from './client-registry.js';
@@ -17,7 +25,8 @@ export const createExchange: CreateExchange = (input) => {
   const provider = providerDialects[input.manifest.dialect];
   const body = parseClientBody(input.body);
   if (input.apiType === 'embeddings') return new EmbeddingExchange(input, client, provider, client.parseEmbeddingRequest(body));
-  if (input.apiType === 'chat' && input.clientDialect === 'openai-chat' && input.manifest.dialect === 'openai-chat') return new SameDialectExchange(input, client, provider, body);
+  if (input.apiType === 'chat' && input.clientDialect === 'openai-chat' && input.manifest.dialect === 'openai-chat')
+    return new SameDialectExchange(input, client, provider, body);
   const request = input.apiType === 'chat' ? client.parseChatRequest(body) : client.parseCompletionRequest(body);
   return new TranslatedExchange(input, client, provider, request);
 };
@@ -60,7 +69,8 @@ class SameDialectExchange extends BaseExchange {
     super(input, client, provider);
     this.excludeReasoning = asBoolean(asObject(body['reasoning'])?.['exclude']) === true || body['include_reasoning'] === false;
     // The body is parsed into canonical form only where its pictures must be found.
-    const mayHavePictures = input.manifest.openaiChat?.imageSource === 'base64' && Buffer.from(input.body.buffer, input.body.byteOffset, input.body.byteLength).includes('image_url');
+    const mayHavePictures =
+      input.manifest.openaiChat?.imageSource === 'base64' && Buffer.from(input.body.buffer, input.body.byteOffset, input.body.byteLength).includes('image_url');
     this.mediaUrls = mayHavePictures ? provider.mediaUrlsToFetch(client.parseChatRequest(body), input.manifest) : [];
   }
 
@@ -108,7 +118,10 @@ class TranslatedExchange extends BaseExchange {
     const response = this.provider.parseResponse(value, this.input.manifest);
     const parts = this.excludeReasoning ? response.parts.flatMap((part) => (part.kind === 'reasoning' ? (hiddenReasoning(part) ?? []) : part)) : response.parts;
     const shown = { ...response, parts };
-    const text = this.input.apiType === 'completions' ? this.client.renderCompletionResponse(shown, this.input.identity) : this.client.renderChatResponse(shown, this.input.identity);
+    const text =
+      this.input.apiType === 'completions'
+        ? this.client.renderCompletionResponse(shown, this.input.identity)
+        : this.client.renderChatResponse(shown, this.input.identity);
     const { finishReason, nativeFinishReason, meters, upstreamId, serviceTier, error } = response;
     return { bytes: Buffer.from(text), finishReason, nativeFinishReason, meters, upstreamId, serviceTier, error, ...countOutput(response) };
   }
@@ -137,7 +150,11 @@ class EmbeddingExchange extends BaseExchange {
   protected readValue(value: JsonValue): ExchangeAnswer {
     const response = this.embeddings.parseResponse(value, this.input.manifest);
     if (response.vectors.length !== this.request.inputs.length) {
-      throw new SwitchyardError('provider_unavailable', `The provider returned ${response.vectors.length} embeddings for ${this.request.inputs.length} inputs.`, { providerCode: 'malformed_body' });
+      throw new SwitchyardError(
+        'provider_unavailable',
+        `The provider returned ${response.vectors.length} embeddings for ${this.request.inputs.length} inputs.`,
+        { providerCode: 'malformed_body' },
+      );
     }
     const text = this.client.renderEmbeddingResponse(response, this.input.identity, this.request.encodingFormat);
     return { bytes: Buffer.from(text), finishReason: null, nativeFinishReason: null, meters: response.meters, outputBytes: 0, reasoningBytes: 0 };

@@ -27,7 +27,8 @@ export type ApiType = 'chat' | 'completions' | 'embeddings';
  * - `think`: `think: boolean | effort` (Ollama)
  * - `none`: cannot be asked for; a request for it becomes a warning
  */
-export type ReasoningStyle = 'effort' | 'openrouter' | 'enable-thinking' | 'thinking-type' | 'chat-template' | 'reasoning-enabled' | 'prompt-mode' | 'think' | 'none';
+export type ReasoningStyle =
+  'effort' | 'openrouter' | 'enable-thinking' | 'thinking-type' | 'chat-template' | 'reasoning-enabled' | 'prompt-mode' | 'think' | 'none';
 
 /** Every field absent = as OpenAI itself documents it. */
 export interface OpenaiChatDeviations {

@@ -72,7 +72,13 @@ export interface ProviderDialect {
   parseResponse(body: JsonValue, manifest: DialectManifest): CanonicalChatResponse<UpstreamFailure>;
   createStreamParser(manifest: DialectManifest): ProviderStreamParser;
   /** Of an answer with a status that is not 2xx. `headers` have lower-case names; `body` may be anything. `nowMs` reads dates in Retry-After. */
-  parseError(status: number, headers: Readonly<Record<string, string | readonly string[] | undefined>>, body: string, manifest: DialectManifest, nowMs: number): UpstreamFailure;
+  parseError(
+    status: number,
+    headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+    body: string,
+    manifest: DialectManifest,
+    nowMs: number,
+  ): UpstreamFailure;
   /** The provider's usage object as disjoint meters that add up to its own totals. */
   meters(usage: JsonObject, manifest: DialectManifest): Meters;
   readonly embeddings?: ProviderEmbeddings | undefined;

@@ -6,7 +6,10 @@ const MIN_BUDGET_TOKENS = 1024;
 const MAX_BUDGET_TOKENS = 128_000;
 
 /** What the client wants, once the ways to say it are boiled down. */
-export type ReasoningIntent = { readonly kind: 'unsaid' } | { readonly kind: 'off' } | { readonly kind: 'on'; readonly effort?: Exclude<ReasoningEffort, 'none'> | undefined; readonly maxTokens?: number | undefined };
+export type ReasoningIntent =
+  | { readonly kind: 'unsaid' }
+  | { readonly kind: 'off' }
+  | { readonly kind: 'on'; readonly effort?: Exclude<ReasoningEffort, 'none'> | undefined; readonly maxTokens?: number | undefined };
 
 /** `exclude` alone says nothing about whether to think. */
 export function reasoningIntent(reasoning: ReasoningRequest | undefined): ReasoningIntent {

@@ -18,18 +18,35 @@ function parseInPieces(bytes: Uint8Array, cuts: readonly number[]): SseEvent[] {
 
 const lineEnd = fc.constantFrom('\n', '\r\n', '\r');
 const text = fc.string({ unit: 'grapheme', maxLength: 12 }).map((value) => value.replaceAll(/[\r\n]/g, ' '));
-const event = fc.record({ comment: fc.option(text, { nil: undefined }), event: fc.option(text, { nil: undefined }), data: fc.array(text, { minLength: 1, maxLength: 3 }) });
+const event = fc.record({
+  comment: fc.option(text, { nil: undefined }),
+  event: fc.option(text, { nil: undefined }),
+  data: fc.array(text, { minLength: 1, maxLength: 3 }),
+});
 
 describe('SseParser', () => {
   it('reads the same events however the bytes are split', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 6 }), lineEnd, fc.array(fc.nat(600), { maxLength: 40 }), (events, end, cutSeeds) => {
         const wire = events
-          .map(({ comment, event: name, data }) => [...(comment === undefined ? [] : [`:${comment}`]), ...(name === undefined ? [] : [`event: ${name}`]), ...data.map((line) => `data: ${line}`), '', ''].join(end))
+          .map(({ comment, event: name, data }) =>
+            [
+              ...(comment === undefined ? [] : [`:${comment}`]),
+              ...(name === undefined ? [] : [`event: ${name}`]),
+              ...data.map((line) => `data: ${line}`),
+              '',
+              '',
+            ].join(end),
+          )
           .join('');
         const bytes = new TextEncoder().encode(wire);
         const expected = events.map(({ event: name, data }) => (name === undefined ? { data: data.join('\n') } : { event: name, data: data.join('\n') }));
-        expect(parseInPieces(bytes, cutSeeds.map((seed) => (bytes.length === 0 ? 0 : seed % bytes.length)))).toEqual(expected);
+        expect(
+          parseInPieces(
+            bytes,
+            cutSeeds.map((seed) => (bytes.length === 0 ? 0 : seed % bytes.length)),
+          ),
+        ).toEqual(expected);
         expect(parseInPieces(bytes, [...bytes.keys()])).toEqual(expected);
       }),
     );

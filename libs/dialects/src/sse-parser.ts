@@ -120,5 +120,7 @@ function splitLines(text: string): string[] {
 }
 
 function tooLong(limits: SseLimits): SwitchyardError {
-  return new SwitchyardError('provider_unavailable', `The provider sent a stream event of more than ${limits.maxEventBytes} bytes.`, { providerCode: 'event_too_long' });
+  return new SwitchyardError('provider_unavailable', `The provider sent a stream event of more than ${limits.maxEventBytes} bytes.`, {
+    providerCode: 'event_too_long',
+  });
 }

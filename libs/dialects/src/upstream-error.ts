@@ -63,7 +63,8 @@ const CODE_TYPES: Readonly<Record<string, ErrorType>> = {
   not_found: 'provider_unavailable',
 };
 
-const CONTEXT_TEXT = /context (length|window|size)|maximum context|prompt is too long|input (token count|is too long)|too many (input |prompt )?tokens|exceeds? the maximum (number of tokens|context)|reduce the length of the (messages|prompt|input)/i;
+const CONTEXT_TEXT =
+  /context (length|window|size)|maximum context|prompt is too long|input (token count|is too long)|too many (input |prompt )?tokens|exceeds? the maximum (number of tokens|context)|reduce the length of the (messages|prompt|input)/i;
 const OUTPUT_CAP_TEXT = /max_?(completion_|output_)?tokens?\b.*(too large|at most|exceed|greater than|maximum)/i;
 const POLICY_TEXT = /content (management|filter|policy)|safety (system|filter)|flagged (by|as)|usage policy|prohibited content|moderation/i;
 const BALANCE_TEXT = /credit balance is too low|insufficient (balance|credits?|funds)|exceeded your current (plan|balance)|payment required/i;
@@ -73,7 +74,9 @@ const API_KEY_TEXT = /api key not valid|api[_ ]key[_ ]invalid|invalid api key/i;
 /** Places a provider's failure in the error table. */
 export function classifyFailure(reported: ReportedError, ownCodes: Readonly<Record<string, string>> = {}): UpstreamFailure {
   const errorType = ownType(reported.codes, ownCodes) ?? textType(reported) ?? codeType(reported.codes) ?? statusType(reported.status);
-  const isOurs = errorType === 'provider_unavailable' && ([401, 402, 403].includes(reported.status) || BALANCE_TEXT.test(reported.message) || API_KEY_TEXT.test(reported.message));
+  const isOurs =
+    errorType === 'provider_unavailable' &&
+    ([401, 402, 403].includes(reported.status) || BALANCE_TEXT.test(reported.message) || API_KEY_TEXT.test(reported.message));
   const code = reported.codes.find((candidate) => candidate !== '');
   return {
     errorType,
@@ -187,7 +190,9 @@ export function errorParts(body: JsonValue | undefined): { codes: string[]; mess
   if (!isJsonObject(root)) return { codes: [], message: '', error: {} };
   const inner = root['error'];
   const error = asObject(inner) ?? root;
-  const codes = [error['code'], error['type'], error['status'], root['code']].filter((value) => typeof value === 'string' || typeof value === 'number').map(String);
+  const codes = [error['code'], error['type'], error['status'], root['code']]
+    .filter((value) => typeof value === 'string' || typeof value === 'number')
+    .map(String);
   const message = typeof inner === 'string' ? inner : (asString(error['message']) ?? asString(root['message']) ?? detailText(root['detail']) ?? '');
   return { codes: codes.filter((code) => code !== 'error' && !/^\d{3}$/.test(code)), message, error };
 }

@@ -20,7 +20,21 @@ export interface CollectedAnswer {
 }
 
 function emptyAnswer(): CollectedAnswer {
-  return { text: '', refusal: '', reasoning: '', proofs: [], toolCalls: [], images: 0, annotations: [], finishReason: null, nativeFinishReason: null, meters: undefined, upstreamId: undefined, error: undefined, outcome: 'truncated' };
+  return {
+    text: '',
+    refusal: '',
+    reasoning: '',
+    proofs: [],
+    toolCalls: [],
+    images: 0,
+    annotations: [],
+    finishReason: null,
+    nativeFinishReason: null,
+    meters: undefined,
+    upstreamId: undefined,
+    error: undefined,
+    outcome: 'truncated',
+  };
 }
 
 /** Pushes the bytes in pieces of `pieceBytes` and adds up the chunks. */

@@ -68,7 +68,13 @@ function clientView(events: string): ClientView {
   const view: ClientView = { text: '', reasoning: '', details: [], toolCalls: [], finishReason: null };
   for (const match of events.matchAll(/^data: (.*)$/gm)) {
     const chunk = JSON.parse(match[1]!) as { id: string; model: string; choices: { delta: JsonObject; finish_reason: string | null }[] };
-    expect(chunk).toMatchObject({ id: IDENTITY.generationId, model: IDENTITY.model, provider: IDENTITY.providerName, created: IDENTITY.created, object: 'chat.completion.chunk' });
+    expect(chunk).toMatchObject({
+      id: IDENTITY.generationId,
+      model: IDENTITY.model,
+      provider: IDENTITY.providerName,
+      created: IDENTITY.created,
+      object: 'chat.completion.chunk',
+    });
     for (const { delta, finish_reason: finishReason } of chunk.choices) {
       view.finishReason = finishReason ?? view.finishReason;
       view.text += typeof delta['content'] === 'string' ? delta['content'] : '';
@@ -108,7 +114,13 @@ describe.each(PROVIDER_DIALECTS)('%s', (dialect) => {
     expect(collectParts(answer.parts)).toMatchObject({ text: expected.text, toolCalls: [] });
     expect(answer.error).toBeUndefined();
     expect(answer.finishReason).toBe('stop');
-    expect(stream('text-stream.sse')).toMatchObject({ text: expected.text, finishReason: 'stop', outcome: 'finished', upstreamId: answer.upstreamId, nativeFinishReason: answer.nativeFinishReason });
+    expect(stream('text-stream.sse')).toMatchObject({
+      text: expected.text,
+      finishReason: 'stop',
+      outcome: 'finished',
+      upstreamId: answer.upstreamId,
+      nativeFinishReason: answer.nativeFinishReason,
+    });
   });
 
   it('reads parallel tool calls, whole and streamed alike', () => {
@@ -151,7 +163,8 @@ describe.each(PROVIDER_DIALECTS)('%s', (dialect) => {
     const text = fixture(dialect, 'text-stream.sse');
     const stopAt = text.search(/"(finish_reason|stop_reason|finishReason)":"/);
     const bytes = Buffer.from(text.slice(0, stopAt));
-    for (let cut = 0; cut < bytes.length; cut += 17) expect(collectStream(provider.createStreamParser(manifest), bytes.subarray(0, cut), 64).outcome).toBe('truncated');
+    for (let cut = 0; cut < bytes.length; cut += 17)
+      expect(collectStream(provider.createStreamParser(manifest), bytes.subarray(0, cut), 64).outcome).toBe('truncated');
   });
 
   it('reports an error in mid-stream after what came before it', () => {
@@ -180,24 +193,45 @@ describe.each(PROVIDER_DIALECTS)('%s', (dialect) => {
   });
 
   it('refuses a body of success that is not its own', () => {
-    for (const body of ['{}', '[]', '"text"', '<html>']) expect(() => exchange(dialect, false).readWhole(Buffer.from(body))).toThrow(expect.objectContaining({ type: 'provider_unavailable' }));
+    for (const body of ['{}', '[]', '"text"', '<html>'])
+      expect(() => exchange(dialect, false).readWhole(Buffer.from(body))).toThrow(expect.objectContaining({ type: 'provider_unavailable' }));
     expect(() => exchange(dialect, true).openStream().push(Buffer.from('data: <html>\n\n'))).toThrow(expect.objectContaining({ type: 'provider_unavailable' }));
   });
 
   it('reaches an OpenAI client with the same content, whole and streamed', () => {
     for (const name of ['text', 'tools', 'reasoning']) {
       const answer = exchange(dialect, false).readWhole(Buffer.from(fixture(dialect, `${name}.json`)));
-      const body = JSON.parse(Buffer.from(answer.bytes).toString()) as { choices: { message: JsonObject; finish_reason: string; native_finish_reason: string }[] };
-      expect(body).toMatchObject({ id: IDENTITY.generationId, object: 'chat.completion', model: IDENTITY.model, provider: IDENTITY.providerName, created: IDENTITY.created });
+      const body = JSON.parse(Buffer.from(answer.bytes).toString()) as {
+        choices: { message: JsonObject; finish_reason: string; native_finish_reason: string }[];
+      };
+      expect(body).toMatchObject({
+        id: IDENTITY.generationId,
+        object: 'chat.completion',
+        model: IDENTITY.model,
+        provider: IDENTITY.providerName,
+        created: IDENTITY.created,
+      });
       expect(body).toHaveProperty('system_fingerprint');
       expect(body).not.toHaveProperty('usage');
       const { message, finish_reason: finishReason, native_finish_reason: native } = body.choices[0]!;
       const { events, last, outcome } = streamThrough(dialect, `${name}-stream.sse`, 10);
       const view = clientView(events);
       expect(outcome).toBe('finished');
-      expect({ text: view.text, reasoning: view.reasoning, finishReason: view.finishReason }).toEqual({ text: message['content'] ?? '', reasoning: message['reasoning'] ?? '', finishReason });
-      expect(view.toolCalls.map((call) => call.arguments)).toEqual(((message['tool_calls'] ?? []) as unknown as { function: { arguments: string } }[]).map((call) => call.function.arguments));
-      expect(last).toMatchObject({ finishReason, nativeFinishReason: native, meters: answer.meters, outputBytes: answer.outputBytes, upstreamId: answer.upstreamId });
+      expect({ text: view.text, reasoning: view.reasoning, finishReason: view.finishReason }).toEqual({
+        text: message['content'] ?? '',
+        reasoning: message['reasoning'] ?? '',
+        finishReason,
+      });
+      expect(view.toolCalls.map((call) => call.arguments)).toEqual(
+        ((message['tool_calls'] ?? []) as unknown as { function: { arguments: string } }[]).map((call) => call.function.arguments),
+      );
+      expect(last).toMatchObject({
+        finishReason,
+        nativeFinishReason: native,
+        meters: answer.meters,
+        outputBytes: answer.outputBytes,
+        upstreamId: answer.upstreamId,
+      });
       expect(events).not.toMatch(/"usage"|"system_fingerprint":null|"tool_calls":null/);
     }
   });

@@ -57,7 +57,10 @@ describe('a request passed through', () => {
   });
 
   it('asks for usage in streams, keeping other stream options', () => {
-    expect(upstreamBody({ stream: true, stream_options: { include_obfuscation: false } }, { stream: true }).body).toMatchObject({ stream: true, stream_options: { include_usage: true, include_obfuscation: false } });
+    expect(upstreamBody({ stream: true, stream_options: { include_obfuscation: false } }, { stream: true }).body).toMatchObject({
+      stream: true,
+      stream_options: { include_usage: true, include_obfuscation: false },
+    });
     expect(upstreamBody({ stream: true }, { stream: true, deviations: { streamUsage: 'always' } }).body).not.toHaveProperty('stream_options');
     expect(upstreamBody({ stream: false, stream_options: { include_usage: true } }).body).not.toHaveProperty('stream_options');
   });
@@ -67,21 +70,46 @@ describe('a request passed through', () => {
   });
 
   it('drops parameters that the endpoint is known not to take, and says so', () => {
-    const { body, warnings } = upstreamBody({ top_k: 5, temperature: 1, min_p: 0.1, unknown: 1 }, { endpoint: { supportedParameters: ['temperature', 'max_tokens'] }, deviations: { refusedParameters: ['unknown'] } });
+    const { body, warnings } = upstreamBody(
+      { top_k: 5, temperature: 1, min_p: 0.1, unknown: 1 },
+      { endpoint: { supportedParameters: ['temperature', 'max_tokens'] }, deviations: { refusedParameters: ['unknown'] } },
+    );
     expect(body).toEqual({ model: 'their-model', messages: [USER], temperature: 1 });
     expect(warnings.map((warning) => warning.split(':')[0])).toEqual(['top_k', 'min_p', 'unknown']);
   });
 
   it('writes the output cap in the provider’s field, never above what the endpoint can emit', () => {
     expect(upstreamBody({ max_completion_tokens: 50 }).body).toMatchObject({ max_tokens: 50 });
-    expect(upstreamBody({ max_tokens: 5000 }, { deviations: { maxTokensField: 'max_completion_tokens' }, endpoint: { maxCompletionTokens: 4096 } }).body).toMatchObject({ max_completion_tokens: 4096 });
+    expect(
+      upstreamBody({ max_tokens: 5000 }, { deviations: { maxTokensField: 'max_completion_tokens' }, endpoint: { maxCompletionTokens: 4096 } }).body,
+    ).toMatchObject({ max_completion_tokens: 4096 });
     expect(upstreamBody({ max_tokens: 5000 }, { maxOutputTokens: 70 }).body).toMatchObject({ max_tokens: 70 });
   });
 
   it('renames, adds and narrows as the manifest says', () => {
     const deviations: OpenaiChatDeviations = { renamedParameters: { seed: 'random_seed' }, addedParameters: { safe: true }, developerRole: 'system' };
-    expect(upstreamBody({ seed: 7, n: 3, messages: [{ role: 'developer', content: 'Be brief' }, { ...USER, name: 'Ada' }] }, { deviations })).toEqual({
-      body: { model: 'their-model', random_seed: 7, safe: true, messages: [{ role: 'system', content: 'Be brief' }, { role: 'user', content: 'Ada: Hello' }] },
+    expect(
+      upstreamBody(
+        {
+          seed: 7,
+          n: 3,
+          messages: [
+            { role: 'developer', content: 'Be brief' },
+            { ...USER, name: 'Ada' },
+          ],
+        },
+        { deviations },
+      ),
+    ).toEqual({
+      body: {
+        model: 'their-model',
+        random_seed: 7,
+        safe: true,
+        messages: [
+          { role: 'system', content: 'Be brief' },
+          { role: 'user', content: 'Ada: Hello' },
+        ],
+      },
       warnings: ['n: one choice is returned.'],
     });
   });
@@ -107,10 +135,26 @@ describe('a request passed through', () => {
     [undefined, { role: 'assistant', content: 'Hi' }],
     ['reasoning_content', { role: 'assistant', content: 'Hi', reasoning_content: 'Thought' }],
     ['reasoning', { role: 'assistant', content: 'Hi', reasoning: 'Thought' }],
-    ['reasoning_details', { role: 'assistant', content: 'Hi', reasoning: 'Thought', reasoning_details: [{ type: 'reasoning.text', text: 'Thought', signature: 's', future: 1 }] }],
-    ['thinking-parts', { role: 'assistant', content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'Thought' }] }, { type: 'text', text: 'Hi' }] }],
+    [
+      'reasoning_details',
+      { role: 'assistant', content: 'Hi', reasoning: 'Thought', reasoning_details: [{ type: 'reasoning.text', text: 'Thought', signature: 's', future: 1 }] },
+    ],
+    [
+      'thinking-parts',
+      {
+        role: 'assistant',
+        content: [
+          { type: 'thinking', thinking: [{ type: 'text', text: 'Thought' }] },
+          { type: 'text', text: 'Hi' },
+        ],
+      },
+    ],
   ])('gives earlier reasoning back as %s', (reasoningHistory, assistant) => {
-    const messages = [USER, { role: 'assistant', content: 'Hi', reasoning: 'Thought', reasoning_details: [{ type: 'reasoning.text', text: 'Thought', signature: 's', future: 1 }] }, USER];
+    const messages = [
+      USER,
+      { role: 'assistant', content: 'Hi', reasoning: 'Thought', reasoning_details: [{ type: 'reasoning.text', text: 'Thought', signature: 's', future: 1 }] },
+      USER,
+    ];
     expect(upstreamBody({ messages }, { deviations: { reasoningHistory } }).body['messages']).toEqual([USER, assistant, USER]);
   });
 
@@ -118,12 +162,23 @@ describe('a request passed through', () => {
     const messages = [USER, { role: 'assistant', content: 'The answer is' }];
     expect(upstreamBody({ messages }, { deviations: { prefill: 'prefix' } }).body['messages']).toMatchObject([{}, { prefix: true }]);
     expect(upstreamBody({ messages }, { deviations: { prefill: 'partial' } }).body['messages']).toMatchObject([{}, { partial: true }]);
-    expect(upstreamBody({ messages }, { deviations: { prefill: 'continue-final-message' } }).body).toMatchObject({ continue_final_message: true, add_generation_prompt: false });
+    expect(upstreamBody({ messages }, { deviations: { prefill: 'continue-final-message' } }).body).toMatchObject({
+      continue_final_message: true,
+      add_generation_prompt: false,
+    });
   });
 
   it('gives Mistral nine letters and digits, the same for a call and its result', () => {
-    const messages = [USER, { role: 'assistant', content: null, tool_calls: [{ id: 'call_with-a-long-id', type: 'function', function: { name: 'f', arguments: '{}' } }] }, { role: 'tool', tool_call_id: 'call_with-a-long-id', content: '1' }];
-    const sent = upstreamBody({ messages }, { deviations: { toolCallIds: 'nine-alphanumerics' } }).body['messages'] as unknown as [unknown, { tool_calls: { id: string }[] }, { tool_call_id: string }];
+    const messages = [
+      USER,
+      { role: 'assistant', content: null, tool_calls: [{ id: 'call_with-a-long-id', type: 'function', function: { name: 'f', arguments: '{}' } }] },
+      { role: 'tool', tool_call_id: 'call_with-a-long-id', content: '1' },
+    ];
+    const sent = upstreamBody({ messages }, { deviations: { toolCallIds: 'nine-alphanumerics' } }).body['messages'] as unknown as [
+      unknown,
+      { tool_calls: { id: string }[] },
+      { tool_call_id: string },
+    ];
     expect(sent[1].tool_calls[0]!.id).toMatch(/^[a-zA-Z0-9]{9}$/);
     expect(sent[2].tool_call_id).toBe(sent[1].tool_calls[0]!.id);
   });
@@ -152,7 +207,14 @@ function stream(chunks: readonly JsonValue[], deviations: OpenaiChatDeviations =
   const reader = exchange({ messages: [USER], ...body }, { deviations, stream: true }).openStream();
   const progress = reader.push(Buffer.from(chunks.map((chunk) => `data: ${typeof chunk === 'string' ? chunk : JSON.stringify(chunk)}\n\n`).join('')));
   const events = [...progress.bytes.matchAll(/^data: (.*)$/gm)].map((match) => match[1]!);
-  return { progress, events: events.map((event) => JSON.parse(event) as { choices: { delta: JsonObject; finish_reason: string | null; native_finish_reason: string | null }[] } & JsonObject), raw: events, reader };
+  return {
+    progress,
+    events: events.map(
+      (event) => JSON.parse(event) as { choices: { delta: JsonObject; finish_reason: string | null; native_finish_reason: string | null }[] } & JsonObject,
+    ),
+    raw: events,
+    reader,
+  };
 }
 
 const BASE = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'their-model' };
@@ -160,7 +222,15 @@ const BASE = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, mo
 describe('chunks passed through', () => {
   it('satisfy the strict client whatever nulls the provider sends', () => {
     const { raw, progress } = stream([
-      { ...BASE, system_fingerprint: null, service_tier: null, usage: null, choices: [{ index: 0, delta: { role: 'assistant', content: '', tool_calls: null, refusal: null, reasoning_details: null, audio: null }, logprobs: null }] },
+      {
+        ...BASE,
+        system_fingerprint: null,
+        service_tier: null,
+        usage: null,
+        choices: [
+          { index: 0, delta: { role: 'assistant', content: '', tool_calls: null, refusal: null, reasoning_details: null, audio: null }, logprobs: null },
+        ],
+      },
       { ...BASE, usage: null, choices: [{ index: 0, delta: null }] },
       { ...BASE, usage: null, choices: [{ index: 0, delta: { content: 'Hi' }, finish_reason: null }] },
       { ...BASE, choices: [{ index: 0, delta: {}, finish_reason: 'eos' }], usage: { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4 } },
@@ -172,17 +242,31 @@ describe('chunks passed through', () => {
       expect(parsed).toMatchObject({ ok: true, value: { id: IDENTITY.generationId, model: IDENTITY.model, created: IDENTITY.created } });
       expect(chunk).not.toContain('"usage"');
     }
-    expect(progress).toMatchObject({ hasContent: true, done: true, finishReason: 'stop', nativeFinishReason: 'eos', meters: { input_uncached: 3, output_text: 1 }, outputBytes: 2, upstreamId: 'chatcmpl-1' });
+    expect(progress).toMatchObject({
+      hasContent: true,
+      done: true,
+      finishReason: 'stop',
+      nativeFinishReason: 'eos',
+      meters: { input_uncached: 3, output_text: 1 },
+      outputBytes: 2,
+      upstreamId: 'chatcmpl-1',
+    });
   });
 
   it('keep fields that we do not know', () => {
-    const { events } = stream([{ ...BASE, x_lab: { a: 1 }, choices: [{ index: 0, delta: { content: 'Hi', mood: 'calm' }, finish_reason: null, token_ids: [1] }] }]);
+    const { events } = stream([
+      { ...BASE, x_lab: { a: 1 }, choices: [{ index: 0, delta: { content: 'Hi', mood: 'calm' }, finish_reason: null, token_ids: [1] }] },
+    ]);
     expect(events[0]).toMatchObject({ provider: 'Somewhere', x_lab: { a: 1 }, choices: [{ delta: { content: 'Hi', mood: 'calm' }, token_ids: [1] }] });
   });
 
   it('bring reasoning to one spelling', () => {
     const { events, progress } = stream([{ ...BASE, choices: [{ index: 0, delta: { content: null, reasoning_content: 'Hm' } }] }]);
-    expect(events[0]!.choices[0]!.delta).toEqual({ content: null, reasoning: 'Hm', reasoning_details: [{ type: 'reasoning.text', text: 'Hm', format: 'unknown', index: 0 }] });
+    expect(events[0]!.choices[0]!.delta).toEqual({
+      content: null,
+      reasoning: 'Hm',
+      reasoning_details: [{ type: 'reasoning.text', text: 'Hm', format: 'unknown', index: 0 }],
+    });
     expect(progress).toMatchObject({ hasContent: true, reasoningBytes: 2, outputBytes: 2 });
   });
 
@@ -207,7 +291,11 @@ describe('chunks passed through', () => {
   });
 
   it('turn an error in mid-stream into a failure and show nothing of it', () => {
-    const { events, progress } = stream([{ ...BASE, choices: [{ index: 0, delta: { content: 'Hi' } }] }, { error: { message: 'overloaded', code: 503 } }, { ...BASE, choices: [{ index: 0, delta: { content: 'more' } }] }]);
+    const { events, progress } = stream([
+      { ...BASE, choices: [{ index: 0, delta: { content: 'Hi' } }] },
+      { error: { message: 'overloaded', code: 503 } },
+      { ...BASE, choices: [{ index: 0, delta: { content: 'more' } }] },
+    ]);
     expect(events).toHaveLength(1);
     expect(progress.error).toMatchObject({ errorType: 'provider_overloaded', message: 'overloaded' });
   });
@@ -220,7 +308,10 @@ describe('chunks passed through', () => {
   });
 
   it('show citations as annotations on the last chunk', () => {
-    const { events } = stream([{ ...BASE, citations: ['https://trains.example'], choices: [{ index: 0, delta: { content: 'Hi' } }] }, { ...BASE, citations: ['https://trains.example'], choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }]);
+    const { events } = stream([
+      { ...BASE, citations: ['https://trains.example'], choices: [{ index: 0, delta: { content: 'Hi' } }] },
+      { ...BASE, citations: ['https://trains.example'], choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] },
+    ]);
     expect(events[0]!.choices[0]!.delta).not.toHaveProperty('annotations');
     expect(events[1]!.choices[0]!.delta['annotations']).toMatchObject([{ type: 'url_citation', url_citation: { url: 'https://trains.example' } }]);
   });
@@ -230,15 +321,31 @@ describe('a whole answer passed through', () => {
   it('satisfies the strict client, keeps unknown fields and leaves room for usage', () => {
     const upstream = {
       id: 'chatcmpl-1',
-      choices: [{ index: 0, message: { role: 'assistant', content: 'Hi', tool_calls: null, reasoning_content: 'Hm', mood: 'calm' }, finish_reason: 'model_length' }],
+      choices: [
+        { index: 0, message: { role: 'assistant', content: 'Hi', tool_calls: null, reasoning_content: 'Hm', mood: 'calm' }, finish_reason: 'model_length' },
+      ],
       usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
       x_lab: 1,
     };
     const answer = exchange({ messages: [USER] }).readWhole(Buffer.from(JSON.stringify(upstream)));
     const text = Buffer.from(answer.bytes).toString();
-    expect(chatResultFromJSON(text)).toMatchObject({ ok: true, value: { id: IDENTITY.generationId, systemFingerprint: null, choices: [{ finishReason: 'length' }] } });
-    expect(JSON.parse(`${text.slice(0, -1)},"usage":{}}`)).toMatchObject({ x_lab: 1, provider: 'Somewhere', choices: [{ native_finish_reason: 'model_length', message: { mood: 'calm', reasoning: 'Hm' } }], usage: {} });
-    expect(answer).toMatchObject({ finishReason: 'length', nativeFinishReason: 'model_length', meters: { input_uncached: 3, output_text: 2 }, outputBytes: 4, reasoningBytes: 2 });
+    expect(chatResultFromJSON(text)).toMatchObject({
+      ok: true,
+      value: { id: IDENTITY.generationId, systemFingerprint: null, choices: [{ finishReason: 'length' }] },
+    });
+    expect(JSON.parse(`${text.slice(0, -1)},"usage":{}}`)).toMatchObject({
+      x_lab: 1,
+      provider: 'Somewhere',
+      choices: [{ native_finish_reason: 'model_length', message: { mood: 'calm', reasoning: 'Hm' } }],
+      usage: {},
+    });
+    expect(answer).toMatchObject({
+      finishReason: 'length',
+      nativeFinishReason: 'model_length',
+      meters: { input_uncached: 3, output_text: 2 },
+      outputBytes: 4,
+      reasoningBytes: 2,
+    });
   });
 
   it('is a failure when success holds an error', () => {

@@ -10,7 +10,9 @@ import { AnswerNormaliser } from './provider/answer-normaliser.js';
 import { notADialect } from './provider/parse-response.js';
 
 /** Keys of a chunk that, without a choice, tell a client nothing. */
-const ENVELOPE_KEYS = new Set('id object created model choices usage system_fingerprint service_tier obfuscation x_groq provider citations search_results num_sources_used'.split(' '));
+const ENVELOPE_KEYS = new Set(
+  'id object created model choices usage system_fingerprint service_tier obfuscation x_groq provider citations search_results num_sources_used'.split(' '),
+);
 
 /**
  * openai-chat → openai-chat: the provider's chunks, edited in place and written again. One parse and one write per
@@ -130,7 +132,12 @@ export function editWholeAnswer(value: JsonValue, identity: AnswerIdentity, mani
   };
 }
 
-function editMessageOf(choice: JsonObject, body: JsonObject, manifest: DialectManifest, excludeReasoning: boolean): { outputBytes: number; reasoningBytes: number } {
+function editMessageOf(
+  choice: JsonObject,
+  body: JsonObject,
+  manifest: DialectManifest,
+  excludeReasoning: boolean,
+): { outputBytes: number; reasoningBytes: number } {
   const message = asObject(choice['message']) ?? {};
   choice['message'] = message;
   choice['index'] ??= 0;

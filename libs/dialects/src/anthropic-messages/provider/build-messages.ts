@@ -12,7 +12,11 @@ export interface AnthropicConversation {
 }
 
 /** Messages as Anthropic wants them: system apart, tool results in user turns, turns of one role merged, no empty texts. */
-export function buildConversation(messages: readonly CanonicalMessage[], media: ReadonlyMap<string, FetchedMedia> | undefined, warnings: string[]): AnthropicConversation {
+export function buildConversation(
+  messages: readonly CanonicalMessage[],
+  media: ReadonlyMap<string, FetchedMedia> | undefined,
+  warnings: string[],
+): AnthropicConversation {
   const system: JsonObject[] = [];
   const turns: { role: 'user' | 'assistant'; content: JsonObject[] }[] = [];
   for (const [index, message] of messages.entries()) {
@@ -30,7 +34,8 @@ export function buildConversation(messages: readonly CanonicalMessage[], media: 
   }
   if (turns.length === 0) return { system: [], messages: [{ role: 'user', content: system.length > 0 ? system : [{ type: 'text', text: ' ' }] }] };
   trimPrefill(turns.at(-1)!);
-  for (const turn of turns) if (turn.role === 'user') turn.content.sort((left, right) => Number(right['type'] === 'tool_result') - Number(left['type'] === 'tool_result'));
+  for (const turn of turns)
+    if (turn.role === 'user') turn.content.sort((left, right) => Number(right['type'] === 'tool_result') - Number(left['type'] === 'tool_result'));
   return { system, messages: turns };
 }
 
@@ -78,7 +83,12 @@ function blockOf(part: MessagePart, media: ReadonlyMap<string, FetchedMedia> | u
       return { type: 'tool_use', id: toolUseId(part.id), name: part.name, input: toolInput(part.arguments, warnings) };
     case 'tool-result': {
       const content = part.content.map((inner) => blockOf(inner, media, warnings)).filter((block) => block !== undefined);
-      return { type: 'tool_result', tool_use_id: toolUseId(part.toolCallId), ...(content.length === 0 ? {} : { content }), ...(part.isError === true ? { is_error: true } : {}) };
+      return {
+        type: 'tool_result',
+        tool_use_id: toolUseId(part.toolCallId),
+        ...(content.length === 0 ? {} : { content }),
+        ...(part.isError === true ? { is_error: true } : {}),
+      };
     }
     case 'image':
     case 'file':
@@ -93,7 +103,8 @@ function blockOf(part: MessagePart, media: ReadonlyMap<string, FetchedMedia> | u
 function thinkingBlock(part: ReasoningPart, warnings: string[]): JsonObject | undefined {
   const isOwn = part.format === ANTHROPIC_FORMAT || part.format === undefined || part.format === null;
   if (isOwn && part.variant === 'encrypted') return { type: 'redacted_thinking', data: part.data ?? '' };
-  if (isOwn && part.variant === 'text' && typeof part.signature === 'string' && part.signature !== '') return { type: 'thinking', thinking: part.text ?? '', signature: part.signature };
+  if (isOwn && part.variant === 'text' && typeof part.signature === 'string' && part.signature !== '')
+    return { type: 'thinking', thinking: part.text ?? '', signature: part.signature };
   const warning = 'reasoning: reasoning that another provider wrote, or without its signature, was not sent.';
   if (!warnings.includes(warning)) warnings.push(warning);
   return undefined;
@@ -123,15 +134,25 @@ function mediaBlock(part: Extract<ContentPart, { kind: 'image' | 'file' }>, medi
   if (fetched) return { type, source: { type: 'base64', media_type: fetched.mediaType, data: fetched.data }, ...title };
   if (source.kind === 'url') return { type, source: { type: 'url', url: source.url }, ...title };
   if (source.kind === 'file-id') return { type, source: { type: 'file', file_id: source.fileId }, ...title };
-  if (part.kind === 'image' || source.mediaType === 'application/pdf') return { type, source: { type: 'base64', media_type: source.mediaType, data: source.data }, ...title };
+  if (part.kind === 'image' || source.mediaType === 'application/pdf')
+    return { type, source: { type: 'base64', media_type: source.mediaType, data: source.data }, ...title };
   if (source.mediaType.startsWith('image/')) return { type: 'image', source: { type: 'base64', media_type: source.mediaType, data: source.data } };
-  if (source.mediaType.startsWith('text/') || source.mediaType === 'application/json') return { type, source: { type: 'text', media_type: 'text/plain', data: Buffer.from(source.data, 'base64').toString('utf8') }, ...title };
+  if (source.mediaType.startsWith('text/') || source.mediaType === 'application/json')
+    return { type, source: { type: 'text', media_type: 'text/plain', data: Buffer.from(source.data, 'base64').toString('utf8') }, ...title };
   throw new SwitchyardError('invalid_request', `The provider takes no files of type ${source.mediaType}.`);
 }
 
 /** "Cache what you can" marks the last block that may be marked; of more than four marks the first ones go. */
-export function placeBreakpoints(body: { tools: JsonObject[]; system: JsonObject[]; messages: JsonObject[] }, automatic: CacheBreakpoint | undefined, warnings: string[]): void {
-  const blocks = [...body.tools, ...body.system, ...body.messages.flatMap((message) => (Array.isArray(message['content']) ? (message['content'] as JsonObject[]) : []))];
+export function placeBreakpoints(
+  body: { tools: JsonObject[]; system: JsonObject[]; messages: JsonObject[] },
+  automatic: CacheBreakpoint | undefined,
+  warnings: string[],
+): void {
+  const blocks = [
+    ...body.tools,
+    ...body.system,
+    ...body.messages.flatMap((message) => (Array.isArray(message['content']) ? (message['content'] as JsonObject[]) : [])),
+  ];
   if (automatic) {
     const last = blocks.findLast((block) => block['type'] !== 'thinking' && block['type'] !== 'redacted_thinking');
     if (last && last['cache_control'] === undefined) last['cache_control'] = cacheControl(automatic);

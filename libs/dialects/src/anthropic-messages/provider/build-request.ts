@@ -12,7 +12,12 @@ const MIN_TOP_P_WITH_THINKING = 0.95;
 /** The tool under which a model without structured outputs gives its JSON answer. Reserved: the parser turns it back into text. */
 export const JSON_ANSWER_TOOL = 'switchyard_json_answer';
 
-export function buildAnthropicRequest(request: CanonicalChatRequest, endpoint: EndpointFacts, manifest: DialectManifest, options: BuildOptions): UpstreamRequest {
+export function buildAnthropicRequest(
+  request: CanonicalChatRequest,
+  endpoint: EndpointFacts,
+  manifest: DialectManifest,
+  options: BuildOptions,
+): UpstreamRequest {
   const deviations = manifest.anthropicMessages ?? {};
   const warnings: string[] = [];
   const maxTokens = outputCap(request, endpoint, options, deviations.defaultMaxTokens);
@@ -72,19 +77,26 @@ function toolOf(tool: ToolDefinition, endpoint: EndpointFacts, warnings: string[
   return {
     name: tool.name,
     ...(tool.description === undefined ? {} : { description: tool.description }),
-    input_schema: isStrict ? anthropicSchema({ type: 'object', ...schema }) : { type: 'object', ...(schema['properties'] === undefined ? { properties: {} } : {}), ...schema },
+    input_schema: isStrict
+      ? anthropicSchema({ type: 'object', ...schema })
+      : { type: 'object', ...(schema['properties'] === undefined ? { properties: {} } : {}), ...schema },
     ...(isStrict ? { strict: true } : {}),
     ...(tool.cacheBreakpoint ? { cache_control: cacheControl(tool.cacheBreakpoint) } : {}),
   };
 }
 
 function answerTool(format: Extract<ResponseFormat, { kind: 'json-schema' }>): JsonObject {
-  return { name: JSON_ANSWER_TOOL, description: format.description ?? `Gives the final answer as ${format.name}.`, input_schema: { type: 'object', ...format.schema } };
+  return {
+    name: JSON_ANSWER_TOOL,
+    description: format.description ?? `Gives the final answer as ${format.name}.`,
+    input_schema: { type: 'object', ...format.schema },
+  };
 }
 
 function toolChoiceOf(request: CanonicalChatRequest, usesAnswerTool: boolean): JsonObject | undefined {
   const single = request.parallelToolCalls === false ? { disable_parallel_tool_use: true } : {};
-  if (usesAnswerTool) return request.tools.length === 0 || request.toolChoice?.kind === 'none' ? { type: 'tool', name: JSON_ANSWER_TOOL } : { type: 'any', ...single };
+  if (usesAnswerTool)
+    return request.tools.length === 0 || request.toolChoice?.kind === 'none' ? { type: 'tool', name: JSON_ANSWER_TOOL } : { type: 'any', ...single };
   switch (request.toolChoice?.kind) {
     case 'none':
       return { type: 'none' };
@@ -103,7 +115,10 @@ function outputConfigOf(format: ResponseFormat | undefined, plan: ThinkingPlan, 
   if (format?.kind === 'grammar') warnings.push('response_format: the provider takes no grammar; it was dropped.');
   const hasSchema = format?.kind === 'json-schema' && style === 'output_config';
   if (!hasSchema && plan.effort === undefined) return undefined;
-  return { ...(plan.effort === undefined ? {} : { effort: plan.effort }), ...(hasSchema ? { format: { type: 'json_schema', schema: anthropicSchema(format.schema) } } : {}) };
+  return {
+    ...(plan.effort === undefined ? {} : { effort: plan.effort }),
+    ...(hasSchema ? { format: { type: 'json_schema', schema: anthropicSchema(format.schema) } } : {}),
+  };
 }
 
 function samplingOf(request: CanonicalChatRequest, isThinking: boolean, endpoint: EndpointFacts, warnings: string[]): JsonObject {
@@ -117,8 +132,17 @@ function samplingOf(request: CanonicalChatRequest, isThinking: boolean, endpoint
     else body[name] = value;
   };
   if (temperature !== undefined && temperature > 1) warnings.push('temperature: the provider takes at most 1; 1 was sent.');
-  set('temperature', temperature === undefined ? undefined : Math.min(temperature, 1), isThinking && temperature !== 1 ? 'the model takes none while it thinks' : undefined);
-  const topPRefusal = isThinking && (topP ?? 1) < MIN_TOP_P_WITH_THINKING ? `the model takes at least ${MIN_TOP_P_WITH_THINKING} while it thinks` : body['temperature'] === undefined ? undefined : 'the model takes either temperature or top_p';
+  set(
+    'temperature',
+    temperature === undefined ? undefined : Math.min(temperature, 1),
+    isThinking && temperature !== 1 ? 'the model takes none while it thinks' : undefined,
+  );
+  const topPRefusal =
+    isThinking && (topP ?? 1) < MIN_TOP_P_WITH_THINKING
+      ? `the model takes at least ${MIN_TOP_P_WITH_THINKING} while it thinks`
+      : body['temperature'] === undefined
+        ? undefined
+        : 'the model takes either temperature or top_p';
   set('top_p', topP, topPRefusal);
   set('top_k', topK, isThinking ? 'the model takes none while it thinks' : undefined);
   const stop = request.stop.filter((sequence) => sequence.trim() !== '');
@@ -143,5 +167,6 @@ function warnOfTheRest(request: CanonicalChatRequest, warnings: string[]): void 
     audio: request.audioOutput,
     ...request.extra,
   };
-  for (const [name, value] of Object.entries(lost)) if (value !== undefined && value !== null) warnings.push(`${name}: the Anthropic Messages API has no such parameter; it was dropped.`);
+  for (const [name, value] of Object.entries(lost))
+    if (value !== undefined && value !== null) warnings.push(`${name}: the Anthropic Messages API has no such parameter; it was dropped.`);
 }

@@ -1,7 +1,21 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
 
 /** Keywords that structured outputs refuse (https://platform.claude.com/docs/en/build-with-claude/structured-outputs); they only narrow. */
-const REFUSED_KEYWORDS = new Set(['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'minLength', 'maxLength', 'maxItems', 'uniqueItems', 'minProperties', 'maxProperties', '$schema', '$id']);
+const REFUSED_KEYWORDS = new Set([
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'multipleOf',
+  'minLength',
+  'maxLength',
+  'maxItems',
+  'uniqueItems',
+  'minProperties',
+  'maxProperties',
+  '$schema',
+  '$id',
+]);
 /** Keywords whose values are maps from names to schemas. */
 const SCHEMA_MAPS = new Set(['properties', '$defs', 'definitions', 'patternProperties']);
 

@@ -1,4 +1,16 @@
-import { asArray, asObject, asObjects, asString, isJsonObject, type CanonicalChatResponse, type FinishReason, type JsonObject, type JsonValue, type MessagePart, type ReasoningPart } from '@switchyard/core';
+import {
+  asArray,
+  asObject,
+  asObjects,
+  asString,
+  isJsonObject,
+  type CanonicalChatResponse,
+  type FinishReason,
+  type JsonObject,
+  type JsonValue,
+  type MessagePart,
+  type ReasoningPart,
+} from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { UpstreamFailure } from '../../provider-dialect.js';
 import { classifyFailure, errorParts } from '../../upstream-error.js';
@@ -42,7 +54,13 @@ export function parseAnthropicResponse(body: JsonValue): CanonicalChatResponse<U
     upstreamId: asString(body['id']),
     upstreamModel: asString(body['model']),
     parts,
-    finishReason: stopReason === undefined ? null : finishReasonOf(stopReason, parts.some((part) => part.kind === 'tool-call')),
+    finishReason:
+      stopReason === undefined
+        ? null
+        : finishReasonOf(
+            stopReason,
+            parts.some((part) => part.kind === 'tool-call'),
+          ),
     nativeFinishReason: stopReason ?? null,
     serviceTier: asString(usage?.['service_tier']),
     meters: usage && anthropicMeters(usage),
@@ -64,7 +82,9 @@ function partOf(block: JsonObject, before: readonly MessagePart[]): MessagePart 
   const reasoningIndex = before.filter((part) => part.kind === 'reasoning').length;
   switch (block['type']) {
     case 'text': {
-      const annotations = asObjects(block['citations']).map(annotationOf).filter((annotation) => annotation !== undefined);
+      const annotations = asObjects(block['citations'])
+        .map(annotationOf)
+        .filter((annotation) => annotation !== undefined);
       const text = asString(block['text']) ?? '';
       return text === '' ? undefined : { kind: 'text', text, ...(annotations.length === 0 ? {} : { annotations }) };
     }
@@ -83,7 +103,14 @@ function partOf(block: JsonObject, before: readonly MessagePart[]): MessagePart 
 }
 
 export function thinkingPart(index: number, text: string | undefined, signature: string | undefined): ReasoningPart {
-  return { kind: 'reasoning', variant: 'text', ...(text === undefined ? {} : { text }), ...(signature === undefined ? {} : { signature }), format: ANTHROPIC_FORMAT, index };
+  return {
+    kind: 'reasoning',
+    variant: 'text',
+    ...(text === undefined ? {} : { text }),
+    ...(signature === undefined ? {} : { signature }),
+    format: ANTHROPIC_FORMAT,
+    index,
+  };
 }
 
 export function redactedPart(index: number, data: string): ReasoningPart {
@@ -95,7 +122,10 @@ export function annotationOf(citation: JsonObject): JsonObject | undefined {
   const url = asString(citation['url']);
   if (url === undefined) return undefined;
   const content = asString(citation['cited_text']);
-  return { type: 'url_citation', url_citation: { url, title: asString(citation['title']) ?? url, ...(content === undefined ? {} : { content }), start_index: 0, end_index: 0 } };
+  return {
+    type: 'url_citation',
+    url_citation: { url, title: asString(citation['title']) ?? url, ...(content === undefined ? {} : { content }), start_index: 0, end_index: 0 },
+  };
 }
 
 function notAMessage(): SwitchyardError {

@@ -63,7 +63,15 @@ export class AnthropicStreamParser implements ProviderStreamParser {
     const id = asString(message['id']) ?? '';
     if (this.messageId !== undefined && this.messageId !== id) {
       // A proxy between retried and spliced another answer into this one: what came before has no end.
-      chunks.push({ type: 'error', error: { errorType: 'provider_unavailable', message: 'The provider began another answer in mid-stream.', providerCode: 'spliced_stream', upstreamStatus: 0 } });
+      chunks.push({
+        type: 'error',
+        error: {
+          errorType: 'provider_unavailable',
+          message: 'The provider began another answer in mid-stream.',
+          providerCode: 'spliced_stream',
+          upstreamStatus: 0,
+        },
+      });
       return;
     }
     const usage = asObject(message['usage']);
@@ -122,10 +130,12 @@ export class AnthropicStreamParser implements ProviderStreamParser {
         if (asString(delta['text'])) chunks.push({ type: 'text-delta', text: asString(delta['text'])! });
         return;
       case 'thinking_delta':
-        if (block.kind === 'thinking') chunks.push({ type: 'reasoning-delta', index: block.index, part: thinkingPart(block.index, asString(delta['thinking']) ?? '', undefined) });
+        if (block.kind === 'thinking')
+          chunks.push({ type: 'reasoning-delta', index: block.index, part: thinkingPart(block.index, asString(delta['thinking']) ?? '', undefined) });
         return;
       case 'signature_delta':
-        if (block.kind === 'thinking') chunks.push({ type: 'reasoning-delta', index: block.index, part: thinkingPart(block.index, undefined, asString(delta['signature']) ?? '') });
+        if (block.kind === 'thinking')
+          chunks.push({ type: 'reasoning-delta', index: block.index, part: thinkingPart(block.index, undefined, asString(delta['signature']) ?? '') });
         return;
       case 'input_json_delta':
         this.readToolInput(block, asString(delta['partial_json']) ?? '', chunks);

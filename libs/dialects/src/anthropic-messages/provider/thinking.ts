@@ -15,7 +15,13 @@ export interface ThinkingPlan {
  * `thinking` for a model. Up to Claude 4.5 a model takes a token budget; from 4.6 on it thinks adaptively, steered by
  * an effort (https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking).
  */
-export function planThinking(request: CanonicalChatRequest, endpoint: EndpointFacts, style: 'budget' | 'adaptive', maxTokens: number, warnings: string[]): ThinkingPlan {
+export function planThinking(
+  request: CanonicalChatRequest,
+  endpoint: EndpointFacts,
+  style: 'budget' | 'adaptive',
+  maxTokens: number,
+  warnings: string[],
+): ThinkingPlan {
   const intent = reasoningIntent(request.reasoning);
   const verbosity = style === 'adaptive' && request.verbosity !== undefined ? nearestEffortOf(request.verbosity, endpoint) : undefined;
   if (request.verbosity !== undefined && style === 'budget') warnings.push('verbosity: the model takes no effort; it was not sent.');
@@ -31,7 +37,12 @@ export function planThinking(request: CanonicalChatRequest, endpoint: EndpointFa
     return { effort: verbosity, isOn: false };
   }
   const isExcluded = request.reasoning?.exclude === true;
-  if (style === 'adaptive') return { thinking: { type: 'adaptive', display: isExcluded ? 'omitted' : 'summarized' }, effort: adaptiveEffort(intent, endpoint, maxTokens) ?? verbosity, isOn: true };
+  if (style === 'adaptive')
+    return {
+      thinking: { type: 'adaptive', display: isExcluded ? 'omitted' : 'summarized' },
+      effort: adaptiveEffort(intent, endpoint, maxTokens) ?? verbosity,
+      isOn: true,
+    };
   const budget = budgetOf(intent, maxTokens);
   if (budget < MIN_BUDGET_TOKENS) {
     warnings.push(`reasoning: thinking needs more than ${MIN_BUDGET_TOKENS} of max_tokens; the request was sent without.`);
@@ -80,7 +91,8 @@ function nearestEffortOf(effort: string, endpoint: EndpointFacts): string | unde
 
 /** 4.6 of `claude-opus-4-6`, 4 of `claude-sonnet-4-20250514`, 3.7 of `claude-3-7-sonnet-latest`; undefined for names without one. */
 export function modelVersion(modelId: string): number | undefined {
-  const match = /claude-(?:opus|sonnet|haiku)-(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?/.exec(modelId) ?? /claude-(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?/.exec(modelId);
+  const match =
+    /claude-(?:opus|sonnet|haiku)-(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?/.exec(modelId) ?? /claude-(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?/.exec(modelId);
   return match ? Number(`${match[1]}.${match[2] ?? 0}`) : undefined;
 }
 

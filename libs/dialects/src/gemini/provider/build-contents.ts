@@ -1,4 +1,14 @@
-import type { CanonicalMessage, ContentPart, JsonObject, JsonValue, MediaSource, MessagePart, OpaqueSignature, ToolCallPart, ToolResultPart } from '@switchyard/core';
+import type {
+  CanonicalMessage,
+  ContentPart,
+  JsonObject,
+  JsonValue,
+  MediaSource,
+  MessagePart,
+  OpaqueSignature,
+  ToolCallPart,
+  ToolResultPart,
+} from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { FetchedMedia } from '../../provider-dialect.js';
 
@@ -95,7 +105,10 @@ function partOf(part: Exclude<MessagePart, ToolCallPart>, context: ContentContex
     case 'tool-result':
       return resultPart(part, context);
     case 'image':
-      return { ...mediaPart(part.source, 'image/png', context), ...(ownSignature(part.signature) === undefined ? {} : { thoughtSignature: ownSignature(part.signature)! }) };
+      return {
+        ...mediaPart(part.source, 'image/png', context),
+        ...(ownSignature(part.signature) === undefined ? {} : { thoughtSignature: ownSignature(part.signature)! }),
+      };
     case 'audio':
       return mediaPart(part.source, `audio/${part.format}`, context);
     case 'video':
@@ -111,7 +124,10 @@ function ownSignature(signature: OpaqueSignature | undefined): string | undefine
 
 function callPart(part: ToolCallPart, isFirst: boolean, { demandsSignatures, warnings }: ContentContext): JsonObject {
   const signature = ownSignature(part.signature) ?? (isFirst && demandsSignatures ? SIGNATURE_OF_FOREIGN_CALLS : undefined);
-  return { functionCall: { name: part.name, args: callArguments(part.arguments, warnings) }, ...(signature === undefined ? {} : { thoughtSignature: signature }) };
+  return {
+    functionCall: { name: part.name, args: callArguments(part.arguments, warnings) },
+    ...(signature === undefined ? {} : { thoughtSignature: signature }),
+  };
 }
 
 function callArguments(text: string, warnings: string[]): JsonValue {
@@ -124,8 +140,12 @@ function callArguments(text: string, warnings: string[]): JsonValue {
 function resultPart(part: ToolResultPart, context: ContentContext): JsonObject {
   const texts = part.content.map((inner) => (inner.kind === 'text' || inner.kind === 'refusal' ? inner.text : '')).join('');
   const value = parsed(texts);
-  const response = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { [part.isError === true ? 'error' : 'output']: value ?? texts };
-  const media = part.content.filter((inner) => inner.kind !== 'text' && inner.kind !== 'refusal').map((inner) => partOf(inner, context)).filter((inner) => inner !== undefined);
+  const response =
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { [part.isError === true ? 'error' : 'output']: value ?? texts };
+  const media = part.content
+    .filter((inner) => inner.kind !== 'text' && inner.kind !== 'refusal')
+    .map((inner) => partOf(inner, context))
+    .filter((inner) => inner !== undefined);
   return { functionResponse: { name: part.toolName ?? part.toolCallId, response, ...(media.length === 0 ? {} : { parts: media }) }, callId: part.toolCallId };
 }
 
@@ -151,7 +171,12 @@ export function urlsToFetch(messages: readonly CanonicalMessage[]): string[] {
   const urls = new Set<string>();
   const visit = (part: MessagePart | ContentPart): void => {
     if (part.kind === 'tool-result') part.content.forEach(visit);
-    else if ((part.kind === 'image' || part.kind === 'file' || part.kind === 'audio' || part.kind === 'video') && part.source.kind === 'url' && !NATIVE_URL.test(part.source.url)) urls.add(part.source.url);
+    else if (
+      (part.kind === 'image' || part.kind === 'file' || part.kind === 'audio' || part.kind === 'video') &&
+      part.source.kind === 'url' &&
+      !NATIVE_URL.test(part.source.url)
+    )
+      urls.add(part.source.url);
   };
   for (const message of messages) message.parts.forEach(visit);
   return [...urls];

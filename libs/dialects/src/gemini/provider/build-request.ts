@@ -41,7 +41,11 @@ function modelPath(manifest: DialectManifest, endpoint: EndpointFacts): string {
 
 function declarationOf(tool: ToolDefinition, style: SchemaStyle): JsonObject {
   const hasParameters = tool.parameters !== undefined && Object.keys(tool.parameters).length > 0;
-  const parameters: JsonObject = !hasParameters ? {} : style === 'responseSchema' ? { parameters: openapiSchema(tool.parameters!) } : { parametersJsonSchema: tool.parameters! };
+  const parameters: JsonObject = !hasParameters
+    ? {}
+    : style === 'responseSchema'
+      ? { parameters: openapiSchema(tool.parameters!) }
+      : { parametersJsonSchema: tool.parameters! };
   return { name: tool.name, ...(tool.description === undefined ? {} : { description: tool.description }), ...parameters };
 }
 
@@ -61,7 +65,13 @@ function toolConfigOf(request: CanonicalChatRequest, warnings: string[]): JsonOb
   }
 }
 
-function generationConfigOf(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions, styles: { style: 'budget' | 'level'; schemaStyle: SchemaStyle }, warnings: string[]): JsonObject {
+function generationConfigOf(
+  request: CanonicalChatRequest,
+  endpoint: EndpointFacts,
+  options: BuildOptions,
+  styles: { style: 'budget' | 'level'; schemaStyle: SchemaStyle },
+  warnings: string[],
+): JsonObject {
   const { sampling } = request;
   const wanted = options.maxOutputTokens ?? request.maxOutputTokens;
   const outputCap = wanted !== undefined && endpoint.maxCompletionTokens !== undefined ? Math.min(wanted, endpoint.maxCompletionTokens) : wanted;
@@ -85,7 +95,17 @@ function generationConfigOf(request: CanonicalChatRequest, endpoint: EndpointFac
   return dropUnlisted(taken, endpoint, warnings);
 }
 
-const LISTED_AS: Readonly<Record<string, string>> = { temperature: 'temperature', topP: 'top_p', topK: 'top_k', seed: 'seed', presencePenalty: 'presence_penalty', frequencyPenalty: 'frequency_penalty', stopSequences: 'stop', responseLogprobs: 'logprobs', logprobs: 'top_logprobs' };
+const LISTED_AS: Readonly<Record<string, string>> = {
+  temperature: 'temperature',
+  topP: 'top_p',
+  topK: 'top_k',
+  seed: 'seed',
+  presencePenalty: 'presence_penalty',
+  frequencyPenalty: 'frequency_penalty',
+  stopSequences: 'stop',
+  responseLogprobs: 'logprobs',
+  logprobs: 'top_logprobs',
+};
 
 function dropUnlisted(config: JsonObject, endpoint: EndpointFacts, warnings: string[]): JsonObject {
   if (endpoint.supportedParameters.length === 0) return config;
@@ -141,8 +161,12 @@ function warnOfTheRest(request: CanonicalChatRequest, warnings: string[]): void 
     verbosity: request.verbosity,
     ...request.extra,
   };
-  for (const [name, value] of Object.entries(lost)) if (value !== undefined && value !== null) warnings.push(`${name}: the Gemini API has no such parameter; it was dropped.`);
-  const isMarked = request.cacheBreakpoint !== undefined || request.tools.some((tool) => tool.cacheBreakpoint) || request.messages.some((message) => message.parts.some((part) => part.cacheBreakpoint));
+  for (const [name, value] of Object.entries(lost))
+    if (value !== undefined && value !== null) warnings.push(`${name}: the Gemini API has no such parameter; it was dropped.`);
+  const isMarked =
+    request.cacheBreakpoint !== undefined ||
+    request.tools.some((tool) => tool.cacheBreakpoint) ||
+    request.messages.some((message) => message.parts.some((part) => part.cacheBreakpoint));
   if (isMarked) warnings.push('cache_control: the Gemini API caches prefixes on its own; the marks were not sent.');
 }
 
@@ -163,7 +187,8 @@ export function buildGeminiEmbeddings(request: CanonicalEmbeddingRequest, endpoi
   const taskType = request.inputType === undefined ? undefined : TASK_TYPES[request.inputType];
   const warnings = request.inputType !== undefined && taskType === undefined ? [`input_type: the Gemini API has no ${request.inputType}; it was dropped.`] : [];
   const requests: JsonValue[] = request.inputs.map((input) => {
-    if (input.kind === 'tokens') throw new SwitchyardError('invalid_request', 'The provider embeds text, not token numbers.', { metadata: { parameter: 'input' } });
+    if (input.kind === 'tokens')
+      throw new SwitchyardError('invalid_request', 'The provider embeds text, not token numbers.', { metadata: { parameter: 'input' } });
     return {
       model,
       content: { parts: [{ text: input.text }] },
@@ -171,5 +196,11 @@ export function buildGeminiEmbeddings(request: CanonicalEmbeddingRequest, endpoi
       ...(request.dimensions === undefined ? {} : { outputDimensionality: request.dimensions }),
     };
   });
-  return { method: 'POST', path: `${modelPath(manifest, endpoint)}:batchEmbedContents`, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ requests }), warnings };
+  return {
+    method: 'POST',
+    path: `${modelPath(manifest, endpoint)}:batchEmbedContents`,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ requests }),
+    warnings,
+  };
 }

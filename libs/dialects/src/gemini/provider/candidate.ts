@@ -37,7 +37,13 @@ export function failureInside(body: JsonObject): UpstreamFailure | undefined {
   if (body['error'] !== undefined) return geminiFailure(body, 0);
   const candidate = asObject(asArray(body['candidates'])?.[0]);
   const blockReason = asString(asObject(body['promptFeedback'])?.['blockReason']);
-  if (!candidate && blockReason !== undefined) return { errorType: 'content_policy_violation', message: 'The provider refused the prompt under its content policy.', providerCode: blockReason, upstreamStatus: 200 };
+  if (!candidate && blockReason !== undefined)
+    return {
+      errorType: 'content_policy_violation',
+      message: 'The provider refused the prompt under its content policy.',
+      providerCode: blockReason,
+      upstreamStatus: 200,
+    };
   const native = asString(candidate?.['finishReason']);
   if (native === undefined || FINISH_REASONS[native] !== 'error') return undefined;
   return classifyFailure({ status: 0, codes: [native], message: asString(candidate?.['finishMessage']) ?? `The model stopped with ${native}.` });
@@ -52,7 +58,12 @@ export function geminiFailure(body: JsonObject | undefined, status: number, head
   const seconds = delay === undefined ? Number.NaN : Number.parseFloat(delay);
   const retryAfterMs = headerRetryMs ?? (Number.isFinite(seconds) ? Math.ceil(seconds * 1000) : status === 429 ? retryAfterInText(message) : undefined);
   const stated = asNumber(error['code']) ?? 0;
-  return classifyFailure({ status: status === 0 && stated >= 400 ? stated : status, codes: [...codes.filter((code) => code !== 'INVALID_ARGUMENT'), ...reasons], message, retryAfterMs });
+  return classifyFailure({
+    status: status === 0 && stated >= 400 ? stated : status,
+    codes: [...codes.filter((code) => code !== 'INVALID_ARGUMENT'), ...reasons],
+    message,
+    retryAfterMs,
+  });
 }
 
 /** Web pages that grounded the answer, in the shape every web search has here. */
@@ -62,7 +73,8 @@ export function groundingAnnotations(candidate: JsonObject): JsonObject[] {
   for (const chunk of asObjects(grounding?.['groundingChunks'])) {
     const web = asObject(chunk['web']);
     const url = asString(web?.['uri']);
-    if (url !== undefined) annotations.push({ type: 'url_citation', url_citation: { url, title: asString(web?.['title']) ?? url, start_index: 0, end_index: 0 } });
+    if (url !== undefined)
+      annotations.push({ type: 'url_citation', url_citation: { url, title: asString(web?.['title']) ?? url, start_index: 0, end_index: 0 } });
   }
   return annotations;
 }

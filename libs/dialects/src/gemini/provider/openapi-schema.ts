@@ -1,6 +1,29 @@
 import { asObject, asString, isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
 
-const KEPT = new Set(['type', 'format', 'title', 'description', 'nullable', 'enum', 'maxItems', 'minItems', 'properties', 'required', 'minProperties', 'maxProperties', 'minLength', 'maxLength', 'pattern', 'example', 'anyOf', 'propertyOrdering', 'default', 'items', 'minimum', 'maximum']);
+const KEPT = new Set([
+  'type',
+  'format',
+  'title',
+  'description',
+  'nullable',
+  'enum',
+  'maxItems',
+  'minItems',
+  'properties',
+  'required',
+  'minProperties',
+  'maxProperties',
+  'minLength',
+  'maxLength',
+  'pattern',
+  'example',
+  'anyOf',
+  'propertyOrdering',
+  'default',
+  'items',
+  'minimum',
+  'maximum',
+]);
 const MAX_DEPTH = 32;
 
 /** A JSON Schema in the OpenAPI subset of Gemini's `Schema`: references inlined, `const` and type lists rewritten. */
@@ -21,7 +44,8 @@ function convert(schema: JsonObject, definitions: JsonObject, depth: number): Js
     else if (key === 'oneOf') result['anyOf'] = list(value, definitions, depth);
     else if (!KEPT.has(key)) continue;
     else if (key === 'anyOf') result[key] = list(value, definitions, depth);
-    else if (key === 'properties' && isJsonObject(value)) result[key] = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, isJsonObject(inner) ? convert(inner, definitions, depth + 1) : {}]));
+    else if (key === 'properties' && isJsonObject(value))
+      result[key] = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, isJsonObject(inner) ? convert(inner, definitions, depth + 1) : {}]));
     else if (key === 'items' && isJsonObject(value)) result[key] = convert(value, definitions, depth + 1);
     else if (key === 'type' && Array.isArray(value)) Object.assign(result, typeList(value));
     else result[key] = value;

@@ -1,4 +1,17 @@
-import { asArray, asObject, asObjects, asString, isJsonObject, type CanonicalChatResponse, type CanonicalEmbeddingResponse, type JsonObject, type JsonValue, type MediaSource, type MessagePart, type OpaqueSignature } from '@switchyard/core';
+import {
+  asArray,
+  asObject,
+  asObjects,
+  asString,
+  isJsonObject,
+  type CanonicalChatResponse,
+  type CanonicalEmbeddingResponse,
+  type JsonObject,
+  type JsonValue,
+  type MediaSource,
+  type MessagePart,
+  type OpaqueSignature,
+} from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { UpstreamFailure } from '../../provider-dialect.js';
 import { GEMINI_FORMAT } from './build-contents.js';
@@ -19,7 +32,13 @@ export function parseGeminiResponse(body: JsonValue): CanonicalChatResponse<Upst
     upstreamId,
     upstreamModel: asString(body['modelVersion']),
     parts,
-    finishReason: native === undefined ? null : finishReasonOf(native, parts.some((part) => part.kind === 'tool-call')),
+    finishReason:
+      native === undefined
+        ? null
+        : finishReasonOf(
+            native,
+            parts.some((part) => part.kind === 'tool-call'),
+          ),
     nativeFinishReason: native ?? null,
     serviceTier: asString(usage?.['serviceTier']),
     meters: usage && hasCounts(usage) ? geminiMeters(usage) : undefined,
@@ -46,7 +65,10 @@ function partOf(part: JsonObject, before: readonly MessagePart[], nextCallId: ()
   const call = asObject(part['functionCall']);
   if (call) return { kind: 'tool-call', id: nextCallId(), name: asString(call['name']) ?? '', arguments: JSON.stringify(call['args'] ?? {}), signature };
   const text = asString(part['text']);
-  if (text !== undefined && part['thought'] === true) return text === '' ? undefined : { kind: 'reasoning', variant: 'text', text, format: GEMINI_FORMAT, index: before.filter((other) => other.kind === 'reasoning').length };
+  if (text !== undefined && part['thought'] === true)
+    return text === ''
+      ? undefined
+      : { kind: 'reasoning', variant: 'text', text, format: GEMINI_FORMAT, index: before.filter((other) => other.kind === 'reasoning').length };
   if (text !== undefined) return text === '' && !signature ? undefined : { kind: 'text', text, signature };
   const source = inlineMedia(part);
   if (source?.mediaType.startsWith('image/')) return { kind: 'image', source, signature };
@@ -81,5 +103,7 @@ export function parseGeminiEmbeddings(body: JsonValue): CanonicalEmbeddingRespon
 }
 
 function notAnAnswer(): SwitchyardError {
-  return new SwitchyardError('provider_unavailable', 'The provider answered with success, but the body is not the answer that its API documents.', { providerCode: 'malformed_body' });
+  return new SwitchyardError('provider_unavailable', 'The provider answered with success, but the body is not the answer that its API documents.', {
+    providerCode: 'malformed_body',
+  });
 }

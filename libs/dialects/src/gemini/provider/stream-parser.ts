@@ -33,7 +33,12 @@ export class GeminiStreamParser implements ProviderStreamParser {
     const error = failureInside(body);
     if (!this.hasStarted && !error) {
       this.hasStarted = true;
-      chunks.push({ type: 'message-start', upstreamId: asString(body['responseId']), upstreamModel: asString(body['modelVersion']), serviceTier: asString(usage?.['serviceTier']) });
+      chunks.push({
+        type: 'message-start',
+        upstreamId: asString(body['responseId']),
+        upstreamModel: asString(body['modelVersion']),
+        serviceTier: asString(usage?.['serviceTier']),
+      });
     }
     const candidate = asObject(asArray(body['candidates'])?.[0]);
     for (const part of asObjects(asObject(candidate?.['content'])?.['parts'])) this.readPart(part, asString(body['responseId']), chunks);

@@ -7,11 +7,20 @@ const ASSUMED_OUTPUT_CAP = 65_536;
 const BUDGETS = { pro: { min: 128, max: 32_768 }, flash: { min: 0, max: 24_576 } };
 
 /** `thinkingConfig`: a level from Gemini 3 on, a token budget before. Undefined when the client said nothing about it. */
-export function thinkingConfig(request: CanonicalChatRequest, endpoint: EndpointFacts, style: 'budget' | 'level', outputCap: number | undefined, warnings: string[]): JsonObject | undefined {
+export function thinkingConfig(
+  request: CanonicalChatRequest,
+  endpoint: EndpointFacts,
+  style: 'budget' | 'level',
+  outputCap: number | undefined,
+  warnings: string[],
+): JsonObject | undefined {
   const intent = reasoningIntent(request.reasoning);
   if (intent.kind === 'unsaid') return undefined;
   const includeThoughts = intent.kind === 'on' && request.reasoning?.exclude !== true;
-  const amount = style === 'level' ? levelOf(intent, endpoint, warnings) : budgetOf(intent, endpoint, outputCap ?? endpoint.maxCompletionTokens ?? ASSUMED_OUTPUT_CAP, warnings);
+  const amount =
+    style === 'level'
+      ? levelOf(intent, endpoint, warnings)
+      : budgetOf(intent, endpoint, outputCap ?? endpoint.maxCompletionTokens ?? ASSUMED_OUTPUT_CAP, warnings);
   return { ...amount, ...(includeThoughts ? { includeThoughts } : {}) };
 }
 

@@ -41,7 +41,15 @@ describe('chat requests', () => {
     const body: JsonObject = {
       messages: [
         { role: 'system', content: [{ type: 'text', text: 'Be brief', cache_control: { type: 'ephemeral', ttl: '1h' } }] },
-        { role: 'user', content: [{ type: 'text', text: 'Look' }, { type: 'image_url', image_url: { url: 'https://pictures.example/a.png', detail: 'low' } }, { type: 'file', file: { file_data: 'data:application/pdf;base64,AAAA', filename: 'a.pdf' } }], name: 'Ada' },
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'Look' },
+            { type: 'image_url', image_url: { url: 'https://pictures.example/a.png', detail: 'low' } },
+            { type: 'file', file: { file_data: 'data:application/pdf;base64,AAAA', filename: 'a.pdf' } },
+          ],
+          name: 'Ada',
+        },
         {
           role: 'assistant',
           content: null,
@@ -54,7 +62,9 @@ describe('chat requests', () => {
         },
         { role: 'tool', tool_call_id: 'call_1', content: '42' },
       ],
-      tools: [{ type: 'function', function: { name: 'f', description: 'd', parameters: { type: 'object' }, strict: true }, cache_control: { type: 'ephemeral' } }],
+      tools: [
+        { type: 'function', function: { name: 'f', description: 'd', parameters: { type: 'object' }, strict: true }, cache_control: { type: 'ephemeral' } },
+      ],
       tool_choice: { type: 'function', function: { name: 'f' } },
       parallel_tool_calls: false,
       max_tokens: 9,
@@ -93,14 +103,28 @@ describe('legacy completions', () => {
 
   it('ask the model as one user message and answer with text', () => {
     const completion = exchange({ prompt: 'Once', max_tokens: 5, stop: '.' }, false);
-    expect(JSON.parse(completion.buildRequest().body)).toEqual({ model: 'their-model', messages: [{ role: 'user', content: 'Once' }], max_tokens: 5, stop: ['.'] });
-    const answer = completion.readWhole(Buffer.from(JSON.stringify({ id: 'x', choices: [{ index: 0, message: { role: 'assistant', content: ' upon' }, finish_reason: 'length' }] })));
-    expect(JSON.parse(Buffer.from(answer.bytes).toString())).toMatchObject({ object: 'text_completion', id: IDENTITY.generationId, choices: [{ index: 0, text: ' upon', finish_reason: 'length' }] });
+    expect(JSON.parse(completion.buildRequest().body)).toEqual({
+      model: 'their-model',
+      messages: [{ role: 'user', content: 'Once' }],
+      max_tokens: 5,
+      stop: ['.'],
+    });
+    const answer = completion.readWhole(
+      Buffer.from(JSON.stringify({ id: 'x', choices: [{ index: 0, message: { role: 'assistant', content: ' upon' }, finish_reason: 'length' }] })),
+    );
+    expect(JSON.parse(Buffer.from(answer.bytes).toString())).toMatchObject({
+      object: 'text_completion',
+      id: IDENTITY.generationId,
+      choices: [{ index: 0, text: ' upon', finish_reason: 'length' }],
+    });
   });
 
   it('stream text', () => {
-    const chunk = (delta: JsonObject, reason: string | null): string => `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
-    const { bytes } = exchange({ prompt: ['Once'], stream: true }, true).openStream().push(Buffer.from(chunk({ content: ' upon' }, null) + chunk({}, 'stop')));
+    const chunk = (delta: JsonObject, reason: string | null): string =>
+      `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
+    const { bytes } = exchange({ prompt: ['Once'], stream: true }, true)
+      .openStream()
+      .push(Buffer.from(chunk({ content: ' upon' }, null) + chunk({}, 'stop')));
     expect([...bytes.matchAll(/^data: (.*)$/gm)].map((match) => JSON.parse(match[1]!) as JsonObject)).toMatchObject([
       { object: 'text_completion', choices: [{ text: ' upon', finish_reason: null }] },
       { object: 'text_completion', choices: [{ text: '', finish_reason: 'stop' }] },
@@ -128,11 +152,22 @@ describe('embeddings', () => {
       endpoint: { providerModelId: 'embed-x', supportedParameters: [], traits: {}, inputModalities: [] },
       manifest: { dialect },
     });
-  const openaiAnswer = Buffer.from(JSON.stringify({ data: [{ index: 1, embedding: [2, 3] }, { index: 0, embedding: [0.5, 1] }], usage: { prompt_tokens: 4, total_tokens: 4 } }));
+  const openaiAnswer = Buffer.from(
+    JSON.stringify({
+      data: [
+        { index: 1, embedding: [2, 3] },
+        { index: 0, embedding: [0.5, 1] },
+      ],
+      usage: { prompt_tokens: 4, total_tokens: 4 },
+    }),
+  );
 
   it('go to an OpenAI-like provider and come back in order', () => {
     const attempt = exchange({ input: ['a', 'b'], dimensions: 2, provider: {} }, 'openai-chat');
-    expect(attempt.buildRequest()).toMatchObject({ path: '/embeddings', body: JSON.stringify({ model: 'embed-x', input: ['a', 'b'], dimensions: 2, encoding_format: 'float' }) });
+    expect(attempt.buildRequest()).toMatchObject({
+      path: '/embeddings',
+      body: JSON.stringify({ model: 'embed-x', input: ['a', 'b'], dimensions: 2, encoding_format: 'float' }),
+    });
     const answer = attempt.readWhole(openaiAnswer);
     expect(JSON.parse(Buffer.from(answer.bytes).toString())).toEqual({
       id: IDENTITY.generationId,
@@ -157,7 +192,9 @@ describe('embeddings', () => {
   it('go to Gemini in one batch', () => {
     const request = exchange({ input: 'a', dimensions: 768, input_type: 'search_query' }, 'gemini').buildRequest();
     expect(request.path).toBe('/models/embed-x:batchEmbedContents');
-    expect(JSON.parse(request.body)).toEqual({ requests: [{ model: 'models/embed-x', content: { parts: [{ text: 'a' }] }, taskType: 'RETRIEVAL_QUERY', outputDimensionality: 768 }] });
+    expect(JSON.parse(request.body)).toEqual({
+      requests: [{ model: 'models/embed-x', content: { parts: [{ text: 'a' }] }, taskType: 'RETRIEVAL_QUERY', outputDimensionality: 768 }],
+    });
   });
 
   it('are refused where the API has none, and where vectors are missing', () => {
@@ -173,7 +210,17 @@ describe('the tail of an answer', () => {
     expect(event).toMatch(/^data: \{.*\}\n\n$/);
     expect(chatStreamChunkFromJSON(event.slice(6))).toMatchObject({
       ok: true,
-      value: { usage: { promptTokens: 15, completionTokens: 10, totalTokens: 25, cost: 0.0000123, isByok: false, promptTokensDetails: { cachedTokens: 7, cacheWriteTokens: 3 }, completionTokensDetails: { reasoningTokens: 6 } } },
+      value: {
+        usage: {
+          promptTokens: 15,
+          completionTokens: 10,
+          totalTokens: 25,
+          cost: 0.0000123,
+          isByok: false,
+          promptTokensDetails: { cachedTokens: 7, cacheWriteTokens: 3 },
+          completionTokensDetails: { reasoningTokens: 6 },
+        },
+      },
     });
     expect(JSON.parse(event.slice(6))).toMatchObject({ choices: [{ delta: { content: '' }, finish_reason: null }], warnings: ['top_k: dropped.'] });
   });
@@ -185,13 +232,26 @@ describe('the tail of an answer', () => {
   });
 
   it('is a typed error chunk when the stream broke', () => {
-    const event = client.renderErrorChunk({ errorType: 'provider_unavailable', message: 'Cut', providerCode: 'x', providerName: 'Somewhere' }, IDENTITY, 'chat');
-    expect(chatStreamChunkFromJSON(event.slice(6))).toMatchObject({ ok: true, value: { error: { code: 502, message: 'Cut', metadata: { errorType: 'provider_unavailable', providerCode: 'x' } }, choices: [{ finishReason: 'error' }] } });
+    const event = client.renderErrorChunk(
+      { errorType: 'provider_unavailable', message: 'Cut', providerCode: 'x', providerName: 'Somewhere' },
+      IDENTITY,
+      'chat',
+    );
+    expect(chatStreamChunkFromJSON(event.slice(6))).toMatchObject({
+      ok: true,
+      value: { error: { code: 502, message: 'Cut', metadata: { errorType: 'provider_unavailable', providerCode: 'x' } }, choices: [{ finishReason: 'error' }] },
+    });
   });
 
   it('is an error body with code, message, type and http_status', () => {
     expect(client.renderErrorBody({ errorType: 'invalid_request', message: 'No', metadata: { parameter: 'stop' } })).toEqual({
-      error: { code: 400, message: 'No', type: 'invalid_request_error', param: 'stop', metadata: { parameter: 'stop', error_type: 'invalid_request', http_status: 400 } },
+      error: {
+        code: 400,
+        message: 'No',
+        type: 'invalid_request_error',
+        param: 'stop',
+        metadata: { parameter: 'stop', error_type: 'invalid_request', http_status: 400 },
+      },
     });
   });
 

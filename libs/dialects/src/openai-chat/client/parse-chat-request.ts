@@ -1,4 +1,14 @@
-import { REASONING_EFFORTS, type CanonicalChatRequest, type JsonObject, type JsonValue, type ReasoningRequest, type ResponseFormat, type SamplingParameters, type ToolChoice, type ToolDefinition } from '@switchyard/core';
+import {
+  REASONING_EFFORTS,
+  type CanonicalChatRequest,
+  type JsonObject,
+  type JsonValue,
+  type ReasoningRequest,
+  type ResponseFormat,
+  type SamplingParameters,
+  type ToolChoice,
+  type ToolDefinition,
+} from '@switchyard/core';
 import { parseMessages } from './parse-messages.js';
 import { RequestFields } from './request-fields.js';
 
@@ -136,7 +146,13 @@ function parseResponseFormat(fields: RequestFields): ResponseFormat | undefined 
       const definition = format.inside('json_schema');
       const schema = definition?.object('schema');
       if (!definition || !schema) throw format.wrong('json_schema', 'an object with a schema');
-      return { kind: 'json-schema', name: definition.string('name') ?? 'response', description: definition.string('description'), schema, strict: definition.boolean('strict') };
+      return {
+        kind: 'json-schema',
+        name: definition.string('name') ?? 'response',
+        description: definition.string('description'),
+        schema,
+        strict: definition.boolean('strict'),
+      };
     }
     case 'grammar':
       return { kind: 'grammar', grammar: format.requiredString('grammar') };

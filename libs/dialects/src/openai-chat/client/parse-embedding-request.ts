@@ -2,7 +2,19 @@ import { isJsonObject, type CanonicalEmbeddingRequest, type EmbeddingInput, type
 import { RequestFields } from './request-fields.js';
 
 const MAX_INPUTS = 2048;
-const KNOWN_FIELDS = new Set(['model', 'models', 'input', 'dimensions', 'encoding_format', 'input_type', 'provider', 'user', 'session_id', 'trace', 'metadata']);
+const KNOWN_FIELDS = new Set([
+  'model',
+  'models',
+  'input',
+  'dimensions',
+  'encoding_format',
+  'input_type',
+  'provider',
+  'user',
+  'session_id',
+  'trace',
+  'metadata',
+]);
 
 /** @throws SwitchyardError `invalid_request` naming the field. */
 export function parseEmbeddingRequest(body: JsonObject): CanonicalEmbeddingRequest {

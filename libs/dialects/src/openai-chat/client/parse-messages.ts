@@ -55,7 +55,8 @@ function assistantParts(message: RequestFields): MessagePart[] {
   const reasoning: ReasoningPart[] = details ? asObjects(details).map(parseReasoningDetail) : plainReasoning(message);
   const calls = (message.objects('tool_calls') ?? []).map((call) => parseToolCall(call));
   const legacy = message.inside('function_call');
-  if (legacy && calls.length === 0) calls.push({ kind: 'tool-call', id: legacy.requiredString('name'), name: legacy.requiredString('name'), arguments: legacy.string('arguments') ?? '{}' });
+  if (legacy && calls.length === 0)
+    calls.push({ kind: 'tool-call', id: legacy.requiredString('name'), name: legacy.requiredString('name'), arguments: legacy.string('arguments') ?? '{}' });
   const content = message.has('content') ? contentParts(message) : [];
   const refusal = message.string('refusal');
   if (refusal !== undefined && refusal !== '') content.push({ kind: 'refusal', text: refusal });

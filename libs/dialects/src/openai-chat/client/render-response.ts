@@ -11,7 +11,13 @@ export function reasoningDetail(part: ReasoningPart): JsonObject {
   };
   switch (part.variant) {
     case 'text':
-      return { type: 'reasoning.text', ...(part.text === undefined ? {} : { text: part.text }), ...(part.signature === undefined ? {} : { signature: part.signature }), ...base, ...part.extra };
+      return {
+        type: 'reasoning.text',
+        ...(part.text === undefined ? {} : { text: part.text }),
+        ...(part.signature === undefined ? {} : { signature: part.signature }),
+        ...base,
+        ...part.extra,
+      };
     case 'summary':
       return { type: 'reasoning.summary', summary: part.text ?? '', ...base, ...part.extra };
     case 'encrypted':
@@ -40,7 +46,8 @@ export function renderMessage(parts: readonly MessagePart[]): RenderedMessage {
   let refusal = '';
   let reasoning = '';
   for (const part of parts) {
-    if ((part.kind === 'text' || part.kind === 'tool-call' || part.kind === 'image') && part.signature) details.push(signatureDetail(part.signature, part.kind === 'tool-call' ? part.id : null, details.length));
+    if ((part.kind === 'text' || part.kind === 'tool-call' || part.kind === 'image') && part.signature)
+      details.push(signatureDetail(part.signature, part.kind === 'tool-call' ? part.id : null, details.length));
     if (part.kind === 'text') {
       text += part.text;
       annotations.push(...(part.annotations ?? []));
@@ -123,7 +130,11 @@ export function renderEmbeddingResponse(response: CanonicalEmbeddingResponse, id
     provider: identity.providerName,
     object: 'list',
     model: identity.model,
-    data: response.vectors.map((vector, index) => ({ object: 'embedding', index, embedding: encodingFormat === 'base64' ? toBase64(vector) : toNumbers(vector) })),
+    data: response.vectors.map((vector, index) => ({
+      object: 'embedding',
+      index,
+      embedding: encodingFormat === 'base64' ? toBase64(vector) : toNumbers(vector),
+    })),
   });
 }
 

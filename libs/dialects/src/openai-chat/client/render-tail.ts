@@ -29,7 +29,11 @@ export function renderUsage(usage: UsageView, apiType: ApiType): JsonObject {
       audio_tokens: (meters.input_audio ?? 0) + (meters.cache_read_audio ?? 0),
       video_tokens: 0,
     },
-    completion_tokens_details: { reasoning_tokens: meters.reasoning ?? 0, audio_tokens: meters.output_audio ?? 0, image_tokens: meters.output_image_tokens ?? 0 },
+    completion_tokens_details: {
+      reasoning_tokens: meters.reasoning ?? 0,
+      audio_tokens: meters.output_audio ?? 0,
+      image_tokens: meters.output_image_tokens ?? 0,
+    },
     ...(meters.web_search ? { server_tool_use_details: { web_search_requests: meters.web_search } } : {}),
   };
 }
@@ -90,7 +94,10 @@ export function renderErrorBody(error: ErrorView): JsonObject {
 
 /** The strict clients want chunk keys beside the error, a number as code, and metadata with a known `error_type`. */
 export function renderErrorChunk(error: ErrorView, identity: AnswerIdentity, apiType: 'chat' | 'completions'): string {
-  const choice: JsonObject = apiType === 'chat' ? { index: 0, delta: { content: '' }, finish_reason: 'error', native_finish_reason: null } : { index: 0, text: '', finish_reason: 'error', native_finish_reason: null, logprobs: null };
+  const choice: JsonObject =
+    apiType === 'chat'
+      ? { index: 0, delta: { content: '' }, finish_reason: 'error', native_finish_reason: null }
+      : { index: 0, text: '', finish_reason: 'error', native_finish_reason: null, logprobs: null };
   return event({ ...head(identity, apiType), error: errorObject(error), choices: [choice] });
 }
 

@@ -16,7 +16,10 @@ export class OpenaiChatStreamRenderer implements StreamRenderer {
     private readonly apiType: 'chat' | 'completions',
   ) {
     const object = apiType === 'chat' ? 'chat.completion.chunk' : 'text_completion';
-    this.head = JSON.stringify({ id: identity.generationId, provider: identity.providerName, model: identity.model, object, created: identity.created }).slice(0, -1);
+    this.head = JSON.stringify({ id: identity.generationId, provider: identity.providerName, model: identity.model, object, created: identity.created }).slice(
+      0,
+      -1,
+    );
   }
 
   render(chunk: CanonicalChatChunk): string {
@@ -65,7 +68,11 @@ export class OpenaiChatStreamRenderer implements StreamRenderer {
 
   private toolCallStart(chunk: Extract<CanonicalChatChunk, { type: 'tool-call-start' }>): string {
     const details = chunk.signature ? { reasoning_details: [signatureDetail(chunk.signature, chunk.id, this.nextDetailIndex++)] } : {};
-    return this.delta({ content: null, tool_calls: [{ index: chunk.index, id: chunk.id, type: 'function', function: { name: chunk.name, arguments: '' } }], ...details });
+    return this.delta({
+      content: null,
+      tool_calls: [{ index: chunk.index, id: chunk.id, type: 'function', function: { name: chunk.name, arguments: '' } }],
+      ...details,
+    });
   }
 
   private delta(delta: JsonObject): string {
@@ -76,7 +83,13 @@ export class OpenaiChatStreamRenderer implements StreamRenderer {
     if (this.apiType === 'completions') return this.completionEvent(delta, finishReason, nativeFinishReason);
     const role = this.started ? {} : { role: 'assistant' };
     this.started = true;
-    const choice = { index: 0, delta: { ...role, ...delta }, finish_reason: finishReason, native_finish_reason: nativeFinishReason, logprobs: logprobs ?? null };
+    const choice = {
+      index: 0,
+      delta: { ...role, ...delta },
+      finish_reason: finishReason,
+      native_finish_reason: nativeFinishReason,
+      logprobs: logprobs ?? null,
+    };
     return this.write(choice);
   }
 

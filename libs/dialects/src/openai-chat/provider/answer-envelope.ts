@@ -1,4 +1,15 @@
-import { asArray, asNumber, asObject, asObjects, asString, isJsonObject, type FinishReason, type JsonObject, type JsonValue, type Meters } from '@switchyard/core';
+import {
+  asArray,
+  asNumber,
+  asObject,
+  asObjects,
+  asString,
+  isJsonObject,
+  type FinishReason,
+  type JsonObject,
+  type JsonValue,
+  type Meters,
+} from '@switchyard/core';
 import type { DialectManifest } from '../../dialect-manifest.js';
 import type { UpstreamFailure } from '../../provider-dialect.js';
 import { classifyFailure, errorParts, retryAfterInText } from '../../upstream-error.js';
@@ -11,7 +22,10 @@ export function failureInside(body: JsonObject, manifest: DialectManifest): Upst
   if (hasError || body['object'] === 'error') {
     const { codes, message, error } = errorParts(body);
     const status = asNumber(error['code']) ?? 0;
-    return classifyFailure({ status: status >= 400 && status < 600 ? status : 0, codes, message, retryAfterMs: retryAfterInText(message) }, manifest.openaiChat?.errorCodes);
+    return classifyFailure(
+      { status: status >= 400 && status < 600 ? status : 0, codes, message, retryAfterMs: retryAfterInText(message) },
+      manifest.openaiChat?.errorCodes,
+    );
   }
   const choice = asObject(asArray(body['choices'])?.[0]);
   const native = asString(choice?.['finish_reason']);
@@ -53,5 +67,8 @@ export function citationAnnotations(body: JsonObject): JsonValue[] {
   const found = results.length > 0 ? results : (asArray(body['citations']) ?? []).filter((url) => typeof url === 'string').map((url): JsonObject => ({ url }));
   return found
     .filter((result) => typeof result['url'] === 'string')
-    .map((result) => ({ type: 'url_citation', url_citation: { url: result['url']!, title: asString(result['title']) ?? result['url']!, start_index: 0, end_index: 0 } }));
+    .map((result) => ({
+      type: 'url_citation',
+      url_citation: { url: result['url']!, title: asString(result['title']) ?? result['url']!, start_index: 0, end_index: 0 },
+    }));
 }

@@ -51,7 +51,8 @@ export class AnswerNormaliser {
     const refusal = asString(target['refusal']) ?? '';
     const reasoningBytes = reasoning === '' ? 0 : Buffer.byteLength(reasoning);
     return {
-      hasContent: text !== '' || reasoning !== '' || refusal !== '' || toolBytes > 0 || isFilled(details) || isFilled(target['images']) || target['audio'] !== undefined,
+      hasContent:
+        text !== '' || reasoning !== '' || refusal !== '' || toolBytes > 0 || isFilled(details) || isFilled(target['images']) || target['audio'] !== undefined,
       outputBytes: reasoningBytes + toolBytes + (text === '' ? 0 : Buffer.byteLength(text)) + refusal.length,
       reasoningBytes,
     };
@@ -128,7 +129,9 @@ function flattenContent(target: JsonObject): void {
   let text = '';
   let reasoning = '';
   for (const part of asObjects(target['content'])) {
-    if (part['type'] === 'thinking') reasoning += typeof part['thinking'] === 'string' ? part['thinking'] : asObjects(part['thinking']).reduce((sum, piece) => sum + (asString(piece['text']) ?? ''), '');
+    if (part['type'] === 'thinking')
+      reasoning +=
+        typeof part['thinking'] === 'string' ? part['thinking'] : asObjects(part['thinking']).reduce((sum, piece) => sum + (asString(piece['text']) ?? ''), '');
     else text += asString(part['text']) ?? '';
   }
   target['content'] = text;

@@ -1,4 +1,16 @@
-import type { CacheBreakpoint, CanonicalChatRequest, CanonicalEmbeddingRequest, CanonicalMessage, ContentPart, JsonObject, JsonValue, MessagePart, ReasoningRequest, ResponseFormat, ToolDefinition } from '@switchyard/core';
+import type {
+  CacheBreakpoint,
+  CanonicalChatRequest,
+  CanonicalEmbeddingRequest,
+  CanonicalMessage,
+  ContentPart,
+  JsonObject,
+  JsonValue,
+  MessagePart,
+  ReasoningRequest,
+  ResponseFormat,
+  ToolDefinition,
+} from '@switchyard/core';
 import { mediaUrlOf } from '../../media.js';
 import { reasoningDetail, signatureDetail } from '../client/render-response.js';
 
@@ -9,7 +21,12 @@ export function bodyOfCanonical(request: CanonicalChatRequest): JsonObject {
     ...request.extra,
     messages: request.messages.flatMap(messagesOf),
     tools: request.tools.length === 0 ? undefined : request.tools.map(toolOf),
-    tool_choice: request.toolChoice === undefined ? undefined : request.toolChoice.kind === 'tool' ? { type: 'function', function: { name: request.toolChoice.name } } : request.toolChoice.kind,
+    tool_choice:
+      request.toolChoice === undefined
+        ? undefined
+        : request.toolChoice.kind === 'tool'
+          ? { type: 'function', function: { name: request.toolChoice.name } }
+          : request.toolChoice.kind,
     parallel_tool_calls: request.parallelToolCalls,
     max_tokens: request.maxOutputTokens,
     temperature: sampling.temperature,
@@ -51,7 +68,13 @@ function cacheControl(breakpoint: CacheBreakpoint): JsonObject {
 }
 
 function reasoningOf(reasoning: ReasoningRequest): JsonObject {
-  return defined({ effort: reasoning.effort, max_tokens: reasoning.maxTokens, enabled: reasoning.enabled, exclude: reasoning.exclude, summary: reasoning.summary });
+  return defined({
+    effort: reasoning.effort,
+    max_tokens: reasoning.maxTokens,
+    enabled: reasoning.enabled,
+    exclude: reasoning.exclude,
+    summary: reasoning.summary,
+  });
 }
 
 function toolOf(tool: ToolDefinition): JsonObject {
@@ -69,7 +92,10 @@ function responseFormatOf(format: ResponseFormat): JsonObject {
     case 'json-object':
       return { type: 'json_object' };
     case 'json-schema':
-      return { type: 'json_schema', json_schema: defined({ name: format.name, description: format.description, schema: format.schema, strict: format.strict }) };
+      return {
+        type: 'json_schema',
+        json_schema: defined({ name: format.name, description: format.description, schema: format.schema, strict: format.strict }),
+      };
     case 'grammar':
       return { type: 'grammar', grammar: format.grammar };
   }
@@ -90,13 +116,15 @@ function messageOf(message: CanonicalMessage, parts: readonly MessagePart[]): Js
   const details: JsonObject[] = [];
   for (const part of parts) {
     if (part.kind === 'reasoning') details.push(reasoningDetail(part));
-    else if ((part.kind === 'text' || part.kind === 'tool-call') && part.signature) details.push(signatureDetail(part.signature, part.kind === 'tool-call' ? part.id : null, details.length));
+    else if ((part.kind === 'text' || part.kind === 'tool-call') && part.signature)
+      details.push(signatureDetail(part.signature, part.kind === 'tool-call' ? part.id : null, details.length));
   }
   return defined({
     role: message.role === 'tool' ? 'user' : message.role,
     content: contentOf(content) ?? (calls.length > 0 ? null : ''),
     name: message.name,
-    tool_calls: calls.length === 0 ? undefined : calls.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } })),
+    tool_calls:
+      calls.length === 0 ? undefined : calls.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } })),
     reasoning_details: details.length === 0 ? undefined : details,
   });
 }
@@ -117,11 +145,17 @@ function partOf(part: ContentPart): JsonObject {
     case 'image':
       return { type: 'image_url', image_url: defined({ url: mediaUrlOf(part.source) ?? '', detail: part.detail }) };
     case 'audio':
-      return { type: 'input_audio', input_audio: { data: part.source.kind === 'base64' ? part.source.data : (mediaUrlOf(part.source) ?? ''), format: part.format } };
+      return {
+        type: 'input_audio',
+        input_audio: { data: part.source.kind === 'base64' ? part.source.data : (mediaUrlOf(part.source) ?? ''), format: part.format },
+      };
     case 'video':
       return { type: 'video_url', video_url: { url: mediaUrlOf(part.source) ?? '' } };
     case 'file':
-      return { type: 'file', file: defined(part.source.kind === 'file-id' ? { file_id: part.source.fileId } : { file_data: mediaUrlOf(part.source) ?? '', filename: part.filename }) };
+      return {
+        type: 'file',
+        file: defined(part.source.kind === 'file-id' ? { file_id: part.source.fileId } : { file_data: mediaUrlOf(part.source) ?? '', filename: part.filename }),
+      };
   }
 }
 

@@ -4,7 +4,16 @@ import type { OpenaiChatDeviations } from '../../dialect-manifest.js';
 import type { FetchedMedia } from '../../provider-dialect.js';
 
 /** Fields of messages that only the gateway and its clients know. */
-const GATEWAY_FIELDS = ['reasoning', 'reasoning_content', 'reasoning_details', 'annotations', 'images', 'model', 'cache_control', 'prompt_cache_breakpoint'] as const;
+const GATEWAY_FIELDS = [
+  'reasoning',
+  'reasoning_content',
+  'reasoning_details',
+  'annotations',
+  'images',
+  'model',
+  'cache_control',
+  'prompt_cache_breakpoint',
+] as const;
 
 export interface MessageEdits {
   readonly deviations: OpenaiChatDeviations;
@@ -50,7 +59,11 @@ function editMessage(message: JsonObject, edits: MessageEdits): JsonObject {
 function reasoningHistory(message: JsonObject, { reasoningHistory: style }: OpenaiChatDeviations): JsonObject {
   if (style === undefined || style === 'drop') return {};
   const details = message['reasoning_details'];
-  if (style === 'reasoning_details') return { ...(Array.isArray(details) ? { reasoning_details: details } : {}), ...(typeof message['reasoning'] === 'string' ? { reasoning: message['reasoning'] } : {}) };
+  if (style === 'reasoning_details')
+    return {
+      ...(Array.isArray(details) ? { reasoning_details: details } : {}),
+      ...(typeof message['reasoning'] === 'string' ? { reasoning: message['reasoning'] } : {}),
+    };
   const text = asString(message['reasoning']) ?? asString(message['reasoning_content']) ?? detailsText(details);
   if (text === undefined || style === 'thinking-parts') return {};
   return { [style]: text };
@@ -67,7 +80,8 @@ function editContent(message: JsonObject, edits: MessageEdits): JsonValue | unde
   const content = message['content'];
   const breakpoint = message['cache_control'] ?? message['prompt_cache_breakpoint'];
   let parts: JsonValue = content ?? null;
-  if (isMarked(breakpoint) && deviations.cacheControl !== undefined && deviations.cacheControl !== 'strip' && typeof content === 'string') parts = [{ type: 'text', text: content, cache_control: breakpoint! }];
+  if (isMarked(breakpoint) && deviations.cacheControl !== undefined && deviations.cacheControl !== 'strip' && typeof content === 'string')
+    parts = [{ type: 'text', text: content, cache_control: breakpoint! }];
   if (Array.isArray(parts)) {
     let isChanged = parts !== content;
     const edited = parts.map((part) => {
@@ -75,7 +89,7 @@ function editContent(message: JsonObject, edits: MessageEdits): JsonValue | unde
       isChanged ||= next !== part;
       return next;
     });
-    parts = isChanged ? edited : content ?? null;
+    parts = isChanged ? edited : (content ?? null);
   }
   if (message['role'] === 'assistant' && deviations.reasoningHistory === 'thinking-parts') return withThinkingPart(message, parts);
   return content === undefined && parts === null ? undefined : parts;
@@ -125,12 +139,18 @@ function shortIds(message: JsonObject): JsonObject {
   const calls = message['tool_calls'];
   return {
     ...(callId === undefined ? {} : { tool_call_id: shortId(callId) }),
-    ...(Array.isArray(calls) ? { tool_calls: calls.map((call) => (isJsonObject(call) && typeof call['id'] === 'string' ? { ...call, id: shortId(call['id']) } : call)) } : {}),
+    ...(Array.isArray(calls)
+      ? { tool_calls: calls.map((call) => (isJsonObject(call) && typeof call['id'] === 'string' ? { ...call, id: shortId(call['id']) } : call)) }
+      : {}),
   };
 }
 
 /** Mistral takes exactly nine letters and digits; the same foreign id always becomes the same one. */
 function shortId(id: string): string {
   if (/^[a-zA-Z0-9]{9}$/.test(id)) return id;
-  return createHash('sha256').update(id).digest('base64').replaceAll(/[^a-zA-Z0-9]/g, '').slice(0, 9);
+  return createHash('sha256')
+    .update(id)
+    .digest('base64')
+    .replaceAll(/[^a-zA-Z0-9]/g, '')
+    .slice(0, 9);
 }

@@ -87,7 +87,13 @@ function outputTokens(source: JsonObject, endpoint: EndpointFacts, options: Buil
   return endpoint.maxCompletionTokens === undefined ? wanted : Math.min(wanted, endpoint.maxCompletionTokens);
 }
 
-function reasoningFields(source: JsonObject, endpoint: EndpointFacts, deviations: OpenaiChatDeviations, outputCap: number | undefined, warnings: string[]): JsonObject {
+function reasoningFields(
+  source: JsonObject,
+  endpoint: EndpointFacts,
+  deviations: OpenaiChatDeviations,
+  outputCap: number | undefined,
+  warnings: string[],
+): JsonObject {
   const reasoning = parseReasoning(new RequestFields(source));
   if (!reasoning) return {};
   if (endpoint.supportedParameters.length > 0 && !REASONING_LISTED_AS.some((name) => endpoint.supportedParameters.includes(name))) return {};
@@ -129,7 +135,10 @@ function editResponseFormat(body: JsonObject, deviations: OpenaiChatDeviations, 
   if (format['type'] !== 'json_schema') return;
   const schema = asObject(format['json_schema'])?.['schema'] ?? {};
   body['response_format'] = { type: 'json_object' };
-  body['messages'] = [{ role: 'system', content: `Answer with one JSON object that validates against this JSON Schema:\n${JSON.stringify(schema)}` }, ...(asArray(body['messages']) ?? [])];
+  body['messages'] = [
+    { role: 'system', content: `Answer with one JSON object that validates against this JSON Schema:\n${JSON.stringify(schema)}` },
+    ...(asArray(body['messages']) ?? []),
+  ];
   warnings.push('response_format: the provider knows JSON mode only; the schema was put into a system message.');
 }
 
@@ -147,11 +156,13 @@ function topLevelCache(source: JsonObject, body: JsonObject, deviations: OpenaiC
   const control = source['cache_control'];
   if (!isJsonObject(control)) return;
   if (deviations.cacheControl === 'keep') body['cache_control'] = control;
-  else if (control['ttl'] !== undefined && deviations.cacheControl !== 'openai-breakpoint') warnings.push('cache_control: the provider caches on its own terms; the ttl was not sent.');
+  else if (control['ttl'] !== undefined && deviations.cacheControl !== 'openai-breakpoint')
+    warnings.push('cache_control: the provider caches on its own terms; the ttl was not sent.');
 }
 
 function continuePrefill(body: JsonObject, deviations: OpenaiChatDeviations): void {
   if (deviations.prefill !== 'continue-final-message') return;
   const last = asObjects(body['messages']).at(-1);
-  if (last?.['role'] === 'assistant' && asString(last['content']) !== undefined) Object.assign(body, { continue_final_message: true, add_generation_prompt: false });
+  if (last?.['role'] === 'assistant' && asString(last['content']) !== undefined)
+    Object.assign(body, { continue_final_message: true, add_generation_prompt: false });
 }

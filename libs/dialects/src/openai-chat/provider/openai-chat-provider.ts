@@ -14,7 +14,8 @@ const JSON_HEADERS = { 'content-type': 'application/json' };
 export const openaiChatProvider: ProviderDialect = {
   name: 'openai-chat',
   mediaUrlsToFetch: (request, manifest) => (manifest.openaiChat?.imageSource === 'base64' ? imageUrls(request) : []),
-  buildRequest: (request, endpoint, manifest, options) => chatRequest(editRequest(bodyOfCanonical(request), endpoint, deviationsOf(manifest), options), manifest, options),
+  buildRequest: (request, endpoint, manifest, options) =>
+    chatRequest(editRequest(bodyOfCanonical(request), endpoint, deviationsOf(manifest), options), manifest, options),
   parseResponse: parseChatResponse,
   createStreamParser: (manifest) => new OpenaiChatStreamParser(manifest),
   parseError: parseOpenaiError,
@@ -50,7 +51,10 @@ export function chatRequest(edited: EditedRequest, manifest: DialectManifest, op
 
 export function parseOpenaiError(status: number, headers: ResponseHeaders, body: string, manifest: DialectManifest, nowMs: number): UpstreamFailure {
   const { codes, message } = errorParts(parseJsonBody(body));
-  return classifyFailure({ status, codes, message, retryAfterMs: retryAfterMs(headers, nowMs) ?? (status === 429 ? retryAfterInText(message) : undefined) }, manifest.openaiChat?.errorCodes);
+  return classifyFailure(
+    { status, codes, message, retryAfterMs: retryAfterMs(headers, nowMs) ?? (status === 429 ? retryAfterInText(message) : undefined) },
+    manifest.openaiChat?.errorCodes,
+  );
 }
 
 /** Pictures that a request names by http(s) address. */

@@ -1,4 +1,17 @@
-import { asArray, asNumber, asObject, asObjects, asString, isJsonObject, type CanonicalChatResponse, type CanonicalEmbeddingResponse, type JsonObject, type JsonValue, type MessagePart, type TextPart } from '@switchyard/core';
+import {
+  asArray,
+  asNumber,
+  asObject,
+  asObjects,
+  asString,
+  isJsonObject,
+  type CanonicalChatResponse,
+  type CanonicalEmbeddingResponse,
+  type JsonObject,
+  type JsonValue,
+  type MessagePart,
+  type TextPart,
+} from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { DialectManifest } from '../../dialect-manifest.js';
 import { mediaSourceOf } from '../../media.js';
@@ -42,7 +55,12 @@ function messageParts(message: JsonObject, body: JsonObject): MessagePart[] {
   if (refusal !== undefined && refusal !== '') parts.push({ kind: 'refusal', text: refusal });
   for (const call of asObjects(message['tool_calls'])) {
     const definition = asObject(call['function']);
-    parts.push({ kind: 'tool-call', id: asString(call['id']) ?? '', name: asString(definition?.['name']) ?? '', arguments: asString(definition?.['arguments']) ?? '{}' });
+    parts.push({
+      kind: 'tool-call',
+      id: asString(call['id']) ?? '',
+      name: asString(definition?.['name']) ?? '',
+      arguments: asString(definition?.['arguments']) ?? '{}',
+    });
   }
   for (const image of asObjects(message['images'])) {
     const url = asString(asObject(image['image_url'])?.['url']);
@@ -67,5 +85,7 @@ function vectorOf(embedding: JsonValue | undefined): readonly number[] | string 
 }
 
 export function notADialect(): SwitchyardError {
-  return new SwitchyardError('provider_unavailable', 'The provider answered with success, but the body is not the answer that its API documents.', { providerCode: 'malformed_body' });
+  return new SwitchyardError('provider_unavailable', 'The provider answered with success, but the body is not the answer that its API documents.', {
+    providerCode: 'malformed_body',
+  });
 }

@@ -5,7 +5,17 @@ import { budgetForEffort, effortForBudget, nearestEffort, reasoningIntent, type 
 /** Output cap assumed where neither client nor endpoint names one: only the ratio between effort and budget needs it. */
 const ASSUMED_OUTPUT_CAP = 16_384;
 const DEFAULT_EFFORTS = ['none', 'minimal', 'low', 'medium', 'high'];
-const STYLES: readonly ReasoningStyle[] = ['effort', 'openrouter', 'enable-thinking', 'thinking-type', 'chat-template', 'reasoning-enabled', 'prompt-mode', 'think', 'none'];
+const STYLES: readonly ReasoningStyle[] = [
+  'effort',
+  'openrouter',
+  'enable-thinking',
+  'thinking-type',
+  'chat-template',
+  'reasoning-enabled',
+  'prompt-mode',
+  'think',
+  'none',
+];
 
 export interface ReasoningContext {
   readonly endpoint: EndpointFacts;
@@ -49,7 +59,12 @@ function styleOf({ endpoint, deviations }: ReasoningContext): ReasoningStyle {
   return trait ?? deviations.reasoningStyle ?? 'effort';
 }
 
-function effortParameter(intent: Exclude<ReasoningIntent, { kind: 'unsaid' }>, { endpoint, deviations }: ReasoningContext, outputCap: number, warnings: string[]): JsonObject {
+function effortParameter(
+  intent: Exclude<ReasoningIntent, { kind: 'unsaid' }>,
+  { endpoint, deviations }: ReasoningContext,
+  outputCap: number,
+  warnings: string[],
+): JsonObject {
   const trait = endpoint.traits['reasoning_efforts'];
   const allowed = trait === undefined || trait === '' ? (deviations.reasoningEfforts ?? DEFAULT_EFFORTS) : trait.split(',').map((name) => name.trim());
   if (intent.kind === 'off') {

@@ -56,7 +56,13 @@ export class OpenaiChatStreamParser implements ProviderStreamParser {
     const upstreamId = asString(body['id']);
     if (this.hasStarted || upstreamId === undefined || upstreamId === '') return;
     this.hasStarted = true;
-    chunks.push({ type: 'message-start', upstreamId, upstreamModel: asString(body['model']), systemFingerprint: asString(body['system_fingerprint']), serviceTier: asString(body['service_tier']) });
+    chunks.push({
+      type: 'message-start',
+      upstreamId,
+      upstreamModel: asString(body['model']),
+      systemFingerprint: asString(body['system_fingerprint']),
+      serviceTier: asString(body['service_tier']),
+    });
   }
 
   private readChoice(body: JsonObject, choice: JsonObject, chunks: ProviderChunk[]): void {

@@ -1,0 +1,243 @@
+import { describe, expect, it } from '@jest/globals';
+import type { JsonObject } from '@switchyard/core';
+import type { EndpointFacts } from '../../dialect-manifest.js';
+import { openaiChatClient } from '../../openai-chat/client/openai-chat-client.js';
+import { anthropicMessagesProvider } from './anthropic-messages-provider.js';
+import { anthropicSchema } from './output-schema.js';
+import { modelVersion, structuredOutputOf, thinkingStyleOf } from './thinking.js';
+
+const messages = [{ role: 'user', content: 'Hello' }];
+
+function build(
+  body: JsonObject,
+  endpoint: Partial<EndpointFacts> = {},
+  stream = false,
+): { body: JsonObject; warnings: readonly string[]; headers: Readonly<Record<string, string>>; path: string } {
+  const facts: EndpointFacts = { providerModelId: 'claude-opus-4-5', supportedParameters: [], traits: {}, inputModalities: [], ...endpoint };
+  const request = anthropicMessagesProvider.buildRequest(
+    openaiChatClient.parseChatRequest({ messages, ...body }),
+    facts,
+    { dialect: 'anthropic-messages' },
+    { stream },
+  );
+  return { ...request, body: JSON.parse(request.body) as JsonObject };
+}
+
+describe('a request to Anthropic', () => {
+  it('has system apart, turns merged, tool results first, and a version', () => {
+    const built = build(
+      {
+        messages: [
+          { role: 'system', content: 'Be brief' },
+          { role: 'user', content: 'Weather in Rome and Oslo?' },
+          {
+            role: 'assistant',
+            content: '',
+            tool_calls: [
+              { id: 'call:1', type: 'function', function: { name: 'weather', arguments: '{"city":"Rome"}' } },
+              { id: 'b', type: 'function', function: { name: 'weather', arguments: '' } },
+            ],
+          },
+          { role: 'tool', tool_call_id: 'call:1', content: 'sunny' },
+          { role: 'tool', tool_call_id: 'b', content: [{ type: 'text', text: 'rain' }] },
+          { role: 'user', content: 'And now?', name: 'Ada' },
+        ],
+        max_tokens: 100,
+        user: 'u-1',
+      },
+      {},
+      true,
+    );
+    expect(built.path).toBe('/messages');
+    expect(built.headers).toMatchObject({ 'anthropic-version': '2023-06-01', accept: 'text/event-stream' });
+    expect(built.body).toEqual({
+      model: 'claude-opus-4-5',
+      max_tokens: 100,
+      stream: true,
+      system: [{ type: 'text', text: 'Be brief' }],
+      messages: [
+        { role: 'user', content: [{ type: 'text', text: 'Weather in Rome and Oslo?' }] },
+        {
+          role: 'assistant',
+          content: [
+            { type: 'tool_use', id: 'call_1', name: 'weather', input: { city: 'Rome' } },
+            { type: 'tool_use', id: 'b', name: 'weather', input: {} },
+          ],
+        },
+        {
+          role: 'user',
+          content: [
+            { type: 'tool_result', tool_use_id: 'call_1', content: [{ type: 'text', text: 'sunny' }] },
+            { type: 'tool_result', tool_use_id: 'b', content: [{ type: 'text', text: 'rain' }] },
+            { type: 'text', text: 'Ada: And now?' },
+          ],
+        },
+      ],
+      metadata: { user_id: 'u-1' },
+    });
+    expect(built.warnings).toEqual([]);
+  });
+
+  it('gives signed and redacted thinking back byte for byte, and no one else’s', () => {
+    const details = [
+      { type: 'reasoning.text', text: 'Hm,\n"so"', signature: 'EqoB+/==', format: 'anthropic-claude-v1', index: 0 },
+      { type: 'reasoning.encrypted', data: 'ENC+/==', format: 'anthropic-claude-v1', index: 1 },
+      { type: 'reasoning.text', text: 'foreign', format: 'unknown', index: 2 },
+    ];
+    const built = build({ messages: [...messages, { role: 'assistant', content: 'Hi', reasoning_details: details }, ...messages] });
+    expect((built.body['messages'] as JsonObject[])[1]).toEqual({
+      role: 'assistant',
+      content: [
+        { type: 'thinking', thinking: 'Hm,\n"so"', signature: 'EqoB+/==' },
+        { type: 'redacted_thinking', data: 'ENC+/==' },
+        { type: 'text', text: 'Hi' },
+      ],
+    });
+    expect(built.warnings).toHaveLength(1);
+  });
+
+  it.each<[string, JsonObject, JsonObject]>([
+    ['high of 10 000', { max_tokens: 10_000, reasoning: { effort: 'high' } }, { type: 'enabled', budget_tokens: 8000 }],
+    ['medium when just enabled', { max_tokens: 10_000, reasoning: { enabled: true } }, { type: 'enabled', budget_tokens: 5000 }],
+    ['minimal, at least 1024', { max_tokens: 4000, reasoning: { effort: 'minimal' } }, { type: 'enabled', budget_tokens: 1024 }],
+    ['an explicit budget, below the cap', { max_tokens: 3000, reasoning: { max_tokens: 9000 } }, { type: 'enabled', budget_tokens: 2999 }],
+    ['hidden', { max_tokens: 10_000, reasoning_effort: 'low', include_reasoning: false }, { type: 'enabled', budget_tokens: 2000, display: 'omitted' }],
+    ['off', { reasoning: { effort: 'none' } }, { type: 'disabled' }],
+  ])('budgets thinking: %s', (_name, body, thinking) => {
+    expect(build(body).body['thinking']).toEqual(thinking);
+  });
+
+  it.each<[string, JsonObject, JsonObject]>([
+    ['claude-opus-4-7', { reasoning: { effort: 'xhigh' } }, { thinking: { type: 'adaptive', display: 'summarized' }, output_config: { effort: 'xhigh' } }],
+    ['claude-sonnet-4-6', { reasoning: { effort: 'xhigh' } }, { thinking: { type: 'adaptive' }, output_config: { effort: 'max' } }],
+    ['claude-opus-4-7', { reasoning: { enabled: true } }, { thinking: { type: 'adaptive' } }],
+    ['claude-opus-4-7', { verbosity: 'low' }, { output_config: { effort: 'low' } }],
+  ])('steers %s by effort', (providerModelId, body, expected) => {
+    expect(build({ max_tokens: 10_000, ...body }, { providerModelId }).body).toMatchObject(expected);
+  });
+
+  it('does not think where the API would refuse it, and says so', () => {
+    const tool = { tools: [{ type: 'function', function: { name: 'f' } }] };
+    const forced = build({ ...tool, tool_choice: 'required', max_tokens: 9000, reasoning: { effort: 'high' } });
+    expect(forced.body).not.toHaveProperty('thinking');
+    const loop = [
+      ...messages,
+      { role: 'assistant', content: null, tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }] },
+      { role: 'tool', tool_call_id: 'a', content: '1' },
+    ];
+    const unsigned = build({ ...tool, messages: loop, max_tokens: 9000, reasoning: { effort: 'high' } });
+    expect(unsigned.body).not.toHaveProperty('thinking');
+    const small = build({ max_tokens: 1000, reasoning: { effort: 'high' } });
+    expect(small.body).not.toHaveProperty('thinking');
+    for (const { warnings } of [forced, unsigned, small]) expect(warnings.join()).toMatch(/^reasoning: .*without/);
+  });
+
+  it('passes cache marks, at most four, and marks the last block for a mark on the whole', () => {
+    const mark = { type: 'ephemeral', ttl: '1h' };
+    const marked = build({
+      messages: [{ role: 'system', content: [{ type: 'text', text: 'Long', cache_control: mark }] }, ...messages],
+      tools: [{ type: 'function', function: { name: 'f' }, cache_control: { type: 'ephemeral' } }],
+      cache_control: { type: 'ephemeral' },
+    });
+    expect(marked.body).toMatchObject({
+      system: [{ cache_control: mark }],
+      tools: [{ cache_control: { type: 'ephemeral' } }],
+      messages: [{ content: [{ text: 'Hello', cache_control: { type: 'ephemeral' } }] }],
+    });
+    const many = build({ messages: [{ role: 'user', content: [1, 2, 3, 4, 5].map((number) => ({ type: 'text', text: `${number}`, cache_control: mark })) }] });
+    expect(JSON.stringify(many.body).match(/cache_control/g)).toHaveLength(4);
+    expect(many.warnings).toHaveLength(1);
+  });
+
+  it('asks for a schema natively, or by a tool whose call is the answer', () => {
+    const schema = { type: 'object', properties: { n: { type: 'integer', minimum: 1 } }, required: ['n'] };
+    const format = { response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } };
+    expect(build(format).body['output_config']).toEqual({
+      format: { type: 'json_schema', schema: { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'], additionalProperties: false } },
+    });
+    const older = build(format, { providerModelId: 'claude-3-7-sonnet-20250219' });
+    expect(older.body).toMatchObject({
+      tools: [{ name: 'switchyard_json_answer', input_schema: schema }],
+      tool_choice: { type: 'tool', name: 'switchyard_json_answer' },
+    });
+    const answer = anthropicMessagesProvider.parseResponse(
+      { type: 'message', id: 'm', content: [{ type: 'tool_use', id: 't', name: 'switchyard_json_answer', input: { n: 1 } }], stop_reason: 'tool_use' },
+      { dialect: 'anthropic-messages' },
+    );
+    expect(answer).toMatchObject({ parts: [{ kind: 'text', text: '{"n":1}' }], finishReason: 'stop' });
+  });
+
+  it('maps tools, choice and parallelism', () => {
+    const tools = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} }, strict: true } }];
+    expect(build({ tools, tool_choice: 'required', parallel_tool_calls: false }, { supportedParameters: ['structured_outputs', 'tools'] }).body).toMatchObject({
+      tools: [{ name: 'f', strict: true, input_schema: { additionalProperties: false } }],
+      tool_choice: { type: 'any', disable_parallel_tool_use: true },
+    });
+    expect(build({ tools, tool_choice: { type: 'function', function: { name: 'f' } } }).body).toMatchObject({ tool_choice: { type: 'tool', name: 'f' } });
+    expect(build({ tools, tool_choice: 'none' }).body).toMatchObject({ tool_choice: { type: 'none' } });
+    expect(build({ tools }).body).not.toHaveProperty('tool_choice');
+  });
+
+  it('keeps a prefill, without white space at its end', () => {
+    expect((build({ messages: [...messages, { role: 'assistant', content: 'The answer is: ' }] }).body['messages'] as JsonObject[])[1]).toEqual({
+      role: 'assistant',
+      content: [{ type: 'text', text: 'The answer is:' }],
+    });
+  });
+
+  it('carries pictures and documents by address and by bytes', () => {
+    const content = [
+      { type: 'image_url', image_url: { url: 'https://pictures.example/a.png' } },
+      { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } },
+      { type: 'file', file: { filename: 'a.pdf', file_data: 'data:application/pdf;base64,BBBB' } },
+    ];
+    expect(build({ messages: [{ role: 'user', content }] }).body['messages']).toEqual([
+      {
+        role: 'user',
+        content: [
+          { type: 'image', source: { type: 'url', url: 'https://pictures.example/a.png' } },
+          { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } },
+          { type: 'document', source: { type: 'base64', media_type: 'application/pdf', data: 'BBBB' }, title: 'a.pdf' },
+        ],
+      },
+    ]);
+    expect(() => build({ messages: [{ role: 'user', content: [{ type: 'input_audio', input_audio: { data: 'AAAA', format: 'wav' } }] }] })).toThrow(/no audio/);
+  });
+
+  it('warns of every parameter that has no place', () => {
+    const { warnings, body } = build({ seed: 1, frequency_penalty: 0.5, logit_bias: { 1: 2 }, future: true, temperature: 1.5, top_p: 0.5 });
+    expect(warnings.map((warning) => warning.split(':')[0]).sort()).toEqual(['frequency_penalty', 'future', 'logit_bias', 'seed', 'temperature', 'top_p']);
+    expect(body).toMatchObject({ temperature: 1, max_tokens: 4096 });
+  });
+});
+
+describe('what a model can do, by its name', () => {
+  it.each([
+    ['claude-3-7-sonnet-20250219', 3.7, 'budget', 'tool'],
+    ['claude-sonnet-4-20250514', 4, 'budget', 'tool'],
+    ['claude-opus-4-1-20250805', 4.1, 'budget', 'tool'],
+    ['claude-haiku-4-5-20251001', 4.5, 'budget', 'output_config'],
+    ['claude-opus-4-6', 4.6, 'adaptive', 'output_config'],
+    ['claude-opus-5', 5, 'adaptive', 'output_config'],
+    ['claude-fable-5', undefined, 'adaptive', 'output_config'],
+  ])('%s', (model, version, thinking, output) => {
+    expect([modelVersion(model), thinkingStyleOf(model), structuredOutputOf(model)]).toEqual([version, thinking, output]);
+  });
+});
+
+describe('anthropicSchema', () => {
+  it('closes objects at every depth and leaves names that look like keywords alone', () => {
+    expect(
+      anthropicSchema({
+        type: 'object',
+        properties: { maximum: { type: 'string', maxLength: 3 }, list: { type: 'array', minItems: 2, items: { type: 'object', properties: {} } } },
+        $defs: { x: { type: 'object' } },
+      }),
+    ).toEqual({
+      type: 'object',
+      additionalProperties: false,
+      properties: { maximum: { type: 'string' }, list: { type: 'array', items: { type: 'object', properties: {}, additionalProperties: false } } },
+      $defs: { x: { type: 'object', additionalProperties: false } },
+    });
+  });
+});
