@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { OpenRouter } from '@openrouter/sdk';
-import { ForbiddenResponseError, NotFoundResponseError, UnauthorizedResponseError } from '@openrouter/sdk/models/errors';
+import { NotFoundResponseError, UnauthorizedResponseError } from '@openrouter/sdk/models/errors';
 import { MODELS, type Fixture } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
 
@@ -65,7 +65,7 @@ export function openrouterClientSuite(fixture: () => Fixture): void {
 
     it('refuses a key that nobody knows, and a key of the wrong kind [E02] [K07]', async () => {
       await expect(client('sk-sy-v1-nobody').chat.send(ask(MODELS.writer))).rejects.toBeInstanceOf(UnauthorizedResponseError);
-      await expect(client().apiKeys.list()).rejects.toBeInstanceOf(ForbiddenResponseError);
+      await expect(client().apiKeys.list()).rejects.toMatchObject({ statusCode: 403 });
       const failure = await management()
         .chat.send(ask(MODELS.writer))
         .catch((error: unknown) => error);

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -48,6 +48,8 @@ const POLL_MS = 50;
 
 export async function startPlatform(options: PlatformOptions): Promise<StartedPlatform> {
   const directory = mkdtempSync(join(tmpdir(), 'switchyard-test-'));
+  // Postgres never runs as root: started by root it becomes another user, who must be able to reach its folder.
+  chmodSync(directory, 0o755);
   const catalogFile = join(directory, 'catalog.yaml');
   writeFileSync(catalogFile, stringify({ ...testCatalog(options.providers, options.builtInCatalog === true), ...options.catalog }));
   return startPlatformIn(directory, catalogFile, options);
