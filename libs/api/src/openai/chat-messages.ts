@@ -44,4 +44,3 @@ export const chatMessageSchema = z.discriminatedUnion('role', [
   }),
   z.looseObject({ role: z.literal('tool'), content, tool_call_id: z.string(), name }),
 ]);
-export type ChatMessage = z.infer<typeof chatMessageSchema>;

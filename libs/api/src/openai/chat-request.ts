@@ -110,4 +110,3 @@ export const chatRequestSchema = z
       context.addIssue({ code: 'custom', path: ['reasoning_effort'], message: 'differs from reasoning.effort' });
     }
   });
-export type ChatRequest = z.infer<typeof chatRequestSchema>;

@@ -17,6 +17,3 @@ export interface Authenticator {
    */
   authenticate(headers: RequestHeaders): Promise<AuthenticatedKey>;
 }
-
-/** Injection token of the `Authenticator`. */
-export const AUTHENTICATOR = Symbol.for('switchyard.ingress.authenticator');

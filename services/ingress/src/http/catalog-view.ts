@@ -8,6 +8,8 @@ import { publicModel } from '../core/public-model.js';
 import { RefreshedValue } from './refreshed-value.js';
 
 const PROVIDERS_MAX_AGE_MS = 60_000;
+/** A reading that takes longer leaves the last one in place. */
+const READ_TIMEOUT_MS = 2_000;
 const MAX_CACHED_PAGES = 64;
 const DEFAULT_PAGE = 500;
 
@@ -79,13 +81,13 @@ export class CatalogView {
   }
 
   private async readSnapshot(): Promise<CatalogSnapshot> {
-    const catalog = await this.catalog.listModels({});
+    const catalog = await this.catalog.listModels({}, { timeoutMs: READ_TIMEOUT_MS });
     const timeMs = this.clock.nowMs();
     return { entries: catalogEntries(catalog, timeMs), timeMs, models: new Map(), pages: new Map() };
   }
 
   private async readProviders(): Promise<PublicProvider[]> {
-    const { providers } = await this.catalog.listProviders({});
+    const { providers } = await this.catalog.listProviders({}, { timeoutMs: READ_TIMEOUT_MS });
     return providers.map(publicProvider).sort((left, right) => (left.name.toLowerCase() < right.name.toLowerCase() ? -1 : 1));
   }
 }
