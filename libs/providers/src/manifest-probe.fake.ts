@@ -49,7 +49,10 @@ export function answerOf(manifest: ProviderManifest, answer: object): { message:
 }
 
 /** What became of a provider's stream: the deltas that the client saw, and the usage. */
-export function streamOf(manifest: ProviderManifest, chunks: readonly object[]): { deltas: JsonObject[]; meters: Readonly<Record<string, number>> | undefined; outcome: string } {
+export function streamOf(
+  manifest: ProviderManifest,
+  chunks: readonly object[],
+): { deltas: JsonObject[]; meters: Readonly<Record<string, number>> | undefined; outcome: string } {
   const stream = probe(manifest, {}, { stream: true }).openStream();
   const pushed = stream.push(Buffer.from(chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('') + 'data: [DONE]\n\n'));
   const end = stream.finish();

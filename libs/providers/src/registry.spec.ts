@@ -14,16 +14,23 @@ describe('the registry of providers', () => {
     expect(findManifest('nobody')).toBeUndefined();
   });
 
-  it.each(PROVIDER_MANIFESTS.map((manifest) => [manifest.slug, manifest] as const))('%s can be reached, authenticated to and told apart in traces', (_slug, manifest) => {
-    if (manifest.baseUrl !== undefined) {
-      const url = new URL(manifest.baseUrl.replace(/\{[A-Z_]+\}/g, 'x'));
-      expect(url.protocol).toBe('https:');
-      expect(manifest.baseUrl).not.toMatch(/\/$/);
-      expect(manifest.policies).toMatchObject({ privacyPolicyUrl: expect.stringMatching(/^https:/), termsOfServiceUrl: expect.stringMatching(/^https:/), headquarters: expect.stringMatching(/^[A-Z]{2}$/) });
-    }
-    expect(manifest.credentialVariables.length).toBeGreaterThan(0);
-    expect(manifest.otelProviderName).toMatch(/^[a-z][a-z0-9_.]*$/);
-  });
+  it.each(PROVIDER_MANIFESTS.map((manifest) => [manifest.slug, manifest] as const))(
+    '%s can be reached, authenticated to and told apart in traces',
+    (_slug, manifest) => {
+      if (manifest.baseUrl !== undefined) {
+        const url = new URL(manifest.baseUrl.replace(/\{[A-Z_]+\}/g, 'x'));
+        expect(url.protocol).toBe('https:');
+        expect(manifest.baseUrl).not.toMatch(/\/$/);
+        expect(manifest.policies).toMatchObject({
+          privacyPolicyUrl: expect.stringMatching(/^https:/),
+          termsOfServiceUrl: expect.stringMatching(/^https:/),
+          headquarters: expect.stringMatching(/^[A-Z]{2}$/),
+        });
+      }
+      expect(manifest.credentialVariables.length).toBeGreaterThan(0);
+      expect(manifest.otelProviderName).toMatch(/^[a-z][a-z0-9_.]*$/);
+    },
+  );
 
   it.each(PROVIDER_MANIFESTS.map((manifest) => [manifest.slug, manifest] as const))('%s is asked for its own model, streamed or whole', (_slug, manifest) => {
     const whole = requestTo(manifest);
@@ -35,11 +42,34 @@ describe('the registry of providers', () => {
 
   it('knows the names that OpenTelemetry prescribes', () => {
     const names = Object.fromEntries(PROVIDER_MANIFESTS.map(({ slug, otelProviderName }) => [slug, otelProviderName]));
-    expect(names).toMatchObject({ openai: 'openai', anthropic: 'anthropic', google: 'gcp.gemini', mistral: 'mistral_ai', xai: 'x_ai', moonshot: 'moonshot_ai', groq: 'groq', deepseek: 'deepseek', perplexity: 'perplexity' });
+    expect(names).toMatchObject({
+      openai: 'openai',
+      anthropic: 'anthropic',
+      google: 'gcp.gemini',
+      mistral: 'mistral_ai',
+      xai: 'x_ai',
+      moonshot: 'moonshot_ai',
+      groq: 'groq',
+      deepseek: 'deepseek',
+      perplexity: 'perplexity',
+    });
   });
 
   it('knows whose bill stops when we hang up', () => {
     const stopping = PROVIDER_MANIFESTS.filter(({ cancelStopsBilling }) => cancelStopsBilling).map(({ slug }) => slug);
-    expect(stopping).toEqual(['anthropic', 'cloudflare', 'deepinfra', 'deepseek', 'fireworks', 'lepton', 'novita', 'ollama', 'openai', 'together', 'vllm', 'xai']);
+    expect(stopping).toEqual([
+      'anthropic',
+      'cloudflare',
+      'deepinfra',
+      'deepseek',
+      'fireworks',
+      'lepton',
+      'novita',
+      'ollama',
+      'openai',
+      'together',
+      'vllm',
+      'xai',
+    ]);
   });
 });

@@ -1,0 +1,45 @@
+import { describe, expect, it } from '@jest/globals';
+import { EVERY_PARAMETER, requestTo } from '../manifest-probe.fake.js';
+import { qwenManifest } from './manifest.js';
+
+describe('Alibaba Qwen', () => {
+  it('is told the output cap as `max_tokens`', () => {
+    for (const client of [{ max_tokens: 50 }, { max_completion_tokens: 50 }]) {
+      const { body } = requestTo(qwenManifest, client);
+      expect(body).toMatchObject({ max_tokens: 50 });
+      expect(body).not.toHaveProperty('max_completion_tokens');
+    }
+  });
+
+  it('is asked for reasoning by a switch and a budget', () => {
+    expect(requestTo(qwenManifest, { reasoning: { max_tokens: 2000 } }).body).toMatchObject({ enable_thinking: true, thinking_budget: 2000 });
+    expect(requestTo(qwenManifest, { reasoning: { enabled: false } }).body).toMatchObject({ enable_thinking: false });
+  });
+
+  it('continues a trailing assistant message that is marked as partial', () => {
+    const { body } = requestTo(qwenManifest, {
+      messages: [
+        { role: 'user', content: 'Hi' },
+        { role: 'assistant', content: 'Well,' },
+      ],
+    });
+    expect(body).toMatchObject({ messages: [{ role: 'user' }, { role: 'assistant', content: 'Well,', partial: true }] });
+  });
+
+  it('keeps cache marks', () => {
+    const content = [{ type: 'text', text: 'Long.', cache_control: { type: 'ephemeral' } }];
+    expect(requestTo(qwenManifest, { messages: [{ role: 'user', content }] }).body['messages']).toEqual([{ role: 'user', content }]);
+  });
+
+  it('is asked for usage in streams', () => {
+    expect(requestTo(qwenManifest, {}, { stream: true }).body).toMatchObject({ stream_options: { include_usage: true } });
+  });
+
+  it('drops what it does not know, and says so', () => {
+    const { body, warnings } = requestTo(qwenManifest, EVERY_PARAMETER);
+    for (const name of ['top_a', 'min_p', 'logit_bias']) {
+      expect(body).not.toHaveProperty(name);
+      expect(warnings.some((warning) => warning.startsWith(`${name}:`))).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,41 @@
+import { describe, expect, it } from '@jest/globals';
+import { answerOf, EVERY_PARAMETER, requestTo } from '../manifest-probe.fake.js';
+import { xaiManifest } from './manifest.js';
+
+describe('xAI', () => {
+  it('is told the output cap as `max_completion_tokens`', () => {
+    for (const client of [{ max_tokens: 50 }, { max_completion_tokens: 50 }]) {
+      const { body } = requestTo(xaiManifest, client);
+      expect(body).toMatchObject({ max_completion_tokens: 50 });
+      expect(body).not.toHaveProperty('max_tokens');
+    }
+  });
+
+  it('drops what no model of it takes, and says so', () => {
+    const { body, warnings } = requestTo(xaiManifest, EVERY_PARAMETER);
+    for (const name of ['logit_bias', 'top_k', 'min_p']) {
+      expect(body).not.toHaveProperty(name);
+      expect(warnings.some((warning) => warning.startsWith(`${name}:`))).toBe(true);
+    }
+  });
+
+  it('is asked for reasoning by effort, low or high', () => {
+    expect(requestTo(xaiManifest, { reasoning: { effort: 'high' } }).body).toMatchObject({ reasoning_effort: 'high' });
+    expect(requestTo(xaiManifest, { reasoning: { effort: 'minimal' } }).body).toMatchObject({ reasoning_effort: 'low' });
+  });
+
+  it('counts reasoning beside the completion', () => {
+    const { meters } = answerOf(xaiManifest, {
+      choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 10, completion_tokens: 3, total_tokens: 33, completion_tokens_details: { reasoning_tokens: 20 } },
+    });
+    expect(meters).toEqual({ input_uncached: 10, output_text: 3, reasoning: 20 });
+  });
+
+  it('shows its thoughts', () => {
+    const { message } = answerOf(xaiManifest, {
+      choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.', reasoning_content: 'Hm.' }, finish_reason: 'stop' }],
+    });
+    expect(message).toMatchObject({ content: 'Yes.', reasoning: 'Hm.' });
+  });
+});
