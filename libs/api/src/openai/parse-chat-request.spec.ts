@@ -134,7 +134,7 @@ describe('parseChatRequest', () => {
         if (isAccepted) expect(parseChatRequest(text).messageCount).toBeGreaterThan(0);
         else expect(refusalOf(text).type).toBe('invalid_request');
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     );
   });
 

@@ -10,7 +10,7 @@ import { RefreshedValue } from './refreshed-value.js';
 const PROVIDERS_MAX_AGE_MS = 60_000;
 /** A reading that takes longer leaves the last one in place. */
 const READ_TIMEOUT_MS = 2_000;
-const MAX_CACHED_PAGES = 64;
+const MAX_CACHED_PAGES = 32;
 const DEFAULT_PAGE = 500;
 
 /** One reading of the catalogue, with what was already rendered of it. */
