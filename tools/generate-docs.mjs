@@ -5,10 +5,16 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { catalogSchema } from './docs/catalog-schema.mjs';
+import { configurationReference } from './docs/configuration-reference.mjs';
 import { errorReference } from './docs/error-reference.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const pages = { 'docs/reference/errors.md': await errorReference() };
+const pages = {
+  'docs/reference/errors.md': await errorReference(),
+  'docs/reference/configuration.md': await configurationReference(),
+  'docs/reference/catalog.schema.json': catalogSchema(),
+};
 
 const isCheck = process.argv.includes('--check');
 let stale = 0;
