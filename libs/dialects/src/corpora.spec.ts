@@ -12,6 +12,7 @@ import {
   type JsonValue,
   type Meters,
 } from '@switchyard/core';
+import { recordedAnswersFolder } from '@switchyard/testing';
 import { collectStream } from './conformance/collect-answer.js';
 import { createExchange } from './create-exchange.js';
 import type { DialectManifest, ProviderDialectName } from './dialect-manifest.js';
@@ -22,7 +23,7 @@ import { providerDialects } from './provider-registry.js';
  * Recorded answers of real providers (vercel/ai's fixtures: `<provider>/*.json` whole bodies, `*.chunks.txt` one SSE
  * payload a line). They are not ours to ship: point SWITCHYARD_CORPORA at the folder that holds `vercel-ai/`.
  */
-const root = process.env['SWITCHYARD_CORPORA'];
+const root = recordedAnswersFolder();
 
 const PROVIDERS: Readonly<Record<string, ProviderDialectName>> = {
   anthropic: 'anthropic-messages',
@@ -155,7 +156,7 @@ function lastUsage(dialect: ProviderDialectName, payloads: readonly JsonObject[]
   return payloads.map((payload) => asObject(payload[name])).findLast((usage) => usage !== undefined && Object.keys(usage).length > 1);
 }
 
-if (root === undefined || root === '') {
+if (root === undefined) {
   describe('recorded answers', () => {
     it('are not here: set SWITCHYARD_CORPORA to the folder that holds vercel-ai/ to check them; what would be left out has its reason', () => {
       for (const { reason } of EXCLUSIONS) expect(reason.length).toBeGreaterThan(5);

@@ -39,7 +39,7 @@ export class AnthropicStreamParser implements ProviderStreamParser {
   }
 
   private read(event: JsonObject, chunks: ProviderChunk[]): void {
-    switch (event['type']) {
+    switch (asString(event['type']) ?? '') {
       case 'message_start':
         return this.readStart(asObject(event['message']) ?? {}, chunks);
       case 'content_block_start':
@@ -125,7 +125,7 @@ export class AnthropicStreamParser implements ProviderStreamParser {
 
   private readDelta(block: OpenBlock | undefined, delta: JsonObject, chunks: ProviderChunk[]): void {
     if (!block) return;
-    switch (delta['type']) {
+    switch (asString(delta['type']) ?? '') {
       case 'text_delta':
         if (asString(delta['text'])) chunks.push({ type: 'text-delta', text: asString(delta['text'])! });
         return;

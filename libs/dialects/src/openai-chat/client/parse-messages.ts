@@ -12,7 +12,7 @@ import {
   type ToolCallPart,
 } from '@switchyard/core';
 import { mediaSourceOf } from '../../media.js';
-import { RequestFields } from './request-fields.js';
+import type { RequestFields } from './request-fields.js';
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
 const GEMINI_FORMAT = 'google-gemini-v1';
