@@ -20,6 +20,7 @@ import { quickstartConfig } from './quickstart.config.js';
 import { SecretsFile } from './secrets-file.js';
 import { startSimulatedProviders, wantsSimulators } from './simulated-providers.js';
 import { claimDataDirectory } from './single-instance.js';
+import { endStaleServices } from './service-pids.js';
 import { startSplit } from './split-processes.js';
 import type { StartedPlatform } from './started-platform.js';
 
@@ -47,7 +48,7 @@ class Quickstart {
   isStopping = false;
   private readonly progress = new Progress();
   /** What was started, in order; stopped in the opposite one. */
-  private readonly stops: { readonly stop: () => Promise<void> }[] = [];
+  private readonly stops: { stop(): Promise<void> }[] = [];
   private platform: StartedPlatform | undefined;
   private releaseDirectory: (() => void) | undefined;
 
@@ -61,6 +62,7 @@ class Quickstart {
     mkdirSync(this.dataDirectory, { recursive: true, mode: 0o755 });
     this.releaseDirectory = claimDataDirectory(this.dataDirectory);
     removeContractFile(this.dataDirectory);
+    await endStaleServices(this.dataDirectory);
     const httpPort = await chooseHttpPort(wantedPort, this.isSplit ? ingressReplicas : 1);
     this.progress.say(`Starting Switchyard${this.isSplit ? ' as separate services' : ''}; data is kept in ${this.dataDirectory}`);
     const secrets = new SecretsFile(this.dataDirectory);
@@ -81,7 +83,7 @@ class Quickstart {
     if (!this.releaseDirectory) return;
     this.progress.say('Stopping …');
     removeContractFile(this.dataDirectory);
-    for (const { stop } of this.stops.reverse()) await stop().catch((error: unknown) => this.progress.say(`  ${String(error)}`));
+    for (const part of this.stops.reverse()) await part.stop().catch((error: unknown) => this.progress.say(`  ${String(error)}`));
     this.releaseDirectory();
     this.progress.say('Stopped.');
   }
@@ -93,27 +95,35 @@ class Quickstart {
   /** Database, event log and providers: what is not given is started here. Returns the environment that leads the services to them. */
   private async startDependencies(secrets: SecretsFile): Promise<Environment> {
     const given = processEnvironment();
-    const settings: Record<string, string> = { SWITCHYARD_DRAIN_DELAY_MS: given['SWITCHYARD_DRAIN_DELAY_MS'] ?? '0' };
-    if (!isSet(given, 'SWITCHYARD_DATABASE_URL')) {
-      const database = await this.progress.step('starting the database', 'The database is running', () =>
-        startEmbeddedPostgres(this.dataDirectory, secrets.value.postgresPassword),
-      );
-      this.stops.push(database);
-      settings['SWITCHYARD_DATABASE_URL'] = database.url;
-    }
-    if (this.isSplit && !isSet(given, 'KAFKA_BROKERS')) {
-      const kafka = await this.progress.step('starting Kafka', 'Kafka is running', () => startKafkaNode(this.dataDirectory, secrets, given));
-      this.stops.push(kafka);
-      settings['KAFKA_BROKERS'] = kafka.brokers.join(',');
-    }
-    if (wantsSimulators(given)) {
-      const simulators = await this.progress.step('starting simulated providers', 'Simulated providers are running', () =>
-        startSimulatedProviders(this.dataDirectory, given),
-      );
-      this.stops.push(simulators);
-      settings['SWITCHYARD_CATALOG_FILE'] = simulators.catalogFile;
-    }
-    return { ...given, ...settings };
+    const { dataDirectory } = this;
+    const [database, kafka, simulators] = await Promise.all([
+      this.unless(isSet(given, 'SWITCHYARD_DATABASE_URL'), 'starting the database', 'The database is running', () =>
+        startEmbeddedPostgres(dataDirectory, secrets.value.postgresPassword),
+      ),
+      this.unless(!this.isSplit || isSet(given, 'KAFKA_BROKERS'), 'starting Kafka', 'Kafka is running', () => startKafkaNode(dataDirectory, secrets, given)),
+      this.unless(!wantsSimulators(given), 'starting simulated providers', 'Simulated providers are running', () =>
+        startSimulatedProviders(dataDirectory, given),
+      ),
+    ]);
+    return {
+      ...given,
+      SWITCHYARD_DRAIN_DELAY_MS: given['SWITCHYARD_DRAIN_DELAY_MS'] ?? '0',
+      ...(database && { SWITCHYARD_DATABASE_URL: database.url }),
+      ...(kafka && { KAFKA_BROKERS: kafka.brokers.join(',') }),
+      ...(simulators && { SWITCHYARD_CATALOG_FILE: simulators.catalogFile }),
+    };
+  }
+
+  private async unless<Part extends { stop(): Promise<void> }>(
+    isNeedless: boolean,
+    doing: string,
+    done: string,
+    start: () => Promise<Part>,
+  ): Promise<Part | undefined> {
+    if (isNeedless) return undefined;
+    const part = await this.progress.step(doing, done, start);
+    this.stops.push(part);
+    return part;
   }
 
   private async startPlatform(environment: Environment, httpPort: number, ingressReplicas: number): Promise<StartedPlatform> {

@@ -7,6 +7,7 @@ import type { TargetName } from '@switchyard/runtime';
 import { freePort } from './free-port.js';
 import { untilReady } from './ingress-ready.js';
 import { ManagedProcess } from './managed-process.js';
+import { removeServicePids, writeServicePids } from './service-pids.js';
 import type { StartedPlatform } from './started-platform.js';
 
 const PROGRAM = fileURLToPath(new URL('../main.js', import.meta.url));
@@ -75,6 +76,7 @@ class SplitPlatform implements StartedPlatform {
       const folder = index === 0 ? this.options.dataDirectory : join(this.options.dataDirectory, 'replicas', name);
       this.launch('ingress', name, origin, { ...shared, SWITCHYARD_HTTP_PORT: String(this.options.httpPort + index), SWITCHYARD_DATA_DIR: folder });
     }
+    this.notePids();
   }
 
   processes(): Readonly<Record<string, readonly number[]>> {
@@ -106,11 +108,19 @@ class SplitPlatform implements StartedPlatform {
     for (const close of this.clientClosers) close();
     await Promise.all(this.members.filter((member) => member.target === 'ingress').map((member) => member.process.stop(STOP_TIMEOUT_MS)));
     await Promise.all(this.members.filter((member) => member.target !== 'ingress').map((member) => member.process.stop(STOP_TIMEOUT_MS)));
+    removeServicePids(this.options.dataDirectory);
   }
 
   kill(): void {
     this.isStopping = true;
     for (const member of this.members) member.process.kill();
+  }
+
+  private notePids(): void {
+    writeServicePids(
+      this.options.dataDirectory,
+      this.members.map((member) => member.process.pid),
+    );
   }
 
   private launch(target: TargetName, name: string, origin: string, environment: Environment): void {
@@ -141,6 +151,7 @@ class SplitPlatform implements StartedPlatform {
     if (this.isStopping) return;
     member.process = this.spawn(member.target, member.name, member.environment);
     this.restartWhenItEnds(member);
+    this.notePids();
     for (const listener of this.changeListeners) listener();
     untilReady(member.origin, READY_TIMEOUT_MS).then(
       () => (member.restartDelayMs = FIRST_RESTART_DELAY_MS),
