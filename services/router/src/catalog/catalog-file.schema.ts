@@ -193,3 +193,9 @@ export function fileEndpointTag(endpoint: CatalogFileEndpoint): string {
     .filter((part) => part !== undefined)
     .join('/');
 }
+
+/** For editors: the file as an operator writes it. `docs/reference/catalog.schema.json` is this. */
+export function catalogFileJsonSchema(): object {
+  const schema = z.toJSONSchema(catalogFileSchema, { io: 'input', target: 'draft-2020-12' });
+  return { ...schema, title: 'Switchyard catalogue', description: 'Own providers, models, endpoints and prices. Guide: docs/guides/catalog.md.' };
+}

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { buildBuiltInCatalog } from '../core/built-in-catalog.js';
+import { applyCatalogFile } from '../core/operator-catalog.js';
+import { readBuiltInSources } from './built-in-sources.js';
+import { catalogFileJsonSchema } from './catalog-file.schema.js';
+import { CatalogFileError, parseCatalogFile } from './parse-catalog-file.js';
+
+const ROOT = new URL('../../../../', import.meta.url);
+const builtIn = buildBuiltInCatalog(readBuiltInSources());
+const known = new Set(builtIn.providers.map((provider) => provider.slug));
+
+function problemsOf(text: string): readonly string[] {
+  try {
+    parseCatalogFile(text, known);
+  } catch (error) {
+    if (error instanceof CatalogFileError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+function examples(): string[] {
+  const guide = readFileSync(new URL('docs/guides/catalog.md', ROOT), 'utf8');
+  return [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!);
+}
+
+describe('parseCatalogFile', () => {
+  it('takes every example of the guide', () => {
+    expect(examples().length).toBeGreaterThanOrEqual(2);
+    for (const example of examples()) expect(problemsOf(example)).toEqual([]);
+  });
+
+  it('reports every problem at once, with its line', () => {
+    const problems = problemsOf(
+      [
+        'version: 1',
+        'providers:',
+        '  - { slug: Acme, name: Acme, base_url: "ftp://x" }',
+        'endpoints:',
+        '  - model: acme/writer',
+        '    provider: acme',
+        '    provider_model_id: w',
+        '    prices: { prompt: cheap }',
+        'colour: blue',
+      ].join('\n'),
+    );
+    expect(problems).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^line 3: providers\[0\]\.slug: /),
+        expect.stringMatching(/^line 3: providers\[0\]\.base_url: write an http or https URL/),
+        expect.stringMatching(/^line 8: endpoints\[0\]\.prices\.prompt: /),
+        expect.stringMatching(/^line 8: endpoints\[0\]\.prices\.completion: /),
+        expect.stringMatching(/colour/),
+      ]),
+    );
+  });
+
+  it('reports names that do not exist and things that are there twice', () => {
+    const endpoint = '{ model: acme/writer, provider: nobody, provider_model_id: w, prices: { prompt: 1, completion: 1 } }';
+    const problems = problemsOf(
+      `version: 1\nproviders:\n  - { slug: openai, name: Mine, base_url: "http://x" }\n  - { slug: mine, name: Mine, like: nobody, base_url: "http://x" }\nendpoints:\n  - ${endpoint}\n  - ${endpoint}\nmirrors:\n  - { provider: openrouter, models: ["*"] }\nprovider_overrides:\n  nowhere: { disabled: true }\n`,
+    );
+    expect(problems).toHaveLength(7);
+    expect(problems.join('\n')).toMatch(/openai is a built-in provider/);
+  });
+
+  it('reports broken YAML with its line', () => {
+    expect(problemsOf('version: 1\nproviders: [')[0]).toMatch(/^line \d+: /);
+    expect(problemsOf('version: 2')[0]).toMatch(/version/);
+  });
+
+  it('has a JSON Schema for editors that says the same', () => {
+    const written: unknown = JSON.parse(readFileSync(new URL('docs/reference/catalog.schema.json', ROOT), 'utf8'));
+    expect(written).toEqual(JSON.parse(JSON.stringify(catalogFileJsonSchema())));
+  });
+});
+
+describe('applyCatalogFile', () => {
+  const apply = (text: string): ReturnType<typeof applyCatalogFile> => applyCatalogFile(builtIn, parseCatalogFile(text, known));
+
+  it('adds own providers, models and endpoints', () => {
+    const catalog = apply(examples()[0]!);
+    const endpoint = catalog.endpoints.find(({ record }) => record.endpointId === 'acme/writer-7b@acme-vllm')!;
+    expect(endpoint.record).toMatchObject({
+      providerName: 'Acme vLLM',
+      baseUrl: 'http://10.0.0.7:8000/v1',
+      quantization: 'fp8',
+      contextLength: 32_768n,
+      traits: { manifest: 'vllm', credential: 'none' },
+    });
+    expect(endpoint.charge.map(({ startTimeMs, schedule }) => [startTimeMs, schedule.ratesPico.input_uncached, schedule.overrides.length])).toEqual([
+      [0, 100_000n, 1],
+      [Date.UTC(2027, 0, 1), 120_000n, 1],
+    ]);
+    expect(endpoint.cost[0]!.schedule).toMatchObject({ ratesPico: { input_uncached: 50_000n }, overrides: [] });
+    expect(catalog.models.find((model) => model.slug === 'acme/writer-7b')).toMatchObject({ name: 'Acme Writer 7B', aliases: ['acme/writer', 'writer'] });
+    expect(catalog.providers.map((provider) => provider.slug)).toContain('acme-vllm');
+  });
+
+  it('mirrors every model at a multiple of its cheapest price and sends built-in providers elsewhere', () => {
+    const catalog = apply(examples()[1]!);
+    const served = (slug: string) => catalog.endpoints.filter(({ record }) => record.modelSlug === slug && record.variant === '');
+    for (const model of builtIn.models.filter((candidate) =>
+      builtIn.endpoints.some(({ record }) => record.modelSlug === candidate.slug && record.variant === ''),
+    )) {
+      expect(served(model.slug).map(({ record }) => record.providerSlug)).toEqual(expect.arrayContaining(['sim-swift', 'sim-thrift', 'sim-flaky']));
+    }
+    const openai = served('openai/gpt-4o').find(({ record }) => record.providerSlug === 'openai')!;
+    expect(openai.record).toMatchObject({ baseUrl: 'http://127.0.0.1:4801/openai/v1', traits: { credential: 'none' } });
+    const swift = served('openai/gpt-4o').find(({ record }) => record.providerSlug === 'sim-swift')!;
+    expect(swift.record).toMatchObject({
+      providerModelId: 'openai/gpt-4o',
+      baseUrl: 'http://127.0.0.1:4802/v1',
+      traits: { manifest: 'openai', credential: 'none' },
+    });
+    expect(swift.charge[0]!.schedule.ratesPico.input_uncached).toBe((openai.charge[0]!.schedule.ratesPico.input_uncached! * 3n) / 2n);
+  });
+
+  it('keeps and drops models by pattern, or imports nothing', () => {
+    expect(
+      apply('version: 1\ninclude: ["openai/*"]\nexclude: ["openai/gpt-4o"]').models.every(
+        (model) => model.slug.startsWith('openai/') && model.slug !== 'openai/gpt-4o',
+      ),
+    ).toBe(true);
+    expect(apply('version: 1\nbuilt_in: false').models).toEqual([]);
+  });
+
+  it('gives an alias to whom the operator gives it', () => {
+    const catalog = apply('version: 1\nmodels:\n  - { slug: openai/gpt-4o, aliases: [anthropic/claude] }');
+    expect(catalog.models.filter((model) => model.aliases.includes('anthropic/claude')).map((model) => model.slug)).toEqual(['openai/gpt-4o']);
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, it } from '@jest/globals';
+import { applyTableUpdate, EMPTY_ROUTING_TABLE, resolveModel, type RoutingTable } from '@switchyard/routing';
+import { readBuiltInSources } from '../catalog/built-in-sources.js';
+import { buildBuiltInCatalog } from './built-in-catalog.js';
+
+const catalog = buildBuiltInCatalog(readBuiltInSources());
+
+const table: RoutingTable = applyTableUpdate(EMPTY_ROUTING_TABLE, {
+  version: 1n,
+  isSnapshot: true,
+  models: catalog.models,
+  endpoints: catalog.endpoints.map(({ record }) => ({ ...record, chargeSchedules: [], costSchedules: [] })),
+  removedModelSlugs: [],
+  removedEndpointIds: [],
+  statistics: [],
+  serverTimeMs: 0n,
+  providers: catalog.providers,
+});
+
+function slugOf(name: string): string {
+  const resolution = resolveModel(table, name, 0);
+  return resolution.kind === 'found' ? resolution.target.model.slug : resolution.kind;
+}
+
+function wireIds(slug: string): Record<string, string> {
+  return Object.fromEntries(
+    catalog.endpoints.filter(({ record }) => record.modelSlug === slug && record.variant === '').map(({ record }) => [record.tag, record.providerModelId]),
+  );
+}
+
+describe('the built-in catalogue', () => {
+  it('has at least 300 models, at least 100 of them with two or more providers', () => {
+    const providers = new Map<string, Set<string>>();
+    for (const { record } of catalog.endpoints) providers.set(record.modelSlug, (providers.get(record.modelSlug) ?? new Set()).add(record.providerSlug));
+    expect(catalog.models.length).toBeGreaterThanOrEqual(300);
+    expect([...providers.values()].filter((slugs) => slugs.size >= 2).length).toBeGreaterThanOrEqual(100);
+  });
+
+  it('gives every endpoint an id of its own and prices for prompt and completion', () => {
+    expect(new Set(catalog.endpoints.map(({ record }) => record.endpointId)).size).toBe(catalog.endpoints.length);
+    for (const { record, charge } of catalog.endpoints) {
+      const rates = charge[0]!.schedule.ratesPico;
+      expect({ id: record.endpointId, prompt: rates.input_uncached !== undefined }).toEqual({ id: record.endpointId, prompt: true });
+      expect(rates.output_text !== undefined || record.outputModalities.includes('embeddings')).toBe(true);
+    }
+  });
+
+  it('merges what providers spell differently and keeps the id of each', () => {
+    expect(wireIds('meta-llama/llama-3.3-70b-instruct')).toMatchObject({
+      groq: 'llama-3.3-70b-versatile',
+      'cloudflare/fp8-fast': '@cf/meta/llama-3.3-70b-instruct-fp8-fast',
+      'together/turbo': 'meta-llama/Llama-3.3-70B-Instruct-Turbo',
+      cerebras: 'llama-3.3-70b',
+      novita: 'meta-llama/llama-3.3-70b-instruct',
+      openrouter: 'meta-llama/llama-3.3-70b-instruct',
+    });
+    expect(wireIds('deepseek/deepseek-chat-v3.1')).toMatchObject({ fireworks: 'accounts/fireworks/models/deepseek-v3p1' });
+    expect(wireIds('anthropic/claude-3.5-sonnet')).toMatchObject({ anthropic: 'claude-3-5-sonnet-20241022' });
+    expect(wireIds('qwen/qwen3-coder')).toMatchObject({ cerebras: 'qwen-3-coder-480b', 'deepinfra/turbo': 'Qwen/Qwen3-Coder-480B-A35B-Instruct-Turbo' });
+    expect(wireIds('google/gemini-2.5-flash-lite')).toMatchObject({ google: 'gemini-2.5-flash-lite' });
+  });
+
+  it.each([
+    ['openai/gpt-4o', 'openai/gpt-4o'],
+    ['gpt-4o', 'openai/gpt-4o'],
+    ['anthropic/claude-opus-4-1', 'anthropic/claude-opus-4.1'],
+    ['anthropic/claude-3-5-sonnet-20241022', 'anthropic/claude-3.5-sonnet'],
+    ['claude-3-5-sonnet-20241022', 'anthropic/claude-3.5-sonnet'],
+    ['meta-llama/Llama-3.3-70B-Instruct-Turbo', 'meta-llama/llama-3.3-70b-instruct'],
+    ['openai/gpt-4o:nitro', 'openai/gpt-4o'],
+    ['deepseek/deepseek-r1:free', 'deepseek/deepseek-r1'],
+  ])('R01 resolves %s to %s', (name, slug) => {
+    expect(slugOf(name)).toBe(slug);
+  });
+
+  it.each([
+    'anthropic/claude',
+    'anthropic/claude-sonnet',
+    '~anthropic/claude-opus-latest',
+    '~google/gemini-flash-latest',
+    '~openai/gpt-latest',
+    '~openai/gpt-mini-latest',
+    '~moonshotai/kimi-latest',
+    'x-ai/grok',
+  ])('R01 resolves the family %s to a model of that author', (name) => {
+    expect(slugOf(name)).toMatch(new RegExp(`^${name.replace(/^~/, '').split('/', 1)[0]!}/`));
+  });
+
+  it('takes the newest of a family', () => {
+    const version = (slug: string): number => Number(/(\d+(?:\.\d+)?)$/.exec(slug)?.[1]);
+    const sonnets = catalog.models.map((model) => model.slug).filter((slug) => /^anthropic\/claude-sonnet-[\d.]+$/.test(slug));
+    expect(version(slugOf('~anthropic/claude-sonnet-latest'))).toBe(Math.max(...sonnets.map(version)));
+  });
+
+  it('says what it could not map, and maps nearly everything', () => {
+    expect(catalog.report.unmapped.length).toBeLessThan(catalog.endpoints.length * 0.05);
+    expect(catalog.report.skipped).toContain('openai whisper-1');
+  });
+
+  it('knows what is no chat model', () => {
+    expect(table.models.get('openai/text-embedding-3-small')!.record.outputModalities).toEqual(['embeddings']);
+    expect([...table.models.keys()].filter((slug) => /whisper|tts|realtime|gpt-image|ocr/.test(slug))).toEqual([]);
+  });
+});
