@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { readText, repositoryFiles, repositoryRoot } from './repository-files.js';
+import { readText, repositoryFiles, repositoryRoot, textFiles } from './repository-files.js';
 
 interface Manifest {
   readonly dependencies?: Record<string, string>;
@@ -21,10 +21,36 @@ const manifest = JSON.parse(readText('package.json')) as Manifest;
 const locked = (JSON.parse(readText('package-lock.json')) as { packages: Record<string, LockedPackage> }).packages;
 const nameOf = (path: string) => path.replace(/^.*node_modules\//, '');
 
+/** Packages whose program has another name than the package. */
+const NAMED_BY_PROGRAM = new Set(['ts-proto', '@nx/js', '@bufbuild/buf']);
+
 describe('packages', () => {
   it('are pinned to exact versions, since npm picks others on older Nodes', () => {
     const all = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.optionalDependencies };
     expect(Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
+  });
+
+  it('are there because something names them', () => {
+    const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+    const sources = textFiles().filter((file) => file !== 'package.json' && file !== 'package-lock.json' && !file.endsWith('.md'));
+    const text = sources.map(readText).join('\n');
+    // A type package goes with what it describes; a code generator is named by its program.
+    const mentions = (name: string) =>
+      [name, name.replace(/^@types\//, ''), `node_modules/${name}`].some((word) => text.includes(word)) || NAMED_BY_PROGRAM.has(name);
+    expect(names.filter((name) => !mentions(name))).toEqual([]);
+  });
+
+  it('of the product are not development packages', () => {
+    const development = new Set(Object.keys(manifest.devDependencies ?? {}));
+    const product = repositoryFiles('libs', 'services').filter(
+      (file) => file.endsWith('.ts') && !/\.(spec|fake)\.ts$|\/(fixtures|conformance|testing)\/|^libs\/testing\//.test(file),
+    );
+    const wrong = product.flatMap((file) =>
+      [...readText(file).matchAll(/from '((?:@[^/']+\/)?[^./'@][^/']*)/g)]
+        .filter(([, name = '']) => development.has(name))
+        .map(([, name]) => `${file}: ${name}`),
+    );
+    expect(wrong).toEqual([]);
   });
 
   it('for every platform are in the lockfile, or `npm ci` refuses it', () => {
