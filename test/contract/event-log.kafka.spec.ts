@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { describe } from '@jest/globals';
+import { describe, jest } from '@jest/globals';
 import { KafkaEventLog } from '@switchyard/events';
 import { captureLogger, startTestKafka } from '@switchyard/testing';
 import { describeEventLog } from './event-log.contract.js';
+
+// A killed broker takes half a minute to give its groups back.
+jest.setTimeout(120_000);
 
 describe('event log in Kafka', () => {
   describeEventLog(async () => {

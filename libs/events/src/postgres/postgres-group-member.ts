@@ -19,6 +19,8 @@ export class PostgresGroupMember {
   readonly identity: MemberIdentity;
   private held = new Map<string, PartitionPosition>();
   private turn = 0;
+  /** The session does one thing after the other. */
+  private sessionIsFree: Promise<unknown> = Promise.resolve();
   private lost: Error | undefined;
   private heartbeatTimer: NodeJS.Timeout | undefined;
 
@@ -49,7 +51,11 @@ export class PostgresGroupMember {
   }
 
   /** Gives up what others should have and takes what is free and ours. Partitions go round the members that read their topic. */
-  async rebalance(): Promise<void> {
+  rebalance(): Promise<void> {
+    return this.exclusively(() => this.rebalanceNow());
+  }
+
+  private async rebalanceNow(): Promise<void> {
     const { session, store, memberTimeoutMs } = this.options;
     const view = await store.viewGroup(session, this.identity.group, memberTimeoutMs);
     const wanted = view.claims.filter((claim) => ownerOf(claim, view) === this.identity.memberId);
@@ -84,7 +90,7 @@ export class PostgresGroupMember {
     const wasLost = this.lost !== undefined;
     this.lose(new Error('The consumer has left its group.'));
     try {
-      if (!wasLost) await this.options.store.leave(this.options.session, this.identity);
+      if (!wasLost) await this.exclusively(() => this.options.store.leave(this.options.session, this.identity));
     } finally {
       await this.options.session.end();
     }
@@ -92,11 +98,17 @@ export class PostgresGroupMember {
 
   private async heartbeat(): Promise<void> {
     try {
-      const isKnown = await this.options.store.heartbeat(this.options.session, this.identity);
+      const isKnown = await this.exclusively(() => this.options.store.heartbeat(this.options.session, this.identity));
       if (!isKnown) this.lose(new Error('The group gave this consumer up: it was silent for too long.'));
     } catch (error) {
       this.lose(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  private exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.sessionIsFree.then(work);
+    this.sessionIsFree = done.catch(() => undefined);
+    return done;
   }
 
   private lose(reason: Error): void {

@@ -2,7 +2,7 @@ import { SwitchyardError } from '@switchyard/errors';
 import { pauseFor } from '../backoff.js';
 import { WakeSignal } from '../wake-signal.js';
 import { LiveTail } from './live-tail.js';
-import { RecoveredSpool } from './recovered-spool.js';
+import type { RecoveredSpool } from './recovered-spool.js';
 import { RefusedWrites } from './refused-writes.js';
 import { SegmentWriter } from './segment-files.js';
 import { FrameBuffer } from './spool-frame.js';
