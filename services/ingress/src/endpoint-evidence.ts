@@ -4,17 +4,20 @@ import type { CircuitBreakers, DeadlineSettings, RoutingPolicy } from '@switchya
 import { attemptErrorType } from './core/fallback.js';
 import type { AttemptRecord } from './core/generation.js';
 
-/** What the key, its account and this process's own evidence add to a routing request. */
-export function routingPolicyOf(key: billing.Key, breakers: CircuitBreakers, deadlines: Partial<DeadlineSettings>): RoutingPolicy {
+/** What the key and its account add to a routing request. */
+export function keyPolicyOf(key: billing.Key): RoutingPolicy {
   const { account } = key;
   return {
-    breakers,
-    deadlines,
     ...(key.allowedModels.length > 0 ? { allowedModels: key.allowedModels } : {}),
     ...(account && account.allowedProviders.length > 0 ? { allowedProviders: account.allowedProviders } : {}),
     ...(account && account.ignoredProviders.length > 0 ? { ignoredProviders: account.ignoredProviders } : {}),
     ...(account?.zdr ? { zdr: true } : {}),
   };
+}
+
+/** The key's policy, with this process's own evidence. */
+export function routingPolicyOf(key: billing.Key, breakers: CircuitBreakers, deadlines: Partial<DeadlineSettings>): RoutingPolicy {
+  return { breakers, deadlines, ...keyPolicyOf(key) };
 }
 
 /** Tells the endpoint's breaker how an attempt ended; what was not the endpoint's doing only frees the probe. */

@@ -4,7 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { OpenRouter } from '@openrouter/sdk';
 import { ForbiddenResponseError, NotFoundResponseError, UnauthorizedResponseError } from '@openrouter/sdk/models/errors';
 import { errorEnvelopeSchema, generationSchema, OPERATIONS } from '@switchyard/api';
-import { analytics, common, events, router } from '@switchyard/proto';
+import { analytics, billing, common, events, router } from '@switchyard/proto';
 import { captureLogger, manualClock } from '@switchyard/testing';
 import OpenAI from 'openai';
 import { CSV_COLUMNS } from '../core/generation-csv.js';
@@ -483,6 +483,11 @@ describe('routing/decide', () => {
       apiType: 'chat',
       uses: { tools: true },
     });
+    const restricted = await client(MANAGEMENT_SECRET).apiKeys.create({ requestBody: { name: 'restricted' } });
+    const key = fakes.keys.find(restricted.data.hash);
+    if (key) Object.assign(key, { allowedModels: ['acme/*'], account: { ...billing.AccountFacts.fromPartial({ zdr: true }) } });
+    await send(restricted.key, chat);
+    expect(JSON.parse(fakes.decisions[1]?.requestJson ?? '')).toMatchObject({ policy: { allowedModels: ['acme/*'], zdr: true } });
     expect((await send(INFERENCE_SECRET, { ...chat, provider: { foo: 1 } })).status).toBe(400);
     expect((await send('unknown', chat)).status).toBe(401);
   });

@@ -1,10 +1,11 @@
 import { Body, Controller, Header, HttpCode, Inject, Post, Req } from '@nestjs/common';
 import type { HttpRequest } from '../http-request.js';
+import { keyPolicyOf } from '../../endpoint-evidence.js';
 import { chatCompletionsRoute } from '../chat-completions/chat-completions.route.js';
 import { API_PREFIXES, MANAGEMENT_CONTEXT, type ManagementContext } from '../management-context.js';
 import { rawBody } from '../request-body.js';
 
-/** `POST /routing/decide`: a chat request goes in, the plan comes out; nothing is sent to a provider. */
+/** `POST /routing/decide`: a chat request goes in, the plan that the calling key would get comes out; nothing is sent to a provider. */
 @Controller(API_PREFIXES)
 export class RoutingController {
   constructor(@Inject(MANAGEMENT_CONTEXT) private readonly context: ManagementContext) {}
@@ -13,10 +14,10 @@ export class RoutingController {
   @HttpCode(200)
   @Header('content-type', 'application/json; charset=utf-8')
   async decide(@Body() body: unknown, @Req() request: HttpRequest): Promise<string> {
-    await this.context.access.anyKey(request.headers);
+    const key = await this.context.access.anyKey(request.headers);
     const { routing } = chatCompletionsRoute.read(rawBody(body), request.headers, this.context.limits);
     const { planJson, tableVersion } = await this.context.router.decide({
-      requestJson: JSON.stringify(routing),
+      requestJson: JSON.stringify({ ...routing, policy: keyPolicyOf(key) }),
       acceptTimeMs: BigInt(this.context.clock.nowMs()),
     });
     return `{"data":${planJson},"table_version":"${tableVersion}"}`;
