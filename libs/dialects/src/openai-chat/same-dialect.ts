@@ -31,13 +31,17 @@ export class SameDialectStream implements ExchangeStream {
   private error: UpstreamFailure | undefined;
   private isDone = false;
   private hasContent = false;
+  /** The fields that are the same in every chunk, written once. */
+  private readonly head: string;
 
   constructor(
-    private readonly identity: AnswerIdentity,
+    identity: AnswerIdentity,
     private readonly manifest: DialectManifest,
     excludeReasoning: boolean,
   ) {
     this.normaliser = new AnswerNormaliser(manifest.openaiChat, { isStream: true, excludeReasoning });
+    const { generationId: id, providerName: provider, model, created } = identity;
+    this.head = JSON.stringify({ id, provider, model, object: 'chat.completion.chunk', created }).slice(0, -1);
   }
 
   push(bytes: Uint8Array): StreamProgress {
@@ -65,10 +69,7 @@ export class SameDialectStream implements ExchangeStream {
     const choices = asArray(chunk['choices']) ?? [];
     if (choices.length === 0 && Object.keys(chunk).every((key) => ENVELOPE_KEYS.has(key))) return '';
     for (const choice of choices) if (isJsonObject(choice)) this.editChoice(choice, chunk);
-    rename(chunk, this.identity, 'chat.completion.chunk');
-    chunk['choices'] = choices;
-    if (typeof chunk['system_fingerprint'] !== 'string') delete chunk['system_fingerprint'];
-    return `data: ${JSON.stringify(chunk)}\n\n`;
+    return `data: ${this.head},"choices":${JSON.stringify(choices)}${otherFields(chunk)}}\n\n`;
   }
 
   private editChoice(choice: JsonObject, chunk: JsonObject): void {
@@ -102,6 +103,28 @@ export class SameDialectStream implements ExchangeStream {
       done: this.isDone,
     };
   }
+}
+
+/** Fields that every chunk gets from us, or that the ingress writes once per answer. */
+const REPLACED_KEYS = new Set(['id', 'provider', 'model', 'object', 'created', 'choices', 'usage']);
+
+/** Everything else that the chunk holds, as JSON text to append. */
+function otherFields(chunk: JsonObject): string {
+  let text = '';
+  for (const key in chunk) {
+    if (REPLACED_KEYS.has(key)) continue;
+    const value = key === 'x_groq' ? withoutUsage(chunk[key]) : chunk[key];
+    // Strict clients refuse a null fingerprint in chunks; a null tier says nothing.
+    if (value === undefined || (value === null && (key === 'system_fingerprint' || key === 'service_tier'))) continue;
+    text += `,${JSON.stringify(key)}:${JSON.stringify(value)}`;
+  }
+  return text;
+}
+
+function withoutUsage(value: JsonValue | undefined): JsonValue | undefined {
+  if (!isJsonObject(value)) return value;
+  const { usage: _usage, ...rest } = value;
+  return rest;
 }
 
 /** The provider's whole answer, edited in place. @throws SwitchyardError `provider_unavailable` */
@@ -156,8 +179,7 @@ function rename(body: JsonObject, identity: AnswerIdentity, object: string): voi
   body['created'] = identity.created;
   // The ingress writes usage, with the cost, once per answer.
   if (body['usage'] !== undefined) delete body['usage'];
-  const groq = asObject(body['x_groq']);
-  if (groq?.['usage'] !== undefined) delete groq['usage'];
+  if (body['x_groq'] !== undefined) body['x_groq'] = withoutUsage(body['x_groq']) ?? null;
   if (body['service_tier'] === null) delete body['service_tier'];
 }
 
