@@ -75,7 +75,7 @@ export class CatalogView {
       return await this.catalog.getModel({ slug });
     } catch (error) {
       if (error instanceof SwitchyardError && error.httpStatus === 404)
-        throw new SwitchyardError('not_found', `Model ${requested} not found`, { cause: error });
+        throw new SwitchyardError('not_found', `Model ${requested} not found`, { cause: error, ...(error.metadata ? { metadata: error.metadata } : {}) });
       throw error;
     }
   }
