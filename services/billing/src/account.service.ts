@@ -96,7 +96,10 @@ export class AccountService implements AccountPort {
     return { totalCreditsPico: limit, totalUsagePico: spent, heldPico: held, receivablePico: excessOf(scope.amounts) };
   }
 
-  private async post(client: PoolClient, grant: { accountId: string; idempotencyKey: string; amountPico: bigint; isPromotional: boolean; transactionId: string }): Promise<void> {
+  private async post(
+    client: PoolClient,
+    grant: { accountId: string; idempotencyKey: string; amountPico: bigint; isPromotional: boolean; transactionId: string },
+  ): Promise<void> {
     const { clock, purchaseThresholdPico } = this.dependencies;
     const nowMs = clock.nowMs();
     const scope = await lockCredit(client, grant.accountId);

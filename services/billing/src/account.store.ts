@@ -26,13 +26,19 @@ export interface NewAccount {
 /** The account with its default workspace and its credit's scope; what exists already stays as it is. Returns the workspace. */
 export async function insertAccount(client: Queryable, account: NewAccount): Promise<string> {
   const { accountId, name, workspaceId, nowMs } = account;
-  await client.query('INSERT INTO accounts (account_id, name, created_at) VALUES ($1, $2, to_timestamp($3::bigint / 1000.0)) ON CONFLICT DO NOTHING', [accountId, name, nowMs]);
+  await client.query('INSERT INTO accounts (account_id, name, created_at) VALUES ($1, $2, to_timestamp($3::bigint / 1000.0)) ON CONFLICT DO NOTHING', [
+    accountId,
+    name,
+    nowMs,
+  ]);
   await client.query(
     `INSERT INTO workspaces (workspace_id, account_id, name, is_default, created_at)
      VALUES ($1, $2, 'Default', true, to_timestamp($3::bigint / 1000.0)) ON CONFLICT (account_id) WHERE is_default DO NOTHING`,
     [workspaceId, accountId, nowMs],
   );
-  await client.query(`INSERT INTO lease_scopes (kind, account_id, window_start_ms, limit_amount) VALUES ('account_credit', $1, 0, 0) ON CONFLICT DO NOTHING`, [accountId]);
+  await client.query(`INSERT INTO lease_scopes (kind, account_id, window_start_ms, limit_amount) VALUES ('account_credit', $1, 0, 0) ON CONFLICT DO NOTHING`, [
+    accountId,
+  ]);
   const { rows } = await client.query<{ id: string }>('SELECT workspace_id AS id FROM workspaces WHERE account_id = $1 AND is_default', [accountId]);
   return rows[0]!.id;
 }

@@ -34,7 +34,8 @@ export const billingConfig = defineConfig({
     env: 'SWITCHYARD_LEASE_ABANDON_AFTER_MS',
     schema: durationMs(),
     default: 1_800_000,
-    description: 'Age at which what a lease still holds returns although its holder never accounted for it. Must exceed reserve time and settle margin together.',
+    description:
+      'Age at which what a lease still holds returns although its holder never accounted for it. Must exceed reserve time and settle margin together.',
   }),
   recallWaitMs: field({
     env: 'SWITCHYARD_LEASE_RECALL_WAIT_MS',
@@ -54,7 +55,12 @@ export const billingConfig = defineConfig({
     default: 3_000,
     description: 'An ingress heard of within this time counts as live: grants are shared among live ones, and only they are waited for.',
   }),
-  heartbeatMs: field({ env: 'SWITCHYARD_BILLING_HEARTBEAT_MS', schema: durationMs(), default: 500, description: 'Interval of heartbeats on the streams of key changes and recalls.' }),
+  heartbeatMs: field({
+    env: 'SWITCHYARD_BILLING_HEARTBEAT_MS',
+    schema: durationMs(),
+    default: 500,
+    description: 'Interval of heartbeats on the streams of key changes and recalls.',
+  }),
   accountRequestsPerMinute: field({
     env: 'SWITCHYARD_ACCOUNT_REQUESTS_PER_MINUTE',
     schema: optionalCount(),

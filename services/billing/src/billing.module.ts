@@ -34,12 +34,33 @@ export function createBilling(context: BillingContext) {
   const releaseWaiter = new ReleaseWaiter(listener);
   const leaseReturns = new LeaseReturns(shared);
   const scopeResolver = new ScopeResolver({ ...shared, scopeLimits });
-  const consumer = new UsageEventConsumer({ eventLog, posting: new UsagePosting(pool, clock), logger, metrics: metrics.usage, maxBatchSize: config.consumerBatchSize });
-  const expiry = new LeaseExpiryJob({ ...shared, eventLog, leaseReturns, leaseAbandonAfterMs: config.leaseAbandonAfterMs, abandonedCounter: metrics.abandonedLeases });
+  const consumer = new UsageEventConsumer({
+    eventLog,
+    posting: new UsagePosting(pool, clock),
+    logger,
+    metrics: metrics.usage,
+    maxBatchSize: config.consumerBatchSize,
+  });
+  const expiry = new LeaseExpiryJob({
+    ...shared,
+    eventLog,
+    leaseReturns,
+    leaseAbandonAfterMs: config.leaseAbandonAfterMs,
+    abandonedCounter: metrics.abandonedLeases,
+  });
   return {
     keys: new KeyService({ ...shared, scopeLimits, feed }),
     accounts: new AccountService({ ...shared, scopeLimits, purchaseThresholdPico: config.purchaseThresholdPico }),
-    leases: new LeaseService({ ...shared, scopeResolver, scopeLimits, leaseReturns, holderRecalls, releaseWaiter, shortageCounter: metrics.shortages, options: config }),
+    leases: new LeaseService({
+      ...shared,
+      scopeResolver,
+      scopeLimits,
+      leaseReturns,
+      holderRecalls,
+      releaseWaiter,
+      shortageCounter: metrics.shortages,
+      options: config,
+    }),
     ledger: new LedgerService(pool),
     consumer,
     expiry,
@@ -99,5 +120,8 @@ export class BillingModule {
 
 /** Without signals other instances' changes are seen a little later, not lost. */
 function signalCheck(listener: NotificationListener): ReadinessCheck {
-  return { name: 'billing-signals', check: () => (listener.isListening ? { ready: true } : { ready: true, degraded: true, detail: 'not listening to other billing instances' }) };
+  return {
+    name: 'billing-signals',
+    check: () => (listener.isListening ? { ready: true } : { ready: true, degraded: true, detail: 'not listening to other billing instances' }),
+  };
 }

@@ -42,7 +42,13 @@ const insertDays = batchInsert({
 export async function addKeyUsage(client: Queryable, days: readonly KeyUsageDay[]): Promise<void> {
   await insertDays(
     client,
-    days.map((day) => ({ key_hash: day.keyHash, day_start_ms: day.dayStartMs, charge_pico: day.chargePico, byok_pico: day.byokPico, generation_count: day.generationCount })),
+    days.map((day) => ({
+      key_hash: day.keyHash,
+      day_start_ms: day.dayStartMs,
+      charge_pico: day.chargePico,
+      byok_pico: day.byokPico,
+      generation_count: day.generationCount,
+    })),
   );
 }
 

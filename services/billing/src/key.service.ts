@@ -90,7 +90,8 @@ export class KeyService implements KeyPort {
   }
 
   async listKeys(request: billing.ListKeysRequest): Promise<billing.ListKeysResponse> {
-    if (request.offset < 0 || request.limit < 0 || request.limit > MAX_LISTED) throw invalid(`offset must not be negative, limit must be within 0 and ${MAX_LISTED}.`);
+    if (request.offset < 0 || request.limit < 0 || request.limit > MAX_LISTED)
+      throw invalid(`offset must not be negative, limit must be within 0 and ${MAX_LISTED}.`);
     const limit = request.limit === 0 ? DEFAULT_LISTED : request.limit;
     const rows = await listKeys(this.dependencies.pool, { ...request, limit });
     return { keys: await this.withUsage(rows) };
@@ -174,7 +175,8 @@ export class KeyService implements KeyPort {
 
   private async workspaceFor(accountId: string, workspaceId: string): Promise<string> {
     const { pool } = this.dependencies;
-    const found = workspaceId === '' ? await defaultWorkspace(pool, accountId) : (await workspaceBelongsTo(pool, workspaceId, accountId)) ? workspaceId : undefined;
+    const found =
+      workspaceId === '' ? await defaultWorkspace(pool, accountId) : (await workspaceBelongsTo(pool, workspaceId, accountId)) ? workspaceId : undefined;
     if (found !== undefined) return found;
     if (workspaceId === '') throw unknownAccount(accountId);
     throw new SwitchyardError('not_found', 'There is no such workspace in this account.');
@@ -201,11 +203,30 @@ export class KeyService implements KeyPort {
 
 type Settings = Pick<
   billing.UpdateKeyRequest,
-  'name' | 'limitPico' | 'limitReset' | 'includeByokInLimit' | 'expireTimeMs' | 'allowedModels' | 'requestsPerMinute' | 'tokensPerMinute' | 'externalUser' | 'costCentre' | 'disabled'
+  | 'name'
+  | 'limitPico'
+  | 'limitReset'
+  | 'includeByokInLimit'
+  | 'expireTimeMs'
+  | 'allowedModels'
+  | 'requestsPerMinute'
+  | 'tokensPerMinute'
+  | 'externalUser'
+  | 'costCentre'
+  | 'disabled'
 >;
 type KeySettings = Pick<
   KeyRow,
-  'name' | 'limitPico' | 'limitReset' | 'includeByokInLimit' | 'expiresAtMs' | 'allowedModels' | 'requestsPerMinute' | 'tokensPerMinute' | 'externalUser' | 'costCentre'
+  | 'name'
+  | 'limitPico'
+  | 'limitReset'
+  | 'includeByokInLimit'
+  | 'expiresAtMs'
+  | 'allowedModels'
+  | 'requestsPerMinute'
+  | 'tokensPerMinute'
+  | 'externalUser'
+  | 'costCentre'
 >;
 
 function unknownKey(): SwitchyardError {

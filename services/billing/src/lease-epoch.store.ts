@@ -28,11 +28,11 @@ export async function shareEpoch(client: Queryable, holderId: string, epoch: big
   return row.newest > epoch ? 'superseded' : 'open';
 }
 
-/** Holders with a stream open are seen by it. */
+/** Holders with a stream open are seen by it, and can answer recalls. */
 export async function touchEpochs(client: Queryable, epochs: readonly EpochRow[], nowMs: number): Promise<void> {
   await client.query(
-    `UPDATE lease_epochs SET last_seen_ms = $3 FROM unnest($1::text[], $2::bigint[]) AS seen (holder_id, epoch)
-      WHERE lease_epochs.holder_id = seen.holder_id AND lease_epochs.epoch = seen.epoch AND last_seen_ms < $3`,
+    `UPDATE lease_epochs SET last_seen_ms = greatest(last_seen_ms, $3), stream_seen_ms = $3 FROM unnest($1::text[], $2::bigint[]) AS seen (holder_id, epoch)
+      WHERE lease_epochs.holder_id = seen.holder_id AND lease_epochs.epoch = seen.epoch AND stream_seen_ms < $3`,
     [epochs.map((row) => row.holderId), epochs.map((row) => row.epoch), nowMs],
   );
 }
@@ -49,7 +49,11 @@ export async function countLiveHolders(client: Queryable, seenSinceMs: number): 
 export async function requestClose(client: Queryable, holderId: string, epoch: bigint, nowMs: number): Promise<void> {
   await client.query(`INSERT INTO lease_epochs (holder_id, epoch, last_seen_ms) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING`, [holderId, epoch]);
   await client.query('SELECT 1 FROM lease_epochs WHERE holder_id = $1 AND epoch = $2 FOR UPDATE', [holderId, epoch]);
-  await client.query('UPDATE lease_epochs SET close_requested_ms = coalesce(close_requested_ms, $3) WHERE holder_id = $1 AND epoch = $2', [holderId, epoch, nowMs]);
+  await client.query('UPDATE lease_epochs SET close_requested_ms = coalesce(close_requested_ms, $3) WHERE holder_id = $1 AND epoch = $2', [
+    holderId,
+    epoch,
+    nowMs,
+  ]);
 }
 
 /** Epochs that wait to be closed since before a time. */

@@ -37,19 +37,33 @@ export async function insertScope(client: Queryable, identity: ScopeIdentity, li
   await client.query(
     `INSERT INTO lease_scopes (kind, account_id, key_hash, limit_reset, window_start_ms, window_end_ms, limit_amount, spent, over_amount)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
-    [identity.kind, identity.accountId, identity.keyHash, identity.limitReset, identity.window.startMs, identity.window.endMs ?? null, limit ?? null, spent, excess],
+    [
+      identity.kind,
+      identity.accountId,
+      identity.keyHash,
+      identity.limitReset,
+      identity.window.startMs,
+      identity.window.endMs ?? null,
+      limit ?? null,
+      spent,
+      excess,
+    ],
   );
 }
 
 /** Locks in id order, which every transaction keeps. */
 export async function lockScopes(client: Queryable, scopeIds: readonly bigint[]): Promise<Map<bigint, ScopeRow>> {
-  const { rows } = await client.query<RawScope>(`SELECT ${COLUMNS} FROM lease_scopes WHERE scope_id = ANY($1::bigint[]) ORDER BY scope_id FOR NO KEY UPDATE`, [scopeIds]);
+  const { rows } = await client.query<RawScope>(`SELECT ${COLUMNS} FROM lease_scopes WHERE scope_id = ANY($1::bigint[]) ORDER BY scope_id FOR NO KEY UPDATE`, [
+    scopeIds,
+  ]);
   return new Map(rows.map((row) => [row.scopeId, toScope(row)]));
 }
 
 /** Without a lock: for showing only. */
 export async function readCreditScope(client: Queryable, accountId: string): Promise<ScopeRow | undefined> {
-  const { rows } = await client.query<RawScope>(`SELECT ${COLUMNS} FROM lease_scopes WHERE account_id = $1 AND key_hash = '' AND kind = 'account_credit'`, [accountId]);
+  const { rows } = await client.query<RawScope>(`SELECT ${COLUMNS} FROM lease_scopes WHERE account_id = $1 AND key_hash = '' AND kind = 'account_credit'`, [
+    accountId,
+  ]);
   return rows[0] && toScope(rows[0]);
 }
 
@@ -83,7 +97,11 @@ export async function findCreditAndLimitScopes(client: Queryable, wanted: Credit
 }
 
 /** Scopes of a key or an account whose window has not ended: those that a changed limit touches. */
-export async function findPresentScopes(client: Queryable, subject: { readonly accountId: string; readonly keyHash: string }, nowMs: number): Promise<bigint[]> {
+export async function findPresentScopes(
+  client: Queryable,
+  subject: { readonly accountId: string; readonly keyHash: string },
+  nowMs: number,
+): Promise<bigint[]> {
   const { rows } = await client.query<{ scopeId: bigint }>(
     `SELECT scope_id AS "scopeId" FROM lease_scopes WHERE account_id = $1 AND key_hash = $2 AND kind <> 'account_credit' AND (window_end_ms IS NULL OR window_end_ms > $3)`,
     [subject.accountId, subject.keyHash, nowMs],

@@ -8,7 +8,7 @@ import { openHold, release } from './core/lease-scope.js';
 import { scopesToRecall, sizeGrants, type ScopeAsk, type Shortage } from './core/grant-decision.js';
 import type { HolderRecalls } from './holder-recalls.js';
 import { countLiveHolders, requestClose, shareEpoch, touchEpoch } from './lease-epoch.store.js';
-import { LeaseReturns } from './lease-returns.js';
+import type { LeaseReturns } from './lease-returns.js';
 import { addHeld, lockScopes } from './lease-scope.store.js';
 import { countPendingRecalls, findLeasesOfRequest, insertLeases, requestRecalls, type LeaseRow } from './lease.store.js';
 import { unitMessage } from './message-mapping.js';
@@ -65,7 +65,10 @@ export class LeaseService implements LeasePort {
   constructor(private readonly dependencies: LeaseServiceDependencies) {}
 
   /** @throws SwitchyardError `invalid_request`, `not_found` (account or key), `precondition_failed` (epoch closed or superseded) */
-  async acquireLeases(request: billing.AcquireLeasesRequest, callOptions?: { readonly signal?: AbortSignal | undefined }): Promise<billing.AcquireLeasesResponse> {
+  async acquireLeases(
+    request: billing.AcquireLeasesRequest,
+    callOptions?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<billing.AcquireLeasesResponse> {
     const { pool, clock, scopeResolver, shortageCounter } = this.dependencies;
     const holderId = requireId(request.holderId, 'holder_id');
     const requestId = requireId(request.requestId, 'request_id');
@@ -109,7 +112,10 @@ export class LeaseService implements LeasePort {
   }
 
   /** @throws SwitchyardError `precondition_failed` when the epoch is closed */
-  async *watchHolder(request: billing.WatchHolderRequest, callOptions?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<billing.WatchHolderResponse, void, undefined> {
+  async *watchHolder(
+    request: billing.WatchHolderRequest,
+    callOptions?: { readonly signal?: AbortSignal | undefined },
+  ): AsyncGenerator<billing.WatchHolderResponse, void, undefined> {
     const { pool, clock, holderRecalls } = this.dependencies;
     const holderId = requireId(request.holderId, 'holder_id');
     await touchEpoch(pool, holderId, request.epoch, clock.nowMs());
@@ -155,7 +161,11 @@ export class LeaseService implements LeasePort {
     const decision = sizeGrants(call.asks, amountsOf, await countLiveHolders(client, liveSinceMs));
     if (decision.shortage) return this.recallFor(client, call, decision.shortage, { amountsOf, mayRecall, liveSinceMs, nowMs });
     const reserveUntilMs = nowMs + options.leaseReserveMs;
-    const leases = call.asks.map((ask, index) => ({ leaseId: newEventId(clock, this.dependencies.random), scopeId: ask.scopeId, granted: decision.grants[index]! }));
+    const leases = call.asks.map((ask, index) => ({
+      leaseId: newEventId(clock, this.dependencies.random),
+      scopeId: ask.scopeId,
+      granted: decision.grants[index]!,
+    }));
     await insertLeases(client, call, leases, nowMs, reserveUntilMs);
     await addHeld(client, [...decision.heldByScope.keys()], [...decision.heldByScope.values()]);
     return {

@@ -47,22 +47,36 @@ export interface LeaseRequestIdentity {
   readonly requestId: string;
 }
 
-export async function insertLeases(client: Queryable, request: LeaseRequestIdentity, leases: readonly NewLease[], grantedAtMs: number, reserveUntilMs: number): Promise<void> {
+export async function insertLeases(
+  client: Queryable,
+  request: LeaseRequestIdentity,
+  leases: readonly NewLease[],
+  grantedAtMs: number,
+  reserveUntilMs: number,
+): Promise<void> {
   await client.query(
     `INSERT INTO leases (lease_id, scope_id, granted, request_index, holder_id, epoch, request_id, granted_at_ms, reserve_until_ms)
      SELECT lease_id, scope_id, granted, position - 1, $4, $5, $6, $7, $8
        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS new (lease_id, scope_id, granted, position)`,
-    [leases.map((lease) => lease.leaseId), leases.map((lease) => lease.scopeId), leases.map((lease) => lease.granted), request.holderId, request.epoch, request.requestId, grantedAtMs, reserveUntilMs],
+    [
+      leases.map((lease) => lease.leaseId),
+      leases.map((lease) => lease.scopeId),
+      leases.map((lease) => lease.granted),
+      request.holderId,
+      request.epoch,
+      request.requestId,
+      grantedAtMs,
+      reserveUntilMs,
+    ],
   );
 }
 
 /** What an earlier try of the same call was granted, in the call's order. */
 export async function findLeasesOfRequest(client: Queryable, request: LeaseRequestIdentity): Promise<LeaseRow[]> {
-  const { rows } = await client.query<RawLease>(`SELECT ${COLUMNS} FROM leases WHERE holder_id = $1 AND epoch = $2 AND request_id = $3 ORDER BY request_index`, [
-    request.holderId,
-    request.epoch,
-    request.requestId,
-  ]);
+  const { rows } = await client.query<RawLease>(
+    `SELECT ${COLUMNS} FROM leases WHERE holder_id = $1 AND epoch = $2 AND request_id = $3 ORDER BY request_index`,
+    [request.holderId, request.epoch, request.requestId],
+  );
   return rows.map(toLease);
 }
 
@@ -78,7 +92,11 @@ export async function findScopesOfLeases(client: Queryable, leaseIds: readonly s
 
 /** Whoever changes a lease holds its scope's lock, so these rows are free to be read and written. */
 export async function readLeases(client: Queryable, leaseIds: readonly string[]): Promise<Map<string, LeaseRow>> {
-  const { rows } = await client.query<RawLease>({ name: 'read_leases', text: `SELECT ${COLUMNS} FROM leases WHERE lease_id = ANY($1::uuid[])`, values: [leaseIds] });
+  const { rows } = await client.query<RawLease>({
+    name: 'read_leases',
+    text: `SELECT ${COLUMNS} FROM leases WHERE lease_id = ANY($1::uuid[])`,
+    values: [leaseIds],
+  });
   return new Map(rows.map((row) => [row.leaseId, toLease(row)]));
 }
 
@@ -105,7 +123,13 @@ export async function saveLeases(client: Queryable, leases: readonly LeaseRow[],
 }
 
 /** Asks every holder but one for what it has not reserved in the scopes. Leases that wait for an answer already are left as they are. */
-export async function requestRecalls(client: Queryable, scopeIds: readonly bigint[], exceptHolderId: string, reason: RecallReason, nowMs: number): Promise<number> {
+export async function requestRecalls(
+  client: Queryable,
+  scopeIds: readonly bigint[],
+  exceptHolderId: string,
+  reason: RecallReason,
+  nowMs: number,
+): Promise<number> {
   const { rowCount } = await client.query(
     `UPDATE leases SET recall_requested_ms = $4, recall_reason = $3
       WHERE scope_id = ANY($1::bigint[]) AND holder_id <> $2 AND resolved_at_ms IS NULL AND NOT is_closed AND recall_requested_ms IS NULL
@@ -115,12 +139,12 @@ export async function requestRecalls(client: Queryable, scopeIds: readonly bigin
   return rowCount ?? 0;
 }
 
-/** Recalls in the scopes that a live holder has not answered yet. */
-export async function countPendingRecalls(client: Queryable, scopeIds: readonly bigint[], exceptHolderId: string, liveSinceMs: number): Promise<number> {
+/** Recalls in the scopes that holders with a stream have not answered yet. */
+export async function countPendingRecalls(client: Queryable, scopeIds: readonly bigint[], exceptHolderId: string, streamSinceMs: number): Promise<number> {
   const { rows } = await client.query<{ count: bigint }>(
     `SELECT count(*) FROM leases JOIN lease_epochs USING (holder_id, epoch)
-      WHERE scope_id = ANY($1::bigint[]) AND holder_id <> $2 AND recall_requested_ms IS NOT NULL AND resolved_at_ms IS NULL AND last_seen_ms >= $3 AND close_requested_ms IS NULL`,
-    [scopeIds, exceptHolderId, liveSinceMs],
+      WHERE scope_id = ANY($1::bigint[]) AND holder_id <> $2 AND recall_requested_ms IS NOT NULL AND resolved_at_ms IS NULL AND stream_seen_ms >= $3 AND close_requested_ms IS NULL`,
+    [scopeIds, exceptHolderId, streamSinceMs],
   );
   return Number(rows[0]!.count);
 }

@@ -96,8 +96,14 @@ export const FLAGGED: readonly AuditCheck[] = [
     sql: `SELECT generation_id AS subject, flags || CASE WHEN excess_pico > 0 THEN ', ' || excess_pico || ' pico above its reservation' ELSE '' END AS detail
             FROM charges WHERE flags <> '' ORDER BY accept_time_ms DESC`,
   },
-  { name: 'abandoned_lease', sql: `SELECT lease_id::text AS subject, 'held by ' || holder_id AS detail FROM leases WHERE resolution = 'abandoned' ORDER BY resolved_at_ms DESC` },
-  { name: 'blocked_scope', sql: `SELECT account_id || ' ' || kind AS subject, over_amount || ' above its limit' AS detail FROM lease_scopes WHERE over_amount > 0 AND kind IN ('account_credit', 'key_limit')` },
+  {
+    name: 'abandoned_lease',
+    sql: `SELECT lease_id::text AS subject, 'held by ' || holder_id AS detail FROM leases WHERE resolution = 'abandoned' ORDER BY resolved_at_ms DESC`,
+  },
+  {
+    name: 'blocked_scope',
+    sql: `SELECT account_id || ' ' || kind AS subject, over_amount || ' above its limit' AS detail FROM lease_scopes WHERE over_amount > 0 AND kind IN ('account_credit', 'key_limit')`,
+  },
 ];
 
 /** Run within one snapshot, so that a live database does not look wrong. */

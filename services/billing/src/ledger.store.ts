@@ -46,7 +46,12 @@ export async function postTransactions(client: Queryable, transactions: readonly
   await insertEntries(
     client,
     transactions.flatMap(({ transactionId, entries }) =>
-      entries.map((entry, index) => ({ transaction_id: transactionId, entry_index: index, ledger_account: entry.ledgerAccount, amount_pico: entry.amountPico })),
+      entries.map((entry, index) => ({
+        transaction_id: transactionId,
+        entry_index: index,
+        ledger_account: entry.ledgerAccount,
+        amount_pico: entry.amountPico,
+      })),
     ),
   );
   await addToBalances(client, balanceChanges(transactions));

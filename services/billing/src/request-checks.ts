@@ -5,12 +5,14 @@ const MAX_ID_LENGTH = 128;
 
 /** Checks of what callers send; each throws `invalid_request` and names the field. */
 export function requireId(value: string, field: string): string {
-  if (value === '' || value.length > MAX_ID_LENGTH || /[\p{Cc}\p{Cs}]/u.test(value)) throw invalid(`${field} must have 1 to ${MAX_ID_LENGTH} characters, none of them a control character.`);
+  if (value === '' || value.length > MAX_ID_LENGTH || /[\p{Cc}\p{Cs}]/u.test(value))
+    throw invalid(`${field} must have 1 to ${MAX_ID_LENGTH} characters, none of them a control character.`);
   return value;
 }
 
 export function requireText(value: string, field: string, maxLength: number, minLength = 0): string {
-  if (value.length < minLength || value.length > maxLength || value.includes('\u0000')) throw invalid(`${field} must have ${minLength} to ${maxLength} characters.`);
+  if (value.length < minLength || value.length > maxLength || value.includes('\u0000'))
+    throw invalid(`${field} must have ${minLength} to ${maxLength} characters.`);
   return value;
 }
 

@@ -1,4 +1,13 @@
-import { consumeWithDeadLetter, decodeAttemptCompleted, decodeGenerationCompleted, PoisonEventError, TOPICS, type ConsumedRecord, type EventLog, type Subscription } from '@switchyard/events';
+import {
+  consumeWithDeadLetter,
+  decodeAttemptCompleted,
+  decodeGenerationCompleted,
+  PoisonEventError,
+  TOPICS,
+  type ConsumedRecord,
+  type EventLog,
+  type Subscription,
+} from '@switchyard/events';
 import type { Counter, Logger } from '@switchyard/telemetry';
 import { chargeProblem, costProblem } from './core/charge-verification.js';
 import { storableDocument } from './core/event-document.js';
@@ -11,6 +20,7 @@ export interface UsageEventMetrics {
   readonly corrections: Counter;
   readonly late: Counter;
   readonly underestimated: Counter;
+  readonly deadLetters: Counter;
 }
 
 export interface UsageEventConsumerOptions {
@@ -28,7 +38,7 @@ export class UsageEventConsumer {
   constructor(private readonly options: UsageEventConsumerOptions) {}
 
   async start(): Promise<void> {
-    const { eventLog, logger, maxBatchSize } = this.options;
+    const { eventLog, logger, maxBatchSize, metrics } = this.options;
     this.subscription = await consumeWithDeadLetter({
       eventLog,
       group: CONSUMER_GROUP,
@@ -37,6 +47,7 @@ export class UsageEventConsumer {
       logger,
       parse: parseUsageEvent,
       handler: (batch) => this.consume(batch.map(({ event }) => event)),
+      onDeadLetter: (count) => metrics.deadLetters.increment(count),
     });
   }
 
@@ -52,7 +63,9 @@ export class UsageEventConsumer {
       const problem = item.kind === 'generation' ? chargeProblem(item.event) : costProblem(item.event);
       if (problem !== undefined) rejected.set(problem, [...(rejected.get(problem) ?? []), item.record]);
     }
-    for (const [problem, records] of rejected) throw new PoisonEventError(records, problem);
+    const [firstRejected] = rejected;
+    // One reason at a time: the rest of the batch comes again, without these.
+    if (firstRejected) throw new PoisonEventError(firstRejected[1], firstRejected[0]);
     this.count(await this.options.posting.post(batch));
   }
 
@@ -63,7 +76,7 @@ export class UsageEventConsumer {
     if (report.lateCount > 0) metrics.late.increment(report.lateCount);
     if (report.underestimatedCount === 0) return;
     metrics.underestimated.increment(report.underestimatedCount);
-    logger.warn('generations cost more than was reserved for them', { count: report.underestimatedCount });
+    logger.warn('generations cost more than was reserved for them', { count: report.underestimatedCount, amountPico: report.excessPico.toString() });
   }
 }
 

@@ -8,7 +8,10 @@ export interface UsageEventRow {
   readonly document: string;
 }
 
-const insertEvents = batchInsert<{ event_id: 'uuid'; event_type: 'text'; generation_id: 'text'; document: 'jsonb'; recorded_at_ms: 'bigint' }, { eventId: string }>({
+const insertEvents = batchInsert<
+  { event_id: 'uuid'; event_type: 'text'; generation_id: 'text'; document: 'jsonb'; recorded_at_ms: 'bigint' },
+  { eventId: string }
+>({
   table: 'usage_events',
   columns: { event_id: 'uuid', event_type: 'text', generation_id: 'text', document: 'jsonb', recorded_at_ms: 'bigint' },
   suffix: 'ON CONFLICT (event_id) DO NOTHING RETURNING event_id AS "eventId"',

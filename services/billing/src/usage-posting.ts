@@ -14,15 +14,7 @@ import { shareKeyUsage } from './key.store.js';
 import { findCreditAndLimitScopes, lockScopes, saveScopes, type ScopeRow } from './lease-scope.store.js';
 import { findScopesOfLeases, readLeases, saveLeases } from './lease.store.js';
 import { postTransactions } from './ledger.store.js';
-import {
-  findEstimates,
-  insertAttemptCosts,
-  insertCharges,
-  insertCorrections,
-  recordEvents,
-  type ChargeRow,
-  type UsageEventRow,
-} from './usage-event.store.js';
+import { findEstimates, insertAttemptCosts, insertCharges, insertCorrections, recordEvents, type ChargeRow, type UsageEventRow } from './usage-event.store.js';
 
 export interface ChargeItem {
   readonly kind: 'generation';
@@ -91,7 +83,12 @@ export class UsagePosting {
     const byId = new Map<string, UsageItem>();
     for (const item of items) if (!byId.has(item.event.eventId)) byId.set(item.event.eventId, item);
     const sorted = [...byId.values()].sort((a, b) => (a.event.eventId < b.event.eventId ? -1 : 1));
-    const rows = sorted.map((item): UsageEventRow => ({ eventId: item.event.eventId, eventType: item.kind, generationId: item.event.generationId, document: item.document }));
+    const rows = sorted.map((item): UsageEventRow => ({
+      eventId: item.event.eventId,
+      eventType: item.kind,
+      generationId: item.event.generationId,
+      document: item.document,
+    }));
     const freshIds = await recordEvents(client, rows, nowMs);
     return sorted.filter((item) => freshIds.has(item.event.eventId));
   }
@@ -128,7 +125,10 @@ export class UsagePosting {
   }
 
   /** Locks what the charges touch: keys, then scopes in id order. */
-  private async lockFor(client: PoolClient, items: readonly ChargeItem[]): Promise<{ scopes: Awaited<ReturnType<typeof lockScopes>>; leases: Awaited<ReturnType<typeof readLeases>> }> {
+  private async lockFor(
+    client: PoolClient,
+    items: readonly ChargeItem[],
+  ): Promise<{ scopes: Awaited<ReturnType<typeof lockScopes>>; leases: Awaited<ReturnType<typeof readLeases>> }> {
     const keyHashes = [...new Set(items.map((item) => item.event.keyHash))].sort();
     const accountIds = [...new Set(items.map((item) => item.event.accountId))];
     const times = items.map((item) => Number(item.event.acceptTimeMs));
@@ -156,7 +156,9 @@ export class UsagePosting {
     const later = sorted.filter((item) => !firstReports.has(item.event.eventId) && item.event.reporter === events.AttemptReporter.WORKER);
     const corrections = later.length === 0 ? [] : await this.correct(client, later);
     // What a customer's own credential pays is no expense of ours.
-    const transactions = first.flatMap(({ event }) => (event.isByok ? [] : (costTransaction({ ...event, acceptTimeMs: Number(event.acceptTimeMs) }, 'cost') ?? [])));
+    const transactions = first.flatMap(({ event }) =>
+      event.isByok ? [] : (costTransaction({ ...event, acceptTimeMs: Number(event.acceptTimeMs) }, 'cost') ?? []),
+    );
     return { transactions: [...transactions, ...corrections.flatMap((correction) => correction.transaction ?? [])], correctionCount: corrections.length };
   }
 

@@ -23,7 +23,8 @@ export function chargeProblem(event: events.GenerationCompleted): string | undef
   if (product === undefined) return 'a counted meter has no unit price';
   if (applyDiscount(product, event.discountMillionths) !== event.chargePico) return 'charge differs from counts times unit prices';
   for (const meter in event.chargeLinesPico) {
-    if (event.chargeLinesPico[meter] !== BigInt(event.usage?.meters[meter] ?? 0) * (event.unitPricesPico[meter] ?? 0n)) return 'a charge line differs from count times unit price';
+    if (event.chargeLinesPico[meter] !== BigInt(event.usage?.meters[meter] ?? 0) * (event.unitPricesPico[meter] ?? 0n))
+      return 'a charge line differs from count times unit price';
   }
   return undefined;
 }
@@ -31,7 +32,8 @@ export function chargeProblem(event: events.GenerationCompleted): string | undef
 /** The same for the cost side. A cost that its reporter could not tell is zero without unit costs. */
 export function costProblem(event: events.AttemptCompleted): string | undefined {
   if (eventIdTimeMs(event.eventId) === undefined) return 'event_id is no UUIDv7';
-  if (generationIdTimeMs(event.generationId) === undefined || event.attemptId !== attemptId(event.generationId, event.index)) return 'attempt_id is none of ours';
+  if (generationIdTimeMs(event.generationId) === undefined || event.attemptId !== attemptId(event.generationId, event.index))
+    return 'attempt_id is none of ours';
   if (!isId(event.accountId) || !isId(event.providerSlug)) return 'account or provider is missing';
   if (event.acceptTimeMs <= 0n) return 'accept_time_ms is missing';
   if (event.reporter !== events.AttemptReporter.WORKER && event.reporter !== events.AttemptReporter.INGRESS) return 'reporter is unknown';

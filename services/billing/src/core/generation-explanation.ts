@@ -3,7 +3,9 @@ import { picoToUsd } from '@switchyard/core';
 /** Everything a charge came from, for people and for reconciliation. Amounts are pico-USD as decimal text, with USD beside sums. */
 export interface ExplanationSource {
   readonly generationId: string;
-  readonly charge: { readonly eventId: string; readonly chargePico: bigint; readonly excessPico: bigint; readonly flags: string; readonly document: Record<string, unknown> } | undefined;
+  readonly charge:
+    | { readonly eventId: string; readonly chargePico: bigint; readonly excessPico: bigint; readonly flags: string; readonly document: Record<string, unknown> }
+    | undefined;
   readonly attempts: readonly {
     readonly attemptId: string;
     readonly eventId: string;
@@ -27,7 +29,17 @@ export interface ExplanationSource {
   readonly leases: readonly Record<string, unknown>[];
 }
 
-const PRICING_FIELDS = ['usage', 'priceRevision', 'unitPricesPico', 'discountMillionths', 'chargePico', 'chargeLinesPico', 'underestimatedPico', 'leases', 'flags'] as const;
+const PRICING_FIELDS = [
+  'usage',
+  'priceRevision',
+  'unitPricesPico',
+  'discountMillionths',
+  'chargePico',
+  'chargeLinesPico',
+  'underestimatedPico',
+  'leases',
+  'flags',
+] as const;
 
 export function explainGeneration(source: ExplanationSource): Record<string, unknown> {
   const chargePico = source.charge?.chargePico ?? 0n;
@@ -77,7 +89,10 @@ function explainAttempt(attempt: ExplanationSource['attempts'][number]): Record<
     isByok: attempt.isByok,
     reporter: attempt.reporter,
     costPico: attempt.costPico.toString(),
-    correction: attempt.correctedCostPico === null ? undefined : { costPico: attempt.correctedCostPico.toString(), differencePico: attempt.differencePico?.toString(), event: attempt.correctionDocument },
+    correction:
+      attempt.correctedCostPico === null
+        ? undefined
+        : { costPico: attempt.correctedCostPico.toString(), differencePico: attempt.differencePico?.toString(), event: attempt.correctionDocument },
     event: attempt.document,
   };
 }
@@ -85,9 +100,19 @@ function explainAttempt(attempt: ExplanationSource['attempts'][number]): Record<
 function explainPostings(postings: ExplanationSource['postings']): Record<string, unknown>[] {
   const transactions = new Map<string, { transactionId: string; kind: string; reference: string; postedTime: string; entries: Record<string, unknown>[] }>();
   for (const { transactionId, kind, reference, postedAtMs, ledgerAccount, amountPico } of postings) {
-    const transaction = transactions.get(transactionId) ?? { transactionId, kind, reference, postedTime: new Date(Number(postedAtMs)).toISOString(), entries: [] };
+    const transaction = transactions.get(transactionId) ?? {
+      transactionId,
+      kind,
+      reference,
+      postedTime: new Date(Number(postedAtMs)).toISOString(),
+      entries: [],
+    };
     transactions.set(transactionId, transaction);
-    transaction.entries.push({ ledgerAccount, side: amountPico > 0n ? 'debit' : 'credit', amountPico: (amountPico > 0n ? amountPico : -amountPico).toString() });
+    transaction.entries.push({
+      ledgerAccount,
+      side: amountPico > 0n ? 'debit' : 'credit',
+      amountPico: (amountPico > 0n ? amountPico : -amountPico).toString(),
+    });
   }
   return [...transactions.values()];
 }

@@ -115,7 +115,13 @@ interface About {
   readonly acceptTimeMs: number;
 }
 
-function transaction(transactionId: string, kind: TransactionKind, about: About, reference: string, lines: readonly LedgerEntry[]): LedgerTransaction | undefined {
+function transaction(
+  transactionId: string,
+  kind: TransactionKind,
+  about: About,
+  reference: string,
+  lines: readonly LedgerEntry[],
+): LedgerTransaction | undefined {
   const entries = lines.filter((entry) => entry.amountPico !== 0n);
   if (entries.length === 0) return undefined;
   const { accountId, generationId, acceptTimeMs } = about;

@@ -22,7 +22,12 @@ export interface PlatformLimits {
 }
 
 /** The limit of every kind but the account's credit, whose limit is what was granted. Undefined: unlimited. */
-export function scopeLimit(kind: Exclude<LeaseScopeKind, 'account_credit'>, account: AccountLimits, key: KeyLimits | undefined, platform: PlatformLimits): bigint | undefined {
+export function scopeLimit(
+  kind: Exclude<LeaseScopeKind, 'account_credit'>,
+  account: AccountLimits,
+  key: KeyLimits | undefined,
+  platform: PlatformLimits,
+): bigint | undefined {
   switch (kind) {
     case 'key_limit':
       return key?.limitPico ?? undefined;

@@ -30,11 +30,14 @@ export class CreateLeases1763700002000 implements MigrationInterface {
         holder_id text COLLATE "C" NOT NULL CHECK (length(holder_id) BETWEEN 1 AND 128),
         epoch bigint NOT NULL,
         last_seen_ms bigint NOT NULL,
+        stream_seen_ms bigint NOT NULL DEFAULT 0,
         close_requested_ms bigint,
         closed_at_ms bigint,
         PRIMARY KEY (holder_id, epoch)
       ) WITH (fillfactor = 80)`);
-    await queryRunner.query(`CREATE INDEX lease_epochs_closing ON lease_epochs (close_requested_ms) WHERE close_requested_ms IS NOT NULL AND closed_at_ms IS NULL`);
+    await queryRunner.query(
+      `CREATE INDEX lease_epochs_closing ON lease_epochs (close_requested_ms) WHERE close_requested_ms IS NOT NULL AND closed_at_ms IS NULL`,
+    );
     // Open hold = granted − released − settled, never below zero; nothing once resolved.
     await queryRunner.query(`
       CREATE TABLE leases (

@@ -6673,8 +6673,8 @@ export const LeaseServiceService = {
     responseDeserialize: (value: Buffer): ReleaseLeasesResponse => ReleaseLeasesResponse.decode(value),
   },
   /**
-   * Heartbeats with billing's clock every 500 ms, and recalls of unreserved amounts. A holder counts as live while it
-   * has this stream (or called AcquireLeases in the last 3 s); only live holders are waited for.
+   * Heartbeats with billing's clock every 500 ms, and recalls of unreserved amounts. Grants are
+   * shared among holders heard of in the last 3 s; only those with this stream are waited for when amounts are recalled.
    */
   watchHolder: {
     path: "/switchyard.billing.v1.LeaseService/WatchHolder" as const,
@@ -6710,8 +6710,8 @@ export interface LeaseServiceServer extends UntypedServiceImplementation {
   /** Gives back what was never reserved. */
   releaseLeases: handleUnaryCall<ReleaseLeasesRequest, ReleaseLeasesResponse>;
   /**
-   * Heartbeats with billing's clock every 500 ms, and recalls of unreserved amounts. A holder counts as live while it
-   * has this stream (or called AcquireLeases in the last 3 s); only live holders are waited for.
+   * Heartbeats with billing's clock every 500 ms, and recalls of unreserved amounts. Grants are
+   * shared among holders heard of in the last 3 s; only those with this stream are waited for when amounts are recalled.
    */
   watchHolder: handleServerStreamingCall<WatchHolderRequest, WatchHolderResponse>;
   /**
@@ -6759,8 +6759,8 @@ export interface LeaseServiceClient extends Client {
     callback: (error: ServiceError | null, response: ReleaseLeasesResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Heartbeats with billing's clock every 500 ms, and recalls of unreserved amounts. A holder counts as live while it
-   * has this stream (or called AcquireLeases in the last 3 s); only live holders are waited for.
+   * Heartbeats with billing's clock every 500 ms, and recalls of unreserved amounts. Grants are
+   * shared among holders heard of in the last 3 s; only those with this stream are waited for when amounts are recalled.
    */
   watchHolder(request: WatchHolderRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchHolderResponse>;
   watchHolder(

@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { billing } from '@switchyard/proto';
+import { eventually, realClock } from '@switchyard/testing';
+import { createHash } from 'node:crypto';
+import type { Billing } from './billing.module.js';
+import { BillingFixture, creditScope, consume, USD } from './fixtures/billing-fixture.js';
+
+const update = (changes: Partial<billing.UpdateKeyRequest>): billing.UpdateKeyRequest => billing.UpdateKeyRequest.fromPartial(changes);
+const create = (changes: Partial<billing.CreateKeyRequest>): billing.CreateKeyRequest => billing.CreateKeyRequest.fromPartial({ name: 'a key', ...changes });
+
+describe('accounts and keys', () => {
+  let fixture: BillingFixture;
+  let first: Billing;
+  let second: Billing;
+
+  beforeAll(async () => {
+    fixture = await BillingFixture.start(realClock());
+    [first, second] = [await fixture.startInstance(), await fixture.startInstance()];
+  });
+  afterAll(() => fixture.close());
+
+  it('shows a secret once and knows it by its SHA-256 alone', async () => {
+    const { accountId, defaultWorkspaceId } = await first.accounts.createAccount({ accountId: '', name: 'Test' });
+    const { key, secret } = await first.keys.createKey(create({ accountId, costCentre: 'r-and-d', allowedModels: ['openai/*'] }));
+    expect(secret).toMatch(/^sk-sy-v1-[0-9A-Za-z]{43}$/);
+    const hash = createHash('sha256').update(secret).digest('hex');
+    expect(key).toMatchObject({
+      hash,
+      label: `sk-sy-v1-...${secret.slice(-4)}`,
+      accountId,
+      workspaceId: defaultWorkspaceId,
+      kind: billing.KeyKind.INFERENCE,
+      version: 1n,
+    });
+    const resolved = await second.keys.resolveKey({ secretHash: hash });
+    expect(resolved.key).toEqual(key);
+    const { rows } = await fixture.pool.query<{ text: string }>('SELECT api_keys::text AS text FROM api_keys');
+    expect(rows.some((row) => row.text.includes(secret.slice(9)))).toBe(false);
+    await expect(first.keys.resolveKey({ secretHash: createHash('sha256').update(hash).digest('hex') })).rejects.toMatchObject({ type: 'not_found' });
+    await expect(first.keys.resolveKey({ secretHash: secret })).rejects.toMatchObject({ type: 'invalid_request' });
+  });
+
+  it('creates an account once and grants a credit once', async () => {
+    const [one, two] = await Promise.all([
+      first.accounts.createAccount({ accountId: 'acme', name: 'Acme' }),
+      second.accounts.createAccount({ accountId: 'acme', name: 'Acme' }),
+    ]);
+    expect(one).toEqual(two);
+    const grant = { accountId: 'acme', amountPico: USD, idempotencyKey: 'payment-1', description: '', isPromotional: false };
+    await Promise.all([first.accounts.grantCredit(grant), second.accounts.grantCredit(grant), first.accounts.grantCredit(grant)]);
+    await expect(second.accounts.grantCredit({ ...grant, amountPico: 2n * USD })).rejects.toMatchObject({ type: 'conflict' });
+    await first.accounts.grantCredit({ ...grant, idempotencyKey: 'payment-2' });
+    expect(await first.accounts.getCredits({ accountId: 'acme' })).toMatchObject({ totalCreditsPico: 2n * USD, totalUsagePico: 0n });
+    expect((await first.ledger.verifyLedger()).differences).toEqual([]);
+  });
+
+  it.each<[string, Partial<billing.GrantCreditRequest>, string]>([
+    ['an unknown account', { accountId: 'nobody' }, 'not_found'],
+    ['no amount', { amountPico: 0n }, 'invalid_request'],
+    ['a negative amount', { amountPico: -1n }, 'invalid_request'],
+    ['no idempotency key', { idempotencyKey: '' }, 'invalid_request'],
+  ])('refuses a grant to %s', async (_, changes, type) => {
+    await first.accounts.createAccount({ accountId: 'grantee', name: '' });
+    await expect(
+      first.accounts.grantCredit({ accountId: 'grantee', amountPico: 1n, idempotencyKey: 'x', description: '', isPromotional: false, ...changes }),
+    ).rejects.toMatchObject({ type });
+  });
+
+  it('counts only bought credit for the larger free quota', async () => {
+    const customer = await fixture.createCustomer(first);
+    const hasPurchased = async () => (await first.keys.resolveKey({ secretHash: customer.keyHash })).key!.account!.hasPurchased;
+    await first.accounts.grantCredit({ accountId: customer.accountId, amountPico: 50n * USD, idempotencyKey: 'welcome', description: '', isPromotional: true });
+    await fixture.grantCredit(first, customer.accountId, 9n * USD);
+    expect(await hasPurchased()).toBe(false);
+    await fixture.grantCredit(first, customer.accountId, USD);
+    expect(await hasPurchased()).toBe(true);
+  });
+
+  it('changes what the mask names and clears what is absent', async () => {
+    const customer = await fixture.createCustomer(first, { limitPico: 5n });
+    const { accountId, keyHash: hash } = customer;
+    const renamed = await first.keys.updateKey(update({ accountId, hash, updateMask: ['name', 'disabled'], name: 'renamed', disabled: true }));
+    expect(renamed.key!.key).toMatchObject({ name: 'renamed', disabled: true, limitPico: 5n, version: 2n });
+    const cleared = await second.keys.updateKey(update({ accountId, hash, updateMask: ['limit_pico'] }));
+    expect(cleared.key!.key).toMatchObject({ name: 'renamed', limitPico: undefined, version: 3n });
+    expect(cleared.key!.usage!.limitRemainingPico).toBeUndefined();
+    await expect(first.keys.updateKey(update({ accountId, hash, updateMask: ['hash'] }))).rejects.toMatchObject({ type: 'invalid_request' });
+    await expect(first.keys.updateKey(update({ accountId: 'acme', hash, updateMask: ['name'], name: 'x' }))).rejects.toMatchObject({ type: 'not_found' });
+  });
+
+  it('lists the newest first, hides disabled and deleted keys, and pages', async () => {
+    const { accountId } = await first.accounts.createAccount({ accountId: '', name: '' });
+    const made: string[] = [];
+    for (const name of ['a', 'b', 'c', 'd']) made.push((await first.keys.createKey(create({ accountId, name }))).key!.hash);
+    await first.keys.updateKey(update({ accountId, hash: made[0]!, updateMask: ['disabled'], disabled: true }));
+    await first.keys.deleteKey({ accountId, hash: made[1]! });
+    const names = async (changes: Partial<billing.ListKeysRequest>) => {
+      const { keys } = await first.keys.listKeys({ accountId, workspaceId: '', includeDisabled: false, offset: 0, limit: 0, ...changes });
+      return keys.map((item) => item.key!.name).sort();
+    };
+    expect(await names({})).toEqual(['c', 'd']);
+    expect(await names({ includeDisabled: true })).toEqual(['a', 'c', 'd']);
+    expect([...(await names({ includeDisabled: true, limit: 2 })), ...(await names({ includeDisabled: true, limit: 2, offset: 2 }))].sort()).toEqual([
+      'a',
+      'c',
+      'd',
+    ]);
+    expect(await names({ workspaceId: 'elsewhere' })).toEqual([]);
+    await expect(first.keys.resolveKey({ secretHash: made[1]! })).rejects.toMatchObject({ type: 'not_found' });
+    await expect(first.keys.deleteKey({ accountId, hash: made[1]! })).rejects.toMatchObject({ type: 'not_found' });
+  });
+
+  it.each<[string, Partial<billing.CreateKeyRequest>, string]>([
+    ['without a name', { name: '' }, 'invalid_request'],
+    ['with a negative limit', { limitPico: -1n }, 'invalid_request'],
+    ['with no requests per minute', { requestsPerMinute: 0n }, 'invalid_request'],
+    ['for an unknown account', { accountId: 'nobody' }, 'not_found'],
+    ['in a workspace of somebody else', { workspaceId: 'elsewhere' }, 'not_found'],
+  ])('refuses a key %s', async (_, changes, type) => {
+    const { accountId } = await first.accounts.createAccount({ accountId: '', name: '' });
+    await expect(first.keys.createKey(create({ accountId, ...changes }))).rejects.toMatchObject({ type });
+  });
+});
+
+describe('the stream of key changes', () => {
+  let fixture: BillingFixture;
+  let first: Billing;
+  let second: Billing;
+
+  beforeAll(async () => {
+    fixture = await BillingFixture.start(realClock());
+    [first, second] = [await fixture.startInstance({ heartbeatMs: 50 }), await fixture.startInstance({ heartbeatMs: 50 })];
+  });
+  afterAll(() => fixture.close());
+
+  function follow(instance: Billing, afterSequence?: bigint): { messages: billing.WatchKeysResponse[]; end(): Promise<void> } {
+    const stop = new AbortController();
+    const messages: billing.WatchKeysResponse[] = [];
+    const done = (async () => {
+      for await (const message of instance.keys.watchKeys({ afterSequence }, { signal: stop.signal })) messages.push(message);
+    })();
+    return {
+      messages,
+      end: () => {
+        stop.abort();
+        return done;
+      },
+    };
+  }
+
+  it('begins with the present number, beats, and carries changes made through another instance without a gap', async () => {
+    const customer = await fixture.createCustomer(first, { creditPico: 100n });
+    const { accountId, keyHash: hash } = customer;
+    const { messages, end } = follow(second);
+    await eventually(() => expect(messages.length).toBeGreaterThan(2));
+    expect(messages.every((message) => message.changed.length === 0 && message.sequence === messages[0]!.sequence)).toBe(true);
+    await first.keys.updateKey(update({ accountId, hash, updateMask: ['disabled'], disabled: true }));
+    await eventually(() =>
+      expect(messages.flatMap((message) => message.changed)).toContainEqual(expect.objectContaining({ hash, disabled: true, version: 2n })),
+    );
+    await first.keys.deleteKey({ accountId, hash });
+    await eventually(() =>
+      expect(messages.flatMap((message) => message.changed)).toContainEqual(expect.objectContaining({ hash, deleted: true, version: 3n })),
+    );
+    await end();
+    for (const [index, message] of messages.slice(1).entries()) expect(message.previousSequence).toBe(messages[index]!.sequence);
+    expect(messages.at(-1)!.sequence).toBe(messages[0]!.sequence + 2n);
+  });
+
+  it('resumes after the number that a watcher has seen, and shows a gap where it cannot', async () => {
+    const before = (await first.keys.resolveKey({ secretHash: (await fixture.createCustomer(first)).keyHash })).sequence;
+    const customer = await fixture.createCustomer(first);
+    const resumed = follow(second, before);
+    await eventually(() => expect(resumed.messages[0]).toMatchObject({ previousSequence: before, changed: [{ hash: customer.keyHash }] }));
+    await resumed.end();
+    const ahead = follow(second, before + 1_000n);
+    await eventually(() => expect(ahead.messages[0]).toMatchObject({ sequence: before + 1n, previousSequence: before + 1n }));
+    await ahead.end();
+  });
+
+  it('tells that an account went below zero and came back', async () => {
+    const customer = await fixture.createCustomer(first, { creditPico: 100n });
+    const { messages, end } = follow(second);
+    await eventually(() => expect(messages.length).toBeGreaterThan(0));
+    const { leases } = await fixture.acquire(first, 'ingress', [creditScope(customer, 100n)]);
+    await consume(first.consumer, [fixture.charge(customer, 150n, [{ leaseId: leases[0]!.leaseId, amount: 150n }])]);
+    const facts = () => messages.flatMap((message) => message.changedAccounts).map((account) => account.isNegative);
+    await eventually(() => expect(facts()).toEqual([true]));
+    await fixture.grantCredit(first, customer.accountId, 100n);
+    await eventually(() => expect(facts()).toEqual([true, false]));
+    await end();
+  });
+});
