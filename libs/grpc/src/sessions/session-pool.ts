@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { credentials as grpcCredentials, type ChannelCredentials } from '@grpc/grpc-js';
-import { worker } from '@switchyard/proto';
+import type { worker } from '@switchyard/proto';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
 import { sessionChannelOptions, type KeepaliveOptions, type SessionLogger } from './session-options.js';
 import { WaitingStart } from './waiting-start.js';

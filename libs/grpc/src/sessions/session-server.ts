@@ -1,5 +1,5 @@
 import { status, type ServerDuplexStream } from '@grpc/grpc-js';
-import { worker } from '@switchyard/proto';
+import type { worker } from '@switchyard/proto';
 import type { NativeGrpcService } from '../native-grpc-service.js';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
 import { FrameBatcher } from './frame-batcher.js';

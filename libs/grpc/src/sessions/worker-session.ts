@@ -1,5 +1,5 @@
 import { Client, type ChannelCredentials, type ClientDuplexStream, type ChannelOptions } from '@grpc/grpc-js';
-import { worker } from '@switchyard/proto';
+import type { worker } from '@switchyard/proto';
 import { sessionLostEnd, type AttemptHandle, type AttemptListener } from './attempt-transport.js';
 import { FrameBatcher } from './frame-batcher.js';
 import { openSessionMethod } from './session-method.js';

@@ -1,6 +1,6 @@
 import { SwitchyardError } from '@switchyard/errors';
 import type { UpstreamFailure } from '@switchyard/dialects/provider';
-import { common } from '@switchyard/proto';
+import type { common } from '@switchyard/proto';
 
 export type DeadlineStage = 'connect' | 'first-token' | 'between-chunks' | 'total';
 

@@ -1,6 +1,7 @@
 import { attemptId, calculateCharge, completionTokenCount, PriceMissingError, type Charge, type Meters, type PriceSchedule } from '@switchyard/core';
 import type { SwitchyardError } from '@switchyard/errors';
-import { common, events, worker } from '@switchyard/proto';
+import type { worker } from '@switchyard/proto';
+import { common, events } from '@switchyard/proto';
 import { errorDetail } from './attempt-errors.js';
 import { priceScheduleOf } from './price-schedule-record.js';
 
