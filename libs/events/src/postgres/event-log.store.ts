@@ -105,7 +105,8 @@ export class EventLogStore {
   async lag(group: string): Promise<bigint> {
     const { rows } = await this.pool.query<{ lag: bigint }>(
       `SELECT coalesce(sum(tp.next_position - greatest(claim.position, tp.first_position)), 0)::bigint AS lag
-        FROM claim JOIN topic_partition tp USING (topic_id, partition) WHERE claim.group_name = $1`,
+        FROM topic_partition tp LEFT JOIN claim ON claim.group_name = $1 AND claim.topic_id = tp.topic_id AND claim.partition = tp.partition
+        WHERE tp.topic_id IN (SELECT topic_id FROM claim WHERE group_name = $1)`,
       [group],
     );
     return rows[0]!.lag;
@@ -120,11 +121,6 @@ export class EventLogStore {
   async join(session: Connection, member: MemberIdentity): Promise<void> {
     await session.query(`LISTEN ${WAKE_CHANNEL}`);
     await session.query('SELECT pg_advisory_lock($1, $2)', [MEMBER_LOCK_CLASS, member.lockKey]);
-    await session.query(
-      `INSERT INTO claim (group_name, topic_id, partition, position)
-        SELECT $1, topic_id, partition, first_position FROM topic_partition WHERE topic_id = ANY($2) ON CONFLICT DO NOTHING`,
-      [member.group, member.topicIds],
-    );
     await session.query('INSERT INTO member (group_name, member_id, lock_key, topic_ids) VALUES ($1, $2, $3, $4)', [
       member.group,
       member.memberId,
@@ -143,7 +139,15 @@ export class EventLogStore {
   }
 
   /** Forgets members that are gone (session ended, or silent too long) and frees what they had claimed. Then tells who is there and who has what. */
-  async viewGroup(session: Connection, group: string, memberTimeoutMs: number): Promise<GroupView> {
+  async viewGroup(session: Connection, { group, topicIds }: MemberIdentity, memberTimeoutMs: number): Promise<GroupView> {
+    // Partitions may have been added since the group began.
+    await session.query(
+      `INSERT INTO claim (group_name, topic_id, partition, position)
+        SELECT $1, topic_id, partition, first_position FROM topic_partition WHERE topic_id = ANY($2)
+          AND NOT EXISTS (SELECT 1 FROM claim WHERE group_name = $1 AND claim.topic_id = topic_partition.topic_id AND claim.partition = topic_partition.partition)
+        ON CONFLICT DO NOTHING`,
+      [group, topicIds],
+    );
     await session.query(
       `DELETE FROM member WHERE group_name = $1 AND (
           heartbeat_at < clock_timestamp() - $2 * interval '1 millisecond'

@@ -57,7 +57,7 @@ export class PostgresGroupMember {
 
   private async rebalanceNow(): Promise<void> {
     const { session, store, memberTimeoutMs } = this.options;
-    const view = await store.viewGroup(session, this.identity.group, memberTimeoutMs);
+    const view = await store.viewGroup(session, this.identity, memberTimeoutMs);
     const wanted = view.claims.filter((claim) => ownerOf(claim, view) === this.identity.memberId);
     const wantedKeys = new Set(wanted.map(keyOf));
     const unwanted = [...this.held.values()].filter((at) => !wantedKeys.has(keyOf(at)));
