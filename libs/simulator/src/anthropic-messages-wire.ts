@@ -24,7 +24,7 @@ interface Body {
   readonly output_format?: { readonly schema?: unknown };
 }
 
-const STOP_REASONS = { stop: 'end_turn', length: 'max_tokens', tool_calls: 'tool_use' } as const;
+const STOP_REASONS = { stop: 'end_turn', length: 'max_tokens', tool_calls: 'tool_use', none: null } as const;
 
 /** Anthropic's Messages (https://docs.anthropic.com/en/api/messages). */
 export const anthropicMessagesWire: SimulatedWire = {

@@ -28,7 +28,7 @@ interface Body {
   };
 }
 
-const FINISH_REASONS = { stop: 'STOP', length: 'MAX_TOKENS', tool_calls: 'STOP' } as const;
+const FINISH_REASONS = { stop: 'STOP', length: 'MAX_TOKENS', tool_calls: 'STOP', none: undefined } as const;
 
 /** Google's generateContent and streamGenerateContent (https://ai.google.dev/api/generate-content). */
 export const geminiWire: SimulatedWire = {

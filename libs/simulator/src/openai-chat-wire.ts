@@ -75,7 +75,7 @@ export const openaiChatWire: SimulatedWire = {
               : {}),
           },
           logprobs: null,
-          finish_reason: answer.finish,
+          finish_reason: finishOf(answer),
         },
       ],
       usage: usageOf(answer),
@@ -93,7 +93,7 @@ export const openaiChatWire: SimulatedWire = {
       yield chunk(request, { tool_calls: [{ index, function: { arguments: call.argumentsJson.slice(0, middle) } }] });
       yield chunk(request, { tool_calls: [{ index, function: { arguments: call.argumentsJson.slice(middle) } }] });
     }
-    yield chunk(request, {}, answer.finish);
+    yield chunk(request, {}, finishOf(answer));
     yield event({ ...base(request), choices: [], usage: usageOf(answer) });
     yield 'data: [DONE]\n\n';
   },
@@ -119,6 +119,10 @@ function base(request: SimulatedRequest): object {
 
 function chunk(request: SimulatedRequest, delta: object, finish: string | null = null): string {
   return event({ ...base(request), choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }] });
+}
+
+function finishOf(answer: SimulatedAnswer): string | null {
+  return answer.finish === 'none' ? null : answer.finish;
 }
 
 function event(data: object): string {

@@ -37,7 +37,8 @@ export interface SimulatedAnswer {
   /** Pieces of text whose concatenation is the answer. */
   readonly words: readonly string[];
   readonly toolCalls: readonly SimulatedToolCall[];
-  readonly finish: 'stop' | 'length' | 'tool_calls';
+  /** `none`: the upstream gives no reason. */
+  readonly finish: 'stop' | 'length' | 'tool_calls' | 'none';
   readonly usage: SimulatedUsage;
 }
 
@@ -58,7 +59,7 @@ export function simulatedTokens(text: string): number {
 
 /**
  * Answers are made from the prompt: a tool call when a tool is forced or the user names one, JSON that fits the schema
- * when one is given, else text. "say N words" gives exactly that many, "say nothing" an empty answer.
+ * when one is given, else text. "say N words" gives exactly that many, "say nothing" an empty answer, "say nothing at all" one without a finish reason.
  */
 export function answerOf(request: SimulatedRequest): SimulatedAnswer {
   const inputTokens = Math.max(1, simulatedTokens(request.promptText)) + request.imageCount * TOKENS_PER_IMAGE;
@@ -72,7 +73,13 @@ export function answerOf(request: SimulatedRequest): SimulatedAnswer {
   const all = cutAtStop(pieces(textOf(request)), request.stop);
   const words = withinTokens(all, request.maxTokens === undefined ? undefined : Math.max(0, request.maxTokens - reasoningTokens));
   const outputTokens = reasoningTokens + simulatedTokens(words.join(''));
-  return { reasoningWords, words, toolCalls: [], finish: words.length < all.length ? 'length' : 'stop', usage: { inputTokens, outputTokens, reasoningTokens } };
+  return {
+    reasoningWords,
+    words,
+    toolCalls: [],
+    finish: /say nothing at all/i.test(request.lastUserText) ? 'none' : words.length < all.length ? 'length' : 'stop',
+    usage: { inputTokens, outputTokens, reasoningTokens },
+  };
 }
 
 function toolCallsOf(request: SimulatedRequest): SimulatedToolCall[] {

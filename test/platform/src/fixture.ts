@@ -10,6 +10,8 @@ export const MODELS = {
   thinker: 'acme/thinker',
   /** Google's dialect. */
   seer: 'acme/seer',
+  /** `beta` serves it for a tenth of `alpha`'s price, but writes at most 100 tokens. */
+  novelist: 'acme/novelist',
   /** OpenAI's embeddings. */
   embedder: 'acme/embedder',
 } as const;
@@ -46,10 +48,17 @@ const BASE_PROVIDERS: Readonly<Record<string, FixtureProvider>> = {
     name: 'Alpha',
     endpoints: [
       { model: MODELS.writer, prices: CHEAP },
+      { model: MODELS.novelist, prices: CHEAP },
       { model: MODELS.embedder, prices: { prompt: '0.1', completion: '0' }, input_modalities: ['text'], output_modalities: ['embeddings'] },
     ],
   },
-  beta: { name: 'Beta', endpoints: [{ model: MODELS.writer, prices: DEAR }] },
+  beta: {
+    name: 'Beta',
+    endpoints: [
+      { model: MODELS.writer, prices: DEAR },
+      { model: MODELS.novelist, prices: { prompt: '0.1', completion: '0.2' }, max_completion_tokens: 100 },
+    ],
+  },
   'anthropic-sim': {
     name: 'Anthropic Sim',
     like: 'anthropic',
