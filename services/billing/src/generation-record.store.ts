@@ -71,7 +71,7 @@ export async function findPostings(client: Queryable, generationId: string): Pro
   const { rows } = await client.query<PostingRecord>(
     `SELECT transaction_id AS "transactionId", kind, reference, posted_at_ms AS "postedAtMs", ledger_account AS "ledgerAccount", amount_pico AS "amountPico"
        FROM ledger_transactions JOIN ledger_entries USING (transaction_id)
-      WHERE generation_id = $1 ORDER BY transaction_id, entry_index`,
+      WHERE generation_id = $1 ORDER BY posted_at_ms, kind, transaction_id, entry_index`,
     [generationId],
   );
   return rows;
