@@ -1,3 +1,4 @@
+export * from './platform-resources.js';
 export * from './platform.config.js';
 export * from './run-targets.js';
 export * from './run-until-signal.js';

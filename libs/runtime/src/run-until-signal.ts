@@ -1,12 +1,17 @@
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** Terminals, npm and process managers may all pass one Ctrl-C on: what comes this soon is the same wish. */
+const SAME_WISH_MS = 1000;
 
 /** Waits for the first SIGTERM, SIGINT or SIGHUP and stops; a second one ends the process at once. Resolves when all is stopped. */
 export async function runUntilSignal(stop: () => Promise<void>, options: { readonly onSecondSignal?: () => void } = {}): Promise<void> {
   const first = Promise.withResolvers<void>();
-  let count = 0;
+  let firstTimeMs: number | undefined;
   const onSignal = (): void => {
-    count++;
-    if (count === 1) return first.resolve();
+    if (firstTimeMs === undefined) {
+      firstTimeMs = performance.now();
+      return first.resolve();
+    }
+    if (performance.now() - firstTimeMs < SAME_WISH_MS) return;
     options.onSecondSignal?.();
     process.exit(1);
   };

@@ -1,7 +1,30 @@
+import { loadConfig, processEnvironment, type Environment } from '@switchyard/config';
+import { replayDeadLetters } from '@switchyard/events';
+import { PlatformResources, platformConfig } from '@switchyard/runtime';
+import { createLogger } from '@switchyard/telemetry';
+import { readContractFile } from '../quickstart/contract-file.js';
+import { quickstartDataDirectory } from '../quickstart/data-directory.js';
 import { UsageError } from '../targets.js';
 
-/** `events replay`: publishes dead letters again, to the topics they came from. */
+/** `events replay`: publishes dead letters again, to the topics they came from, and tells how many. */
 export async function eventsCommand(commandArguments: readonly string[]): Promise<number> {
-  if (commandArguments[0] !== 'replay') throw new UsageError('Usage: events replay.');
-  throw new UsageError('events replay is not available yet.');
+  if (commandArguments[0] !== 'replay' || commandArguments.length > 1) throw new UsageError('Usage: events replay.');
+  const config = loadConfig(platformConfig, eventLogEnvironment());
+  const logger = createLogger({ level: 'warn', format: 'pretty', destination: process.stderr });
+  const resources = new PlatformResources(config, logger);
+  try {
+    const { replayedCount, unknownCount } = await replayDeadLetters(resources.eventLog, { logger });
+    process.stdout.write(`Published ${replayedCount} events again${unknownCount > 0 ? `; ${unknownCount} tell no topic and stay` : ''}.\n`);
+    return 0;
+  } finally {
+    await resources.close();
+  }
+}
+
+/** The configured event log, else the one of a running quick start. */
+function eventLogEnvironment(): Environment {
+  const given = processEnvironment();
+  if ((given['KAFKA_BROKERS'] ?? given['SWITCHYARD_DATABASE_URL'] ?? '') !== '') return given;
+  const { databaseUrl, kafkaBrokers } = readContractFile(quickstartDataDirectory())?.eventLog ?? {};
+  return { ...given, SWITCHYARD_DATABASE_URL: databaseUrl, KAFKA_BROKERS: kafkaBrokers };
 }

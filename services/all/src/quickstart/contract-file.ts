@@ -15,6 +15,8 @@ export interface ContractFile {
   readonly ingressUrls: readonly string[];
   /** `host:port` by target, for the command line. */
   readonly grpcAddresses?: Readonly<Record<string, string>>;
+  /** Where events are, for the command line. */
+  readonly eventLog?: { readonly databaseUrl?: string | undefined; readonly kafkaBrokers?: string | undefined };
 }
 
 const NAME = 'quickstart.json';

@@ -68,7 +68,7 @@ class Quickstart {
     const secrets = new SecretsFile(this.dataDirectory);
     const environment = await this.startDependencies(secrets);
     const platform = await this.progress.step('starting the services', 'The services run', () => this.startPlatform(environment, httpPort, ingressReplicas));
-    const contract = await this.progress.step('waiting until everything is ready', 'Everything is ready', () => this.prepare(platform, secrets));
+    const contract = await this.progress.step('waiting until everything is ready', 'Everything is ready', () => this.prepare(platform, secrets, environment));
     if (this.isStopping) return;
     writeContractFile(this.dataDirectory, contract);
     platform.onProcessesChanged(() => writeContractFile(this.dataDirectory, { ...contract, processes: platform.processes() }));
@@ -136,12 +136,13 @@ class Quickstart {
     return platform;
   }
 
-  private async prepare(platform: StartedPlatform, secrets: SecretsFile): Promise<ContractFile> {
+  private async prepare(platform: StartedPlatform, secrets: SecretsFile, environment: Environment): Promise<ContractFile> {
     await platform.ready();
     const keys = await ensureDemoAccount({ accounts: platform.port(AccountPort), keys: platform.port(KeyPort) }, secrets);
     const model = await findDemoModel(platform.port(CatalogPort), MODEL_TIMEOUT_MS);
     const ingressUrls = platform.ingressOrigins.map((origin) => `${origin}/api/v1`);
-    return { baseUrl: ingressUrls[0]!, ...keys, model, processes: platform.processes(), ingressUrls, grpcAddresses: platform.grpcAddresses };
+    const eventLog = { databaseUrl: environment['SWITCHYARD_DATABASE_URL'], kafkaBrokers: environment['KAFKA_BROKERS'] };
+    return { baseUrl: ingressUrls[0]!, ...keys, model, processes: platform.processes(), ingressUrls, grpcAddresses: platform.grpcAddresses, eventLog };
   }
 }
 
