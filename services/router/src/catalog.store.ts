@@ -29,7 +29,7 @@ const insertPrices = batchInsert({
 interface PriceRow {
   readonly endpoint_id: string;
   readonly side: PriceSide;
-  readonly start_time_ms: string;
+  readonly start_time_ms: bigint;
   readonly revision: string;
   readonly schedule: unknown;
   readonly source: string;
