@@ -28,7 +28,7 @@ export const createExchange: CreateExchange = (input) => {
   if (input.apiType === 'chat' && input.clientDialect === 'openai-chat' && input.manifest.dialect === 'openai-chat')
     return new SameDialectExchange(input, client, provider, body);
   const request = input.apiType === 'chat' ? client.parseChatRequest(body) : client.parseCompletionRequest(body);
-  return new TranslatedExchange(input, client, provider, request);
+  return new TranslatedExchange(input, client, provider, request, notInCanonicalForm(body));
 };
 
 abstract class BaseExchange implements Exchange {
@@ -96,6 +96,7 @@ class TranslatedExchange extends BaseExchange {
     client: ClientDialect,
     provider: ProviderDialect,
     private readonly request: CanonicalChatRequest,
+    private readonly warnings: readonly string[],
   ) {
     super(input, client, provider);
     this.mediaUrls = provider.mediaUrlsToFetch(request, input.manifest);
@@ -106,7 +107,8 @@ class TranslatedExchange extends BaseExchange {
   }
 
   buildRequest(media?: ReadonlyMap<string, FetchedMedia>): UpstreamRequest {
-    return this.provider.buildRequest(this.request, this.input.endpoint, this.input.manifest, this.options(media));
+    const upstream = this.provider.buildRequest(this.request, this.input.endpoint, this.input.manifest, this.options(media));
+    return { ...upstream, warnings: [...this.warnings, ...upstream.warnings] };
   }
 
   openStream(): ExchangeStream {
@@ -164,6 +166,16 @@ class EmbeddingExchange extends BaseExchange {
     if (!this.provider.embeddings) throw new SwitchyardError('not_implemented', `Embeddings are not offered by the ${this.provider.name} API.`);
     return this.provider.embeddings;
   }
+}
+
+/** What a client may ask for and no translation carries. */
+function notInCanonicalForm(body: JsonObject): string[] {
+  const warnings = body['n'] === undefined || body['n'] === null || body['n'] === 1 ? [] : ['n: one choice is returned.'];
+  for (const tool of asObjects(body['tools'])) {
+    const type = asString(tool['type']);
+    if (type !== undefined && type !== 'function') warnings.push(`tools: ${type} is not offered by this endpoint; it was dropped.`);
+  }
+  return warnings;
 }
 
 function parseClientBody(body: Uint8Array): JsonObject {

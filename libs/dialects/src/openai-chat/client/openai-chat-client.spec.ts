@@ -89,6 +89,22 @@ describe('chat requests', () => {
   });
 });
 
+describe('a translated request', () => {
+  it('says what no translation carries', () => {
+    const body = { messages, n: 2, tools: [{ type: 'openrouter:web_search' }] };
+    const exchange = createExchange({
+      clientDialect: 'openai-chat',
+      apiType: 'chat',
+      body: Buffer.from(JSON.stringify(body)),
+      stream: false,
+      identity: IDENTITY,
+      endpoint: { providerModelId: 'claude-opus-4-6', supportedParameters: [], traits: {}, inputModalities: [] },
+      manifest: { dialect: 'anthropic-messages' },
+    });
+    expect(exchange.buildRequest().warnings.map((warning) => warning.split(':')[0])).toEqual(['n', 'tools']);
+  });
+});
+
 describe('legacy completions', () => {
   const exchange = (body: JsonObject, stream: boolean) =>
     createExchange({
