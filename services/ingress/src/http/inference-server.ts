@@ -114,6 +114,9 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
     });
     request.once('end', () => resolve(pieces.length === 1 ? pieces[0]! : pieces.length === 0 ? EMPTY : Buffer.concat(pieces, length)));
     request.once('error', (error) => reject(new SwitchyardError('invalid_request', 'The request body could not be read.', { cause: error })));
-    request.once('close', () => reject(new SwitchyardError('invalid_request', 'The connection closed before the request body was complete.')));
+    // Every request closes; an error that nobody waits for would still cost its stack trace.
+    request.once('close', () => {
+      if (!request.complete) reject(new SwitchyardError('invalid_request', 'The connection closed before the request body was complete.'));
+    });
   });
 }
