@@ -39,6 +39,7 @@ export async function startKafka({ dataFolder, port, controllerPort, cacheFolder
   mkdirSync(dataFolder, { recursive: true });
   const node = { dataFolder, cacheFolder, port: port ?? (await freePort()), controllerPort: controllerPort ?? (await freePort()) };
   if (runtime === 'java') await fetchJars(cacheFolder, progress);
+  hideNegativeTimeouts();
   progress('Starting Kafka');
   const child = runtime === 'docker' ? spawnContainer(node) : spawnJava(node);
   const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
@@ -247,8 +248,12 @@ function tailOfLog(dataFolder) {
   }
 }
 
+let isHiding = false;
+
 /** kafkajs computes a negative delay for its request queue, which Node 24 complains about: harmless, and only this one is hidden. */
 function hideNegativeTimeouts() {
+  if (isHiding) return;
+  isHiding = true;
   const emitWarning = process.emitWarning.bind(process);
   process.emitWarning = (warning, ...rest) => {
     if (rest[0] !== 'TimeoutNegativeWarning') emitWarning(warning, ...rest);
@@ -256,7 +261,6 @@ function hideNegativeTimeouts() {
 }
 
 async function main() {
-  hideNegativeTimeouts();
   const { values } = parseArgs({ options: { 'data-dir': { type: 'string' }, port: { type: 'string' }, 'with-parent': { type: 'boolean' } } });
   if (values['data-dir'] === undefined) throw new Error('--data-dir <folder> is needed.');
   const asked = new Promise((resolve) => {
