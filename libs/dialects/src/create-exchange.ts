@@ -1,6 +1,8 @@
 import {
   asBoolean,
   asObject,
+  asObjects,
+  asString,
   isJsonObject,
   type CanonicalChatRequest,
   type CanonicalEmbeddingRequest,
