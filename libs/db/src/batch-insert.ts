@@ -28,10 +28,35 @@ export function batchInsert<Columns extends ColumnTypes, Row extends QueryResult
   const name = statementName(text);
   return async (client, rows) => {
     if (rows.length === 0) return [];
-    const values = names.map((name) => rows.map((row) => row[name]));
+    const values = names.map((name) => arrayLiteral(rows, name));
     const result: QueryResult<Row> = await client.query<Row>({ name, text, values });
     return result.rows;
   };
+}
+
+/** Texts that need no quotes in an array literal: ids, numbers, dates. `null` without quotes would be a missing value. */
+const PLAIN = /^(?!null$)[\w:.+-]+$/i;
+
+/**
+ * The column as Postgres' array literal. The driver's own conversion quotes and escapes every element, which was half of a
+ * consumer's time; most elements need none of it.
+ */
+function arrayLiteral(rows: readonly Readonly<Record<string, unknown>>[], name: string): string | unknown[] {
+  let literal = '{';
+  for (let index = 0; index < rows.length; index++) {
+    const value = rows[index]![name];
+    if (index > 0) literal += ',';
+    if (value === null || value === undefined) literal += 'NULL';
+    else if (typeof value === 'string') literal += PLAIN.test(value) ? value : quoted(value);
+    else if (typeof value === 'bigint' || typeof value === 'number' || typeof value === 'boolean') literal += String(value);
+    // Dates, buffers and the like: the driver knows how.
+    else return rows.map((row) => row[name]);
+  }
+  return `${literal}}`;
+}
+
+function quoted(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
 
 /** Prepared statements are found by name per connection, so equal text must have an equal name. Names are cut at 63 bytes by Postgres. */
