@@ -256,6 +256,15 @@ describe('the spool', () => {
     complete(spool, 'new');
   });
 
+  it('refuses a record that the log would never take, and goes on', async () => {
+    const spool = await open('a');
+    expect(() => complete(spool, 'huge', 'x'.repeat(1_000_000))).toThrow(RangeError);
+    complete(spool, 'large', 'ü'.repeat(400_000));
+    complete(spool, 'g1');
+    await eventually(() => expect(ids()).toEqual(['large', 'g1']));
+    expect(spool.state().unpublishedCount).toBe(0);
+  });
+
   it('counts as full when nothing could be published for too long', async () => {
     const clock = manualClock();
     log.goAway();

@@ -3,8 +3,8 @@ import type { EventLog, EventRecord } from '../event-log.js';
 import type { Logger } from '@switchyard/telemetry';
 
 const MAX_BATCH_RECORDS = 500;
-/** Kafka takes 1 MiB per batch unless told otherwise. */
-const MAX_BATCH_CHARACTERS = 700_000;
+/** Kafka takes 1 MiB per batch unless told otherwise, and a character may take three bytes. */
+const MAX_BATCH_CHARACTERS = 300_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5_000;
 

@@ -54,7 +54,7 @@ export interface SpoolState {
 export interface Spool {
   /**
    * Takes a record; it is written, with all others of this event-loop turn, by one system call at the turn's end. `accepted` throws
-   * `SwitchyardError` (503) when the spool is full or unwritable; the other kinds are always taken.
+   * `SwitchyardError` (503) when the spool is full or unwritable; the other kinds are always taken. Throws `RangeError` for a record above 900 kB.
    */
   append(record: SpoolRecord): void;
   /**
