@@ -158,10 +158,10 @@ export class Wallet {
       }
     } catch (error) {
       this.logger.warn('billing could not be asked for a lease', { error });
-      for (const waiter of group.waiters.splice(0))
-        waiter.reject(
-          error instanceof SwitchyardError && error.type !== 'timeout' ? error : billingAway('Billing is not reachable at the moment; try again shortly.'),
-        );
+      // What billing refuses on purpose is told as it is; everything else means that it could not be asked.
+      const isRefusal = error instanceof SwitchyardError && (error.row.blame === 'client' || error.row.blame === 'account');
+      const shown = isRefusal ? error : billingAway('Billing is not reachable at the moment; try again shortly.');
+      for (const waiter of group.waiters.splice(0)) waiter.reject(shown);
     } finally {
       group.isAcquiring = false;
       if (group.waiters.length === 0) this.groups.delete(groupId);

@@ -1,0 +1,130 @@
+import { describe, expect, it } from '@jest/globals';
+import { SwitchyardError } from '@switchyard/errors';
+import { billing, type LeasePort } from '@switchyard/proto';
+import { captureLogger, manualClock } from '@switchyard/testing';
+import { isShortage, scopeId, Wallet, type ScopeNeed } from './wallet.js';
+
+const scope: billing.LeaseScope = { kind: billing.LeaseScopeKind.ACCOUNT_CREDIT, accountId: 'account', keyHash: '', windowStartMs: 0n };
+const keyScope: billing.LeaseScope = { kind: billing.LeaseScopeKind.KEY_LIMIT, accountId: 'account', keyHash: 'k', windowStartMs: 0n };
+const need = (amount: bigint, of = scope): ScopeNeed => ({ id: scopeId(of), scope: of, amount });
+
+/** Billing with some credit per scope; it grants what is asked, or `grantAtLeast` when that is more and there. */
+class FakeBilling {
+  readonly calls: billing.AcquireLeasesRequest[] = [];
+  readonly releases: billing.LeaseRelease[] = [];
+  isAway = false;
+  grantAtLeast = 0n;
+  private leaseCount = 0;
+
+  constructor(private readonly credit: Map<string, bigint>) {}
+
+  readonly port: LeasePort = {
+    acquireLeases: async (request) => {
+      await Promise.resolve();
+      this.calls.push(request);
+      if (this.isAway) throw new SwitchyardError('provider_unavailable', 'connection refused');
+      for (const wanted of request.scopes) {
+        const available = this.credit.get(scopeId(wanted.scope!)) ?? 0n;
+        if (available < wanted.amountNeeded) return { leases: [], shortage: { scope: wanted.scope, available, resetTimeMs: 0n, limit: 0n } };
+      }
+      return { leases: request.scopes.map((wanted) => this.grant(wanted)), shortage: undefined };
+    },
+    releaseLeases: async ({ releases }) => {
+      this.releases.push(...releases);
+      return {};
+    },
+    watchHolder: async function* () {},
+    closeEpoch: async () => ({}),
+  };
+
+  private grant(wanted: billing.ScopeRequest): billing.Lease {
+    const id = scopeId(wanted.scope!);
+    const available = this.credit.get(id)!;
+    const generous = this.grantAtLeast < available ? this.grantAtLeast : available;
+    const granted = wanted.amountNeeded > generous ? wanted.amountNeeded : generous;
+    this.credit.set(id, available - granted);
+    return {
+      leaseId: `lease-${this.leaseCount++}`,
+      scope: wanted.scope,
+      unit: billing.LeaseUnit.PICO_USD,
+      granted,
+      reserveForMs: 5_000n,
+      settleForMs: 10_000n,
+      epoch: 1n,
+    };
+  }
+}
+
+function walletOver(credit: bigint, keyLimit?: bigint) {
+  const fake = new FakeBilling(new Map([[scopeId(scope), credit], ...(keyLimit === undefined ? [] : ([[scopeId(keyScope), keyLimit]] as const))]));
+  const clock = manualClock();
+  const wallet = new Wallet(fake.port, clock, captureLogger(), {
+    holderId: 'holder',
+    epoch: 1n,
+    acquireTimeoutMs: 1_000,
+    maxWaiters: 3,
+    sweepIntervalMs: 1_000,
+  });
+  return { fake, clock, wallet };
+}
+
+describe('Wallet', () => {
+  it('asks billing once for many that wait, and never again while the lease suffices', async () => {
+    const { fake, wallet } = walletOver(1_000n);
+    fake.grantAtLeast = 900n;
+    const results = await Promise.all([wallet.reserve([need(10n)], 0), wallet.reserve([need(20n)], 0), wallet.reserve([need(30n)], 0)]);
+    expect(results.every((result) => !isShortage(result))).toBe(true);
+    expect(wallet.tryReserve([need(500n)])).toBeDefined();
+    expect(fake.calls).toHaveLength(1);
+  });
+
+  it('gives the oldest its share when there is too little for all', async () => {
+    const { wallet } = walletOver(100n);
+    const results = await Promise.all([wallet.reserve([need(70n)], 0), wallet.reserve([need(70n)], 0)]);
+    expect(results.map(isShortage)).toEqual([false, true]);
+  });
+
+  it('takes all scopes or none', async () => {
+    const { wallet } = walletOver(100n, 10n);
+    const result = await wallet.reserve([need(50n), need(50n, keyScope)], 0);
+    expect(isShortage(result) && result.shortage.scope?.kind).toBe(billing.LeaseScopeKind.KEY_LIMIT);
+    expect(isShortage(await wallet.reserve([need(100n)], 0))).toBe(false);
+  });
+
+  it('names every lease that a charge is settled against, and what exceeds the reservation stays with the last', async () => {
+    const { wallet } = walletOver(100n);
+    const reservation = await wallet.reserve([need(40n)], 0);
+    if (isShortage(reservation)) throw new Error('there was enough');
+    expect(wallet.settle(reservation, () => 55n)).toEqual([{ leaseId: 'lease-0', amount: 55n }]);
+  });
+
+  it('answers a recall with what is free, and gives the rest back when it closes', async () => {
+    const { fake, wallet } = walletOver(100n);
+    fake.grantAtLeast = 100n;
+    const reservation = await wallet.reserve([need(40n)], 0);
+    if (isShortage(reservation)) throw new Error('there was enough');
+    wallet.recall(['lease-0']);
+    await Promise.resolve();
+    expect(fake.releases).toEqual([{ leaseId: 'lease-0', releasedTotal: 60n, isClosed: false }]);
+    wallet.settle(reservation, () => 15n);
+    await wallet.close();
+    expect(fake.releases.at(-1)).toEqual({ leaseId: 'lease-0', releasedTotal: 85n, isClosed: true });
+  });
+
+  it('reserves nothing from leases whose time went by while the process was stopped', async () => {
+    const { clock, fake, wallet } = walletOver(100n);
+    fake.grantAtLeast = 50n;
+    await wallet.reserve([need(1n)], 0);
+    clock.advance(5_000);
+    expect(wallet.tryReserve([need(1n)])).toBeUndefined();
+  });
+
+  it('says that billing is away with 503, to everybody who waits, and bounds how many do', async () => {
+    const { fake, wallet } = walletOver(100n);
+    fake.isAway = true;
+    const waiting = [1, 2, 3, 4].map(() => wallet.reserve([need(1n)], 0).catch((error: unknown) => error));
+    for (const error of await Promise.all(waiting)) expect(error).toMatchObject({ type: 'gateway_unavailable', httpStatus: 503, retryAfterMs: 1_000 });
+    fake.isAway = false;
+    expect(isShortage(await wallet.reserve([need(1n)], 0))).toBe(false);
+  });
+});
