@@ -15,7 +15,7 @@ import {
   ScriptedUpstream,
   sse,
   startReading,
-} from '../../services/worker/src/runner-harness.fake.js';
+} from '@switchyard/worker/runner-harness.fake';
 
 interface Binding {
   readonly transport: AttemptTransport;
