@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { PROVIDER_MANIFESTS } from '@switchyard/providers';
 import { applyTableUpdate, EMPTY_ROUTING_TABLE, resolveModel, type RoutingTable } from '@switchyard/routing';
 import { readBuiltInSources } from '../catalog/built-in-sources.js';
 import { buildBuiltInCatalog } from './built-in-catalog.js';
@@ -95,6 +96,15 @@ describe('the built-in catalogue', () => {
   it('says what it could not map, and maps nearly everything', () => {
     expect(catalog.report.unmapped.length).toBeLessThan(catalog.endpoints.length * 0.05);
     expect(catalog.report.skipped).toContain('openai whisper-1');
+  });
+
+  it('knows every provider that the platform has a manifest for, with its public facts', () => {
+    expect(catalog.providers.map((provider) => provider.slug).sort()).toEqual(PROVIDER_MANIFESTS.map((manifest) => manifest.slug).sort());
+    expect(catalog.providers.find((provider) => provider.slug === 'openai')).toMatchObject({
+      name: 'OpenAI',
+      otelProviderName: 'openai',
+      privacyPolicyUrl: expect.stringMatching(/^https:/),
+    });
   });
 
   it('knows what is no chat model', () => {

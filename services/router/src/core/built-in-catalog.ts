@@ -1,4 +1,5 @@
 import { publicModelId } from '@switchyard/core';
+import { findManifest } from '@switchyard/providers';
 import type { EndpointRecord, ModelRecord, ProviderRecord } from '@switchyard/routing';
 import { BUILT_IN_PROVIDERS, type BuiltInProvider } from './built-in-providers.js';
 import { CanonicalModels, type ResolvedModel } from './canonical-models.js';
@@ -200,7 +201,7 @@ function endpointRecord(provider: BuiltInProvider, resolved: ResolvedModel, tag:
     modelSlug: resolved.slug,
     variant: resolved.variant,
     providerSlug: provider.slug,
-    providerName: provider.name,
+    providerName: findManifest(provider.slug)?.name ?? provider.name,
     tag,
     providerModelId: wireId,
     baseUrl: '',
@@ -237,16 +238,19 @@ function withFamilyAliases(models: readonly ModelRecord[], endpoints: readonly C
   return models.map((model) => ({ ...model, aliases: [...model.aliases, ...(bySlug.get(model.slug) ?? [])].sort() }));
 }
 
+/** Name and public facts are the manifest's. */
 function providerRecord(provider: BuiltInProvider): ProviderRecord {
+  const manifest = findManifest(provider.slug);
+  const policies = manifest?.policies;
   return {
     slug: provider.slug,
-    name: provider.name,
-    privacyPolicyUrl: '',
-    termsOfServiceUrl: '',
-    statusPageUrl: '',
-    headquarters: '',
-    datacenters: [],
-    otelProviderName: provider.slug,
+    name: manifest?.name ?? provider.name,
+    privacyPolicyUrl: policies?.privacyPolicyUrl ?? '',
+    termsOfServiceUrl: policies?.termsOfServiceUrl ?? '',
+    statusPageUrl: policies?.statusPageUrl ?? '',
+    headquarters: policies?.headquarters ?? '',
+    datacenters: [...(policies?.datacenters ?? [])],
+    otelProviderName: manifest?.otelProviderName ?? provider.slug,
   };
 }
 
