@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 
 /** One setting: an environment variable, its type and what people need to know about it. */
 export interface Field<Value> {

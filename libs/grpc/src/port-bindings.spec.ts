@@ -13,7 +13,7 @@ class ScriptedKeys implements Pick<KeyPort, 'resolveKey' | 'watchKeys'> {
   produced = 0;
   streamLength = Number.POSITIVE_INFINITY;
   isSilent = false;
-  streamError: unknown;
+  streamError: Error | undefined;
   streamSignal: AbortSignal | undefined;
   isStreamClosed = false;
 

@@ -13,6 +13,7 @@ export interface EmbeddedDatabase {
   readonly url: string;
   readonly pid: number;
   stop(): Promise<void>;
+  onUnexpectedExit(listener: (how: string) => void): void;
 }
 
 /** A real Postgres in `<data dir>/postgres`, created with the first start. */
@@ -30,7 +31,7 @@ export async function startEmbeddedPostgres(dataDirectory: string, password: str
   try {
     const answer = JSON.parse(await supervisor.firstLine(START_TIMEOUT_MS)) as { url: string; pid: number } | { problem: string };
     if ('problem' in answer) throw new SwitchyardError('precondition_failed', answer.problem);
-    return { ...answer, stop: () => supervisor.stop(STOP_TIMEOUT_MS) };
+    return { ...answer, stop: () => supervisor.stop(STOP_TIMEOUT_MS), onUnexpectedExit: (listener) => supervisor.onUnexpectedExit(listener) };
   } catch (error) {
     supervisor.kill();
     throw error;

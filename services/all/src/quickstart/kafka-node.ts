@@ -16,6 +16,7 @@ export interface KafkaBroker {
   readonly brokers: readonly string[];
   readonly pid: number;
   stop(): Promise<void>;
+  onUnexpectedExit(listener: (how: string) => void): void;
 }
 
 /** A real Kafka with its data in `<data dir>/kafka`. */
@@ -38,7 +39,7 @@ export async function startKafkaNode(dataDirectory: string, secrets: SecretsFile
   try {
     const { brokers, pid } = JSON.parse(await child.firstLine(START_TIMEOUT_MS)) as { brokers: string[]; pid: number };
     writeFileSync(pidFile, `${pid}\n`);
-    return { brokers, pid, stop: () => child.stop(STOP_TIMEOUT_MS) };
+    return { brokers, pid, stop: () => child.stop(STOP_TIMEOUT_MS), onUnexpectedExit: (listener) => child.onUnexpectedExit(listener) };
   } catch (error) {
     child.kill();
     throw error;

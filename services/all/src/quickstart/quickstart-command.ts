@@ -24,6 +24,12 @@ import { endStaleServices } from './service-pids.js';
 import { startSplit } from './split-processes.js';
 import type { StartedPlatform } from './started-platform.js';
 
+/** What the platform needs beside itself. */
+interface Dependency {
+  stop(): Promise<void>;
+  onUnexpectedExit(listener: (how: string) => void): void;
+}
+
 const MODEL_TIMEOUT_MS = 60_000;
 
 /** `quickstart [--split]`: everything on this machine, until a signal comes. */
@@ -114,15 +120,11 @@ class Quickstart {
     };
   }
 
-  private async unless<Part extends { stop(): Promise<void> }>(
-    isNeedless: boolean,
-    doing: string,
-    done: string,
-    start: () => Promise<Part>,
-  ): Promise<Part | undefined> {
+  private async unless<Part extends Dependency>(isNeedless: boolean, doing: string, done: string, start: () => Promise<Part>): Promise<Part | undefined> {
     if (isNeedless) return undefined;
     const part = await this.progress.step(doing, done, start);
     this.stops.push(part);
+    part.onUnexpectedExit((how) => this.progress.say(`  ${doing.replace('starting ', '')} ended with ${how}; stop, and start again`));
     return part;
   }
 

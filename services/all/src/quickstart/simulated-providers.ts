@@ -16,6 +16,7 @@ export interface SimulatedProviders {
   /** File for `SWITCHYARD_CATALOG_FILE`. */
   readonly catalogFile: string;
   stop(): Promise<void>;
+  onUnexpectedExit(listener: (how: string) => void): void;
 }
 
 /** Whoever brings a provider's key, or a catalogue of their own, wants real providers. */
@@ -41,5 +42,5 @@ export async function startSimulatedProviders(dataDirectory: string, environment
   const catalogFile = join(dataDirectory, 'simulated-catalog.yaml');
   // JSON is YAML too.
   writeFileSync(catalogFile, `${JSON.stringify(catalog, undefined, 2)}\n`);
-  return { pid: child.pid, urls, catalogFile, stop: () => child.stop(STOP_TIMEOUT_MS) };
+  return { pid: child.pid, urls, catalogFile, stop: () => child.stop(STOP_TIMEOUT_MS), onUnexpectedExit: (listener) => child.onUnexpectedExit(listener) };
 }
