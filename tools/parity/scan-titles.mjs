@@ -1,6 +1,6 @@
 /**
  * Finds the tests that name rows of the parity table in their titles: `it('streams [C02]', …)`, or a `describe` around them.
- * Titles are read from the sources; what a loop or `it.each` fills in becomes `*`.
+ * A `*.suite.ts` is run by specs of its folder, over each shape of the platform. Titles are read from the sources; what a loop or `it.each` fills in becomes `*`.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
@@ -48,7 +48,7 @@ export function scanTitles(root, folders) {
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true })
       .map(String)
-      .filter((file) => file.endsWith('.spec.ts') && !file.split(sep).some((part) => part === 'node_modules' || part === 'dist'))
+      .filter((file) => /\.(spec|suite)\.ts$/.test(file) && !file.split(sep).some((part) => part === 'node_modules' || part === 'dist'))
       .sort()
       .flatMap((file) => {
         const path = join(root, folder, file);
