@@ -15,6 +15,7 @@ describe('classifyFailure', () => {
     [402, 'Insufficient Balance', '', 'provider_unavailable'],
     [403, 'Country not supported', '', 'provider_unavailable'],
     [403, 'Your input was flagged by moderation', '', 'content_policy_violation'],
+    [403, 'Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO', 'permission-denied', 'content_policy_violation'],
     [404, 'model not found', 'model_not_found', 'provider_unavailable'],
     [408, '', '', 'timeout'],
     [413, '', 'request_too_large', 'payload_too_large'],

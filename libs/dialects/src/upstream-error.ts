@@ -66,7 +66,8 @@ const CODE_TYPES: Readonly<Record<string, ErrorType>> = {
 const CONTEXT_TEXT =
   /context (length|window|size)|maximum context|prompt is too long|input (token count|is too long)|too many (input |prompt )?tokens|exceeds? the maximum (number of tokens|context)|reduce the length of the (messages|prompt|input)/i;
 const OUTPUT_CAP_TEXT = /max_?(completion_|output_)?tokens?\b.*(too large|at most|exceed|greater than|maximum)/i;
-const POLICY_TEXT = /content (management|filter|policy)|safety (system|filter)|flagged (by|as)|usage policy|prohibited content|moderation/i;
+const POLICY_TEXT =
+  /content (management|filter|policy)|safety (system|filter)|flagged (by|as)|usage (policy|policies|guidelines)|prohibited content|moderation/i;
 const BALANCE_TEXT = /credit balance is too low|insufficient (balance|credits?|funds)|exceeded your current (plan|balance)|payment required/i;
 const OVERLOAD_TEXT = /overloaded|over capacity|at capacity|no available (capacity|instances?)/i;
 const API_KEY_TEXT = /api key not valid|api[_ ]key[_ ]invalid|invalid api key/i;

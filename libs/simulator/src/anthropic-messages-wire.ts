@@ -1,5 +1,5 @@
 import { hashOf, type SimulatedAnswer, type SimulatedRequest } from './simulated-chat.js';
-import type { SimulatedWire } from './simulated-wire.js';
+import type { SimulatedRefusal, SimulatedWire } from './simulated-wire.js';
 
 interface Block {
   readonly type?: string;
@@ -88,18 +88,24 @@ export const anthropicMessagesWire: SimulatedWire = {
 
   errorFrame: () => event('error', { error: { type: 'overloaded_error', message: 'The simulated model is overloaded.' } }),
 
-  error(status: number): unknown {
-    const isRateLimit = status === 429;
-    return {
-      type: 'error',
-      error: {
-        type: isRateLimit ? 'rate_limit_error' : 'api_error',
-        message: isRateLimit ? 'This simulated model is rate limited.' : 'The simulated server had an error.',
-      },
-      request_id: 'req_simulated',
-    };
+  refusal(kind) {
+    switch (kind) {
+      case 'rate_limit':
+        return refused(429, 'rate_limit_error', 'This simulated model is rate limited.');
+      case 'server_error':
+        return refused(500, 'api_error', 'The simulated server had an error.');
+      case 'context_length':
+        return refused(400, 'invalid_request_error', 'prompt is too long: 11 tokens > 10 maximum');
+      case 'moderation':
+        return refused(400, 'invalid_request_error', 'Output blocked by content filtering policy');
+    }
   },
 };
+
+/** https://docs.anthropic.com/en/api/errors */
+function refused(status: number, type: string, message: string): SimulatedRefusal {
+  return { status, body: { type: 'error', error: { type, message }, request_id: 'req_simulated' } };
+}
 
 function contentOf(request: SimulatedRequest, answer: SimulatedAnswer): object[] {
   const content: object[] = [];

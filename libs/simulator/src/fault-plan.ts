@@ -2,11 +2,14 @@ import { z } from 'zod';
 
 /**
  * What a simulated provider does wrong. `delay`: waits before it answers. `rate_limit`, `server_error`: answers with that
- * status. `cut`: closes the connection in mid-answer. `stall`: stops sending in mid-answer and keeps the connection.
+ * status. `context_length`, `moderation`: refuses the prompt as too long or for what it says, as providers of that dialect do.
+ * `cut`: closes the connection in mid-answer. `stall`: stops sending in mid-answer and keeps the connection.
  * `error_frame`: sends an error in mid-stream. `garbage`: sends bytes that are no answer.
  */
-export const FAULT_KINDS = ['delay', 'rate_limit', 'server_error', 'cut', 'stall', 'error_frame', 'garbage'] as const;
+export const FAULT_KINDS = ['delay', 'rate_limit', 'server_error', 'context_length', 'moderation', 'cut', 'stall', 'error_frame', 'garbage'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
+/** Faults that are a whole answer of their own. */
+export type RefusalKind = Extract<FaultKind, 'rate_limit' | 'server_error' | 'context_length' | 'moderation'>;
 
 export const faultSchema = z.strictObject({
   kind: z.enum(FAULT_KINDS),

@@ -1,5 +1,5 @@
 import { hashOf, type SimulatedAnswer, type SimulatedRequest } from './simulated-chat.js';
-import type { SimulatedWire } from './simulated-wire.js';
+import type { SimulatedRefusal, SimulatedWire } from './simulated-wire.js';
 
 interface Part {
   readonly text?: string;
@@ -71,17 +71,24 @@ export const geminiWire: SimulatedWire = {
 
   errorFrame: () => event({ error: { code: 503, message: 'The simulated model is overloaded.', status: 'UNAVAILABLE' } }),
 
-  error(status: number): unknown {
-    const isRateLimit = status === 429;
-    return {
-      error: {
-        code: status,
-        message: isRateLimit ? 'Simulated quota exceeded.' : 'The simulated server had an error.',
-        status: isRateLimit ? 'RESOURCE_EXHAUSTED' : 'INTERNAL',
-      },
-    };
+  refusal(kind) {
+    switch (kind) {
+      case 'rate_limit':
+        return refused(429, 'RESOURCE_EXHAUSTED', 'Simulated quota exceeded.');
+      case 'server_error':
+        return refused(500, 'INTERNAL', 'The simulated server had an error.');
+      case 'context_length':
+        return refused(400, 'INVALID_ARGUMENT', 'The input token count (11) exceeds the maximum number of tokens allowed (10).');
+      // A blocked prompt is an answer without candidates (https://ai.google.dev/api/generate-content#BlockReason).
+      case 'moderation':
+        return { status: 200, body: { promptFeedback: { blockReason: 'PROHIBITED_CONTENT' }, usageMetadata: { promptTokenCount: 1, totalTokenCount: 1 } } };
+    }
   },
 };
+
+function refused(status: number, name: string, message: string): SimulatedRefusal {
+  return { status, body: { error: { code: status, message, status: name } } };
+}
 
 function response(request: SimulatedRequest, parts: object[], answer: SimulatedAnswer, isLast: boolean): object {
   const { inputTokens, outputTokens, reasoningTokens } = answer.usage;

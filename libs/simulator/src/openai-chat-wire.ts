@@ -1,5 +1,5 @@
 import { hashOf, type SimulatedAnswer, type SimulatedRequest } from './simulated-chat.js';
-import type { SimulatedWire } from './simulated-wire.js';
+import type { SimulatedRefusal, SimulatedWire } from './simulated-wire.js';
 
 interface ContentPart {
   readonly type?: string;
@@ -100,16 +100,23 @@ export const openaiChatWire: SimulatedWire = {
 
   errorFrame: () => event({ error: { message: 'The simulated model failed in mid-stream.', type: 'server_error', code: null } }),
 
-  error(status: number): unknown {
-    const isRateLimit = status === 429;
-    return {
-      error: {
-        message: isRateLimit ? 'Rate limit reached for this simulated model.' : 'The simulated server had an error.',
-        type: isRateLimit ? 'rate_limit_error' : 'server_error',
-        param: null,
-        code: isRateLimit ? 'rate_limit_exceeded' : null,
-      },
-    };
+  refusal(kind) {
+    switch (kind) {
+      case 'rate_limit':
+        return refused(429, 'Rate limit reached for this simulated model.', 'rate_limit_error', 'rate_limit_exceeded');
+      case 'server_error':
+        return refused(500, 'The simulated server had an error.', 'server_error', null);
+      case 'context_length':
+        return refused(
+          400,
+          "This model's maximum context length is 10 tokens. Please reduce the length of the messages.",
+          'invalid_request_error',
+          CONTEXT_CODE,
+        );
+      // The shape of xAI, whose dialect is OpenAI's but for this.
+      case 'moderation':
+        return { status: 403, body: { code: 'permission-denied', error: 'Content violates usage guidelines.' } };
+    }
   },
 };
 
@@ -151,4 +158,11 @@ function textOf(content: Message['content']): string {
 
 function imagesOf(content: Message['content']): number {
   return typeof content === 'string' ? 0 : (content ?? []).filter((part) => part.type === 'image_url').length;
+}
+
+const CONTEXT_CODE = 'context_length_exceeded';
+
+/** https://platform.openai.com/docs/guides/error-codes */
+function refused(status: number, message: string, type: string, code: string | null): SimulatedRefusal {
+  return { status, body: { error: { message, type, param: null, code } } };
 }

@@ -90,6 +90,20 @@ describe('startSimulatedProvider', () => {
     expect((await post('/v1/chat/completions', hello)).status).toBe(200);
   });
 
+  it.each([
+    ['/v1/chat/completions', 'context_length', 400, 'context_length_exceeded'],
+    ['/v1/chat/completions', 'moderation', 403, 'usage guidelines'],
+    ['/v1/messages', 'context_length', 400, 'prompt is too long'],
+    ['/v1/messages', 'moderation', 400, 'content filtering policy'],
+    ['/v1beta/models/m:generateContent', 'context_length', 400, 'exceeds the maximum number of tokens'],
+    ['/v1beta/models/m:streamGenerateContent', 'moderation', 200, 'PROHIBITED_CONTENT'],
+  ] as const)('refuses at %s for %s as its provider does', async (path, kind, status, text) => {
+    await start({ faults: [{ kind, share: 1, seed: 1, delayMs: 0, afterWords: 0 }] });
+    const refused = await post(path, path.includes('models') ? { contents: [{ parts: [{ text: 'hi' }] }] } : hello);
+    expect(refused.status).toBe(status);
+    expect(refused.text).toContain(text);
+  });
+
   it('cuts a stream after the words it was told', async () => {
     await start({ faults: [{ kind: 'cut', share: 1, seed: 1, delayMs: 0, afterWords: 3 }] });
     await expect(post('/v1/chat/completions', { ...hello, stream: true })).rejects.toThrow();

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { anthropicMessagesWire } from './anthropic-messages-wire.js';
 import { geminiEmbeddings, openaiEmbeddings } from './embeddings-wire.js';
-import { FaultPlan, faultSchema, type Fault } from './fault-plan.js';
+import { FaultPlan, faultSchema, type Fault, type FaultKind, type RefusalKind } from './fault-plan.js';
 import { geminiWire } from './gemini-wire.js';
 import { openaiChatWire } from './openai-chat-wire.js';
 import { answerOf, type SimulatedAnswer, type SimulatedRequest } from './simulated-chat.js';
@@ -100,7 +100,7 @@ class Exchange {
     const request = wire?.read(this.body, this.path);
     const fault = this.faults.draw(request?.model ?? '');
     await sleep((this.options.firstTokenMs ?? 0) + (fault?.kind === 'delay' ? fault.delayMs : 0));
-    if (fault?.kind === 'rate_limit' || fault?.kind === 'server_error') return this.fail(wire ?? openaiChatWire, fault);
+    if (fault && isRefusal(fault.kind)) return this.refuse(wire ?? openaiChatWire, fault.kind, fault.retryAfterSeconds, request?.stream === true);
     if (fault?.kind === 'garbage') return void this.response.writeHead(200, { 'content-type': 'application/json' }).end('\u0000\u0001 not an answer <html>');
     if (!wire || !request) return this.json(200, this.path.includes('batchEmbedContents') ? geminiEmbeddings(this.body) : openaiEmbeddings(this.body));
     const answer = this.answer(request);
@@ -155,16 +155,21 @@ class Exchange {
     setImmediate(() => this.response.destroy());
   }
 
-  private fail(wire: SimulatedWire, fault: Fault): void {
-    const status = fault.kind === 'rate_limit' ? 429 : 500;
-    if (fault.retryAfterSeconds !== undefined) this.response.setHeader('retry-after', String(fault.retryAfterSeconds));
-    this.json(status, wire.error(status));
+  private refuse(wire: SimulatedWire, kind: RefusalKind, retryAfterSeconds: number | undefined, isStream: boolean): void {
+    const { status, body } = wire.refusal(kind);
+    if (retryAfterSeconds !== undefined) this.response.setHeader('retry-after', String(retryAfterSeconds));
+    if (status !== 200 || !isStream) return this.json(status, body);
+    this.response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' }).end(`data: ${JSON.stringify(body)}\n\n`);
   }
 
   private json(status: number, body: unknown): void {
     this.response.writeHead(status, { 'content-type': 'application/json', 'x-request-id': 'req-simulated' });
     this.response.end(typeof body === 'string' ? body : JSON.stringify(body));
   }
+}
+
+function isRefusal(kind: FaultKind): kind is RefusalKind {
+  return kind === 'rate_limit' || kind === 'server_error' || kind === 'context_length' || kind === 'moderation';
 }
 
 function wireOf(path: string): SimulatedWire | undefined {

@@ -19,6 +19,8 @@ describe('attemptVerdict', () => {
     ['not_found', 404, '', 'failure'],
     ['permission_denied', 403, 'Your account is suspended', 'failure'],
     ['permission_denied', 403, 'Country, region, or territory not supported', 'ignored'],
+    ['content_policy_violation', 403, 'Content violates usage guidelines.', 'ignored'],
+    ['content_policy_violation', 200, 'The provider refused the prompt', 'ignored'],
     ['invalid_request', 400, '', 'ignored'],
     ['context_length_exceeded', 400, '', 'ignored'],
     ['payload_too_large', 413, '', 'ignored'],

@@ -7,7 +7,7 @@ export type AttemptVerdict = 'success' | 'failure' | 'rate_limited' | 'ignored';
 const GEOGRAPHIC = /region|country|countries|location|territor|geograph/i;
 
 /**
- * Uptime leaves out what the request itself caused (400, 413), rate limits, refusals by geography, and attempts that the
+ * Uptime leaves out what the request itself caused (400, 413, refused content whatever its status), rate limits, refusals by geography, and attempts that the
  * client or a broken session of our own ended.
  */
 export function attemptVerdict(attempt: events.AttemptCompleted): AttemptVerdict {
@@ -16,7 +16,7 @@ export function attemptVerdict(attempt: events.AttemptCompleted): AttemptVerdict
   const errorType = attempt.error?.errorType ?? '';
   const status = attempt.upstreamStatus || attempt.error?.upstreamStatus || (isErrorType(errorType) ? errorRow(errorType).httpStatus : 0);
   if (status === 429 || errorType === 'rate_limit_exceeded') return 'rate_limited';
-  if (status === 400 || status === 413) return 'ignored';
+  if (status === 400 || status === 413 || errorType === 'content_policy_violation' || errorType === 'refusal') return 'ignored';
   if (status === 403 && GEOGRAPHIC.test(`${attempt.error?.providerCode ?? ''} ${attempt.error?.message ?? ''}`)) return 'ignored';
   return 'failure';
 }
