@@ -24,9 +24,13 @@ export interface PlatformContract {
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly managementKey: string;
+  /** Account of both keys. */
+  readonly accountId: string;
   readonly model: string;
   readonly processes: Readonly<Record<string, readonly number[]>>;
   readonly ingressUrls?: readonly string[];
+  /** `host:port` by target. */
+  readonly grpcAddresses?: Readonly<Record<string, string>>;
 }
 
 /** A started platform, as a user would start it. */

@@ -7,6 +7,8 @@ export interface ContractFile {
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly managementKey: string;
+  /** Account that both keys belong to. */
+  readonly accountId: string;
   /** A model that answers. */
   readonly model: string;
   /** Process ids by target. */

@@ -9,7 +9,7 @@ import { UsageError } from '../targets.js';
 import { announcement } from './announce.js';
 import { removeContractFile, writeContractFile, type ContractFile } from './contract-file.js';
 import { quickstartDataDirectory } from './data-directory.js';
-import { ensureDemoAccount } from './demo-account.js';
+import { DEMO_ACCOUNT_ID, ensureDemoAccount } from './demo-account.js';
 import { findDemoModel } from './demo-model.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { freePort, isPortFree } from './free-port.js';
@@ -144,7 +144,16 @@ class Quickstart {
     const model = await findDemoModel(platform.port(CatalogPort), MODEL_TIMEOUT_MS);
     const ingressUrls = platform.ingressOrigins.map((origin) => `${origin}/api/v1`);
     const eventLog = { databaseUrl: environment['SWITCHYARD_DATABASE_URL'], kafkaBrokers: environment['KAFKA_BROKERS'] };
-    return { baseUrl: ingressUrls[0]!, ...keys, model, processes: platform.processes(), ingressUrls, grpcAddresses: platform.grpcAddresses, eventLog };
+    return {
+      baseUrl: ingressUrls[0]!,
+      ...keys,
+      accountId: DEMO_ACCOUNT_ID,
+      model,
+      processes: platform.processes(),
+      ingressUrls,
+      grpcAddresses: platform.grpcAddresses,
+      eventLog,
+    };
   }
 }
 

@@ -10,6 +10,7 @@ const CONTRACT: ContractFile = {
   baseUrl: 'http://127.0.0.1:8080/api/v1',
   apiKey: 'sk-sy-v1-a',
   managementKey: 'sk-sy-v1-b',
+  accountId: 'demo',
   model: 'openai/gpt-4o-mini',
   processes: { ingress: [1] },
   ingressUrls: ['http://127.0.0.1:8080/api/v1'],
