@@ -1,6 +1,6 @@
 import type { Meters } from '@switchyard/core';
 import type { PlanCandidate } from '@switchyard/routing';
-import type { common, events} from '@switchyard/proto';
+import type { common, events } from '@switchyard/proto';
 import { type billing } from '@switchyard/proto';
 import type { Reservation } from '../wallet/wallet.js';
 import type { GenerationRequest } from './generation-request.js';

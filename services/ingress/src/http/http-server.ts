@@ -36,7 +36,8 @@ export class HttpServer {
     const adapter = new FastifyAdapter({
       serverFactory: (handler: RequestListener) => this.createServer(handler),
       bodyLimit: this.options.maxBodyBytes,
-      routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PATH_PARAMETER_LENGTH }, frameworkErrors: sendFrameworkError,
+      routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PATH_PARAMETER_LENGTH },
+      frameworkErrors: sendFrameworkError,
     });
     this.prepare(adapter);
     const application = await NestFactory.create<NestFastifyApplication>(this.managementModule, adapter, { logger: false, abortOnError: false });
