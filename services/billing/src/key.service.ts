@@ -152,7 +152,7 @@ export class KeyService implements KeyPort {
   }
 
   private async withUsage(rows: readonly KeyRow[]): Promise<billing.KeyWithUsage[]> {
-    const { pool, clock } = this.dependencies;
+    const { pool, clock, scopeLimits } = this.dependencies;
     const nowMs = clock.nowMs();
     const accountIds = [...new Set(rows.map((row) => row.accountId))];
     const [accounts, usage, freeRequests] = await Promise.all([
@@ -164,13 +164,11 @@ export class KeyService implements KeyPort {
       ),
       readFreeRequestsSpent(pool, accountIds, dayWindow(nowMs).startMs),
     ]);
-    return rows.map((row) => ({
-      key: keyMessage(
-        row,
-        accounts.find((account) => account.accountId === row.accountId),
-      ),
-      usage: keyUsageMessage(row, usage.get(row.keyHash) ?? NO_KEY_USAGE, freeRequests.get(row.accountId) ?? 0n),
-    }));
+    return rows.map((row) => {
+      const account = accounts.find((candidate) => candidate.accountId === row.accountId);
+      const free = { freeRequestsToday: freeRequests.get(row.accountId) ?? 0n, freeRequestsPerDay: account ? scopeLimits.freeRequestsPerDay(account) : 0n };
+      return { key: keyMessage(row, account), usage: keyUsageMessage(row, usage.get(row.keyHash) ?? NO_KEY_USAGE, free) };
+    });
   }
 
   private async workspaceFor(accountId: string, workspaceId: string): Promise<string> {

@@ -91,8 +91,12 @@ export function keyMessage(key: KeyRow, account: AccountRow | undefined): billin
   };
 }
 
-export function keyUsageMessage(key: KeyRow, usage: KeyUsageTotals, freeRequestsToday: bigint): billing.KeyUsage {
-  return { ...usage, limitRemainingPico: limitRemaining(key, usage), freeRequestsToday };
+export function keyUsageMessage(
+  key: KeyRow,
+  usage: KeyUsageTotals,
+  freeRequests: Pick<billing.KeyUsage, 'freeRequestsToday' | 'freeRequestsPerDay'>,
+): billing.KeyUsage {
+  return { ...usage, limitRemainingPico: limitRemaining(key, usage), ...freeRequests };
 }
 
 /** Open leases do not count: only what was charged does. */

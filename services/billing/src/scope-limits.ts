@@ -53,6 +53,11 @@ export class ScopeLimits {
     if (count > 0) await sendSignal(client, 'billing_recalls');
   }
 
+  /** Requests to free models that the account has on each day. */
+  freeRequestsPerDay(account: AccountRow): bigint {
+    return scopeLimit('free_requests_per_day', account, undefined, this.platform) ?? 0n;
+  }
+
   /** The limit a scope should have. Windows of a reset that the key no longer has keep theirs: nothing is granted from them. */
   limitOf(scope: Pick<ScopeRow, 'kind' | 'accountId' | 'keyHash' | 'limitReset' | 'amounts'>, owners: LimitOwners): bigint | undefined {
     if (scope.kind === 'account_credit') return scope.amounts.limit;

@@ -65,6 +65,7 @@ describe('chargeProblem', () => {
     ['a negative settlement', { leases: [{ leaseId: 'x', amount: -1n }] }, 'negative'],
     ['a line that does not multiply', { chargeLinesPico: { output_text: 16n } }, 'charge line'],
     ['an id that carries no time', { eventId: '019a0000-0000-4000-8000-000000000001' }, 'UUIDv7'],
+    ['an id in another spelling', { eventId: '019A0000-0000-7000-8000-000000000001' }, 'UUIDv7'],
     ['a generation of somebody else', { generationId: 'chatcmpl-1' }, 'generation_id'],
     ['no account', { accountId: '' }, 'account'],
   ])('refuses %s', (_, changes, problem) => {

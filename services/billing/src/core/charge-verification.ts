@@ -1,17 +1,19 @@
-import { applyDiscount, attemptId, COMPLETION_METERS, eventIdTimeMs, generationIdTimeMs } from '@switchyard/core';
+import { applyDiscount, attemptId, COMPLETION_METERS, generationIdTimeMs } from '@switchyard/core';
 import { events } from '@switchyard/proto';
 
 /** Units that a provider may simply not price. */
 const FREE_WHEN_UNPRICED: ReadonlySet<string> = new Set(['request', 'input_image', 'web_search']);
 const COMPLETION: readonly string[] = COMPLETION_METERS;
 const MAX_ID_LENGTH = 128;
+/** UUIDv7 in its canonical, lower-case form. */
+const EVENT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /**
  * Multiplies again what an event says it was priced with. Returns why the event cannot be posted, a short constant
  * sentence, or undefined. Nothing is ever repriced.
  */
 export function chargeProblem(event: events.GenerationCompleted): string | undefined {
-  if (eventIdTimeMs(event.eventId) === undefined) return 'event_id is no UUIDv7';
+  if (!EVENT_ID.test(event.eventId)) return 'event_id is no canonical UUIDv7';
   if (generationIdTimeMs(event.generationId) === undefined) return 'generation_id is none of ours';
   if (!isId(event.accountId) || !isId(event.keyHash) || event.workspaceId.includes('\0')) return 'account, workspace or key is missing';
   if (event.acceptTimeMs <= 0n) return 'accept_time_ms is missing';
@@ -31,7 +33,7 @@ export function chargeProblem(event: events.GenerationCompleted): string | undef
 
 /** The same for the cost side. A cost that its reporter could not tell is zero without unit costs. */
 export function costProblem(event: events.AttemptCompleted): string | undefined {
-  if (eventIdTimeMs(event.eventId) === undefined) return 'event_id is no UUIDv7';
+  if (!EVENT_ID.test(event.eventId)) return 'event_id is no canonical UUIDv7';
   if (generationIdTimeMs(event.generationId) === undefined || event.attemptId !== attemptId(event.generationId, event.index))
     return 'attempt_id is none of ours';
   if (!isId(event.accountId) || !isId(event.providerSlug)) return 'account or provider is missing';

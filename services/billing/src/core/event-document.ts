@@ -3,7 +3,7 @@ const SUSPECT = /\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
 
 /** The event's JSON as jsonb takes it: characters that it cannot hold become U+FFFD, everything else stays as it came. */
 export function storableDocument(json: string): string {
-  return SUSPECT.test(json) ? JSON.stringify(cleaned(JSON.parse(json))) : json;
+  return json.includes('\\u') && SUSPECT.test(json) ? JSON.stringify(cleaned(JSON.parse(json))) : json;
 }
 
 function cleaned(value: unknown): unknown {
