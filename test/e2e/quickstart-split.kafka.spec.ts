@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { call } from '@switchyard/test-platform';
+import { eventually } from '@switchyard/testing';
+import { QuickstartProgram } from './quickstart-program.js';
+
+const START_TIMEOUT_MS = 300_000;
+
+/** The five services as processes, over gRPC and a real Kafka. */
+describe('the split quick start', () => {
+  let program: QuickstartProgram;
+  beforeAll(async () => {
+    program = await QuickstartProgram.prepare({
+      SWITCHYARD_INGRESS_REPLICAS: '2',
+      KAFKA_BROKERS: process.env['KAFKA_BROKERS'],
+      JAVA_HOME: process.env['JAVA_HOME'],
+    });
+  });
+  afterAll(() => program.remove(), 90_000);
+
+  it(
+    'answers at every ingress, starts a killed service again, and stops all of its processes',
+    async () => {
+      const { child, exited, contract } = await program.start(START_TIMEOUT_MS, '--split');
+      expect(Object.fromEntries(Object.entries(contract.processes).map(([target, pids]) => [target, pids.length]))).toEqual({
+        worker: 1,
+        billing: 1,
+        analytics: 1,
+        router: 1,
+        ingress: 2,
+      });
+      expect(contract.ingressUrls).toEqual([program.port, program.port + 1].map((port) => `http://127.0.0.1:${port}/api/v1`));
+      const ask = (url: string) =>
+        call(url, '/chat/completions', { key: contract.apiKey, body: { model: contract.model, messages: [{ role: 'user', content: 'Hello' }] } });
+      for (const url of contract.ingressUrls) expect((await ask(url)).status).toBe(200);
+
+      const killed = contract.processes['worker']![0]!;
+      process.kill(killed, 'SIGKILL');
+      const restarted = await eventually(() => {
+        const pid = program.contract().processes['worker']![0]!;
+        expect(pid).not.toBe(killed);
+        return pid;
+      });
+      for (const url of contract.ingressUrls) await eventually(async () => expect((await ask(url)).status).toBe(200), { timeoutMs: 60_000 });
+
+      child.kill('SIGINT');
+      expect(await exited).toBe(0);
+      for (const pid of [...Object.values(contract.processes).flat(), restarted]) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+      expect(program.processes()).toEqual([]);
+    },
+    START_TIMEOUT_MS + 180_000,
+  );
+
+  it(
+    'leaves nothing behind when it is killed, and starts again over its data',
+    async () => {
+      const first = await program.start(START_TIMEOUT_MS, '--split');
+      first.child.kill('SIGKILL');
+      const second = await program.start(START_TIMEOUT_MS, '--split');
+      expect(second.contract.apiKey).toBe(first.contract.apiKey);
+      for (const pid of Object.values(first.contract.processes).flat()) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+      await eventually(async () => {
+        const { body } = await call<{ data: { usage: number } }>(second.contract.baseUrl, '/key', { key: second.contract.apiKey });
+        expect(body.data.usage).toBeGreaterThan(0);
+      });
+      second.child.kill('SIGINT');
+      expect(await second.exited).toBe(0);
+      expect(program.processes()).toEqual([]);
+    },
+    2 * START_TIMEOUT_MS,
+  );
+});
