@@ -33,10 +33,8 @@ export class RoutingTableFeed {
   /** Returns with the first table, or without one when the router does not answer in time; the watch goes on either way. */
   async start(): Promise<void> {
     this.running ??= this.watchForever();
-    const timer = Promise.withResolvers<void>();
-    const timeout = setTimeout(() => timer.resolve(), this.options.startTimeoutMs ?? 10_000);
-    await Promise.race([this.firstTable.promise, timer.promise]);
-    clearTimeout(timeout);
+    const tooLong = this.pause(this.options.startTimeoutMs ?? 10_000, this.firstTable.promise);
+    await Promise.race([this.firstTable.promise, tooLong]);
   }
 
   close(): void {
@@ -114,12 +112,14 @@ export class RoutingTableFeed {
     this.firstTable.resolve();
   }
 
-  private async pause(durationMs: number): Promise<void> {
+  /** Ends early when the feed is closed, or when `earlier` comes. */
+  private async pause(durationMs: number, earlier?: Promise<void>): Promise<void> {
     const waited = Promise.withResolvers<void>();
-    const timer = setTimeout(() => waited.resolve(), durationMs);
     const stop = (): void => waited.resolve();
+    const timer = setTimeout(stop, durationMs);
     this.closing.signal.addEventListener('abort', stop, { once: true });
     if (this.closing.signal.aborted) stop();
+    void earlier?.then(stop);
     await waited.promise;
     clearTimeout(timer);
     this.closing.signal.removeEventListener('abort', stop);
