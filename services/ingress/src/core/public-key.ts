@@ -10,12 +10,6 @@ const RESET_OF: Readonly<Record<LimitResetName, billing.LimitReset>> = {
   monthly: billing.LimitReset.MONTHLY,
 };
 
-/** Requests per day to free models, before and after the account's first purchase. */
-export interface FreeQuota {
-  readonly requestsPerDay: number;
-  readonly requestsPerDayAfterPurchase: number;
-}
-
 export function publicKey({ key, usage }: billing.KeyWithUsage): PublicKey {
   if (!key) throw new TypeError('a key with usage has a key');
   return {
@@ -39,11 +33,11 @@ export function publicKey({ key, usage }: billing.KeyWithUsage): PublicKey {
 }
 
 /** The calling key about itself, deprecated fields included: official clients insist on them. */
-export function currentKey({ key, usage }: billing.KeyWithUsage, quota: FreeQuota): CurrentKey {
+export function currentKey({ key, usage }: billing.KeyWithUsage): CurrentKey {
   if (!key) throw new TypeError('a key with usage has a key');
   const isManagement = key.kind === billing.KeyKind.MANAGEMENT;
   const hasPurchased = key.account?.hasPurchased ?? false;
-  const limit = hasPurchased ? quota.requestsPerDayAfterPurchase : quota.requestsPerDay;
+  const limit = Number(usage?.freeRequestsPerDay ?? 0n);
   const used = Number(usage?.freeRequestsToday ?? 0n);
   return {
     label: key.label,

@@ -361,6 +361,8 @@ export interface KeyUsage {
   /** Remaining of the limit in the current window; absent without a limit. */
   limitRemainingPico?: bigint | undefined;
   freeRequestsToday: bigint;
+  /** Quota of the account; a key of its own does not raise it. */
+  freeRequestsPerDay: bigint;
 }
 
 export interface ResolveKeyRequest {
@@ -1433,6 +1435,7 @@ function createBaseKeyUsage(): KeyUsage {
     byokMonthlyPico: 0n,
     limitRemainingPico: undefined,
     freeRequestsToday: 0n,
+    freeRequestsPerDay: 0n,
   };
 }
 
@@ -1497,6 +1500,12 @@ export const KeyUsage: MessageFns<KeyUsage> = {
         throw new globalThis.Error("value provided for field message.freeRequestsToday of type int64 too large");
       }
       writer.uint32(80).int64(message.freeRequestsToday);
+    }
+    if (message.freeRequestsPerDay !== 0n) {
+      if (BigInt.asIntN(64, message.freeRequestsPerDay) !== message.freeRequestsPerDay) {
+        throw new globalThis.Error("value provided for field message.freeRequestsPerDay of type int64 too large");
+      }
+      writer.uint32(88).int64(message.freeRequestsPerDay);
     }
     return writer;
   },
@@ -1594,6 +1603,14 @@ export const KeyUsage: MessageFns<KeyUsage> = {
             message.freeRequestsToday = reader.int64() as bigint;
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.freeRequestsPerDay = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1658,6 +1675,11 @@ export const KeyUsage: MessageFns<KeyUsage> = {
         : isSet(object.free_requests_today)
         ? BigInt(object.free_requests_today)
         : 0n,
+      freeRequestsPerDay: isSet(object.freeRequestsPerDay)
+        ? BigInt(object.freeRequestsPerDay)
+        : isSet(object.free_requests_per_day)
+        ? BigInt(object.free_requests_per_day)
+        : 0n,
     };
   },
 
@@ -1693,6 +1715,9 @@ export const KeyUsage: MessageFns<KeyUsage> = {
     if (message.freeRequestsToday !== 0n) {
       obj.freeRequestsToday = message.freeRequestsToday.toString();
     }
+    if (message.freeRequestsPerDay !== 0n) {
+      obj.freeRequestsPerDay = message.freeRequestsPerDay.toString();
+    }
     return obj;
   },
 
@@ -1726,6 +1751,9 @@ export const KeyUsage: MessageFns<KeyUsage> = {
       : undefined;
     message.freeRequestsToday = (object.freeRequestsToday !== undefined && object.freeRequestsToday !== null)
       ? BigInt(object.freeRequestsToday)
+      : 0n;
+    message.freeRequestsPerDay = (object.freeRequestsPerDay !== undefined && object.freeRequestsPerDay !== null)
+      ? BigInt(object.freeRequestsPerDay)
       : 0n;
     return message;
   },
