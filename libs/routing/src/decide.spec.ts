@@ -480,6 +480,24 @@ describe('models', () => {
     expect(plan.warnings).toHaveLength(1);
   });
 
+  it('C23 refuses to switch reasoning off where it is mandatory, unless another model may answer or an alias chose the model', () => {
+    const thinking = tableOf(
+      [modelRecord('acme/thinker', { reasoningMandatory: true, aliases: ['~acme/thinker-latest'] }), modelRecord('acme/poet')],
+      [endpointRecord('acme/thinker', 'a'), endpointRecord('acme/poet', 'a')],
+    );
+    const uses = { ...chatRequest().uses, forbidsReasoning: true };
+    expect(refusalOf(run(thinking, { model: 'acme/thinker', uses }))).toMatchObject({
+      errorType: 'invalid_request',
+      httpStatus: 400,
+      availability: { retryable: false, constraint: { field: 'reasoning.effort' } },
+    });
+    expect(planOf(run(thinking, { model: 'acme/thinker' })).candidates).toHaveLength(1);
+    const plan = planOf(run(thinking, { model: 'acme/thinker', models: ['acme/poet'], uses }));
+    expect(plan.candidates.map((candidate) => candidate.model.slug)).toEqual(['acme/poet']);
+    expect(plan.warnings[0]).toContain('mandatory');
+    expect(planOf(run(thinking, { model: '~acme/thinker-latest', uses })).candidates[0]!.model.slug).toBe('acme/thinker');
+  });
+
   it('R22 puts the endpoints of further models after those of the first', () => {
     const plan = planOf(run(table, { model: 'acme/poet', models: ['acme/writer'], provider: { sort: 'price' } }));
     expect(plan.candidates.map((candidate) => candidate.endpoint.endpointId)).toEqual(['acme/poet@a', 'acme/writer@a', 'acme/writer@b']);

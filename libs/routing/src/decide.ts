@@ -4,7 +4,7 @@ import { exclusionOf, filterContext, type FilterContext } from './endpoint-filte
 import { contenderPrice, orderContenders, rankOf, type Contender, type OrderedContenders, type OrderRules } from './endpoint-order.js';
 import { resolveModel, type ModelTarget } from './model-resolution.js';
 import { isKnownProvider, matchesProvider } from './provider-matching.js';
-import { exhaustedRefusal, unresolvedRefusal } from './refusal.js';
+import { exhaustedRefusal, mandatoryReasoningRefusal, unresolvedRefusal } from './refusal.js';
 import type { ExcludedEndpoint, ExclusionCode, PlanCandidate, RoutingDecision, RoutingRefusal, RoutingStrategy } from './routing-plan.js';
 import type { RoutingPolicy, RoutingRequest, SortMetric } from './routing-request.js';
 import { priceInForce, type RoutingEndpoint, type RoutingTable } from './routing-table.js';
@@ -21,7 +21,7 @@ const HEALTH_MAX_AGE_MS = 30_000;
 export function decide(table: RoutingTable, request: RoutingRequest, policy: RoutingPolicy, clock: Clock, random: RandomSource): RoutingDecision {
   const acceptTimeMs = clock.nowMs();
   const modelsRequested = requestedNames(request);
-  const targets = resolveAll(table, modelsRequested, acceptTimeMs);
+  const targets = resolveAll(table, request, modelsRequested, acceptTimeMs);
   if ('refusal' in targets) return { kind: 'refusal', refusal: targets.refusal };
   const decision = new Decision(table, request, policy, acceptTimeMs, clock.monotonicMs(), random);
   const ordered = decision.order(targets.found);
@@ -162,24 +162,32 @@ function requestedNames(request: RoutingRequest): readonly string[] {
 
 type Resolved = { readonly found: readonly ModelTarget[]; readonly warnings: readonly string[] } | { readonly refusal: RoutingRefusal };
 
-/** A name that nobody knows refuses the request; a model that has ended is passed over while another is there. */
-function resolveAll(table: RoutingTable, modelsRequested: readonly string[], nowMs: number): Resolved {
+/** A name that nobody knows refuses the request; a model that has ended, or cannot do what is asked, is passed over while another is there. */
+function resolveAll(table: RoutingTable, request: RoutingRequest, modelsRequested: readonly string[], nowMs: number): Resolved {
   const found: ModelTarget[] = [];
   const warnings: string[] = [];
-  let firstEnded: RoutingRefusal | undefined;
+  let firstRefusal: RoutingRefusal | undefined;
   for (const requested of modelsRequested) {
     const resolution = resolveModel(table, requested, nowMs);
-    if (resolution.kind === 'found') {
+    const isFound = resolution.kind === 'found';
+    if (isFound && !mustReasonAgainstWill(request, requested, resolution.target)) {
       found.push(resolution.target);
       continue;
     }
-    const refusal = unresolvedRefusal(requested, resolution, modelsRequested);
+    const refusal = isFound
+      ? mandatoryReasoningRefusal(resolution.target.model.slug, modelsRequested)
+      : unresolvedRefusal(requested, resolution, modelsRequested);
     if (refusal.availability.code === 'model_not_found') return { refusal };
-    firstEnded ??= refusal;
+    firstRefusal ??= refusal;
     warnings.push(refusal.message);
   }
   if (found.length > 0) return { found, warnings };
-  return { refusal: firstEnded ?? unresolvedRefusal('', { kind: 'unknown', suggestions: [] }, modelsRequested) };
+  return { refusal: firstRefusal ?? unresolvedRefusal('', { kind: 'unknown', suggestions: [] }, modelsRequested) };
+}
+
+/** Aliases of the newest model take any reasoning option: who uses them cannot know what model that is. */
+function mustReasonAgainstWill(request: RoutingRequest, requested: string, target: ModelTarget): boolean {
+  return request.uses.forbidsReasoning === true && target.model.record.reasoningMandatory && !requested.startsWith('~');
 }
 
 function requestedSort(request: RoutingRequest): SortMetric | undefined {

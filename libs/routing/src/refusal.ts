@@ -53,6 +53,14 @@ export function unresolvedRefusal(
   }
 }
 
+/** A refusal for a model that always reasons, when the request forbids it. */
+export function mandatoryReasoningRefusal(slug: string, modelsRequested: readonly string[]): RoutingRefusal {
+  const message = `Reasoning is mandatory for ${slug} and cannot be disabled. Choose another reasoning effort.`;
+  return refusal('invalid_request', 400, 'constraint_filtered', message, modelsRequested, {
+    constraint: { field: 'reasoning.effort', detail: 'The model always reasons.' },
+  });
+}
+
 /** A refusal when every endpoint of every requested model was excluded. */
 export function exhaustedRefusal(excluded: readonly ExcludedEndpoint[], modelsRequested: readonly string[]): RoutingRefusal {
   const meaningful = excluded.filter((endpoint) => !SETUP_CODES.has(endpoint.code));

@@ -31,6 +31,8 @@ export interface RequestFeatures {
   readonly responseFormat?: string | undefined;
   readonly verbosity: boolean;
   readonly reasoning: boolean;
+  /** The client asked for an answer without any reasoning. */
+  readonly forbidsReasoning?: boolean | undefined;
   readonly images: boolean;
   readonly audio: boolean;
   readonly files: boolean;

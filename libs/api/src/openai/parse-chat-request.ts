@@ -28,6 +28,8 @@ export interface ParsedChatRequest {
   readonly maxOutputTokens: number | undefined;
   readonly provider: ProviderPreferences | undefined;
   readonly route: 'fallback' | 'sort' | undefined;
+  /** In either spelling. */
+  readonly reasoningEffort: string | undefined;
   readonly serviceTier: string | undefined;
   readonly user: string | undefined;
   readonly sessionId: string | undefined;
@@ -128,6 +130,11 @@ function isEffortConsistent(body: JsonObject): boolean {
   return !body['reasoning_effort'] || !isObject(reasoning) || !reasoning['effort'] || reasoning['effort'] === body['reasoning_effort'];
 }
 
+function reasoningEffort(body: JsonObject): string | undefined {
+  const reasoning = body['reasoning'];
+  return (isObject(reasoning) ? textOf(reasoning['effort']) : undefined) ?? textOf(body['reasoning_effort']);
+}
+
 function refuseTooMany(name: string, value: unknown, limit: number): void {
   if (Array.isArray(value) && value.length > limit) {
     throw new SwitchyardError('invalid_request', `${name}: ${value.length} entries, at most ${limit} are accepted`, { metadata: { param: name } });
@@ -155,6 +162,7 @@ function readRequest(body: JsonObject, isRewritten: boolean, counts: MessageCoun
     maxOutputTokens: typeof maxOutputTokens === 'number' ? maxOutputTokens : undefined,
     provider: givenPreferences(body['provider'] as ProviderPreferencesInput | null | undefined),
     route: (body['route'] ?? undefined) as 'fallback' | 'sort' | undefined,
+    reasoningEffort: reasoningEffort(body),
     serviceTier: textOf(body['service_tier']),
     user: textOf(body['user']),
     sessionId: textOf(body['session_id']),

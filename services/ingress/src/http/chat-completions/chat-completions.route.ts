@@ -57,6 +57,7 @@ function featuresOf(parsed: ParsedChatRequest): RequestFeatures {
     responseFormat: responseFormat === 'text' ? undefined : responseFormat,
     verbosity: parsed.body['verbosity'] !== undefined && parsed.body['verbosity'] !== null,
     reasoning: parsed.parameters.includes('reasoning') || parsed.parameters.includes('reasoning_effort'),
+    forbidsReasoning: parsed.reasoningEffort === 'none',
     images: parsed.counts.imageCount > 0,
     audio: parsed.counts.audioCount > 0,
     files: parsed.counts.fileCount > 0,
