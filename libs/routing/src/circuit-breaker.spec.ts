@@ -108,7 +108,7 @@ describe('CircuitBreakers', () => {
   });
 
   it('lists what is not closed', () => {
-    expect([...opened().notClosed(0)]).toEqual([{ endpointId: ID, state: expect.objectContaining({ phase: 'open' }) }]);
+    expect(opened().states(0)).toEqual({ [ID]: expect.objectContaining({ phase: 'open' }) });
   });
 
   it('never lets two attempts through between opening and the next outcome, whatever happens', () => {

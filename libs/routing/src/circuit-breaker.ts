@@ -91,12 +91,14 @@ export class CircuitBreakers implements BreakerView {
     }
   }
 
-  /** Every breaker that is not closed, for metrics and explanations. */
-  *notClosed(nowMs: number): Generator<{ endpointId: string; state: BreakerState }> {
+  /** All evidence that there is, by endpoint: for explanations made elsewhere. */
+  states(nowMs: number): Record<string, BreakerState> {
+    const states: Record<string, BreakerState> = {};
     for (const [endpointId, breaker] of this.#breakers) {
       const state = breaker.state(nowMs);
-      if (state && state.phase !== 'closed') yield { endpointId, state };
+      if (state) states[endpointId] = state;
     }
+    return states;
   }
 
   #breakerOf(endpointId: string, nowMs: number): Breaker {

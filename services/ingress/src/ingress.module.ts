@@ -167,7 +167,7 @@ async function compose(context: Context): Promise<IngressParts> {
   };
   const authenticator = new KeyAuthenticator(keys, clock);
   const inference = inferenceServer(context, gateway, authenticator, keepAlive);
-  const management = managementModule(context, authenticator);
+  const management = managementModule(context, authenticator, gateway.breakers);
   const http = new HttpServer(inference, management, prepareManagement, {
     host: config.httpHost,
     port: config.httpPort,
@@ -187,8 +187,8 @@ function inferenceServer(context: Context, gateway: Gateway, authenticator: Auth
   });
 }
 
-function managementModule(context: Context, authenticator: Authenticator): DynamicModule {
-  const { clock, logger } = context;
+function managementModule(context: Context, authenticator: Authenticator, breakers: CircuitBreakers): DynamicModule {
+  const { clock, logger, config } = context;
   return ManagementModule.register({
     authenticator,
     keys: context.port(KeyPort),

@@ -322,6 +322,15 @@ describe('runGeneration', () => {
     expect(error.metadata.previous_errors).toMatchObject([{ code: 429 }]);
   });
 
+  it('asks the endpoint that is closed for the shortest time when all are', async () => {
+    const limited = (retryAfterMs: bigint): Script => fails('rate_limit_exceeded', { retryAfterMs, upstreamStatus: 429 });
+    await start(3, [limited(60_000n), limited(600_000n), limited(300_000n), answers]);
+    await chat({ provider: { sort: 'price' } });
+    const [soonest] = transport.starts.map((started) => started.endpoint!.endpointId);
+    expect((await chat({ provider: { sort: 'price' } })).status).toBe(200);
+    expect(transport.starts.slice(3).map((started) => started.endpoint!.endpointId)).toEqual([soonest]);
+  });
+
   it('cancels the upstream of a stream whose client left, and charges what was received', async () => {
     let started: () => void = () => undefined;
     const isStreaming = new Promise<void>((resolve) => (started = resolve));

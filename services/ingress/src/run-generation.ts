@@ -107,13 +107,13 @@ interface FinalAttempt {
 
 /** Tries the candidates in order until one answers, the client leaves, or nothing may be tried any more. */
 async function tryCandidates(gateway: Gateway, generation: Generation, plan: RoutingPlan, answer: GenerationAnswer): Promise<FinalAttempt> {
-  const candidates = [...plan.candidates];
   let unaffordable: Unaffordable | undefined;
   let final: FinalAttempt | undefined;
-  for (const [position, candidate] of candidates.entries()) {
-    if (final && !mayTryNext(final.attempt, candidate)) continue;
-    const isLast = position === candidates.length - 1;
-    if (!isLast && !gateway.breakers.tryAcquire(candidate.endpoint.endpointId, gateway.clock.monotonicMs())) continue;
+  for (const { candidate, isLast } of inTurn(gateway, plan)) {
+    if (final && !mayTryNext(final.attempt, candidate)) {
+      gateway.breakers.release(candidate.endpoint.endpointId);
+      continue;
+    }
     const reservation = await gateway.reserver.reserve(generation, candidate);
     if (!('reservation' in reservation)) {
       gateway.breakers.release(candidate.endpoint.endpointId);
@@ -133,6 +133,17 @@ async function tryCandidates(gateway: Gateway, generation: Generation, plan: Rou
 }
 
 function isDone(attempt: AttemptRecord): boolean {
+/** The candidates in order. Those whose breaker lets nothing through are passed over; the first of them is the last resort. */
+function* inTurn(gateway: Gateway, plan: RoutingPlan): Generator<{ readonly candidate: PlanCandidate; readonly isLast: boolean }> {
+  let passedOver: PlanCandidate | undefined;
+  for (const [position, candidate] of plan.candidates.entries()) {
+    if (gateway.breakers.tryAcquire(candidate.endpoint.endpointId, gateway.clock.monotonicMs())) {
+      yield { candidate, isLast: !passedOver && position === plan.candidates.length - 1 };
+    } else passedOver ??= candidate;
+  }
+  if (passedOver) yield { candidate: passedOver, isLast: true };
+}
+
   return attempt.isCommitted || attempt.end === 'completed' || attempt.end === 'client_gone';
 }
 

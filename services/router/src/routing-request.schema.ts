@@ -10,6 +10,14 @@ const cutoffs = z.union([
 const sortMetric = z.enum(['price', 'throughput', 'latency', 'exacto']);
 const priceLimit = z.union([z.number(), z.string()]).optional();
 
+const breakerState = z.object({
+  phase: z.enum(['closed', 'open', 'half_open']),
+  isFailing: z.boolean(),
+  mayProbe: z.boolean(),
+  openUntilMs: z.number().nonnegative(),
+  failureCount: z.number().nonnegative(),
+});
+
 const requestSchema = z.object({
   model: z.string().max(512).optional(),
   models: names.optional(),
@@ -49,7 +57,7 @@ const requestSchema = z.object({
   maxOutputTokens: z.number().nonnegative().optional(),
   serviceTier: z.string().optional(),
   sessionId: z.string().optional(),
-  /** What the asking key and account add; breakers live in each ingress and take no part here. */
+  /** What the asking key and account add, and what the asking ingress has seen of the endpoints. */
   policy: z
     .object({
       allowedProviders: names.optional(),
@@ -59,6 +67,7 @@ const requestSchema = z.object({
       dataCollection: z.enum(['allow', 'deny']).optional(),
       allowedRegions: names.optional(),
     })
+      breakers: z.record(z.string().max(512), breakerState).optional(),
     .optional(),
 });
 
@@ -72,6 +81,7 @@ export function readRoutingRequest(json: string): { request: RoutingRequest; pol
   }
   const parsed = requestSchema.safeParse(value);
   if (!parsed.success) throw new SwitchyardError('invalid_request', `The routing request is not valid: ${z.prettifyError(parsed.error)}`);
-  const { policy = {}, ...request } = parsed.data;
-  return { request, policy };
+  const { policy: { breakers, ...policy } = {}, ...request } = parsed.data;
+  const states = new Map(Object.entries(breakers ?? {}));
+  return { request, policy: breakers ? { ...policy, breakers: { stateOf: (endpointId) => states.get(endpointId) } } : policy };
 }

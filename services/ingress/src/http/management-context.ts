@@ -1,6 +1,7 @@
 import { DEFAULT_REQUEST_LIMITS, type RequestLimits } from '@switchyard/api';
 import type { Clock } from '@switchyard/core';
 import type { AccountPort, AnalyticsPort, CatalogPort, KeyPort, RouterPort } from '@switchyard/proto';
+import type { CircuitBreakers } from '@switchyard/routing';
 import type { ReadinessReport } from '@switchyard/runtime';
 import type { Logger, Metrics } from '@switchyard/telemetry';
 import type { Authenticator } from '../auth/authenticator.js';
@@ -15,6 +16,8 @@ export interface ManagementOptions {
   readonly accounts: AccountPort;
   readonly analytics: AnalyticsPort;
   readonly router: RouterPort;
+  /** What this process saw of the endpoints. */
+  readonly breakers: Pick<CircuitBreakers, 'states'>;
   readonly catalog: CatalogPort;
   readiness(): ReadinessReport;
   readonly metrics: Pick<Metrics, 'render'>;

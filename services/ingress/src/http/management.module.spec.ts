@@ -487,7 +487,9 @@ describe('routing/decide', () => {
     const key = fakes.keys.find(restricted.data.hash);
     if (key) Object.assign(key, { allowedModels: ['acme/*'], account: { ...billing.AccountFacts.fromPartial({ zdr: true }) } });
     await send(restricted.key, chat);
-    expect(JSON.parse(fakes.decisions[1]?.requestJson ?? '')).toMatchObject({ policy: { allowedModels: ['acme/*'], zdr: true } });
+    expect(JSON.parse(fakes.decisions[1]?.requestJson ?? '')).toMatchObject({
+      policy: { allowedModels: ['acme/*'], zdr: true, breakers: { 'endpoint-1': { phase: 'open' } } },
+    });
     expect((await send(INFERENCE_SECRET, { ...chat, provider: { foo: 1 } })).status).toBe(400);
     expect((await send('unknown', chat)).status).toBe(401);
   });

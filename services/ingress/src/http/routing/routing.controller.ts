@@ -1,6 +1,6 @@
 import { Body, Controller, Header, HttpCode, Inject, Post, Req } from '@nestjs/common';
 import type { HttpRequest } from '../http-request.js';
-import { keyPolicyOf } from '../../endpoint-evidence.js';
+import { describedPolicyOf } from '../../endpoint-evidence.js';
 import { chatCompletionsRoute } from '../chat-completions/chat-completions.route.js';
 import { API_PREFIXES, MANAGEMENT_CONTEXT, type ManagementContext } from '../management-context.js';
 import { rawBody } from '../request-body.js';
@@ -16,9 +16,10 @@ export class RoutingController {
   async decide(@Body() body: unknown, @Req() request: HttpRequest): Promise<string> {
     const key = await this.context.access.anyKey(request.headers);
     const { routing } = chatCompletionsRoute.read(rawBody(body), request.headers, this.context.limits);
-    const { planJson, tableVersion } = await this.context.router.decide({
-      requestJson: JSON.stringify({ ...routing, policy: keyPolicyOf(key) }),
-      acceptTimeMs: BigInt(this.context.clock.nowMs()),
+    const { breakers, clock, router } = this.context;
+    const { planJson, tableVersion } = await router.decide({
+      requestJson: JSON.stringify({ ...routing, policy: describedPolicyOf(key, breakers, clock.monotonicMs()) }),
+      acceptTimeMs: BigInt(clock.nowMs()),
     });
     return `{"data":${planJson},"table_version":"${tableVersion}"}`;
   }
