@@ -4,4 +4,3 @@ export const TOPICS = {
   deadLetter: 'switchyard.dead-letter.v1',
 } as const;
 
-export const ALL_TOPICS: readonly string[] = Object.values(TOPICS);

@@ -1,4 +1,4 @@
-import { ERROR_TABLE, errorRow, isErrorType, SwitchyardError, type ErrorType } from '@switchyard/errors';
+import { errorRow, isErrorType, SwitchyardError, type ErrorType } from '@switchyard/errors';
 import type { common } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
 import type { AttemptRecord } from './generation.js';
@@ -23,12 +23,6 @@ export function mayRetrySame(attempt: AttemptRecord): boolean {
 }
 
 const RETRIED_AT_ONCE: ReadonlySet<ErrorType> = new Set(['provider_unavailable', 'provider_overloaded']);
-
-/** The endpoint itself is at fault, which its breaker counts. */
-export function countsAgainstEndpoint(attempt: AttemptRecord): boolean {
-  if (attempt.end === 'timed_out') return true;
-  return attempt.end === 'failed' && ERROR_TABLE[attemptErrorType(attempt)].blame === 'upstream';
-}
 
 export function attemptErrorType(attempt: AttemptRecord): ErrorType {
   return errorTypeOf(attempt.error);

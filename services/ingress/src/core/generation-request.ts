@@ -1,5 +1,4 @@
 import type { ApiType, RoutingRequest } from '@switchyard/routing';
-import type { billing } from '@switchyard/proto';
 import type { RequestBound } from './reservation-bound.js';
 
 /** What a public API made of a client's HTTP request: all that running it needs, whatever its dialect. */
@@ -30,8 +29,4 @@ export interface Attribution {
   readonly appCategories: readonly string[];
   readonly userAgent: string;
   readonly requestId: string;
-}
-
-export interface GenerationOwner {
-  readonly key: billing.Key;
 }

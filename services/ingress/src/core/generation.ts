@@ -53,7 +53,3 @@ export interface AttemptRecord {
  * guard ended it. `client_gone`: the client left a stream.
  */
 export type AttemptEndKind = 'completed' | 'failed' | 'session_lost' | 'timed_out' | 'client_gone';
-
-export function lastAttempt(generation: Generation): AttemptRecord | undefined {
-  return generation.attempts.at(-1);
-}

@@ -53,10 +53,6 @@ export function limitWindowStart(reset: billing.LimitReset, timeMs: number): num
   }
 }
 
-export function isMoneyScope(kind: billing.LeaseScopeKind): boolean {
-  return kind === billing.LeaseScopeKind.ACCOUNT_CREDIT || kind === billing.LeaseScopeKind.KEY_LIMIT;
-}
-
 export function isTokenScope(kind: billing.LeaseScopeKind): boolean {
   return kind === billing.LeaseScopeKind.ACCOUNT_TOKENS_PER_MINUTE || kind === billing.LeaseScopeKind.KEY_TOKENS_PER_MINUTE;
 }

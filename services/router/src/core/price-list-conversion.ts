@@ -1,4 +1,4 @@
-import { METERS, rateOf, type Meter, type PriceOverride, type RatesPico } from '@switchyard/core';
+import { rateOf, type Meter, type PriceOverride, type RatesPico } from '@switchyard/core';
 import { perMillionToPico, perThousandToPico } from './decimal-price.js';
 import type { ConditionalPrices, PriceListModel, PriceSet, Tiers } from './price-list.js';
 import type { UndatedSchedule } from './catalog.js';
@@ -119,9 +119,4 @@ function isEntryList(prices: PriceListModel['prices']): prices is readonly Condi
 
 function isTiers(value: number | Tiers): value is Tiers {
   return typeof value === 'object';
-}
-
-/** Meters of a schedule in the engine's order, for texts that list them. */
-export function orderedMeters(rates: RatesPico): Meter[] {
-  return METERS.filter((meter) => rates[meter] !== undefined);
 }

@@ -1,4 +1,4 @@
-import { completionTokenCount, COMPLETION_METERS, sumMeters, type Meters } from '@switchyard/core';
+import { completionTokenCount, type Meters } from '@switchyard/core';
 
 /** UTF-8 bytes that a token stands for on average; English prose and code lie between 3.5 and 4.5. */
 const BYTES_PER_TOKEN = 4;
@@ -32,10 +32,6 @@ export function estimateMeters(reported: Meters | undefined, promptBody: Uint8Ar
   if (completionTokenCount(reported) >= reasoning + outputText) return reported;
   const { output_text: reportedText = 0, reasoning: reportedReasoning = 0 } = reported;
   return withoutZeros({ ...reported, output_text: Math.max(reportedText, outputText), reasoning: Math.max(reportedReasoning, reasoning) });
-}
-
-export function hasCompletion(meters: Meters): boolean {
-  return sumMeters(meters, COMPLETION_METERS) > 0;
 }
 
 function addTexts(value: unknown, sum: { bytes: number; media: number; messages: number }): void {
