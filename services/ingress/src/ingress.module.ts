@@ -188,7 +188,7 @@ function inferenceServer(context: Context, gateway: Gateway, authenticator: Auth
 }
 
 function managementModule(context: Context, authenticator: Authenticator, breakers: CircuitBreakers): DynamicModule {
-  const { clock, logger, config } = context;
+  const { clock, logger } = context;
   return ManagementModule.register({
     authenticator,
     keys: context.port(KeyPort),
@@ -196,6 +196,7 @@ function managementModule(context: Context, authenticator: Authenticator, breake
     analytics: context.port(AnalyticsPort),
     router: context.port(RouterPort),
     catalog: context.port(CatalogPort),
+    breakers,
     readiness: () => context.readiness(),
     metrics: context.metrics,
     logger,
