@@ -178,6 +178,19 @@ describe('the stream of key changes', () => {
     await ahead.end();
   });
 
+  it('goes on after every database connection broke', async () => {
+    const { accountId, keyHash: hash } = await fixture.createCustomer(first);
+    const { messages, end } = follow(second);
+    await eventually(() => expect(messages.length).toBeGreaterThan(0));
+    await fixture.pool
+      .query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()')
+      .catch(() => undefined);
+    await eventually(() => first.keys.updateKey(update({ accountId, hash, updateMask: ['disabled'], disabled: true })));
+    await eventually(() => expect(messages.flatMap((message) => message.changed)).toContainEqual(expect.objectContaining({ hash, disabled: true })));
+    await eventually(() => expect([first.listener.isListening, second.listener.isListening]).toEqual([true, true]));
+    await end();
+  });
+
   it('tells that an account went below zero and came back', async () => {
     const customer = await fixture.createCustomer(first, { creditPico: 100n });
     const { messages, end } = follow(second);

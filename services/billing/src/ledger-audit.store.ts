@@ -13,6 +13,8 @@ export interface AuditCheck {
 }
 
 const MAX_FINDINGS = 100;
+/** Each check reads whole tables. */
+const CHECK_TIMEOUT_MS = 900_000;
 const OPEN_HOLD = `CASE WHEN resolved_at_ms IS NULL THEN greatest(0, granted - released - settled) ELSE 0 END`;
 
 /** Each must find nothing. */
@@ -109,6 +111,7 @@ export const FLAGGED: readonly AuditCheck[] = [
 /** Run within one snapshot, so that a live database does not look wrong. */
 export async function runAudit(client: Queryable, checks: readonly AuditCheck[]): Promise<AuditFinding[]> {
   const findings: AuditFinding[] = [];
+  await client.query(`SET LOCAL statement_timeout = ${CHECK_TIMEOUT_MS}`);
   for (const { name, sql } of checks) {
     const { rows } = await client.query<{ subject: string; detail: string }>(`${sql} LIMIT ${MAX_FINDINGS}`);
     findings.push(...rows.map((row) => ({ check: name, ...row })));

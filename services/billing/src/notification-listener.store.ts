@@ -31,6 +31,10 @@ export class NotificationListener {
   /** Resolves after the first try; failures are retried in the background. */
   async start(): Promise<void> {
     this.isStopped = false;
+    if (this.pool.options.max < 2) {
+      this.logger.warn('one database connection is too few to listen with; signals of other billing instances are found by looking');
+      return;
+    }
     await this.connect();
   }
 
