@@ -94,7 +94,10 @@ describe('applyCatalogFile', () => {
       [Date.UTC(2027, 0, 1), 120_000n, 1],
     ]);
     expect(endpoint.cost[0]!.schedule).toMatchObject({ ratesPico: { input_uncached: 50_000n }, overrides: [] });
-    expect(catalog.models.find((model) => model.slug === 'acme/writer-7b')).toMatchObject({ name: 'Acme Writer 7B', aliases: ['acme/writer', 'writer'] });
+    expect(catalog.models.find((model) => model.slug === 'acme/writer-7b')).toMatchObject({
+      name: 'Acme Writer 7B',
+      aliases: ['acme/writer', 'writer', '~acme/writer-latest'],
+    });
     expect(catalog.providers.map((provider) => provider.slug)).toContain('acme-vllm');
   });
 
@@ -129,5 +132,18 @@ describe('applyCatalogFile', () => {
   it('gives an alias to whom the operator gives it', () => {
     const catalog = apply('version: 1\nmodels:\n  - { slug: openai/gpt-4o, aliases: [anthropic/claude] }');
     expect(catalog.models.filter((model) => model.aliases.includes('anthropic/claude')).map((model) => model.slug)).toEqual(['openai/gpt-4o']);
+  });
+
+  it('lets own models join the families of their authors (R01)', () => {
+    const holders = (catalog: ReturnType<typeof applyCatalogFile>, alias: string): string[] =>
+      catalog.models.filter((model) => model.aliases.includes(alias)).map((model) => model.slug);
+    const own = apply('version: 1\nmodels:\n  - { slug: acme/poet-2 }\n  - { slug: acme/poet-10 }\n  - { slug: acme/bard, family: poet }');
+    expect(holders(own, '~acme/poet-latest')).toEqual(['acme/poet-10']);
+    expect(holders(own, 'acme/poet')).toEqual(['acme/poet-10']);
+    const newer = apply('version: 1\nmodels:\n  - { slug: anthropic/claude-opus-99 }');
+    expect(holders(newer, '~anthropic/claude-opus-latest')).toEqual(['anthropic/claude-opus-99']);
+    expect(holders(newer, '~anthropic/claude-sonnet-latest')).toEqual(holders({ ...newer, models: builtIn.models }, '~anthropic/claude-sonnet-latest'));
+    const given = apply('version: 1\nmodels:\n  - { slug: acme/poet-2, aliases: ["~acme/poet-latest"] }\n  - { slug: acme/poet-10 }');
+    expect(holders(given, '~acme/poet-latest')).toEqual(['acme/poet-2']);
   });
 });

@@ -21,7 +21,7 @@ export function familyAliases(models: readonly ModelRecord[], isFirstChoice: (sl
   for (const model of models) {
     if (!model.outputModalities.includes('text')) continue;
     const author = model.slug.slice(0, model.slug.indexOf('/'));
-    const family = familyOf(model.slug);
+    const family = model.family || familyOf(model.slug);
     const root = family.split('-', 1)[0]!;
     // `o3` and `r1` are names, `o` and `r` would be none.
     if (root.length < 3) continue;

@@ -12,7 +12,7 @@ import {
 import type { Catalog, CatalogEndpoint, DatedSchedule, UndatedSchedule } from './catalog.js';
 import { multiplyPico, perMillionToPico } from './decimal-price.js';
 import { expectedFacts } from './model-facts.js';
-import { familyOf } from './model-family.js';
+import { familyAliases, familyOf } from './model-family.js';
 
 /** The operator's file laid over the built-in catalogue: filters, own providers, models and endpoints, mirrors, overrides. */
 export function applyCatalogFile(builtIn: Catalog, file: CatalogFile): Catalog {
@@ -261,7 +261,7 @@ function mergeModels(builtIn: readonly ModelRecord[], file: CatalogFile, served:
   }
   const given = new Set(file.models.flatMap((model) => model.aliases.map((alias) => alias.toLowerCase())));
   // An alias that the operator gives is taken from whoever had it.
-  return [...bySlug.values()]
+  const models = [...bySlug.values()]
     .map((model) => ({
       ...model,
       aliases: model.aliases.filter(
@@ -269,6 +269,22 @@ function mergeModels(builtIn: readonly ModelRecord[], file: CatalogFile, served:
       ),
     }))
     .sort((left, right) => (left.slug < right.slug ? -1 : 1));
+  const known = new Set(builtIn.map((model) => model.slug));
+  return withOwnFamilies(models, new Set(models.map((model) => model.slug).filter((slug) => !known.has(slug))), given);
+}
+
+/** Own models join the families of their authors: where one is the newest, `~author/family-latest` becomes its name. Aliases that the operator gives stay. */
+function withOwnFamilies(models: readonly ModelRecord[], own: ReadonlySet<string>, given: ReadonlySet<string>): ModelRecord[] {
+  const isCandidate = (model: ModelRecord): boolean => own.has(model.slug) || model.aliases.some((alias) => alias.startsWith('~'));
+  const taken = new Set(models.filter((model) => !isCandidate(model)).flatMap((model) => model.aliases));
+  const newest = new Map(
+    [...familyAliases(models.filter(isCandidate), () => true)].filter(([alias, slug]) => own.has(slug) && !given.has(alias) && !taken.has(alias)),
+  );
+  return models.map((model) => {
+    const kept = model.aliases.filter((alias) => (newest.get(alias) ?? model.slug) === model.slug);
+    const gained = [...newest].filter(([, slug]) => slug === model.slug).map(([alias]) => alias);
+    return { ...model, aliases: [...new Set([...kept, ...gained])].sort() };
+  });
 }
 
 function newModel(slug: string, endpoints: readonly CatalogEndpoint[]): ModelRecord {
