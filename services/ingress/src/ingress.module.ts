@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { RequestLimits } from '@switchyard/api';
 import { openSpool, type Spool } from '@switchyard/events';
 import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, RouterPort } from '@switchyard/proto';
 import { CircuitBreakers } from '@switchyard/routing';
@@ -27,6 +29,8 @@ import { QuotaKeeper } from './wallet/quota-keeper.js';
 import { Wallet } from './wallet/wallet.js';
 
 type Context = TargetContext<IngressConfig>;
+
+const PROGRAM = createRequire(import.meta.url)('../package.json') as { readonly version: string };
 
 /** Every process is a new holder of leases, so its epoch never changes. */
 const EPOCH = 1n;
@@ -148,7 +152,15 @@ async function compose(context: Context): Promise<IngressParts> {
     heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
     maxClockSkewMs: config.maxClockSkewMs,
   });
-  const feed = new RoutingTableFeed({ port: context.port(RouterPort), subscriberId: context.instanceId, logger, clock });
+  const breakers = new CircuitBreakers();
+  const feed = new RoutingTableFeed({
+    port: context.port(RouterPort),
+    subscriberId: context.instanceId,
+    logger,
+    clock,
+    // Endpoints that left the table leave their breakers behind.
+    onTable: (table) => breakers.retain(table.endpoints),
+  });
   const keepAlive = new KeepAlive(config.keepAliveCommentMs);
   const tokenCounter = new ThreadedTokenCounter();
   const gateway: Gateway = {
@@ -157,7 +169,7 @@ async function compose(context: Context): Promise<IngressParts> {
     random: context.random,
     logger,
     table: () => feed.table(),
-    breakers: new CircuitBreakers(),
+    breakers,
     transport: context.attemptTransport(),
     quotas: new QuotaKeeper(wallet, clock, { earlyAbortsPerMinute: config.earlyAbortsPerMinute }),
     reserver: new AttemptReserver(wallet, tokenCounter, { defaultOutputTokens: config.defaultOutputTokens, minOutputTokens: config.minOutputTokens }),
@@ -183,12 +195,12 @@ function inferenceServer(context: Context, gateway: Gateway, authenticator: Auth
   return new InferenceServer([chatCompletionsRoute, completionsRoute, embeddingsRoute], gateway, authenticator, keepAlive, clock, logger, {
     maxBodyBytes: config.maxBodyBytes,
     maxConcurrentGenerations: config.maxConcurrentGenerations,
-    limits: { maxNestingDepth: config.maxNestingDepth, maxMessageCount: config.maxMessageCount, maxToolCount: config.maxToolCount },
+    limits: requestLimits(config),
   });
 }
 
 function managementModule(context: Context, authenticator: Authenticator, breakers: CircuitBreakers): DynamicModule {
-  const { clock, logger } = context;
+  const { clock, logger, config } = context;
   return ManagementModule.register({
     authenticator,
     keys: context.port(KeyPort),
@@ -201,7 +213,13 @@ function managementModule(context: Context, authenticator: Authenticator, breake
     metrics: context.metrics,
     logger,
     clock,
+    limits: requestLimits(config),
+    version: PROGRAM.version,
   });
+}
+
+function requestLimits({ maxNestingDepth, maxMessageCount, maxToolCount }: IngressConfig): RequestLimits {
+  return { maxNestingDepth, maxMessageCount, maxToolCount };
 }
 
 function readinessChecks(lifecycle: IngressLifecycle): ReadinessCheck[] {

@@ -1,4 +1,5 @@
 import type { Clock } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
 import type { RouterPort } from '@switchyard/proto';
 import { applyTableUpdate, EMPTY_ROUTING_TABLE, type RoutingTable, type TableUpdate } from '@switchyard/routing';
 import type { Logger } from '@switchyard/telemetry';
@@ -8,6 +9,8 @@ export interface RoutingTableFeedOptions {
   readonly subscriberId: string;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Called with every new table. */
+  readonly onTable?: (table: RoutingTable) => void;
   /** No message for this long: the watch is dead and opened anew. Default 3 s, three missed heartbeats. */
   readonly silenceMs?: number;
   readonly reconnectMs?: number;
@@ -41,7 +44,9 @@ export class RoutingTableFeed {
     this.closing.abort(new Error('the routing table feed was closed'));
   }
 
+  /** @throws SwitchyardError `gateway_unavailable` before the first table: without one nothing can be said of any model. */
   table(): RoutingTable {
+    if (!this.hasTable) throw new SwitchyardError('gateway_unavailable', 'The routing table has not arrived yet; try again shortly.', { retryAfterMs: 1_000 });
     return this.current;
   }
 
@@ -108,6 +113,7 @@ export class RoutingTableFeed {
       throw new Error(`the routing table has a gap: ${update.version} after ${this.current.version}`);
     }
     this.current = applyTableUpdate(this.current, update);
+    this.options.onTable?.(this.current);
     this.lastMessageAtMs = this.options.clock.monotonicMs();
     this.firstTable.resolve();
   }
