@@ -51,6 +51,7 @@ export class HolderRecalls {
     const queue = new SubscriberQueue<billing.WatchHolderResponse>(MAX_QUEUED_MESSAGES);
     const watcher: Watcher = { holderId, epoch, queue, delivered: new Set() };
     const close = (): void => queue.close();
+    if (signal?.aborted === true) return;
     signal?.addEventListener('abort', close);
     this.watchers.add(watcher);
     try {

@@ -50,6 +50,7 @@ export class KeyChangeFeed {
   async *watch(afterSequence: bigint | undefined, signal?: AbortSignal): AsyncGenerator<billing.WatchKeysResponse, void, undefined> {
     const queue = new SubscriberQueue<billing.WatchKeysResponse>(MAX_QUEUED_MESSAGES);
     const close = (): void => queue.close();
+    if (signal?.aborted === true) return;
     signal?.addEventListener('abort', close);
     this.watchers.add(queue);
     try {
