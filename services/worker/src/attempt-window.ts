@@ -5,6 +5,10 @@ export class AttemptWindow {
 
   constructor(private roomBytes: number) {}
 
+  get bytesLeft(): number {
+    return this.roomBytes;
+  }
+
   get hasRoom(): boolean {
     return this.roomBytes > 0;
   }

@@ -32,6 +32,8 @@ export interface AttemptDependencies {
 }
 
 const MAX_ERROR_BYTES = 64 * 1024;
+/** A stream is read in steps of the window, yet never in smaller ones than this. */
+const MIN_PULL_BYTES = 4 * 1024;
 /** Whole answers leave in pieces of this size. */
 const PIECE_BYTES = 32 * 1024;
 
@@ -47,6 +49,8 @@ export class Attempt implements AttemptHandle {
   private deadlines: AttemptDeadlines | undefined;
   private call: UpstreamCall | undefined;
   private stopError: Error | undefined;
+  /** The operator's; never shown. */
+  private credential: string | undefined;
   private isPaused = false;
   private isOver = false;
 
@@ -86,6 +90,7 @@ export class Attempt implements AttemptHandle {
     this.deadlines = new AttemptDeadlines(deadlineLimits(this.start.deadlines), (stage, limitMs) => this.expire(stage, limitMs), this.start.stream);
     try {
       const access = this.dependencies.providers.accessTo(this.endpoint);
+      this.credential = access.credential;
       const exchange = this.dependencies.createExchange(exchangeInput(this.start, this.endpoint, access.manifest));
       const request = exchange.buildRequest(await this.fetchMedia(exchange));
       this.warnings = request.warnings;
@@ -145,7 +150,7 @@ export class Attempt implements AttemptHandle {
     const text = await readBeginning(body, MAX_ERROR_BYTES).catch(() => Buffer.alloc(0));
     this.throwIfStopped();
     this.call?.discard();
-    return upstreamFailureError(exchange.readError(head.status, head.headers, text, this.dependencies.clock.nowMs()));
+    return upstreamFailureError(exchange.readError(head.status, head.headers, text, this.dependencies.clock.nowMs()), this.credential);
   }
 
   private async streamAnswer(exchange: Exchange, head: UpstreamHead, body: PulledBody): Promise<void> {
@@ -155,10 +160,10 @@ export class Attempt implements AttemptHandle {
     const stream = exchange.openStream();
     for (;;) {
       await this.waitForRoom();
-      const bytes = await this.pull(body);
+      const bytes = await this.pull(body, Math.max(this.window.bytesLeft, MIN_PULL_BYTES));
       const progress = bytes === undefined ? stream.finish() : stream.push(bytes);
       this.forward(progress);
-      if (progress.error !== undefined) throw upstreamFailureError(progress.error);
+      if (progress.error !== undefined) throw upstreamFailureError(progress.error, this.credential);
       if (progress.done) return;
       if (bytes === undefined) {
         if ('outcome' in progress && progress.outcome === 'finished') return;
@@ -179,7 +184,7 @@ export class Attempt implements AttemptHandle {
     this.finishReason = answer.finishReason ?? '';
     this.upstreamId = answer.upstreamId ?? this.upstreamId;
     this.serviceTier = answer.serviceTier ?? '';
-    if (answer.error !== undefined) throw upstreamFailureError(answer.error);
+    if (answer.error !== undefined) throw upstreamFailureError(answer.error, this.credential);
     this.noteContent(answer.outputBytes > 0);
     for (let offset = 0; offset < answer.bytes.byteLength; offset += PIECE_BYTES) {
       await this.waitForRoom();
@@ -196,14 +201,14 @@ export class Attempt implements AttemptHandle {
     } catch {
       failure = undefined;
     }
-    return failure === undefined ? this.wrongContentType('application/json') : upstreamFailureError(failure);
+    return failure === undefined ? this.wrongContentType('application/json') : upstreamFailureError(failure, this.credential);
   }
 
-  private async pull(body: PulledBody): Promise<Uint8Array | undefined> {
+  private async pull(body: PulledBody, maxBytes?: number): Promise<Uint8Array | undefined> {
     this.throwIfStopped();
     this.deadlines?.onWaiting();
     try {
-      return await body.next();
+      return await body.next(maxBytes);
     } catch (error) {
       if (this.stopError !== undefined || error instanceof SwitchyardError) throw error;
       throw this.upstreamStatus < 300 ? this.cut(error) : transportError(error, this.providerName);

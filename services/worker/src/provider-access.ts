@@ -15,6 +15,7 @@ export interface ProviderAccessOptions {
 export interface ProviderAccess {
   readonly manifest: ProviderManifest;
   readonly baseUrl: string;
+  readonly credential: string | undefined;
   /** Manifest headers and authentication. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -38,7 +39,7 @@ export class ProviderAccessBook {
     const baseUrl = (endpoint.baseUrl || ownBaseUrl)?.replace(/\/+$/, '');
     if (baseUrl === undefined || !URL.canParse(baseUrl)) throw unusable(endpoint, 'no_base_url', 'has no usable base URL');
     const credential = this.credentialFor(endpoint, own, baseUrl, ownBaseUrl);
-    return { manifest, baseUrl, headers: { ...manifest.headers, ...authenticationHeader(manifest, credential) } };
+    return { manifest, baseUrl, credential, headers: { ...manifest.headers, ...authenticationHeader(manifest, credential) } };
   }
 
   /** Whether the worker could authenticate to a provider's own address. */

@@ -5,7 +5,8 @@ import type { UpstreamCall } from './upstream-http.js';
 
 /** A body that is pulled piece by piece; undefined is its end. */
 export interface PulledBody {
-  next(): Promise<Uint8Array | undefined>;
+  /** `maxBytes` is a wish: a decoder hands out pieces of its own size. */
+  next(maxBytes?: number): Promise<Uint8Array | undefined>;
 }
 
 const DECODERS: Readonly<Record<string, () => Transform>> = {

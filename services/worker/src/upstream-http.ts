@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type buildConnector, type Dispatcher } from 'undici';
 
 /** Bytes that may wait in memory for a reader before the socket is paused. */
-const MAX_QUEUED_BYTES = 32 * 1024;
+const MAX_QUEUED_BYTES = 16 * 1024;
+/** What Node reads ahead of the parser, for each connection. */
+const SOCKET_BUFFER_BYTES = 16 * 1024;
 /** An answer that is over for us may still send this much, for this long, so that its connection can be used again. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
 const MAX_DISCARD_MS = 1_000;
@@ -36,11 +38,7 @@ export class UpstreamHttp {
       // Attempts have their own deadlines.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: {
-        timeout: options.connectTimeoutMs,
-        keepAlive: true,
-        ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
-      },
+      connect: connectOptions(options),
     });
   }
 
@@ -56,6 +54,16 @@ export class UpstreamHttp {
   async close(): Promise<void> {
     await this.agent.destroy();
   }
+}
+
+/** `highWaterMark` is passed on to the socket, though undici's types leave it out. */
+function connectOptions(options: UpstreamHttpOptions): buildConnector.BuildOptions & { readonly highWaterMark: number } {
+  return {
+    timeout: options.connectTimeoutMs,
+    keepAlive: true,
+    highWaterMark: SOCKET_BUFFER_BYTES,
+    ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
+  };
 }
 
 export interface UpstreamHead {
@@ -83,8 +91,11 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     return this.head;
   }
 
-  /** All bytes that have come since the last call, also those before a cut; undefined at the end of the body. One call at a time. */
-  async next(): Promise<Buffer | undefined> {
+  /**
+   * Bytes that have come since the last call (also those before a cut), at most `maxBytes` of them; undefined at the end of the body.
+   * One call at a time.
+   */
+  async next(maxBytes = Infinity): Promise<Buffer | undefined> {
     while (this.chunks.length === 0 && !this.isEnded) {
       // Resuming may deliver at once.
       if (this.controller?.paused) this.controller.resume();
@@ -95,9 +106,10 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
       return undefined;
     }
     const bytes = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks, this.queuedBytes);
-    this.chunks = [];
-    this.queuedBytes = 0;
-    return bytes;
+    const rest = bytes.subarray(Math.min(maxBytes, bytes.byteLength));
+    this.chunks = rest.byteLength === 0 ? [] : [rest];
+    this.queuedBytes = rest.byteLength;
+    return rest.byteLength === 0 ? bytes : bytes.subarray(0, maxBytes);
   }
 
   /** Hangs up. Whoever waits, or comes later, gets the error. */

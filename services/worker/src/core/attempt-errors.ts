@@ -4,11 +4,16 @@ import type { common } from '@switchyard/proto';
 
 export type DeadlineStage = 'connect' | 'first-token' | 'between-chunks' | 'total';
 
-/** What a provider said went wrong, as an error that ends the attempt. */
-export function upstreamFailureError(failure: UpstreamFailure): SwitchyardError {
-  return new SwitchyardError(failure.errorType, failure.message, {
+/** Shorter ones are placeholders for servers that want any key; taking them out would garble what providers say. */
+const MIN_SECRET_LENGTH = 8;
+
+/** What a provider said went wrong, as an error that ends the attempt. Providers may quote the operator's credential: it is taken out. */
+export function upstreamFailureError(failure: UpstreamFailure, credential: string | undefined): SwitchyardError {
+  const redacted = (text: string): string =>
+    credential === undefined || credential.length < MIN_SECRET_LENGTH ? text : text.replaceAll(credential, '[redacted]');
+  return new SwitchyardError(failure.errorType, redacted(failure.message), {
     ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
-    ...(failure.providerCode === undefined ? {} : { providerCode: failure.providerCode }),
+    ...(failure.providerCode === undefined ? {} : { providerCode: redacted(failure.providerCode) }),
     ...(failure.upstreamStatus === undefined ? {} : { upstreamStatus: failure.upstreamStatus }),
   });
 }
