@@ -13,6 +13,7 @@ class FakeBilling {
   readonly calls: billing.AcquireLeasesRequest[] = [];
   readonly releases: billing.LeaseRelease[] = [];
   isAway = false;
+  answersLost = 0;
   grantAtLeast = 0n;
   private leaseCount = 0;
 
@@ -22,6 +23,7 @@ class FakeBilling {
     acquireLeases: async (request) => {
       await Promise.resolve();
       this.calls.push(request);
+      if (this.answersLost-- > 0) throw new SwitchyardError('gateway_unavailable', 'no answer in time');
       if (this.isAway) throw new SwitchyardError('provider_unavailable', 'connection refused');
       for (const wanted of request.scopes) {
         const available = this.credit.get(scopeId(wanted.scope!)) ?? 0n;
@@ -117,6 +119,13 @@ describe('Wallet', () => {
     await wallet.reserve([need(1n)], 0);
     clock.advance(5_000);
     expect(wallet.tryReserve([need(1n)])).toBeUndefined();
+  });
+
+  it('repeats a call whose answer was lost under the same id', async () => {
+    const { fake, wallet } = walletOver(100n);
+    fake.answersLost = 1;
+    expect(isShortage(await wallet.reserve([need(40n)], 0))).toBe(false);
+    expect(fake.calls.map((call) => call.requestId)).toEqual(['holder:0', 'holder:0']);
   });
 
   it('says that billing is away with 503, to everybody who waits, and bounds how many do', async () => {

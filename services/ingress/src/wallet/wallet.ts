@@ -190,20 +190,28 @@ export class Wallet {
       if (missing > 0n) scopes.push({ scope: need.scope, amountNeeded: missing, recentSpend: held?.recentSpend(sentAtMs) ?? 0n });
     }
     if (scopes.length === 0) return undefined;
-    this.acquireCallCount++;
-    const response = await this.leasePort.acquireLeases(
-      {
-        holderId: this.options.holderId,
-        epoch: this.options.epoch,
-        requestId: `${this.options.holderId}:${this.requestCount++}`,
-        scopes,
-        acceptTimeMs: BigInt(acceptTimeMs),
-      },
-      { timeoutMs: this.options.acquireTimeoutMs },
-    );
+    const response = await this.askBilling({
+      holderId: this.options.holderId,
+      epoch: this.options.epoch,
+      requestId: `${this.options.holderId}:${this.requestCount++}`,
+      scopes,
+      acceptTimeMs: BigInt(acceptTimeMs),
+    });
     if (response.shortage) return response.shortage;
     for (const lease of response.leases) this.hold(lease, sentAtMs);
     return undefined;
+  }
+
+  /** One more try with the same id after a lost answer: leases that were granted the first time are granted again, not twice. */
+  private async askBilling(request: billing.AcquireLeasesRequest): Promise<billing.AcquireLeasesResponse> {
+    const options = { timeoutMs: this.options.acquireTimeoutMs };
+    this.acquireCallCount++;
+    try {
+      return await this.leasePort.acquireLeases(request, options);
+    } catch (error) {
+      if (!(error instanceof SwitchyardError) || error.type !== 'gateway_unavailable') throw error;
+      return this.leasePort.acquireLeases(request, options);
+    }
   }
 
   private hold(lease: billing.Lease, sentAtMs: number): void {
