@@ -15,7 +15,7 @@ import { MediaFetcher } from './media-fetcher.js';
 import { ProviderAccessBook } from './provider-access.js';
 import { UpstreamHttp } from './upstream-http.js';
 import { WorkerMetrics } from './worker-metrics.js';
-import type { WorkerConfig } from './worker.config.js';
+import { providerEnvironment, type WorkerConfig } from './worker.config.js';
 
 /** Everything a worker holds while it runs. */
 export interface WorkerParts {
@@ -35,7 +35,7 @@ const NOTHING_TO_RECOVER: SpoolRecovery = { endAbandoned: () => [], flagUnconfir
 
 export async function openWorkerParts(context: TargetContext<WorkerConfig>): Promise<WorkerParts> {
   const { config, clock, random, logger, instanceId } = context;
-  const environment = processEnvironment();
+  const environment = providerEnvironment(config, processEnvironment());
   const credentials = new CredentialStore({ environment, folder: config.credentialsFolder, reloadIntervalMs: config.credentialsReloadMs, logger });
   await credentials.open();
   const spool = await openSpool({

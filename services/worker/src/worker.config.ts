@@ -1,4 +1,4 @@
-import { byteSize, defineConfig, durationMs, field, integer, list, type ConfigOf, type Field } from '@switchyard/config';
+import { byteSize, defineConfig, durationMs, field, integer, list, type ConfigOf, type Environment, type Field } from '@switchyard/config';
 import { PROVIDER_MANIFESTS } from '@switchyard/providers';
 import { z } from 'zod';
 
@@ -81,7 +81,20 @@ export const workerConfig = defineConfig({
 
 export type WorkerConfig = ConfigOf<typeof workerConfig>;
 
-/** The providers' own variables: credentials, and parts of base URLs such as an account id. Read by the credential store under their names. */
+const OPERATOR_CREDENTIAL_PREFIX = 'SWITCHYARD_CREDENTIAL_';
+
+/**
+ * What the credential store may see: the variables that manifests name, and `SWITCHYARD_CREDENTIAL_<SLUG>`, which serves providers that only the
+ * operator's catalogue knows and therefore has no field of its own.
+ */
+export function providerEnvironment(config: WorkerConfig, environment: Environment): Environment {
+  const values: Readonly<Record<string, unknown>> = config;
+  const named = Object.keys(providerFields()).map((name) => [name, values[name]]);
+  const operators = Object.entries(environment).filter(([name]) => name.startsWith(OPERATOR_CREDENTIAL_PREFIX) && name !== 'SWITCHYARD_CREDENTIAL_HOSTS');
+  return Object.fromEntries([...named, ...operators]) as Environment;
+}
+
+/** The providers' own variables: credentials, and parts of base URLs such as an account id, each under its own name. */
 function providerFields(): Record<string, Field<string | undefined>> {
   const fields: Record<string, Field<string | undefined>> = {};
   for (const { name, baseUrl, credentialVariables } of PROVIDER_MANIFESTS) {

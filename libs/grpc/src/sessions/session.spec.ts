@@ -1,4 +1,4 @@
-import { createServer, connect, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
+import { createServer, connect, Socket, type AddressInfo, type Server as TcpServer } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { worker } from '@switchyard/proto';
@@ -70,6 +70,23 @@ describe('a session', () => {
     expect(listener.events).toEqual(['headers', 'data', 'data', 'data', 'end']);
     expect(listener.text).toBe('one two three');
     expect(listener.ends[0]!.end).toBe(worker.AttemptEnd.COMPLETED);
+  });
+
+  it('waits for no full packets on either side', async () => {
+    const undelayed = new Set<number>();
+    const original = Socket.prototype.setNoDelay;
+    Socket.prototype.setNoDelay = function (noDelay?: boolean) {
+      if (noDelay !== false && this.localPort !== undefined) undelayed.add(this.localPort);
+      return original.call(this, noDelay);
+    };
+    try {
+      const served = await serveWorker();
+      await readyPool({ addresses: [served.address] });
+      expect(undelayed.has(Number(served.address.split(':')[1]))).toBe(true);
+      expect(undelayed.size).toBe(2);
+    } finally {
+      Socket.prototype.setNoDelay = original;
+    }
   });
 
   it('carries a start frame of 32 MiB', async () => {

@@ -1,0 +1,24 @@
+import { describe, expect, it } from '@jest/globals';
+import { fieldsOf, loadConfig } from '@switchyard/config';
+import { PROVIDER_MANIFESTS } from '@switchyard/providers';
+import { providerEnvironment, workerConfig } from './worker.config.js';
+
+describe('the worker’s settings', () => {
+  it('need nothing to start', () => {
+    expect(loadConfig(workerConfig, {})).toMatchObject({ maxConcurrentAttempts: 4_096, credentialHosts: [], egressAllowCidrs: [] });
+  });
+
+  it('name every credential as a secret', () => {
+    const fields = new Map(fieldsOf(workerConfig).map(([, field]) => [field.env, field]));
+    for (const { credentialVariables } of PROVIDER_MANIFESTS) for (const name of credentialVariables) expect(fields.get(name)?.secret).toBe(true);
+    expect(fields.get('CLOUDFLARE_ACCOUNT_ID')?.secret).toBe(false);
+  });
+
+  it('show the credential store what providers and the operator’s catalogue name, and nothing else', () => {
+    const environment = { OPENAI_API_KEY: 'a', SWITCHYARD_CREDENTIAL_OUR_CLUSTER: 'b', SWITCHYARD_CREDENTIAL_HOSTS: 'openai=x', AWS_SECRET_ACCESS_KEY: 'c' };
+    const visible = providerEnvironment(loadConfig(workerConfig, environment), environment);
+    expect(visible).toMatchObject({ OPENAI_API_KEY: 'a', SWITCHYARD_CREDENTIAL_OUR_CLUSTER: 'b' });
+    expect(Object.keys(visible)).not.toEqual(expect.arrayContaining(['AWS_SECRET_ACCESS_KEY']));
+    expect(visible['SWITCHYARD_CREDENTIAL_HOSTS']).toBeUndefined();
+  });
+});
