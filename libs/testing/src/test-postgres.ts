@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { findPostgresProgram, temporaryFolder } from '@switchyard/db';
 import pg from 'pg';
 import { superviseServer } from './supervised-server.js';
 
@@ -24,7 +25,9 @@ export async function startTestPostgres(): Promise<TestPostgres> {
 }
 
 async function serverUrl(): Promise<string> {
-  const started: unknown = JSON.parse(await superviseServer({ kind: 'postgres', script: SUPERVISOR, startWithinMs: START_WITHIN_MS }));
+  const { moduleUrl } = await findPostgresProgram();
+  const scriptArguments = [moduleUrl, temporaryFolder()];
+  const started: unknown = JSON.parse(await superviseServer({ kind: 'postgres', script: SUPERVISOR, scriptArguments, startWithinMs: START_WITHIN_MS }));
   if (typeof started !== 'object' || started === null || !('url' in started) || typeof started.url !== 'string')
     throw new Error('The test Postgres told no URL.');
   return started.url;

