@@ -13,6 +13,7 @@ export interface Refusal {
     readonly message: string;
     readonly error_type?: string;
     readonly availability?: {
+      readonly retry_after?: number;
       readonly code: string;
       readonly retryable: boolean;
       readonly requested_models: readonly string[];
@@ -31,6 +32,7 @@ export interface Place {
   readonly model: string;
   readonly provider_name: string;
   readonly reason: string;
+  readonly pricing: { readonly prompt: string; readonly completion: string };
 }
 
 export interface Decision {

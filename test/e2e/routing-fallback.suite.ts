@@ -28,7 +28,16 @@ export function routingFallbackSuite(fixture: () => Fixture): void {
         client.withFault(slug, 'limited', { kind: 'rate_limit', retryAfterSeconds }, run);
       const answer = await limited('alpha', 30, () => limited('beta', 45, () => client.refused('limited', { order: ['alpha', 'beta'] })));
       expect([answer.status, answer.headers['retry-after']]).toEqual([429, '30']);
-      expect(answer.body.error.metadata.previous_errors).toMatchObject([{ provider: 'Alpha', code: 429 }]);
+      expect(answer.body.error).toMatchObject({
+        metadata: { previous_errors: [{ provider: 'Alpha', code: 429 }] },
+        availability: {
+          code: 'capacity_exhausted',
+          retryable: true,
+          retry_after: 30,
+          requested_models: ['acme/limited'],
+          affected_providers: ['Alpha', 'Beta'],
+        },
+      });
       expect(Object.keys(answer.headers).filter((name) => name.startsWith('x-ratelimit'))).toEqual([]);
     });
 

@@ -45,6 +45,12 @@ export function routingFiguresSuite(fixture: () => Fixture): void {
     });
   });
 
+  it('a decision tells the prices of its moment and of the size of the request [M11]', async () => {
+    expect((await client.decide('by-time')).candidates[0]!.pricing).toMatchObject({ prompt: '0.000001', completion: '0.000007' });
+    const long = await client.decide('by-size', undefined, { messages: [{ role: 'user', content: 'x'.repeat(8_000) }] });
+    expect(long.candidates[0]!.pricing).toMatchObject({ prompt: '0.000005', completion: '0.000002' });
+  });
+
   describe('an endpoint', () => {
     it('has an uptime of successes among successes and errors, rate limits left out, and percentiles [X12]', async () => {
       for (let turn = 0; turn < 6; turn++) expect((await client.chat('measured')).status).toBe(200);

@@ -1,9 +1,9 @@
-import { startFixture, type Fixture, type TestEndpoint } from '@switchyard/test-platform';
+import { startFixture, type Fixture, type Shape, type TestEndpoint } from '@switchyard/test-platform';
 
 const ALL_PARAMETERS = ['temperature', 'top_p', 'max_tokens', 'stop', 'seed', 'tools', 'tool_choice', 'response_format', 'structured_outputs'];
 
 /** First token of the provider `slow`; the others answer at once. */
-export const SLOW_FIRST_TOKEN_MS = 400;
+const SLOW_FIRST_TOKEN_MS = 400;
 
 /** USD for a million tokens, prompt and completion alike. */
 function at(price: string, model: string, fields: object = {}): TestEndpoint {
@@ -89,9 +89,9 @@ function conditional(): TestEndpoint[] {
 }
 
 /** A catalogue in which each model shows one thing; endpoints of different models share no health. */
-export function startRoutingFixture(): Promise<Fixture> {
+export function startRoutingFixture(shape: Shape): Promise<Fixture> {
   return startFixture({
-    shape: 'all',
+    shape,
     providers: {
       alpha: { name: 'Alpha', endpoints: [...ALPHA, ...conditional()] },
       beta: { name: 'Beta', endpoints: BETA },

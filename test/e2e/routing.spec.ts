@@ -9,7 +9,7 @@ import { routingSuite } from './routing.suite.js';
 describe('routing, over a catalogue of its own', () => {
   let fixture: Fixture;
   beforeAll(async () => {
-    fixture = await startRoutingFixture();
+    fixture = await startRoutingFixture('all');
   }, 180_000);
   afterAll(() => fixture.stop(), 60_000);
 

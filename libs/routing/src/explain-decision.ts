@@ -1,24 +1,31 @@
 import { picoToUsd, rateOf, ratesInForce } from '@switchyard/core';
 import type { PlanCandidate, RoutingDecision, RoutingPlan, RoutingRefusal } from './routing-plan.js';
 
-/** A decision as JSON for people and their tools. Field names are those of the public API. */
-export function explainDecision(decision: RoutingDecision): Record<string, unknown> {
-  return decision.kind === 'plan' ? explainPlan(decision.plan) : explainRefusal(decision.refusal);
+/** What conditional prices depend on. */
+export interface PriceConditions {
+  readonly promptTokensEstimate: number;
+  /** Unix milliseconds. */
+  readonly acceptTimeMs: number;
 }
 
-function explainPlan(plan: RoutingPlan): Record<string, unknown> {
+/** A decision as JSON for people and their tools. Field names are those of the public API; prices are those of a request of this size and time. */
+export function explainDecision(decision: RoutingDecision, conditions: PriceConditions): Record<string, unknown> {
+  return decision.kind === 'plan' ? explainPlan(decision.plan, conditions) : explainRefusal(decision.refusal);
+}
+
+function explainPlan(plan: RoutingPlan, conditions: PriceConditions): Record<string, unknown> {
   return {
     decision: 'plan',
     requested_models: plan.modelsRequested,
     strategy: plan.strategy,
-    candidates: plan.candidates.map(explainCandidate),
+    candidates: plan.candidates.map((candidate) => explainCandidate(candidate, conditions)),
     excluded: explainExcluded(plan.excluded),
     warnings: plan.warnings,
   };
 }
 
-function explainCandidate(candidate: PlanCandidate): Record<string, unknown> {
-  const rates = ratesInForce(candidate.chargeSchedule, 0, 0);
+function explainCandidate(candidate: PlanCandidate, { promptTokensEstimate, acceptTimeMs }: PriceConditions): Record<string, unknown> {
+  const rates = ratesInForce(candidate.chargeSchedule, promptTokensEstimate, acceptTimeMs);
   const usd = (ratePico: bigint | undefined): string | null => (ratePico === undefined ? null : picoToUsd(ratePico));
   return {
     endpoint_id: candidate.endpoint.endpointId,

@@ -117,7 +117,8 @@ async function tryCandidates(gateway: Gateway, generation: Generation, plan: Rou
     const reservation = await gateway.reserver.reserve(generation, candidate);
     if (!('reservation' in reservation)) {
       gateway.breakers.release(candidate.endpoint.endpointId);
-      unaffordable = reservation;
+      // Told is the endpoint that would write most.
+      if (!unaffordable || reservation.affordableTokens > unaffordable.affordableTokens) unaffordable = reservation;
       continue;
     }
     if (final) gateway.reserver.cancel(final.reservation);
@@ -132,7 +133,6 @@ async function tryCandidates(gateway: Gateway, generation: Generation, plan: Rou
   return final;
 }
 
-function isDone(attempt: AttemptRecord): boolean {
 /** The candidates in order. Those whose breaker lets nothing through are passed over; the first of them is the last resort. */
 function* inTurn(gateway: Gateway, plan: RoutingPlan): Generator<{ readonly candidate: PlanCandidate; readonly isLast: boolean }> {
   let passedOver: PlanCandidate | undefined;
@@ -144,6 +144,7 @@ function* inTurn(gateway: Gateway, plan: RoutingPlan): Generator<{ readonly cand
   if (passedOver) yield { candidate: passedOver, isLast: true };
 }
 
+function isDone(attempt: AttemptRecord): boolean {
   return attempt.isCommitted || attempt.end === 'completed' || attempt.end === 'client_gone';
 }
 
@@ -192,7 +193,7 @@ async function finishAnswer(
   }
   if (attempt.end === 'client_gone') return gateway.journal.delivered(generation);
   const isAnswered = attempt.end === 'completed' || (attempt.end === 'session_lost' && attempt.finishReason !== '');
-  const arrived = isAnswered ? await answer.complete(generation, attempt, settlement) : await answer.fail(failureOf(generation.attempts));
+  const arrived = isAnswered ? await answer.complete(generation, attempt, settlement) : await answer.fail(failureOf(generation.attempts, generation.request.routing));
   // A client that left has nothing to be confirmed; a whole answer it abandoned is charged all the same.
   if (arrived || answer.isClientGone) gateway.journal.delivered(generation);
 }

@@ -19,6 +19,7 @@ export class RouterService implements RouterPort {
     const nowMs = acceptTimeMs > 0n ? Number(acceptTimeMs) : this.clock.nowMs();
     const { table } = this.publisher;
     const decision = decide(table, request, policy, { nowMs: () => nowMs, monotonicMs: () => this.clock.monotonicMs() }, this.random);
-    return Promise.resolve({ planJson: JSON.stringify(explainDecision(decision)), tableVersion: table.version });
+    const explanation = explainDecision(decision, { promptTokensEstimate: request.promptTokensEstimate, acceptTimeMs: nowMs });
+    return Promise.resolve({ planJson: JSON.stringify(explanation), tableVersion: table.version });
   };
 }

@@ -1,6 +1,7 @@
+import type { AvailabilityReason } from '@switchyard/api';
 import { errorRow, isErrorType, SwitchyardError, type ErrorType } from '@switchyard/errors';
 import type { common } from '@switchyard/proto';
-import type { PlanCandidate } from '@switchyard/routing';
+import type { AvailabilityCode, PlanCandidate, RoutingRequest } from '@switchyard/routing';
 import type { AttemptRecord } from './generation.js';
 
 /**
@@ -33,7 +34,7 @@ export function errorTypeOf(error: common.ErrorDetail | undefined): ErrorType {
 }
 
 /** What the client is told when every attempt failed: the last failure, with the history and the soonest retry. */
-export function failureOf(attempts: readonly AttemptRecord[]): SwitchyardError {
+export function failureOf(attempts: readonly AttemptRecord[], routing: RoutingRequest): SwitchyardError {
   const last = attempts.at(-1)!;
   const type = attemptErrorType(last);
   const metadata: Record<string, unknown> = { ...parseMetadata(last.error?.metadataJson), provider_name: last.candidate.endpoint.providerName };
@@ -43,10 +44,12 @@ export function failureOf(attempts: readonly AttemptRecord[]): SwitchyardError {
       model: attempt.candidate.publicModel,
       code: attempt.error?.upstreamStatus || errorRow(attemptErrorType(attempt)).httpStatus,
       error_type: attemptErrorType(attempt),
-      message: attempt.error?.message ?? '',
+      message: historyMessage(attempt),
       status: attempt.upstreamStatus,
     }));
   }
+  const shortage = SHORTAGES[type];
+  if (shortage) metadata['availability'] = shortageOf(shortage, attempts, routing);
   const retryAfterMs = soonestRetry(attempts);
   return new SwitchyardError(type, messageOf(last), {
     metadata,
@@ -56,9 +59,29 @@ export function failureOf(attempts: readonly AttemptRecord[]): SwitchyardError {
   });
 }
 
+/** What the table masks in an error of its own stays masked in a history, too. */
+function historyMessage(attempt: AttemptRecord): string {
+  return errorRow(attemptErrorType(attempt)).messagePolicy === 'masked' ? '' : (attempt.error?.message ?? '');
+}
+
 function messageOf(attempt: AttemptRecord): string {
   if (attempt.error?.message) return attempt.error.message;
   return attempt.end === 'session_lost' ? 'The connection to the provider was lost.' : 'The provider failed.';
+}
+
+/** Failures that say: nothing is wrong with the request, come back later. */
+const SHORTAGES: Readonly<Partial<Record<ErrorType, AvailabilityCode>>> = {
+  rate_limit_exceeded: 'capacity_exhausted',
+  provider_overloaded: 'temporarily_unavailable',
+};
+
+function shortageOf(code: AvailabilityCode, attempts: readonly AttemptRecord[], { model, models }: RoutingRequest): AvailabilityReason {
+  return {
+    code,
+    retryable: true,
+    requested_models: [...new Set([...(model === undefined ? [] : [model]), ...(models ?? [])])],
+    affected_providers: [...new Set(attempts.map((attempt) => attempt.candidate.endpoint.providerName))],
+  };
 }
 
 /** `Retry-After` is the least of the attempts' own. */
