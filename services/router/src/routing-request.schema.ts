@@ -47,6 +47,7 @@ const requestSchema = z.object({
     responseFormat: z.string().optional(),
     verbosity: z.boolean(),
     reasoning: z.boolean(),
+    forbidsReasoning: z.boolean().optional(),
     images: z.boolean(),
     audio: z.boolean(),
     files: z.boolean(),
@@ -66,8 +67,8 @@ const requestSchema = z.object({
       zdr: z.boolean().optional(),
       dataCollection: z.enum(['allow', 'deny']).optional(),
       allowedRegions: names.optional(),
-    })
       breakers: z.record(z.string().max(512), breakerState).optional(),
+    })
     .optional(),
 });
 

@@ -5,7 +5,6 @@ import type { CircuitBreakers } from '@switchyard/routing';
 import type { ReadinessReport } from '@switchyard/runtime';
 import type { Logger, Metrics } from '@switchyard/telemetry';
 import type { Authenticator } from '../auth/authenticator.js';
-import type { FreeQuota } from '../core/public-key.js';
 import { CatalogView } from './catalog-view.js';
 import { KeyAccess } from './key-access.js';
 
@@ -16,15 +15,14 @@ export interface ManagementOptions {
   readonly accounts: AccountPort;
   readonly analytics: AnalyticsPort;
   readonly router: RouterPort;
+  readonly catalog: CatalogPort;
   /** What this process saw of the endpoints. */
   readonly breakers: Pick<CircuitBreakers, 'states'>;
-  readonly catalog: CatalogPort;
   readiness(): ReadinessReport;
   readonly metrics: Pick<Metrics, 'render'>;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly limits?: RequestLimits;
-  readonly freeQuota?: FreeQuota;
   /** How old the catalogue may be that answers show; it is read when somebody asks. */
   readonly catalogMaxAgeMs?: number;
   /** The program's version, for the API description. */
@@ -48,7 +46,6 @@ export function managementContext(options: ManagementOptions): ManagementContext
   const catalogMaxAgeMs = options.catalogMaxAgeMs ?? DEFAULT_CATALOG_MAX_AGE_MS;
   return {
     limits: DEFAULT_REQUEST_LIMITS,
-    freeQuota: { requestsPerDay: 50, requestsPerDayAfterPurchase: 1_000 },
     version: '0.1.0',
     ...options,
     catalogMaxAgeMs,

@@ -92,6 +92,7 @@ export class FakeKeys {
     weeklyPico: 1_200_000n,
     monthlyPico: 1_400_000n,
     freeRequestsToday: 3n,
+    freeRequestsPerDay: 50n,
   });
 
   constructor() {
