@@ -38,6 +38,7 @@ function callUnary(client: Client, portName: string, method: MethodDefinition, r
   const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(asError(signal.reason));
+    const encoded = encodeRequest(portName, method, request);
     const onAbort = (): void => call.cancel();
     const callback = (error: ServiceError | null, response?: unknown): void => {
       signal?.removeEventListener('abort', onAbort);
@@ -46,7 +47,7 @@ function callUnary(client: Client, portName: string, method: MethodDefinition, r
       reject(isOwnDeadline(error) ? deadlineError(portName, timeoutMs, error) : fromGrpcError(error, portName));
     };
     const deadline = Date.now() + timeoutMs;
-    const call = client.makeUnaryRequest(method.path, method.requestSerialize, method.responseDeserialize, request, new Metadata(), { deadline }, callback);
+    const call = client.makeUnaryRequest(method.path, asIs, method.responseDeserialize, encoded, new Metadata(), { deadline }, callback);
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
@@ -60,7 +61,7 @@ async function* callServerStream(
 ): AsyncGenerator<unknown, void, undefined> {
   const { signal } = options;
   if (signal?.aborted) throw asError(signal.reason);
-  const call = client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request);
+  const call = client.makeServerStreamRequest(method.path, asIs, method.responseDeserialize, encodeRequest(portName, method, request));
   const onAbort = (): void => call.cancel();
   signal?.addEventListener('abort', onAbort, { once: true });
   // Cancelling reports an error after the loop is gone; without a listener it would end the process.
@@ -77,6 +78,20 @@ async function* callServerStream(
     call.cancel();
   }
   if (signal?.aborted) throw asError(signal.reason);
+}
+
+/** gRPC would report what cannot be encoded, such as a number beyond 64 bits, as a failure of the service. */
+function encodeRequest(portName: string, method: MethodDefinition, request: unknown): Buffer {
+  try {
+    return method.requestSerialize(request);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SwitchyardError('invalid_request', `The request to ${portName} cannot be encoded: ${reason}`, { cause: error });
+  }
+}
+
+function asIs(encoded: Buffer): Buffer {
+  return encoded;
 }
 
 function channelTarget(addresses: string | readonly string[]): string {

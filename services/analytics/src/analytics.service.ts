@@ -26,7 +26,9 @@ export interface AnalyticsServiceOptions {
 export class AnalyticsService implements AnalyticsPort {
   constructor(private readonly options: AnalyticsServiceOptions) {}
 
+  /** @throws SwitchyardError `invalid_request`, `not_found` */
   async getGeneration(request: analytics.GetGenerationRequest): Promise<analytics.GetGenerationResponse> {
+    requireText(request);
     const [json, upstreamCostPico] = await Promise.all([
       this.options.generations.find(request.accountId, request.generationId),
       this.options.attempts.sumCost(request.generationId),
@@ -35,7 +37,9 @@ export class AnalyticsService implements AnalyticsPort {
     return { generation: decodeGenerationCompleted(json), upstreamCostPico };
   }
 
+  /** @throws SwitchyardError `invalid_request` */
   async listGenerations(request: analytics.ListGenerationsRequest): Promise<analytics.ListGenerationsResponse> {
+    requireText(request);
     if (request.status !== '' && !(GENERATION_STATUSES as readonly string[]).includes(request.status)) {
       throw new SwitchyardError('invalid_request', `status: expected one of ${GENERATION_STATUSES.join(', ')}`, { metadata: { param: 'status' } });
     }
@@ -53,8 +57,10 @@ export class AnalyticsService implements AnalyticsPort {
     return { generations: page.map((row) => decodeGenerationCompleted(row.event)), nextCursor: rows.length > limit && last ? encodeCursor(last) : '' };
   }
 
+  /** @throws SwitchyardError `invalid_request` */
   async listActivity(request: analytics.ListActivityRequest): Promise<analytics.ListActivityResponse> {
-    if (request.date !== '' && !/^\d{4}-\d{2}-\d{2}$/.test(request.date)) {
+    requireText(request);
+    if (request.date !== '' && !isDay(request.date)) {
       throw new SwitchyardError('invalid_request', 'date: expected YYYY-MM-DD', { metadata: { param: 'date' } });
     }
     const todayMs = Math.floor(this.options.clock.nowMs() / DAY_MS) * DAY_MS;
@@ -73,6 +79,20 @@ export class AnalyticsService implements AnalyticsPort {
   watchEndpointStatistics(_request: analytics.WatchEndpointStatisticsRequest, options?: CallOptions): AsyncIterable<analytics.WatchEndpointStatisticsResponse> {
     return this.options.feed.watch(options?.signal);
   }
+}
+
+/** Postgres holds every character but this one. */
+function requireText(request: object): void {
+  for (const [field, value] of Object.entries(request)) {
+    if (typeof value !== 'string' || !value.includes('\u0000')) continue;
+    throw new SwitchyardError('invalid_request', `${field}: must not contain the character NUL`, { metadata: { param: field } });
+  }
+}
+
+/** Whether it is `YYYY-MM-DD` and in the calendar. */
+function isDay(text: string): boolean {
+  const timeMs = Date.parse(text);
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(timeMs) && dayOf(timeMs) === text;
 }
 
 function dayOf(timeMs: number): string {

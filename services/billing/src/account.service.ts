@@ -88,10 +88,11 @@ export class AccountService implements AccountPort {
     return {};
   }
 
-  /** @throws SwitchyardError `not_found` */
+  /** @throws SwitchyardError `invalid_request`, `not_found` */
   async getCredits(request: billing.GetCreditsRequest): Promise<billing.GetCreditsResponse> {
-    const scope = await readCreditScope(this.dependencies.pool, request.accountId);
-    if (!scope) throw unknownAccount(request.accountId);
+    const accountId = requireId(request.accountId, 'account_id');
+    const scope = await readCreditScope(this.dependencies.pool, accountId);
+    if (!scope) throw unknownAccount(accountId);
     const { limit = 0n, held, spent } = scope.amounts;
     return { totalCreditsPico: limit, totalUsagePico: spent, heldPico: held, receivablePico: excessOf(scope.amounts) };
   }

@@ -27,6 +27,7 @@ const MAX_QUEUED_MESSAGES = 256;
 export class KeyChangeFeed {
   private readonly watchers = new Set<SubscriberQueue<billing.WatchKeysResponse>>();
   private sequence: bigint | undefined;
+  private beginning: Promise<bigint> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private stopListening: (() => void) | undefined;
   private reading: Promise<void> | undefined;
@@ -54,6 +55,8 @@ export class KeyChangeFeed {
     signal?.addEventListener('abort', close);
     this.watchers.add(queue);
     try {
+      // Before the backlog is read: what comes after it is then broadcast.
+      await this.begin();
       let sentSequence = -1n;
       for (const message of await this.backlog(afterSequence)) {
         sentSequence = message.sequence;
@@ -86,6 +89,15 @@ export class KeyChangeFeed {
     return messages.length > 0 ? messages : [this.heartbeat(present, present)];
   }
 
+  /** The first watcher's number is where reading begins. */
+  private async begin(): Promise<bigint> {
+    if (this.sequence !== undefined) return this.sequence;
+    this.beginning ??= readSequence(this.dependencies.pool)
+      .then((sequence) => (this.sequence = sequence))
+      .finally(() => (this.beginning = undefined));
+    return this.beginning;
+  }
+
   private wake(isHeartbeat: boolean): void {
     if (this.watchers.size === 0) {
       this.sequence = undefined;
@@ -109,15 +121,15 @@ export class KeyChangeFeed {
   }
 
   private async readOnce(): Promise<boolean> {
-    this.sequence ??= await readSequence(this.dependencies.pool);
-    const changes = await readChanges(this.dependencies.pool, this.sequence, MAX_CHANGES_PER_MESSAGE);
+    const sequence = await this.begin();
+    const changes = await readChanges(this.dependencies.pool, sequence, MAX_CHANGES_PER_MESSAGE);
     if (!changes) {
       // This instance slept longer than changes are kept: watchers must see the gap.
       this.sequence = await readSequence(this.dependencies.pool);
       return false;
     }
     if (changes.length === 0) return false;
-    const message = await this.messageOf(this.sequence, changes);
+    const message = await this.messageOf(sequence, changes);
     this.sequence = message.sequence;
     this.isReadWanted ||= changes.length === MAX_CHANGES_PER_MESSAGE;
     this.broadcast(message);

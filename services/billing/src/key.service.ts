@@ -66,7 +66,7 @@ export class KeyService implements KeyPort {
     const { pool, clock, random } = this.dependencies;
     const accountId = requireId(request.accountId, 'account_id');
     const { secret, hash, label } = newApiKeySecret(random);
-    const workspaceId = await this.workspaceFor(accountId, request.workspaceId);
+    const workspaceId = await this.workspaceFor(accountId, requireText(request.workspaceId, 'workspace_id', 128));
     const key: KeyRow = {
       keyHash: hash,
       accountId,
@@ -89,17 +89,20 @@ export class KeyService implements KeyPort {
     return { key: keyMessage(key, account), secret };
   }
 
+  /** @throws SwitchyardError `invalid_request` */
   async listKeys(request: billing.ListKeysRequest): Promise<billing.ListKeysResponse> {
     if (request.offset < 0 || request.limit < 0 || request.limit > MAX_LISTED)
       throw invalid(`offset must not be negative, limit must be within 0 and ${MAX_LISTED}.`);
+    const accountId = requireId(request.accountId, 'account_id');
+    const workspaceId = requireText(request.workspaceId, 'workspace_id', 128);
     const limit = request.limit === 0 ? DEFAULT_LISTED : request.limit;
-    const rows = await listKeys(this.dependencies.pool, { ...request, limit });
+    const rows = await listKeys(this.dependencies.pool, { ...request, accountId, workspaceId, limit });
     return { keys: await this.withUsage(rows) };
   }
 
   /** @throws SwitchyardError `not_found` */
   async getKey(request: billing.GetKeyRequest): Promise<billing.GetKeyResponse> {
-    const [row] = await findKeys(this.dependencies.pool, [request.hash]);
+    const [row] = await findKeys(this.dependencies.pool, [requireKnowable(request.hash)]);
     if (!row || row.deleted || row.accountId !== request.accountId) throw unknownKey();
     const [key] = await this.withUsage([row]);
     return { key };
@@ -137,7 +140,7 @@ export class KeyService implements KeyPort {
   private async change(subject: { readonly accountId: string; readonly hash: string }, edit: (present: KeyRow) => KeyRow): Promise<KeyRow> {
     const { pool, clock, scopeLimits } = this.dependencies;
     return withTransaction(pool, async (client) => {
-      const present = await lockKey(client, subject.hash);
+      const present = await lockKey(client, requireKnowable(subject.hash));
       if (!present || present.deleted || present.accountId !== subject.accountId) throw unknownKey();
       const nowMs = clock.nowMs();
       const changed = { ...edit(present), version: present.version + 1n, updatedAtMs: BigInt(nowMs) };
@@ -226,6 +229,12 @@ type KeySettings = Pick<
   | 'externalUser'
   | 'costCentre'
 >;
+
+/** What is no hash names no key, and the database need not be asked. */
+function requireKnowable(hash: string): string {
+  if (!isKeyHash(hash)) throw unknownKey();
+  return hash;
+}
 
 function unknownKey(): SwitchyardError {
   return new SwitchyardError('not_found', 'There is no such key.');

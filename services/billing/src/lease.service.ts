@@ -79,7 +79,7 @@ export class LeaseService implements LeasePort {
       needed: requireAtLeast(ask.amountNeeded, 0n, 'amount_needed'),
       recentSpend: requireAtLeast(ask.recentSpend, 0n, 'recent_spend'),
     }));
-    await touchEpoch(pool, holderId, request.epoch, clock.nowMs());
+    await touchEpoch(pool, holderId, requireEpoch(request.epoch), clock.nowMs());
     const { leases, shortage } = await this.grantOrWait({ holderId, epoch: request.epoch, requestId, asks }, callOptions?.signal);
     if (shortage) {
       shortageCounter.increment();
@@ -118,7 +118,7 @@ export class LeaseService implements LeasePort {
   ): AsyncGenerator<billing.WatchHolderResponse, void, undefined> {
     const { pool, clock, holderRecalls } = this.dependencies;
     const holderId = requireId(request.holderId, 'holder_id');
-    await touchEpoch(pool, holderId, request.epoch, clock.nowMs());
+    await touchEpoch(pool, holderId, requireEpoch(request.epoch), clock.nowMs());
     await withTransaction(pool, (client) => requireOpenEpoch(client, holderId, request.epoch));
     yield* holderRecalls.watch(holderId, request.epoch, callOptions?.signal);
   }
@@ -126,7 +126,7 @@ export class LeaseService implements LeasePort {
   async closeEpoch(request: billing.CloseEpochRequest): Promise<billing.CloseEpochResponse> {
     const { pool, clock } = this.dependencies;
     const holderId = requireId(request.holderId, 'holder_id');
-    await withTransaction(pool, (client) => requestClose(client, holderId, request.epoch, clock.nowMs()));
+    await withTransaction(pool, (client) => requestClose(client, holderId, requireEpoch(request.epoch), clock.nowMs()));
     return {};
   }
 
@@ -204,6 +204,10 @@ export class LeaseService implements LeasePort {
       epoch,
     };
   }
+}
+
+function requireEpoch(epoch: bigint): bigint {
+  return requireAtLeast(epoch, 0n, 'epoch');
 }
 
 async function requireOpenEpoch(client: PoolClient, holderId: string, epoch: bigint): Promise<void> {

@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { explainGeneration, leaseUsesOf } from './core/generation-explanation.js';
 import { findAttempts, findCharge, findNamedLeases, findPostings } from './generation-record.store.js';
 import { AUDIT_CHECKS, countJournal, FLAGGED, runAudit } from './ledger-audit.store.js';
+import { requireId } from './request-checks.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const SNAPSHOT = { isolation: 'REPEATABLE READ', readOnly: true } as const;
@@ -13,9 +14,9 @@ const SNAPSHOT = { isolation: 'REPEATABLE READ', readOnly: true } as const;
 export class LedgerService implements LedgerPort {
   constructor(private readonly pool: Pool) {}
 
-  /** @throws SwitchyardError `not_found` when nothing of the generation was posted (yet) */
+  /** @throws SwitchyardError `invalid_request`, `not_found` when nothing of the generation was posted (yet) */
   async explainGeneration(request: billing.ExplainGenerationRequest): Promise<billing.ExplainGenerationResponse> {
-    const { generationId } = request;
+    const generationId = requireId(request.generationId, 'generation_id');
     const source = await withTransaction(
       this.pool,
       async (client) => {

@@ -1,10 +1,11 @@
 import type { Clock } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import { SwitchyardError } from '@switchyard/errors';
-import type { billing } from '@switchyard/proto';
+import { billing } from '@switchyard/proto';
 import type { Pool } from 'pg';
 import { findAccounts, type AccountRow } from './account.store.js';
 import { unknownAccount } from './account.service.js';
+import { isKeyHash } from './core/api-key-secret.js';
 import { IS_KEY_SCOPE, scopeWindow, type ScopeIdentity } from './core/lease-scope-identity.js';
 import { findKeys, lockKeyUsage, type KeyRow } from './key.store.js';
 import { readWindowUsage } from './key-usage.store.js';
@@ -37,9 +38,9 @@ export class ScopeResolver {
     const nowMs = clock.nowMs();
     const timeMs = acceptTimeMs === 0 ? nowMs : acceptTimeMs;
     if (timeMs < nowMs - MAX_ACCEPT_AGE_MS || timeMs > nowMs + MAX_ACCEPT_AHEAD_MS) throw invalid("accept_time_ms is not near billing's clock.");
-    const scopes = requests.map((request) => request.scope);
-    const accounts = await findAccounts(pool, [...new Set(scopes.map((scope) => scope?.accountId ?? ''))]);
-    const keyHashes = [...new Set(scopes.map((scope) => scope?.keyHash ?? ''))].filter((hash) => hash !== '');
+    const scopes = requests.map(({ scope }) => scope ?? billing.LeaseScope.create());
+    const accounts = await findAccounts(pool, [...new Set(scopes.map((scope) => requireId(scope.accountId, 'account_id')))]);
+    const keyHashes = [...new Set(scopes.map((scope) => scope.keyHash))].filter(isKeyHash);
     const keys = keyHashes.length === 0 ? [] : await findKeys(pool, keyHashes);
     const resolved: ResolvedScope[] = [];
     for (const request of requests) {
@@ -76,7 +77,7 @@ interface Owners {
 function identityOf(scope: billing.LeaseScope | undefined, owners: Owners, acceptTimeMs: number): ScopeIdentity {
   const kind = scope && scopeKindOf(scope.kind);
   if (!scope || !kind) throw invalid('Every scope needs a kind that billing knows.');
-  const accountId = requireId(scope.accountId, 'account_id');
+  const { accountId } = scope;
   if (!owners.accounts.some((account) => account.accountId === accountId)) throw unknownAccount(accountId);
   if (!IS_KEY_SCOPE[kind]) return { kind, accountId, keyHash: '', limitReset: '', window: scopeWindow(kind, '', Number(scope.windowStartMs), acceptTimeMs) };
   const key = owners.keys.find((candidate) => candidate.keyHash === scope.keyHash);

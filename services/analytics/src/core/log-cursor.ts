@@ -12,7 +12,7 @@ export function encodeCursor(cursor: LogCursor): string {
 
 /** @throws SwitchyardError `invalid_request` */
 export function decodeCursor(text: string): LogCursor {
-  const match = /^(\d{1,16}):([0-9a-f-]{36})$/.exec(Buffer.from(text, 'base64url').toString('utf8'));
+  const match = /^(\d{1,16}):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(Buffer.from(text, 'base64url').toString('utf8'));
   if (!match?.[1] || !match[2]) throw new SwitchyardError('invalid_request', 'cursor: not a cursor of this list', { metadata: { param: 'cursor' } });
   return { acceptTimeMs: BigInt(match[1]), eventId: match[2] };
 }
