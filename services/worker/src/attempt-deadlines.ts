@@ -22,7 +22,7 @@ export function deadlineLimits(frame: worker.Deadlines | undefined): DeadlineLim
 }
 
 /**
- * The clocks of one attempt. First-token counts from the start until content, between-chunks only while we wait for the
+ * The clocks of one attempt. First-token counts from the start until content (its limit allows for all of a whole answer), between-chunks only while we wait for the
  * upstream (never while the client's window is closed), total from start to end.
  */
 export class AttemptDeadlines {
@@ -34,11 +34,10 @@ export class AttemptDeadlines {
   constructor(
     private readonly limits: DeadlineLimits,
     private readonly onExpired: (stage: DeadlineStage, limitMs: number) => void,
-    waitsForFirstToken: boolean,
   ) {
     this.total = this.arm('total', limits.totalMs);
     this.connect = this.arm('connect', limits.connectMs);
-    if (waitsForFirstToken) this.firstToken = this.arm('first-token', limits.firstTokenMs);
+    this.firstToken = this.arm('first-token', limits.firstTokenMs);
   }
 
   /** Pictures are being fetched: nothing has been asked of the provider yet. */

@@ -400,10 +400,13 @@ describe('deadlines', () => {
     handle.grant(1);
   });
 
-  it('let a whole answer take its time up to the total', async () => {
-    upstream.script = (response) => void setTimeout(() => json(response, 200, whole), 150);
-    const listener = startReading(harness.runner, chatStart(upstream.url, { deadlines: { ...deadlines, firstTokenMs: 30n } }));
-    expect((await listener.ended).end).toBe(COMPLETED);
+  it('end a whole answer that does not come within the time the plan allows for all of it', async () => {
+    upstream.script = () => undefined;
+    const stalled = startReading(harness.runner, chatStart(upstream.url, { deadlines: { ...deadlines, firstTokenMs: 30n } }));
+    expect(await stalled.ended).toMatchObject({ end: FAILED, error: { errorType: 'timeout' } });
+    upstream.script = (response) => void setTimeout(() => json(response, 200, whole), 50);
+    const slow = startReading(harness.runner, chatStart(upstream.url, { deadlines: { ...deadlines, betweenChunksMs: 20n } }));
+    expect((await slow.ended).end).toBe(COMPLETED);
   });
 });
 

@@ -87,7 +87,7 @@ export class Attempt implements AttemptHandle {
 
   /** Never rejects; the listener's `onEnd` has been called when it resolves. */
   async run(): Promise<void> {
-    this.deadlines = new AttemptDeadlines(deadlineLimits(this.start.deadlines), (stage, limitMs) => this.expire(stage, limitMs), this.start.stream);
+    this.deadlines = new AttemptDeadlines(deadlineLimits(this.start.deadlines), (stage, limitMs) => this.expire(stage, limitMs));
     try {
       const access = this.dependencies.providers.accessTo(this.endpoint);
       this.credential = access.credential;
@@ -252,6 +252,8 @@ export class Attempt implements AttemptHandle {
     this.call?.discard();
     const source = this.meters === undefined ? common.UsageSource.ESTIMATED : common.UsageSource.PROVIDER;
     this.meters ??= this.estimate();
+    // A fee per request is a meter of its own, where the provider has one.
+    if (this.start.costSchedule?.ratesPico['request'] !== undefined) this.meters = { ...this.meters, request: 1 };
     this.sendUsage(this.meters, source, true);
     this.report(events.AttemptOutcome.COMPLETED, undefined, source);
     this.end(worker.AttemptEnd.COMPLETED, undefined);
@@ -285,7 +287,8 @@ export class Attempt implements AttemptHandle {
       upstreamId: this.upstreamId,
       startTimeMs: this.startTimeMs,
       endTimeMs: this.startTimeMs + Math.round(this.dependencies.clock.monotonicMs() - this.startMonotonicMs),
-      firstTokenMs: this.firstTokenMs,
+      // A whole answer brings its first byte with its last, which says nothing of the first token.
+      firstTokenMs: this.start.stream ? this.firstTokenMs : undefined,
       meters: this.meters,
       usageSource,
       flags: [],

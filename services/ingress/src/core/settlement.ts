@@ -1,4 +1,13 @@
-import { calculateCharge, completionTokenCount, PriceMissingError, ratesInForce, type Charge, type Meters } from '@switchyard/core';
+import {
+  calculateCharge,
+  completionTokenCount,
+  PriceMissingError,
+  ratesInForce,
+  type Charge,
+  type Meter,
+  type Meters,
+  type PriceSchedule,
+} from '@switchyard/core';
 import { common, events } from '@switchyard/proto';
 import type { AttemptRecord, Generation } from './generation.js';
 import type { RequestBound } from './reservation-bound.js';
@@ -20,7 +29,11 @@ export function settleGeneration(generation: Generation, attempt: AttemptRecord)
   const flags: string[] = [];
   const end = endOf(attempt);
   const isEstimated = attempt.meters === undefined || attempt.usageSource === common.UsageSource.ESTIMATED;
-  const meters = attempt.meters ?? estimateMeters(generation.request.bound, attempt.outputBytes);
+  const meters = withUnits(
+    attempt.meters ?? estimateMeters(generation.request.bound, attempt.outputBytes),
+    attempt.candidate.chargeSchedule,
+    generation.request.bound,
+  );
   const isCharged =
     (end === events.GenerationEnd.COMPLETED && !isZeroCompletion(generation, attempt, meters)) ||
     (end === events.GenerationEnd.CLIENT_ABORTED && reachedUpstream(attempt));
@@ -46,6 +59,17 @@ function isZeroCompletion(generation: Generation, attempt: AttemptRecord, meters
 
 function reachedUpstream(attempt: AttemptRecord): boolean {
   return attempt.upstreamStatus !== 0;
+}
+
+/** Units that no provider reports because they are plain to see, where they have a price: the request itself, and its images. */
+function withUnits(meters: Meters, schedule: PriceSchedule, bound: RequestBound): Meters {
+  const isPriced = (meter: Meter) => [schedule, ...schedule.overrides].some((prices) => prices.ratesPico[meter] !== undefined);
+  if (!isPriced('request') && !isPriced('input_image')) return meters;
+  return {
+    ...meters,
+    ...(isPriced('request') ? { request: 1 } : {}),
+    ...(isPriced('input_image') && bound.imageCount > 0 ? { input_image: bound.imageCount } : {}),
+  };
 }
 
 /** A missing price is never zero: what has a price is charged, and people are told of the rest. */
