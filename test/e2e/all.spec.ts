@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { startFixture, type Fixture } from '@switchyard/test-platform';
 import { chatSuite } from './chat.suite.js';
+import { logSuite } from './log.suite.js';
+import { moneySuite } from './money.suite.js';
+import { operationsSuite } from './operations.suite.js';
 
 describe('everything in one process', () => {
   let fixture: Fixture;
@@ -10,4 +13,7 @@ describe('everything in one process', () => {
   afterAll(() => fixture.stop(), 60_000);
 
   chatSuite(() => fixture);
+  moneySuite(() => fixture);
+  logSuite(() => fixture);
+  operationsSuite(() => fixture);
 });

@@ -18,7 +18,7 @@ export const MODELS = {
 
 export interface Fixture {
   readonly platform: StartedPlatform;
-  /** By provider slug: `alpha`, `beta`, `anthropic-sim`, `gemini-sim`, and what the test added. */
+  /** By provider slug: `alpha`, `beta`, `anthropic-sim`, `gemini-sim`, and what the test added without a server of its own. */
   readonly upstreams: Readonly<Record<string, SimulatedProvider>>;
   stop(): Promise<void>;
 }
@@ -36,7 +36,10 @@ export interface FixtureProvider {
   readonly like?: string;
   readonly name?: string;
   readonly simulate?: SimulatedProviderOptions;
+  /** A server of the test's own, up to and with `/v1`, instead of a simulated one. */
+  readonly baseUrl?: string;
   readonly dataPolicy?: TestProvider['dataPolicy'];
+  readonly credential?: 'environment' | 'none';
   readonly endpoints?: readonly TestEndpoint[];
 }
 
@@ -73,10 +76,13 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   for (const [slug, provider] of Object.entries(options.providers ?? {})) wanted[slug] = { ...wanted[slug], ...provider };
   const upstreams: Record<string, SimulatedProvider> = {};
   const providers: TestProvider[] = [];
-  for (const [slug, { simulate, endpoints, ...provider }] of Object.entries(wanted)) {
+  async function startUpstream(slug: string, simulate: SimulatedProviderOptions | undefined): Promise<string> {
     const upstream = await startSimulatedProvider(simulate);
     upstreams[slug] = upstream;
-    providers.push({ slug, baseUrl: `${upstream.url}/v1`, endpoints: endpoints ?? [], ...provider });
+    return `${upstream.url}/v1`;
+  }
+  for (const [slug, { simulate, endpoints, baseUrl, ...provider }] of Object.entries(wanted)) {
+    providers.push({ slug, baseUrl: baseUrl ?? (await startUpstream(slug, simulate)), endpoints: endpoints ?? [], ...provider });
   }
   const closeUpstreams = () => Promise.all(Object.values(upstreams).map((upstream) => upstream.close()));
   try {

@@ -1,3 +1,4 @@
+export * from './customer.js';
 export * from './fixture.js';
 export * from './http-client.js';
 export * from './start-platform.js';

@@ -5,6 +5,8 @@ export interface TestProvider {
   /** A built-in provider whose wire format it speaks: `vllm` (plain OpenAI chat) unless said otherwise. */
   readonly like?: string;
   readonly baseUrl: string;
+  /** `environment`: the worker's own credential for it; nothing is sent unless said otherwise. */
+  readonly credential?: 'environment' | 'none';
   readonly dataPolicy?: { readonly may_train: boolean; readonly retains: boolean; readonly zdr: boolean } | undefined;
   readonly endpoints: readonly TestEndpoint[];
 }
@@ -49,7 +51,7 @@ export function testCatalog(providers: readonly TestProvider[], builtIn: boolean
       name: provider.name ?? provider.slug,
       like: provider.like ?? 'vllm',
       base_url: provider.baseUrl,
-      credential: 'none',
+      credential: provider.credential ?? 'none',
       ...(provider.dataPolicy ? { data_policy: provider.dataPolicy } : {}),
     })),
     endpoints: providers.flatMap((provider) =>

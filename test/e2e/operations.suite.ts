@@ -1,0 +1,68 @@
+import { describe, expect, it } from '@jest/globals';
+import { call, type Fixture } from '@switchyard/test-platform';
+
+interface OpenapiDocument {
+  readonly openapi: string;
+  readonly info: { readonly title: string; readonly version: string };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** What operators and their tools read. */
+export function operationsSuite(fixture: () => Fixture): void {
+  describe('for its operators', () => {
+    const origin = () => new URL(fixture().platform.baseUrl).origin;
+    const read = <Body>(path: string) => call<Body>(origin(), path);
+
+    it('the platform says that it lives and that it is ready, check by check', async () => {
+      expect(await read('/healthz')).toMatchObject({ status: 200, body: { status: 'ok' } });
+      const ready = await read<{ ready: boolean; checks: readonly { name: string; ready: boolean }[] }>('/readyz');
+      expect(ready.status).toBe(200);
+      expect(ready.body.ready).toBe(true);
+      expect(ready.headers['cache-control']).toBe('no-store');
+      for (const name of ['routing-table', 'keys', 'billing', 'clock', 'spool']) expect(ready.text).toContain(name);
+    });
+
+    it('the platform shows its figures as Prometheus reads them, and no key', async () => {
+      const { baseUrl, apiKey, model } = fixture().platform;
+      await call(baseUrl, '/chat/completions', { key: apiKey, body: { model, messages: [{ role: 'user', content: 'say 2 words' }] } });
+      const metrics = await read('/metrics');
+      expect(metrics.headers['content-type']).toContain('text/plain');
+      const lines = metrics.text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+      expect(lines.length).toBeGreaterThan(10);
+      for (const line of lines) expect(line).toMatch(/^[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eEinfNa]+$/);
+      expect(lines.some((line) => /^switchyard_\w*generation\w*\{?.* [1-9]/.test(line))).toBe(true);
+      expect(metrics.text).not.toContain(apiKey);
+    });
+
+    it.each(['/openapi.json', '/api/v1/openapi.json', '/v1/openapi.json'])('%s describes every route that answers', async (path) => {
+      const { status, body } = await read<OpenapiDocument>(path);
+      expect(status).toBe(200);
+      expect(body.openapi).toMatch(/^3\.1\./);
+      expect(body.info).toMatchObject({ title: 'Switchyard', version: expect.stringMatching(/^\d+\.\d+\.\d+/) });
+      const routes = Object.keys(body.paths).map((route) => route.replace(/^(\/api)?\/v1/, ''));
+      for (const route of [
+        '/chat/completions',
+        '/completions',
+        '/embeddings',
+        '/models',
+        '/keys',
+        '/keys/{hash}',
+        '/key',
+        '/credits',
+        '/generation',
+        '/logs',
+        '/activity',
+      ])
+        expect(routes).toContain(route);
+    });
+
+    it('what is not there is 404, and the wrong method 405, both in the one envelope', async () => {
+      const { baseUrl, managementKey } = fixture().platform;
+      const missing = await call<{ error: { code: number } }>(baseUrl, '/nothing', { key: managementKey });
+      expect([missing.status, missing.body.error.code]).toEqual([404, 404]);
+      const wrong = await call<{ error: { code: number } }>(baseUrl, '/keys', { key: managementKey, method: 'PUT', body: {} });
+      expect([wrong.status, wrong.body.error.code]).toEqual([405, 405]);
+      expect(wrong.headers['allow']).toContain('POST');
+    });
+  });
+}
