@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { PROVIDER_MANIFESTS } from '@switchyard/providers';
 import { applyTableUpdate, EMPTY_ROUTING_TABLE, resolveModel, type RoutingTable } from '@switchyard/routing';
@@ -35,6 +37,17 @@ describe('the built-in catalogue', () => {
     for (const { record } of catalog.endpoints) providers.set(record.modelSlug, (providers.get(record.modelSlug) ?? new Set()).add(record.providerSlug));
     expect(catalog.models.length).toBeGreaterThanOrEqual(300);
     expect([...providers.values()].filter((slugs) => slugs.size >= 2).length).toBeGreaterThanOrEqual(100);
+  });
+
+  it('resolves every model that the documents name', () => {
+    const root = join(import.meta.dirname, '../../../..');
+    const guides = readdirSync(join(root, 'docs/guides')).map((file) => join('docs/guides', file));
+    const text = ['README.md', 'CONTRIBUTING.md', ...guides].map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
+    const authors = [...new Set(catalog.models.map((model) => model.slug.split('/')[0]!))].filter((author) => author !== 'acme');
+    const named = [...text.matchAll(new RegExp(`(?<![\\w./-])~?(?:${authors.join('|')})/[a-z][a-z0-9.-]*[a-z0-9]`, 'g'))].map(([name]) => name);
+    expect(named).toContain('openai/gpt-4o-mini');
+    const isPath = (name: string) => /\/(v1|v1beta)$/.test(name);
+    expect([...new Set(named)].filter((name) => !isPath(name) && resolveModel(table, name, 0).kind !== 'found')).toEqual([]);
   });
 
   it('gives every endpoint an id of its own and prices for prompt and completion', () => {
