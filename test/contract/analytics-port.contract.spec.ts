@@ -37,7 +37,7 @@ function generation(fields: Partial<events.GenerationCompleted>): events.Generat
 describePort(
   AnalyticsPort,
   () => target.implementation(AnalyticsPort),
-  ({ binding, port, openStreams }) => {
+  ({ binding, port, openCalls }) => {
     const accountId = `account ${binding}`;
 
     it('gives back a generation whole, and NOT_FOUND before it came', async () => {
@@ -62,10 +62,12 @@ describePort(
       expect(page.generations).toHaveLength(2);
       const rest = await port.listGenerations({ ...EVERYTHING, accountId, limit: 2, cursor: page.nextCursor });
       expect([rest.generations.length, rest.nextCursor]).toEqual([1, '']);
-      await expect(port.listGenerations({ ...EVERYTHING, accountId, cursor: 'nonsense' })).rejects.toMatchObject({
-        type: 'invalid_request',
-        metadata: { param: 'cursor' },
-      });
+      for (const cursor of ['nonsense', Buffer.from(`1:${'-'.repeat(36)}`).toString('base64url')]) {
+        await expect(port.listGenerations({ ...EVERYTHING, accountId, cursor })).rejects.toMatchObject({
+          type: 'invalid_request',
+          metadata: { param: 'cursor' },
+        });
+      }
       const date = new Date(Number(first.acceptTimeMs)).toISOString().slice(0, 10);
       const { rows } = await port.listActivity({ accountId, date, keyHash: '', user: '', workspaceId: '', groupByWorkspace: false });
       expect(rows).toMatchObject([{ requestCount: 3n, usagePico: 27_021_597_764_222_979n, promptTokenCount: 9n }]);
@@ -102,6 +104,6 @@ describePort(
       });
     });
 
-    itKeepsStreamPromises((signal) => port.watchEndpointStatistics({}, { signal }), openStreams);
+    itKeepsStreamPromises((signal) => port.watchEndpointStatistics({}, { signal }), openCalls);
   },
 );

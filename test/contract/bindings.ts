@@ -37,27 +37,27 @@ export interface BoundPort<Shape> {
   readonly port: Shape;
   /** What the binding logged, masked errors above all. */
   readonly logger: CaptureLogger;
-  /** Streams that the implementation has begun and not let go of. */
-  openStreams(): number;
+  /** Calls and streams that the implementation has begun and not ended. */
+  openCalls(): number;
 }
 
 /** One suite for both bindings of a port: they must not differ in anything that a caller can see. */
 export function describePort<Shape>(port: Port<Shape>, implementation: () => Shape, suite: (bound: BoundPort<Shape>) => void): void {
   describe.each(BINDINGS)(`${port.name} $name`, ({ name, bind }) => {
     const logger = captureLogger();
-    let openStreamCount = 0;
+    let openCallCount = 0;
     let bound: Awaited<ReturnType<typeof bind<Shape>>>;
 
     beforeAll(async () => {
       bound = await bind(
         port,
-        countingStreams(port, implementation(), (change) => (openStreamCount += change)),
+        countingCalls(port, implementation(), (change) => (openCallCount += change)),
         logger,
       );
     });
     afterAll(() => bound.close());
 
-    suite({ binding: name, port: forwardingTo(port, () => bound.port), logger, openStreams: () => openStreamCount });
+    suite({ binding: name, port: forwardingTo(port, () => bound.port), logger, openCalls: () => openCallCount });
   });
 }
 
@@ -71,8 +71,8 @@ function forwardingTo<Shape>(port: Port<Shape>, target: () => Shape): Shape {
   return Object.fromEntries(Object.keys(port.definition).map((name) => [name, forward(name)])) as Shape;
 }
 
-function countingStreams<Shape>(port: Port<Shape>, implementation: Shape, count: (change: 1 | -1) => void): Shape {
-  async function* counted(name: string, request: unknown, options?: CallOptions): AsyncGenerator<unknown, void, undefined> {
+function countingCalls<Shape>(port: Port<Shape>, implementation: Shape, count: (change: 1 | -1) => void): Shape {
+  async function* stream(name: string, request: unknown, options?: CallOptions): AsyncGenerator<unknown, void, undefined> {
     count(1);
     try {
       yield* methodOf(implementation, name)(request, options) as AsyncIterable<unknown>;
@@ -80,9 +80,17 @@ function countingStreams<Shape>(port: Port<Shape>, implementation: Shape, count:
       count(-1);
     }
   }
+  async function unary(name: string, request: unknown, options?: CallOptions): Promise<unknown> {
+    count(1);
+    try {
+      return await methodOf(implementation, name)(request, options);
+    } finally {
+      count(-1);
+    }
+  }
   const methods = Object.entries(port.definition).map(([name, { responseStream }]): [string, Method] => [
     name,
-    responseStream ? (request, options) => counted(name, request, options) : methodOf(implementation, name),
+    (request, options) => (responseStream ? stream(name, request, options) : unary(name, request, options)),
   ]);
   return Object.fromEntries(methods) as Shape;
 }

@@ -33,7 +33,7 @@ const listRequest = (accountId: string, fields: Partial<billing.ListKeysRequest>
 describePort(
   KeyPort,
   () => target.implementation(KeyPort),
-  ({ port, logger, openStreams }) => {
+  ({ port, logger, openCalls }) => {
     const update = (accountId: string, hash: string, updateMask: string[], fields: Partial<billing.UpdateKeyRequest> = {}) =>
       port.updateKey(billing.UpdateKeyRequest.fromPartial({ accountId, hash, updateMask, ...fields }));
 
@@ -179,7 +179,7 @@ describePort(
       expect(ahead).toMatchObject({ sequence: seen + 2n, previousSequence: seen + 2n });
     });
 
-    itKeepsStreamPromises((signal) => port.watchKeys({}, { signal }), openStreams);
+    itKeepsStreamPromises((signal) => port.watchKeys({}, { signal }), openCalls);
 
     it('masks what nobody expected', async () => {
       await target.pool.query('ALTER TABLE api_keys RENAME TO api_keys_away');

@@ -4,10 +4,10 @@ import { eventually } from '@switchyard/testing';
 type OpenStream<Message> = (signal?: AbortSignal) => AsyncIterable<Message>;
 
 /** What every server stream of every port promises. */
-export function itKeepsStreamPromises<Message>(open: OpenStream<Message>, openStreams: () => number): void {
+export function itKeepsStreamPromises<Message>(open: OpenStream<Message>, openCalls: () => number): void {
   it('lets the service go when the reader leaves', async () => {
     expect(await firstMessage(open())).toBeDefined();
-    await eventually(() => expect(openStreams()).toBe(0));
+    await eventually(() => expect(openCalls()).toBe(0));
   });
 
   it('ends with the reason of an abort, also while it is silent', async () => {
@@ -18,15 +18,15 @@ export function itKeepsStreamPromises<Message>(open: OpenStream<Message>, openSt
     })();
     const outcome = expect(reading).rejects.toThrow('enough');
     await eventually(() => expect(messageCount).toBeGreaterThan(0));
-    expect(openStreams()).toBe(1);
+    expect(openCalls()).toBe(1);
     abort.abort(new Error('enough'));
     await outcome;
-    await eventually(() => expect(openStreams()).toBe(0));
+    await eventually(() => expect(openCalls()).toBe(0));
   });
 
   it('does not begin for a caller that is gone', async () => {
     await expect(firstMessage(open(AbortSignal.abort(new Error('gone'))))).rejects.toThrow('gone');
-    expect(openStreams()).toBe(0);
+    expect(openCalls()).toBe(0);
   });
 }
 

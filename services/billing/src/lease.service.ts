@@ -137,8 +137,10 @@ export class LeaseService implements LeasePort {
     this.waitCount++;
     const deadline = releaseWaiter.deadline(options.recallWaitMs);
     try {
-      while (result.shortage && result.pendingRecallCount > 0 && !deadline.isOver && signal?.aborted !== true) {
+      while (result.shortage && result.pendingRecallCount > 0 && !deadline.isOver) {
         await releaseWaiter.next(deadline);
+        // What came back is not for a caller that left.
+        if (signal?.aborted === true) break;
         result = await withTransaction(pool, (client) => this.tryGrant(client, call, false));
       }
     } finally {
