@@ -1,13 +1,19 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { startFixture, type Fixture } from '@switchyard/test-platform';
 import { chatSuite } from './chat.suite.js';
+import { logSuite } from './log.suite.js';
+import { moneySuite } from './money.suite.js';
+import { operationsSuite } from './operations.suite.js';
 
-describe('five services over gRPC and Kafka', () => {
+describe('one process per target', () => {
   let fixture: Fixture;
   beforeAll(async () => {
     fixture = await startFixture({ shape: 'split' });
   }, 300_000);
-  afterAll(() => fixture.stop(), 60_000);
+  afterAll(() => fixture.stop(), 120_000);
 
   chatSuite(() => fixture);
+  moneySuite(() => fixture);
+  logSuite(() => fixture);
+  operationsSuite(() => fixture);
 });
