@@ -53,7 +53,7 @@ export function routingFiguresSuite(fixture: () => Fixture): void {
 
   describe('an endpoint', () => {
     it('has an uptime of successes among successes and errors, rate limits left out, and percentiles [X12]', async () => {
-      for (let turn = 0; turn < 6; turn++) expect((await client.chat('measured')).status).toBe(200);
+      for (let turn = 0; turn < 6; turn++) expect((await client.chat('measured', undefined, { stream: turn % 2 === 0 })).status).toBe(200);
       await client.withFault('alpha', 'measured', { kind: 'rate_limit' }, async () => {
         for (let turn = 0; turn < 3; turn++) expect((await client.refused('measured')).status).toBe(429);
       });

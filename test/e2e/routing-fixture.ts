@@ -3,7 +3,7 @@ import { startFixture, type Fixture, type Shape, type TestEndpoint } from '@swit
 const ALL_PARAMETERS = ['temperature', 'top_p', 'max_tokens', 'stop', 'seed', 'tools', 'tool_choice', 'response_format', 'structured_outputs'];
 
 /** First token of the provider `slow`; the others answer at once. */
-const SLOW_FIRST_TOKEN_MS = 400;
+const SLOW_FIRST_TOKEN_MS = 800;
 
 /** USD for a million tokens, prompt and completion alike. */
 function at(price: string, model: string, fields: object = {}): TestEndpoint {
