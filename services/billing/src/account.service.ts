@@ -12,7 +12,7 @@ import { findPresentScopes, lockScopes, readCreditScope, saveScopes, type ScopeR
 import { insertGrant, postTransactions } from './ledger.store.js';
 import { accountMessage } from './message-mapping.js';
 import { sendSignal } from './notification-listener.store.js';
-import { invalid, optionalAtLeast, requireAtLeast, requireId, requireList, requireMask, requireText } from './request-checks.js';
+import { INT64_MAX, invalid, optionalAtLeast, requireAtLeast, requireId, requireList, requireMask, requireText } from './request-checks.js';
 import type { ScopeLimits } from './scope-limits.js';
 
 export interface AccountServiceDependencies {
@@ -105,7 +105,9 @@ export class AccountService implements AccountPort {
     const nowMs = clock.nowMs();
     const scope = await lockCredit(client, grant.accountId);
     const owedBefore = excessOf(scope.amounts);
-    scope.amounts = { ...scope.amounts, limit: (scope.amounts.limit ?? 0n) + grant.amountPico };
+    const limit = (scope.amounts.limit ?? 0n) + grant.amountPico;
+    if (limit > INT64_MAX) throw invalid(`amount_pico would bring the account's credit above ${INT64_MAX} pico-USD in total.`);
+    scope.amounts = { ...scope.amounts, limit };
     await saveScopes(client, [scope]);
     const transaction = grantTransaction({ ...grant, acceptTimeMs: nowMs, coveredPico: owedBefore - excessOf(scope.amounts) });
     await postTransactions(client, transaction ? [transaction] : [], nowMs);

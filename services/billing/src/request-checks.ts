@@ -1,6 +1,7 @@
 import { SwitchyardError } from '@switchyard/errors';
 
-const INT64_MAX = 9_223_372_036_854_775_807n;
+/** What messages can carry: as pico-USD a good 9.2 million USD. */
+export const INT64_MAX = 9_223_372_036_854_775_807n;
 const MAX_ID_LENGTH = 128;
 
 /** Checks of what callers send; each throws `invalid_request` and names the field. */

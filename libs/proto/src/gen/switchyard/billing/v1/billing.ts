@@ -6848,7 +6848,10 @@ export const AccountServiceService = {
       Buffer.from(UpdateAccountResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): UpdateAccountResponse => UpdateAccountResponse.decode(value),
   },
-  /** Covers what the account owes first. NOT_FOUND: no such account. */
+  /**
+   * Covers what the account owes first. NOT_FOUND: no such account. INVALID_ARGUMENT also when all grants together would
+   * no longer fit into 64 bits (9.2 million USD).
+   */
   grantCredit: {
     path: "/switchyard.billing.v1.AccountService/GrantCredit" as const,
     requestStream: false as const,
@@ -6872,7 +6875,10 @@ export const AccountServiceService = {
 export interface AccountServiceServer extends UntypedServiceImplementation {
   createAccount: handleUnaryCall<CreateAccountRequest, CreateAccountResponse>;
   updateAccount: handleUnaryCall<UpdateAccountRequest, UpdateAccountResponse>;
-  /** Covers what the account owes first. NOT_FOUND: no such account. */
+  /**
+   * Covers what the account owes first. NOT_FOUND: no such account. INVALID_ARGUMENT also when all grants together would
+   * no longer fit into 64 bits (9.2 million USD).
+   */
   grantCredit: handleUnaryCall<GrantCreditRequest, GrantCreditResponse>;
   getCredits: handleUnaryCall<GetCreditsRequest, GetCreditsResponse>;
 }
@@ -6908,7 +6914,10 @@ export interface AccountServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: UpdateAccountResponse) => void,
   ): ClientUnaryCall;
-  /** Covers what the account owes first. NOT_FOUND: no such account. */
+  /**
+   * Covers what the account owes first. NOT_FOUND: no such account. INVALID_ARGUMENT also when all grants together would
+   * no longer fit into 64 bits (9.2 million USD).
+   */
   grantCredit(
     request: GrantCreditRequest,
     callback: (error: ServiceError | null, response: GrantCreditResponse) => void,
