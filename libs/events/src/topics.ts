@@ -3,4 +3,3 @@ export const TOPICS = {
   attemptCompleted: 'switchyard.attempt-completed.v1',
   deadLetter: 'switchyard.dead-letter.v1',
 } as const;
-
