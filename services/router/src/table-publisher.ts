@@ -170,7 +170,7 @@ function changes<Entry>(published: Map<string, string>, entries: readonly Entry[
   const kept = new Set<string>();
   for (const entry of entries) {
     const key = keyOf(entry);
-    const text = JSON.stringify(entry, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+    const text = JSON.stringify(entry, inOneOrder);
     kept.add(key);
     if (published.get(key) === text) continue;
     published.set(key, text);
@@ -179,6 +179,13 @@ function changes<Entry>(published: Map<string, string>, entries: readonly Entry[
   const removed = [...published.keys()].filter((key) => !kept.has(key));
   for (const key of removed) published.delete(key);
   return { changed, removed };
+}
+
+/** The same text for the same record: what was read back from the database has its fields in another order. */
+function inOneOrder(_name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
 }
 
 class Subscriber {
