@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_REQUEST_LIMITS } from '@switchyard/api';
 import { decodeGenerationCompleted, openSpool, TOPICS, type Spool } from '@switchyard/events';
+import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
 import { billing, common, events, worker, type LeasePort } from '@switchyard/proto';
 import { applyTableUpdate, CircuitBreakers, EMPTY_ROUTING_TABLE, type EndpointRecord, type ModelRecord, type RoutingTable } from '@switchyard/routing';
@@ -93,10 +94,11 @@ const fails =
     listener.onEnd(end(worker.AttemptEnd.FAILED, errorType, extra));
 
 /** Billing with a fixed amount of credit, as the wallet sees it. */
-function leasePort(state: { credit: bigint }): LeasePort {
+function leasePort(state: { credit: bigint; isAway: boolean }): LeasePort {
   let count = 0;
   return {
     acquireLeases: async ({ scopes }) => {
+      if (state.isAway) throw new SwitchyardError('gateway_unavailable', 'billing is away');
       const short = scopes.find((scope) => scope.amountNeeded > state.credit);
       if (short) return { leases: [], shortage: { scope: short.scope, available: state.credit, resetTimeMs: 0n, limit: 0n } };
       const leases = scopes.map((scope) => {
@@ -119,7 +121,8 @@ function leasePort(state: { credit: bigint }): LeasePort {
   };
 }
 
-function routingTable(providerCount: number): RoutingTable {
+/** Each endpoint costs `priceFactor` times as much as the one before. */
+function routingTable(providerCount: number, priceFactor: bigint): RoutingTable {
   const model = {
     slug: MODEL,
     permaslug: `${MODEL}-2026`,
@@ -131,7 +134,10 @@ function routingTable(providerCount: number): RoutingTable {
     aliases: [],
     family: '',
   } as unknown as ModelRecord;
-  const schedule = { revision: 'r1', ratesPico: { input_uncached: 1_000n, output_text: 2_000n }, overrides: [], discountMillionths: 0 };
+  const scheduleOf = (index: number) => {
+    const factor = priceFactor ** BigInt(index);
+    return { revision: 'r1', ratesPico: { input_uncached: 1_000n * factor, output_text: 2_000n * factor }, overrides: [], discountMillionths: 0 };
+  };
   const endpoints = Array.from({ length: providerCount }, (_, index) => ({
     endpointId: `e${index}`,
     modelSlug: MODEL,
@@ -147,8 +153,8 @@ function routingTable(providerCount: number): RoutingTable {
     supportedParameters: [],
     inputModalities: ['text'],
     outputModalities: ['text'],
-    chargeSchedules: [{ startTimeMs: 0n, schedule }],
-    costSchedules: [{ startTimeMs: 0n, schedule }],
+    chargeSchedules: [{ startTimeMs: 0n, schedule: scheduleOf(index) }],
+    costSchedules: [{ startTimeMs: 0n, schedule: scheduleOf(index) }],
     dataPolicy: undefined,
     region: '',
     serviceTier: 'default',
@@ -178,17 +184,18 @@ describe('runGeneration', () => {
   let log: RecordingEventLog;
   let server: Server;
   let transport: ScriptedTransport;
-  const credit = { credit: 0n };
+  const credit = { credit: 0n, isAway: false };
 
-  async function start(providerCount: number, scripts: Script[]): Promise<void> {
+  async function start(providerCount: number, scripts: Script[], priceFactor = 1n): Promise<void> {
     const clock = realClock();
     const logger = captureLogger();
     credit.credit = 10n ** 12n;
+    credit.isAway = false;
     transport = new ScriptedTransport(scripts);
     spool = await openSpool({ folder: join(folder, 'spool', 'a'), eventLog: log, recovery: ingressSpoolRecovery, clock, logger });
     const wallet = new Wallet(leasePort(credit), clock, logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000, maxWaiters: 10, sweepIntervalMs: 1_000 });
     const random = seededRandom(1);
-    const table = routingTable(providerCount);
+    const table = routingTable(providerCount, priceFactor);
     const gateway = {
       clock,
       random: { nextFloat: () => random.nextFloat(), bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) },
@@ -299,6 +306,27 @@ describe('runGeneration', () => {
     };
     expect(last.error).toMatchObject({ code: 502, metadata: { error_type: 'provider_unavailable' } });
     expect(last.choices[0]!.finish_reason).toBe('error');
+    const [event] = await generations();
+    expect(event).toMatchObject({ end: events.GenerationEnd.UPSTREAM_FAILED, chargePico: 0n });
+  });
+
+  it('pays the next attempt with what a failed one had reserved', async () => {
+    await start(2, [fails('provider_unavailable'), answers]);
+    // Enough for one attempt, too little for two.
+    credit.credit = 250_000n;
+    expect((await chat({ max_tokens: 10 })).status).toBe(200);
+    expect(transport.starts).toHaveLength(2);
+  });
+
+  it('gives an attempt that failed its one end, also when billing cannot be asked for the next', async () => {
+    const failsAlone: Script = (started, listener) => {
+      credit.isAway = true;
+      return fails('provider_unavailable')(started, listener);
+    };
+    await start(2, [failsAlone, answers], 3n);
+    const response = await chat({ max_tokens: 10, provider: { order: ['p0', 'p1'] } });
+    expect(response.status).toBe(502);
+    expect(transport.starts).toHaveLength(1);
     const [event] = await generations();
     expect(event).toMatchObject({ end: events.GenerationEnd.UPSTREAM_FAILED, chargePico: 0n });
   });

@@ -56,7 +56,7 @@ export async function runGeneration(
   const generation = acceptGeneration(gateway, key, request);
   answer.open(generation, dialect);
   const plan = choosePlan(gateway, generation);
-  const { attempt, reservation } = await spendQuota(gateway, generation, plan, () => tryCandidates(gateway, generation, plan, answer));
+  const { attempt, reservation } = await spendQuota(gateway, generation, () => tryCandidates(gateway, generation, plan, answer));
   const settlement = settleGeneration(generation, attempt);
   gateway.reserver.settle(generation, reservation, settlement);
   gateway.quotas.settle(generation, settlement);
@@ -76,6 +76,7 @@ function acceptGeneration(gateway: Gateway, key: billing.Key, request: Generatio
     attempts: [],
     leaseUses: [],
     quota: undefined,
+    freeQuota: undefined,
     flags: new Set(),
     isAccepted: false,
   };
@@ -90,8 +91,8 @@ function choosePlan(gateway: Gateway, generation: Generation): RoutingPlan {
 }
 
 /** Takes the generation's share of its rate limits; what throws before a dispatch gives it back. */
-async function spendQuota<Result>(gateway: Gateway, generation: Generation, plan: RoutingPlan, run: () => Promise<Result>): Promise<Result> {
-  await gateway.quotas.take(generation, plan);
+async function spendQuota<Result>(gateway: Gateway, generation: Generation, run: () => Promise<Result>): Promise<Result> {
+  await gateway.quotas.take(generation);
   try {
     return await run();
   } catch (error) {
@@ -107,30 +108,57 @@ interface FinalAttempt {
 
 /** Tries the candidates in order until one answers, the client leaves, or nothing may be tried any more. */
 async function tryCandidates(gateway: Gateway, generation: Generation, plan: RoutingPlan, answer: GenerationAnswer): Promise<FinalAttempt> {
-  let unaffordable: Unaffordable | undefined;
+  const refusals: Refusals = {};
   let final: FinalAttempt | undefined;
   for (const { candidate, isLast } of inTurn(gateway, plan)) {
-    if (final && !mayTryNext(final.attempt, candidate)) {
+    const isBarred = final !== undefined && !mayTryNext(final.attempt, candidate);
+    // What failed costs nothing: its money is free for the next.
+    if (final && !isBarred) final = { ...final, reservation: gateway.reserver.cancel(final.reservation) };
+    const reservation = isBarred ? undefined : await admit(gateway, generation, candidate, refusals);
+    if (!reservation) {
       gateway.breakers.release(candidate.endpoint.endpointId);
+      if (refusals.unknown !== undefined) break;
       continue;
     }
-    const reservation = await gateway.reserver.reserve(generation, candidate);
-    if (!('reservation' in reservation)) {
-      gateway.breakers.release(candidate.endpoint.endpointId);
-      // Told is the endpoint that would write most.
-      if (!unaffordable || reservation.affordableTokens > unaffordable.affordableTokens) unaffordable = reservation;
-      continue;
-    }
-    if (final) gateway.reserver.cancel(final.reservation);
     final = await attemptOnce(gateway, generation, candidate, reservation, answer);
     if (isLast && mayRetrySame(final.attempt) && !answer.isClientGone) final = await retryOnce(gateway, generation, final, answer);
     if (isDone(final.attempt)) return final;
   }
-  if (!final)
-    throw unaffordable
-      ? unaffordableError(unaffordable)
-      : new SwitchyardError('provider_overloaded', 'No provider can take the request at the moment.', { retryAfterMs: 1_000 });
+  if (!final) throw refusalOf(refusals);
   return final;
+}
+
+/** Why candidates were not tried. */
+interface Refusals {
+  /** Of those that cannot be paid for, the one that would write most. */
+  unaffordable?: Unaffordable;
+  freeQuota?: SwitchyardError | undefined;
+  /** Billing could not be asked: no other candidate fares better. */
+  unknown?: unknown;
+}
+
+/** What a candidate needs before it is tried: its share of the free quotas, or its money. An attempt that was made before keeps its one end, whatever fails here. */
+async function admit(gateway: Gateway, generation: Generation, candidate: PlanCandidate, refusals: Refusals): Promise<AttemptReservation | undefined> {
+  try {
+    if (candidate.endpoint.variant === 'free') {
+      refusals.freeQuota ??= await gateway.quotas.takeFree(generation);
+      if (refusals.freeQuota) return undefined;
+    }
+    const reservation = await gateway.reserver.reserve(generation, candidate);
+    if ('reservation' in reservation) return reservation;
+    const { unaffordable } = refusals;
+    if (!unaffordable || reservation.affordableTokens > unaffordable.affordableTokens) refusals.unaffordable = reservation;
+  } catch (error) {
+    refusals.unknown ??= error;
+  }
+  return undefined;
+}
+
+function refusalOf({ unknown, freeQuota, unaffordable }: Refusals): unknown {
+  if (unknown !== undefined) return unknown;
+  if (freeQuota) return freeQuota;
+  if (unaffordable) return unaffordableError(unaffordable);
+  return new SwitchyardError('provider_overloaded', 'No provider can take the request at the moment.', { retryAfterMs: 1_000 });
 }
 
 /** The candidates in order. Those whose breaker lets nothing through are passed over; the first of them is the last resort. */
@@ -193,7 +221,9 @@ async function finishAnswer(
   }
   if (attempt.end === 'client_gone') return gateway.journal.delivered(generation);
   const isAnswered = attempt.end === 'completed' || (attempt.end === 'session_lost' && attempt.finishReason !== '');
-  const arrived = isAnswered ? await answer.complete(generation, attempt, settlement) : await answer.fail(failureOf(generation.attempts, generation.request.routing));
+  const arrived = isAnswered
+    ? await answer.complete(generation, attempt, settlement)
+    : await answer.fail(failureOf(generation.attempts, generation.request.routing));
   // A client that left has nothing to be confirmed; a whole answer it abandoned is charged all the same.
   if (arrived || answer.isClientGone) gateway.journal.delivered(generation);
 }

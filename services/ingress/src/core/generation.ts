@@ -20,8 +20,10 @@ export interface Generation {
   /** Leases used so far: a request's own quota, then what its last attempt spent. */
   readonly leaseUses: events.LeaseUse[];
   readonly flags: Set<string>;
-  /** Its own share of rate limits and free quotas, until it is settled. */
+  /** Its own share of rate limits, until it is settled. */
   quota: Reservation | undefined;
+  /** Its share of the quotas of free models, from the first of them that was to be tried. */
+  freeQuota: Reservation | undefined;
   /** The accepted record is in the spool. */
   isAccepted: boolean;
 }

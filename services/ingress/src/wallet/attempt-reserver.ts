@@ -68,9 +68,10 @@ export class AttemptReserver {
     if (chargePico > reservation.reservedPico) generation.flags.add('underestimated');
   }
 
-  /** The attempt cost the customer nothing. */
-  cancel(reservation: AttemptReservation): void {
+  /** The attempt cost the customer nothing; what is left of its reservation is empty. */
+  cancel(reservation: AttemptReservation): AttemptReservation {
     this.wallet.settle(reservation.reservation, () => 0n);
+    return { ...reservation, reservation: NOTHING_RESERVED };
   }
 
   private async reserveWhatFits(

@@ -2,12 +2,11 @@ import type { Clock } from '@switchyard/core';
 import { completionTokenCount, promptTokenCount } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing } from '@switchyard/proto';
-import type { RoutingPlan } from '@switchyard/routing';
 import type { Generation } from '../core/generation.js';
 import { inputTokenBound } from '../core/reservation-bound.js';
 import { freeNeeds, isTokenScope, rateNeeds } from '../core/scope-needs.js';
 import type { Settlement } from '../core/settlement.js';
-import { isShortage, type Wallet } from './wallet.js';
+import { isShortage, type SettledUse, type Wallet } from './wallet.js';
 
 export interface QuotaOptions {
   /** Requests that a key may abandon before the upstream answered, per minute; they cost nothing, so they are bounded. */
@@ -32,7 +31,7 @@ export class QuotaKeeper {
    * @throws SwitchyardError `payment_required` for an account in debt, `rate_limit_exceeded` when a quota is used up,
    * `gateway_unavailable` when billing cannot be asked.
    */
-  async take(generation: Generation, plan: RoutingPlan): Promise<void> {
+  async take(generation: Generation): Promise<void> {
     const { key, acceptTimeMs, request } = generation;
     if (key.account?.isNegative)
       throw new SwitchyardError('payment_required', 'Insufficient credits: the account balance is negative. Add credits, then try again.', {
@@ -43,31 +42,44 @@ export class QuotaKeeper {
         retryAfterMs: this.untilNextMinuteMs(),
       });
     }
-    const isFree = plan.candidates[0]?.endpoint.variant === 'free';
-    const needs = [
-      ...rateNeeds(key, inputTokenBound(request.bound) + (request.maxOutputTokens ?? 0), acceptTimeMs),
-      ...(isFree ? freeNeeds(key, acceptTimeMs) : []),
-    ];
+    const needs = rateNeeds(key, inputTokenBound(request.bound) + (request.maxOutputTokens ?? 0), acceptTimeMs);
     if (needs.length === 0) return;
     const result = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, acceptTimeMs));
     if (isShortage(result)) throw rateLimitError(result.shortage, acceptTimeMs);
     generation.quota = result;
   }
 
+  /**
+   * Counts a generation against the quotas of free models, once, when the first of them is to be tried: as a fallback it
+   * counts like any other. The error when a quota is used up.
+   * @throws SwitchyardError `gateway_unavailable` when billing cannot be asked.
+   */
+  async takeFree(generation: Generation): Promise<SwitchyardError | undefined> {
+    if (generation.freeQuota) return undefined;
+    const { key, acceptTimeMs } = generation;
+    const needs = freeNeeds(key, acceptTimeMs);
+    const result = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, acceptTimeMs));
+    if (isShortage(result)) return rateLimitError(result.shortage, acceptTimeMs);
+    generation.freeQuota = result;
+    return undefined;
+  }
+
   /** The generation was dispatched: it counts, also when it failed. */
   settle(generation: Generation, settlement: Settlement): void {
-    if (!generation.quota) return;
     const tokens = BigInt(promptTokenCount(settlement.meters) + completionTokenCount(settlement.meters));
-    const uses = this.wallet.settle(generation.quota, (scope) => (isTokenScope(scope.kind) ? tokens : 1n));
-    generation.leaseUses.push(...uses);
-    generation.quota = undefined;
+    generation.leaseUses.push(...this.close(generation, (scope) => (isTokenScope(scope.kind) ? tokens : 1n)));
   }
 
   /** Nothing was dispatched: it does not count. */
   release(generation: Generation): void {
-    if (!generation.quota) return;
-    this.wallet.settle(generation.quota, () => 0n);
+    this.close(generation, () => 0n);
+  }
+
+  private close(generation: Generation, amountOf: (scope: billing.LeaseScope) => bigint): SettledUse[] {
+    const taken = [generation.quota, generation.freeQuota].filter((reservation) => reservation !== undefined);
     generation.quota = undefined;
+    generation.freeQuota = undefined;
+    return taken.flatMap((reservation) => this.wallet.settle(reservation, amountOf));
   }
 
   countEarlyAbort(keyHash: string): void {
