@@ -243,6 +243,19 @@ describe('limits of a platform', () => {
       });
     });
 
+    it('count as a fallback, too: no credit is no way around their quota [X21]', async () => {
+      const customer = await newCustomer('0.000001');
+      const ask = () => customer.call<ErrorBody & { model: string }>('/chat/completions', { body: { models: [MODELS.writer, FREE], messages: messages() } });
+      let served = 0;
+      let answer = await ask();
+      for (; answer.status === 200 && served < 60; answer = await ask()) {
+        expect(answer.body.model).toBe(FREE);
+        served++;
+      }
+      expect([answer.status, served < 41]).toEqual([429, true]);
+      expect(answer.headers['x-ratelimit-limit']).toBe('20');
+    });
+
     it('take 50 requests a day, 1000 once ten dollars were bought; a gift is no purchase [X21]', async () => {
       const customer = await newCustomer('100');
       expect(await quotaOf(customer)).toMatchObject({ is_free_tier: true, free_model_daily_requests: { limit: 50, used: 0, remaining: 50 } });

@@ -124,6 +124,34 @@ export function moneySuite(fixture: () => Fixture): void {
     });
   });
 
+  describe('a limit', () => {
+    it('is never passed, however many requests come at once [K02]', async () => {
+      const customer = await newCustomer('1');
+      const key = await customer.newKey({ limit: 0.002 });
+      const ask = () => call<Answer>(fixture().platform.baseUrl, '/chat/completions', { key: key.secret, body: body({ max_tokens: 60 }) });
+      const answers = (await Promise.all(Array.from({ length: 6 }, () => Promise.all(Array.from({ length: 40 }, ask))))).flat();
+      const paid = answers.filter((answer) => answer.status === 200).map((answer) => picoOf(answer.body.usage.cost));
+      expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200, 402]));
+      expect(paid.length).toBeGreaterThan(5);
+      expect(sumPico(paid)).toBeLessThanOrEqual(picoOf(0.002));
+      await eventually(async () => {
+        const { body: shown } = await customer.manage<{ data: { usage: number } }>(`/keys/${key.hash}`);
+        expect(picoOf(shown.data.usage)).toBe(sumPico(paid));
+      });
+    });
+
+    it('leaves enough for a fallback: what failed holds no money [C14]', async () => {
+      const customer = await newCustomer('0.0011');
+      const { faults } = fixture().upstreams['alpha']!;
+      faults.add({ kind: 'rate_limit', share: 1, seed: 1, delayMs: 0, afterWords: 0 });
+      const answer = await customer.call<Answer & { provider: string }>('/chat/completions', {
+        body: body({ max_tokens: 60, provider: { order: ['alpha', 'beta'] } }),
+      });
+      faults.clear();
+      expect([answer.status, answer.body.provider]).toEqual([200, 'Beta']);
+    });
+  });
+
   describe('the books', () => {
     let customer: Customer;
     beforeAll(async () => {
