@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { analyticsTarget } from '@switchyard/analytics/analytics.target';
 import { newEventId, newGenerationId } from '@switchyard/core';
 import { encodeAttemptCompleted, encodeGenerationCompleted } from '@switchyard/events';
-import { analytics, AnalyticsPort, common, events } from '@switchyard/proto';
+import { type analytics, AnalyticsPort, common, events } from '@switchyard/proto';
 import { eventually, realClock, seededRandom } from '@switchyard/testing';
 import { describePort } from './bindings.js';
 import { ServedTarget } from './served-target.js';

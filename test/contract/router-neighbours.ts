@@ -1,7 +1,7 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { analytics, AnalyticsPort, CredentialPort } from '@switchyard/proto';
+import { type analytics, AnalyticsPort, CredentialPort } from '@switchyard/proto';
 import { routerTarget } from '@switchyard/router/router.target';
 import { ServedTarget } from './served-target.js';
 

@@ -121,7 +121,7 @@ describePort(
         last5m: { successCount: ODD_PICO },
         recentFailureCount: BigInt(binding.length),
       });
-      fixture.pushStatistics({ endpoints: [entry] });
+      fixture.pushStatistics(analytics.WatchEndpointStatisticsResponse.fromPartial({ endpoints: [entry] }));
       await eventually(() => expect(endpointsOf(reading.messages, 'acme/writer@theirs').at(-1)).toMatchObject({ hasCredential: true }));
       await eventually(() => expect(reading.messages.flatMap(({ statistics }) => statistics)).toContainEqual(entry));
       await reading.stop();
