@@ -1,10 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Agent, type buildConnector, type Dispatcher } from 'undici';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { readInSlices, socketReadOptions } from './socket-reads.js';
 
 /** Bytes that may wait in memory for a reader before the socket is paused. */
 const MAX_QUEUED_BYTES = 16 * 1024;
-/** What Node reads ahead of the parser, for each connection. */
-const SOCKET_BUFFER_BYTES = 16 * 1024;
 /** An answer that is over for us may still send this much, for this long, so that its connection can be used again. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
 const MAX_DISCARD_MS = 1_000;
@@ -38,7 +37,7 @@ export class UpstreamHttp {
       // Attempts have their own deadlines.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: connectOptions(options),
+      connect: connector(options),
     });
   }
 
@@ -56,14 +55,19 @@ export class UpstreamHttp {
   }
 }
 
-/** `highWaterMark` is passed on to the socket, though undici's types leave it out. */
-function connectOptions(options: UpstreamHttpOptions): buildConnector.BuildOptions & { readonly highWaterMark: number } {
-  return {
+function connector(options: UpstreamHttpOptions): buildConnector.connector {
+  const connect = buildConnector({
+    allowH2: false,
     timeout: options.connectTimeoutMs,
     keepAlive: true,
-    highWaterMark: SOCKET_BUFFER_BYTES,
+    ...socketReadOptions(),
     ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
-  };
+  });
+  return (target, callback) =>
+    connect(target, (...result) => {
+      if (result[1] != null) readInSlices(result[1]);
+      callback(...result);
+    });
 }
 
 export interface UpstreamHead {

@@ -1,0 +1,3 @@
+import { stoppedReadersSuite } from './stopped-readers.suite.js';
+
+stoppedReadersSuite('all', 50);
