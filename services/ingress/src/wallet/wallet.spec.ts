@@ -86,6 +86,14 @@ describe('Wallet', () => {
     expect(results.map(isShortage)).toEqual([false, true]);
   });
 
+  it('refuses with one answer all who ask for no less, and still serves who asks for less', async () => {
+    const { fake, wallet } = walletOver(60n);
+    const results = await Promise.all([70n, 90n, 50n].map((amount) => wallet.reserve([need(amount)], 0)));
+    expect(results.map(isShortage)).toEqual([true, true, false]);
+    // All together, the first alone, and the one that fits.
+    expect(fake.calls).toHaveLength(3);
+  });
+
   it('takes all scopes or none', async () => {
     const { wallet } = walletOver(100n, 10n);
     const result = await wallet.reserve([need(50n), need(50n, keyScope)], 0);

@@ -39,7 +39,7 @@ interface Waiter {
 
 /** Everything that waits for the same set of scopes; one call to billing is under way at most. */
 interface WaitingGroup {
-  readonly waiters: Waiter[];
+  waiters: Waiter[];
   isAcquiring: boolean;
 }
 
@@ -153,8 +153,7 @@ export class Wallet {
         const first = group.waiters[0]!;
         const alone = await this.acquire(first.needs, first.acceptTimeMs);
         if (!alone) continue;
-        group.waiters.shift();
-        first.resolve({ shortage: alone });
+        refuse(group, first, alone);
       }
     } catch (error) {
       this.logger.warn('billing could not be asked for a lease', { error });
@@ -300,6 +299,17 @@ function sumNeeds(waiters: readonly Waiter[]): ScopeNeed[] {
     }
   }
   return [...sums.values()];
+}
+
+/** Who wants no less of the scope that is short is refused with the first: asking for each alone would keep billing busy with a key at its limit. */
+function refuse(group: WaitingGroup, first: Waiter, shortage: billing.ScopeShortage): void {
+  const id = shortage.scope && scopeId(shortage.scope);
+  const amountOf = (waiter: Waiter) => waiter.needs.find((need) => need.id === id)?.amount ?? 0n;
+  const leastAmount = amountOf(first);
+  const isRefused = (waiter: Waiter) => waiter === first || (leastAmount > 0n && amountOf(waiter) >= leastAmount);
+  const refused = group.waiters.filter(isRefused);
+  group.waiters = group.waiters.filter((waiter) => !isRefused(waiter));
+  for (const waiter of refused) waiter.resolve({ shortage });
 }
 
 function earliestSettle(parts: readonly ReservedPart[]): number {
