@@ -76,12 +76,13 @@ describePort(
     it('refuses what no generation could be found by', async () => {
       const invalid = { type: 'invalid_request' };
       const activity = { accountId, keyHash: '', user: '', workspaceId: '', groupByWorkspace: false };
+      expect((await port.listGenerations({ ...EVERYTHING, accountId, user: '\u0000 nobody' })).generations).toEqual([]);
       await expect(port.getGeneration({ accountId, generationId: 'gen\u0000' })).rejects.toMatchObject(invalid);
-      await expect(port.listGenerations({ ...EVERYTHING, accountId, user: '\u0000' })).rejects.toMatchObject(invalid);
+      await expect(port.listGenerations({ ...EVERYTHING, accountId, model: '\u0000' })).rejects.toMatchObject(invalid);
       await expect(port.listGenerations({ ...EVERYTHING, accountId, status: 'fine' })).rejects.toMatchObject(invalid);
       await expect(port.listActivity({ ...activity, date: '2026-02-30' })).rejects.toMatchObject(invalid);
       await expect(port.listActivity({ ...activity, date: 'today' })).rejects.toMatchObject(invalid);
-      await expect(port.listActivity({ ...activity, date: '', user: '\u0000' })).rejects.toMatchObject(invalid);
+      await expect(port.listActivity({ ...activity, date: '', keyHash: '\u0000' })).rejects.toMatchObject(invalid);
     });
 
     it('streams the windows of endpoints', async () => {

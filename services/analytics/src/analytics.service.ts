@@ -13,6 +13,7 @@ const MAX_PAGE = 1_000;
 const DEFAULT_PAGE = 50;
 const ACTIVITY_DAYS = 30;
 const DAY_MS = 86_400_000;
+const CLIENT_TEXT: ReadonlySet<string> = new Set(['user', 'app', 'sessionId']);
 
 export interface AnalyticsServiceOptions {
   readonly generations: GenerationStore;
@@ -28,7 +29,7 @@ export class AnalyticsService implements AnalyticsPort {
 
   /** @throws SwitchyardError `invalid_request`, `not_found` */
   async getGeneration(request: analytics.GetGenerationRequest): Promise<analytics.GetGenerationResponse> {
-    requireText(request);
+    requireNames(request);
     const [json, upstreamCostPico] = await Promise.all([
       this.options.generations.find(request.accountId, request.generationId),
       this.options.attempts.sumCost(request.generationId),
@@ -39,7 +40,7 @@ export class AnalyticsService implements AnalyticsPort {
 
   /** @throws SwitchyardError `invalid_request` */
   async listGenerations(request: analytics.ListGenerationsRequest): Promise<analytics.ListGenerationsResponse> {
-    requireText(request);
+    requireNames(request);
     if (request.status !== '' && !(GENERATION_STATUSES as readonly string[]).includes(request.status)) {
       throw new SwitchyardError('invalid_request', `status: expected one of ${GENERATION_STATUSES.join(', ')}`, { metadata: { param: 'status' } });
     }
@@ -59,7 +60,7 @@ export class AnalyticsService implements AnalyticsPort {
 
   /** @throws SwitchyardError `invalid_request` */
   async listActivity(request: analytics.ListActivityRequest): Promise<analytics.ListActivityResponse> {
-    requireText(request);
+    requireNames(request);
     if (request.date !== '' && !isDay(request.date)) {
       throw new SwitchyardError('invalid_request', 'date: expected YYYY-MM-DD', { metadata: { param: 'date' } });
     }
@@ -81,10 +82,10 @@ export class AnalyticsService implements AnalyticsPort {
   }
 }
 
-/** Postgres holds every character but this one. */
-function requireText(request: object): void {
+/** Names that the platform gave hold no NUL, which Postgres cannot compare with. What clients wrote may: it is stored without. */
+function requireNames(request: object): void {
   for (const [field, value] of Object.entries(request)) {
-    if (typeof value !== 'string' || !value.includes('\u0000')) continue;
+    if (CLIENT_TEXT.has(field) || typeof value !== 'string' || !value.includes('\u0000')) continue;
     throw new SwitchyardError('invalid_request', `${field}: must not contain the character NUL`, { metadata: { param: field } });
   }
 }
