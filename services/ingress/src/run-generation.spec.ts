@@ -310,6 +310,27 @@ describe('runGeneration', () => {
     expect(event).toMatchObject({ end: events.GenerationEnd.UPSTREAM_FAILED, chargePico: 0n });
   });
 
+  const losesHalf: Script = (_start, listener) => {
+    listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up' });
+    listener.onData(data('{"id":"x","choices":[{"half":', { finishReason: 'stop', nativeFinishReason: 'stop' }));
+    listener.onEnd(end(worker.AttemptEnd.SESSION_LOST));
+  };
+
+  it('sends no half of a whole answer whose worker went away, and asks another provider', async () => {
+    await start(2, [losesHalf, answers]);
+    const response = await chat({});
+    expect(response.status).toBe(200);
+    expect(JSON.parse(response.text)).toMatchObject({ choices: [], usage: { prompt_tokens: 10 } });
+  });
+
+  it('fails a whole answer, uncharged, when every worker goes away in the middle of it', async () => {
+    await start(1, [losesHalf, losesHalf]);
+    const response = await chat({});
+    expect(response.status).toBe(502);
+    const [event] = await generations();
+    expect(event).toMatchObject({ end: events.GenerationEnd.UPSTREAM_FAILED, chargePico: 0n });
+  });
+
   it('pays the next attempt with what a failed one had reserved', async () => {
     await start(2, [fails('provider_unavailable'), answers]);
     // Enough for one attempt, too little for two.

@@ -10,7 +10,7 @@ import { failureOf, mayRetrySame, mayTryNext } from './core/fallback.js';
 import type { GenerationRequest } from './core/generation-request.js';
 import type { AttemptRecord, Generation } from './core/generation.js';
 import { refusalError } from './core/refusal.js';
-import { settleGeneration, type Settlement } from './core/settlement.js';
+import { isAnswered, settleGeneration, type Settlement } from './core/settlement.js';
 import { recordEvidence, routingPolicyOf } from './endpoint-evidence.js';
 import type { GenerationJournal } from './generation-journal.js';
 import type { GenerationMetrics } from './generation-metrics.js';
@@ -183,7 +183,7 @@ async function attemptOnce(
   reservation: AttemptReservation,
   answer: GenerationAnswer,
 ): Promise<FinalAttempt> {
-  gateway.journal.accepted(generation, candidate);
+  writeAccepted(gateway, generation, candidate, reservation);
   answer.beginAttempt(candidate);
   const attempt = await runAttempt(gateway.transport, gateway.clock, generation, candidate, answer, {
     outputTokenCap: reservation.outputTokenCap,
@@ -193,13 +193,25 @@ async function attemptOnce(
   recordEvidence(gateway.breakers, attempt, gateway.clock.monotonicMs());
   gateway.metrics.attemptEnded(attempt);
   if (attempt.end === 'client_gone' && attempt.upstreamStatus === 0) gateway.quotas.countEarlyAbort(generation.key.hash);
-  if (attempt.end === 'session_lost' || (attempt.end === 'timed_out' && attempt.meters === undefined)) gateway.journal.attemptLost(generation, attempt);
+  if (!attempt.isReported) gateway.journal.attemptLost(generation, attempt);
   return { attempt, reservation };
+}
+
+/** Before the first dispatch. What cannot be written down is not begun, and keeps neither money nor a probe. */
+function writeAccepted(gateway: Gateway, generation: Generation, candidate: PlanCandidate, reservation: AttemptReservation): void {
+  try {
+    gateway.journal.accepted(generation, candidate);
+  } catch (error) {
+    gateway.reserver.cancel(reservation);
+    gateway.breakers.release(candidate.endpoint.endpointId);
+    throw error;
+  }
 }
 
 async function retryOnce(gateway: Gateway, generation: Generation, failed: FinalAttempt, answer: GenerationAnswer): Promise<FinalAttempt> {
   const jitter = 0.8 + 0.4 * gateway.random.nextFloat();
   await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS * jitter));
+  if (answer.isClientGone || gateway.clock.monotonicMs() >= failed.reservation.reservation.settleBeforeMs) return failed;
   return attemptOnce(gateway, generation, failed.attempt.candidate, failed.reservation, answer);
 }
 
@@ -220,8 +232,7 @@ async function finishAnswer(
     return;
   }
   if (attempt.end === 'client_gone') return gateway.journal.delivered(generation);
-  const isAnswered = attempt.end === 'completed' || (attempt.end === 'session_lost' && attempt.finishReason !== '');
-  const arrived = isAnswered
+  const arrived = isAnswered(attempt)
     ? await answer.complete(generation, attempt, settlement)
     : await answer.fail(failureOf(generation.attempts, generation.request.routing));
   // A client that left has nothing to be confirmed; a whole answer it abandoned is charged all the same.

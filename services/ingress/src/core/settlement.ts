@@ -44,11 +44,16 @@ export function settleGeneration(generation: Generation, attempt: AttemptRecord)
 }
 
 function endOf(attempt: AttemptRecord): events.GenerationEnd {
-  if (attempt.end === 'completed') return events.GenerationEnd.COMPLETED;
-  if (attempt.end === 'client_gone') return events.GenerationEnd.CLIENT_ABORTED;
-  // The upstream had said that it was done: only the worker's report is missing.
-  if (attempt.end === 'session_lost' && attempt.finishReason !== '') return events.GenerationEnd.COMPLETED;
-  return events.GenerationEnd.UPSTREAM_FAILED;
+  if (isAnswered(attempt)) return events.GenerationEnd.COMPLETED;
+  return attempt.end === 'client_gone' ? events.GenerationEnd.CLIENT_ABORTED : events.GenerationEnd.UPSTREAM_FAILED;
+}
+
+/**
+ * The client has, or is about to have, the whole answer. A stream whose finish reason was forwarded is whole even if the
+ * worker went away before its report; of a whole answer nobody knows how much was still to come.
+ */
+export function isAnswered(attempt: AttemptRecord): boolean {
+  return attempt.end === 'completed' || (attempt.end === 'session_lost' && attempt.isCommitted && attempt.finishReason !== '');
 }
 
 /** No token came and no reason was given, or the reason is an error: the customer owes nothing. */
