@@ -1,4 +1,3 @@
-import diagnosticsChannel from 'node:diagnostics_channel';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -90,34 +89,6 @@ describe('an upstream call', () => {
     await call.answered();
     call.discard();
     await eventually(() => expect([...sockets].some((socket) => (socket as Socket).destroyed)).toBe(true));
-  });
-
-  it('gathers nothing in memory for a reader that is slower than the provider', async () => {
-    const sockets: Socket[] = [];
-    const onSocket = (message: unknown) => void sockets.push((message as { socket: Socket }).socket);
-    diagnosticsChannel.subscribe('net.client.socket', onSocket);
-    try {
-      const { url } = await serve((_request, response) => {
-        const piece = Buffer.alloc(8 * 1024);
-        const pump = () => {
-          while (!response.destroyed) if (!response.write(piece)) return void response.once('drain', pump);
-        };
-        pump();
-      });
-      const call = client().post({ url, headers: {}, body: '' }, ignore);
-      await call.answered();
-      let mostBytes = 0;
-      for (let pulls = 0; pulls < 200; pulls++) {
-        expect(await call.next()).toBeDefined();
-        // A turn of the event loop, in which the network refills the socket.
-        await new Promise((resolve) => setImmediate(resolve));
-        mostBytes = Math.max(mostBytes, sockets[0]!.readableLength);
-      }
-      expect(mostBytes).toBeLessThan(256 * 1024);
-      call.abort(new Error('enough'));
-    } finally {
-      diagnosticsChannel.unsubscribe('net.client.socket', onSocket);
-    }
   });
 
   it('reads nothing while nobody pulls', async () => {
