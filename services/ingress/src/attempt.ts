@@ -178,6 +178,7 @@ class AttemptRun implements AttemptListener {
       outputBytes: this.outputBytes,
       warnings: frame?.warnings ?? [],
       isCommitted: this.isCommitted && this.generation.request.stream,
+      isReported: frame !== undefined && frame.end !== worker.AttemptEnd.SESSION_LOST,
     });
   }
 }

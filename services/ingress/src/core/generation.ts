@@ -48,6 +48,8 @@ export interface AttemptRecord {
   readonly warnings: readonly string[];
   /** Content reached the client: nothing may be tried after it. */
   readonly isCommitted: boolean;
+  /** The worker knew how it ended and reports what it cost; otherwise the ingress does. */
+  readonly isReported: boolean;
 }
 
 /**
