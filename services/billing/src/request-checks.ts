@@ -18,7 +18,7 @@ export function requireText(value: string, field: string, maxLength: number, min
 }
 
 export function requireAtLeast(value: bigint, least: bigint, field: string): bigint {
-  if (value < least || value > INT64_MAX) throw invalid(`${field} must be at least ${least}.`);
+  if (value < least || value > INT64_MAX) throw invalid(`${field} must be within ${least} and ${INT64_MAX}.`);
   return value;
 }
 

@@ -65,7 +65,8 @@ export const currentKeySchema = z.object({
 export type CurrentKey = z.infer<typeof currentKeySchema>;
 export const currentKeyResponseSchema = z.object({ data: currentKeySchema });
 
-const limit = z.number().nonnegative().max(1_000_000_000).nullable();
+/** USD; amounts are counted in pico-USD, of which 64 bits hold a little more than this. */
+const limit = z.number().nonnegative().max(9_000_000).nullable();
 const modelPatterns = z.array(z.string().regex(/^[^\s/]{1,100}\/[^\s]{1,150}$/, 'expected author/slug or author/*')).max(200);
 const perMinute = z.int().min(1).max(1_000_000_000).nullable();
 const settingsShape = {

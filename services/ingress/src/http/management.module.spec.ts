@@ -342,6 +342,7 @@ describe('keys', () => {
     for (const body of [
       '{"name":""}',
       '{"name":"x","limit":-1}',
+      '{"name":"x","limit":9300000}',
       '{"name":"x","limit_reset":"hourly"}',
       '{"name":"x","expires_at":"tomorrow"}',
       '{"name":"x","allowed_models":["no slash"]}',
