@@ -277,6 +277,21 @@ describe('limits of a platform', () => {
     });
   });
 
+  it('a key takes as many requests a minute as it was given, and tells its limit the same way [E07]', async () => {
+    const customer = await newCustomer('1');
+    const key = await customer.newKey({ requests_per_minute: 3 });
+    const ask = () => call<ErrorBody>(fixture.platform.baseUrl, '/chat/completions', { key: key.secret, body: { model: MODELS.writer, messages: messages() } });
+    const minutes: number[] = [];
+    let answer = await ask();
+    for (; answer.status === 200 && minutes.length < 20; answer = await ask()) minutes.push(minuteOf(answer.headers));
+    expect(answer.status).toBe(429);
+    const resetMs = Number(answer.headers['x-ratelimit-reset']);
+    expect(answer.headers).toMatchObject({ 'x-ratelimit-limit': '3', 'x-ratelimit-remaining': '0' });
+    expect(minutes.filter((minute) => (minute + 1) * 60_000 === resetMs)).toHaveLength(3);
+    // The account's other keys have no such limit.
+    expect((await customer.call('/chat/completions', { body: { model: MODELS.writer, messages: messages() } })).status).toBe(200);
+  });
+
   describe('an upstream that tells too much', () => {
     const ask = (order: string[], stream: boolean, model = GOSSIP) => chat({ model, stream, provider: { order, only: order } });
     const everything = (answer: { headers: unknown; text: string }) => `${JSON.stringify(answer.headers)}${answer.text}`;
