@@ -1,5 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+/** A reader that takes nothing of a finished answer for this long is hung up on. */
+const MAX_STALLED_MS = 60_000;
+
 export type ResponseHeaders = Readonly<Record<string, string>>;
 
 /**
@@ -16,6 +19,7 @@ export class ClientResponse {
   constructor(
     private readonly request: IncomingMessage,
     private readonly response: ServerResponse,
+    private readonly maxStalledMs = MAX_STALLED_MS,
   ) {
     response.once('close', () => {
       if (response.writableFinished) return;
@@ -63,12 +67,16 @@ export class ClientResponse {
     return nowMs - this.lastWriteMs;
   }
 
-  /** Ends a stream; true once the socket took everything. */
+  /** Ends a stream; true once the socket took everything, false when the client left or stopped reading. */
   end(bytes?: Uint8Array | string): Promise<boolean> {
     if (this.isGone) return Promise.resolve(false);
+    // Counts from the last byte that the socket took; the server sets it anew for the connection's next request.
+    this.response.setTimeout(this.maxStalledMs);
     return new Promise((resolve) => {
-      this.response.once('close', () => resolve(this.response.writableFinished));
-      this.response.end(bytes, () => resolve(true));
+      // Before the server's own listener, which may close the connection. A broken socket finishes its writes, too.
+      this.response.prependOnceListener('finish', () => resolve(this.response.socket?.destroyed === false));
+      this.response.once('close', () => resolve(false));
+      this.response.end(bytes);
     });
   }
 

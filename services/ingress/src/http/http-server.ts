@@ -24,6 +24,7 @@ export type PrepareManagement = (adapter: FastifyAdapter) => void;
 export class HttpServer {
   private server: Server | undefined;
   private management: INestApplication | undefined;
+  private isStopping = false;
 
   constructor(
     private readonly inference: InferenceServer,
@@ -50,8 +51,9 @@ export class HttpServer {
     return (this.server?.address() as AddressInfo | null)?.port ?? 0;
   }
 
-  /** Takes no new connections and lets idle ones go; requests under way finish. */
+  /** Takes no new connections and lets idle ones go; requests under way finish, and a busy connection gets one more answer, which closes it. */
   stopAccepting(): void {
+    this.isStopping = true;
     this.server?.close();
     this.server?.closeIdleConnections();
   }
@@ -71,6 +73,7 @@ export class HttpServer {
         headersTimeout: Math.min(60_000, this.options.requestTimeoutMs),
       },
       (request, response) => {
+        if (this.isStopping) response.setHeader('connection', 'close');
         if (!this.inference.handle(request, response)) handleManagement(request, response);
       },
     );

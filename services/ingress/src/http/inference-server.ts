@@ -10,6 +10,7 @@ import { ClientResponse } from './client-response.js';
 import { StreamedAnswer, WholeAnswer } from './generation-answer.js';
 import type { InferenceRoute } from './inference-route.js';
 import type { KeepAlive } from './keep-alive.js';
+import { readBody } from './read-body.js';
 
 export interface InferenceOptions {
   readonly maxBodyBytes: number;
@@ -18,7 +19,6 @@ export interface InferenceOptions {
 }
 
 const PREFIXES = ['/api/v1', '/v1'];
-const EMPTY = Buffer.alloc(0);
 
 /** The hot routes: straight from Node's HTTP server to `runGeneration`, with no framework between. */
 export class InferenceServer {
@@ -96,27 +96,4 @@ export class InferenceServer {
       client.destroy();
     }
   }
-}
-
-/** The whole body, bounded. @throws SwitchyardError `payload_too_large`. */
-function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = [];
-    let length = 0;
-    request.on('data', (piece: Buffer) => {
-      length += piece.byteLength;
-      if (length <= maxBytes) return void pieces.push(piece);
-      // What is still coming is read and dropped, so that the client can read the answer.
-      pieces.length = 0;
-      request.removeAllListeners('data');
-      request.resume();
-      reject(new SwitchyardError('payload_too_large', `The request body is larger than ${maxBytes} bytes.`, { metadata: { max_bytes: maxBytes } }));
-    });
-    request.once('end', () => resolve(pieces.length === 1 ? pieces[0]! : pieces.length === 0 ? EMPTY : Buffer.concat(pieces, length)));
-    request.once('error', (error) => reject(new SwitchyardError('invalid_request', 'The request body could not be read.', { cause: error })));
-    // Every request closes; an error that nobody waits for would still cost its stack trace.
-    request.once('close', () => {
-      if (!request.complete) reject(new SwitchyardError('invalid_request', 'The connection closed before the request body was complete.'));
-    });
-  });
 }

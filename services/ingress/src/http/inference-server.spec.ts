@@ -1,0 +1,71 @@
+import { createServer, type Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { DEFAULT_REQUEST_LIMITS } from '@switchyard/api';
+import { billing } from '@switchyard/proto';
+import { captureLogger, eventually, manualClock } from '@switchyard/testing';
+import type { AuthenticatedKey } from '../auth/authenticator.js';
+import type { Gateway } from '../run-generation.js';
+import { chatCompletionsRoute } from './chat-completions/chat-completions.route.js';
+import { InferenceServer } from './inference-server.js';
+import { KeepAlive } from './keep-alive.js';
+
+const KEY: AuthenticatedKey = { key: billing.Key.create({ kind: billing.KeyKind.INFERENCE }), isStale: false };
+const HEAD = 'POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Length: 20\r\n\r\n';
+
+describe('the inference server', () => {
+  let server: Server;
+  let client: Socket;
+
+  afterEach(() => {
+    client.destroy();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  /** A server whose key look-ups end when the spec says so, and a client that sent `bytes`. */
+  async function start(bytes: string): Promise<{ inference: InferenceServer; authenticated: PromiseWithResolvers<AuthenticatedKey> }> {
+    const authenticated = Promise.withResolvers<AuthenticatedKey>();
+    const inference = new InferenceServer(
+      [chatCompletionsRoute],
+      {} as Gateway,
+      { authenticate: () => authenticated.promise },
+      new KeepAlive(10_000),
+      manualClock(),
+      captureLogger(),
+      { maxBodyBytes: 10_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
+    );
+    server = createServer((request, response) => void inference.handle(request, response));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    client.write(bytes);
+    await eventually(() => expect(inference.running).toBe(1));
+    return { inference, authenticated };
+  }
+
+  const hasNoConnection = () =>
+    eventually(async () => {
+      const count = await new Promise<number>((resolve, reject) => server.getConnections((error, open) => (error ? reject(error) : resolve(open))));
+      expect(count).toBe(0);
+    });
+
+  it.each([
+    ['before its body was complete', HEAD],
+    ['after its whole body was sent', `${HEAD}${'x'.repeat(20)}`],
+  ])('forgets a client that left while its key was looked up, %s', async (_case, bytes) => {
+    const { inference, authenticated } = await start(bytes);
+    client.destroy();
+    await hasNoConnection();
+    authenticated.resolve(KEY);
+    await inference.idle();
+    expect(inference.running).toBe(0);
+  });
+
+  it('forgets a client that leaves in the middle of its body', async () => {
+    const { inference, authenticated } = await start(`${HEAD}xxx`);
+    authenticated.resolve(KEY);
+    client.destroy();
+    await inference.idle();
+    expect(inference.running).toBe(0);
+  });
+});
