@@ -45,10 +45,17 @@ describe('settleGeneration', () => {
     ['the prompt of an empty answer that has a reason', { meters: { input_uncached: 100 } }, events.GenerationEnd.COMPLETED, 1_000n, []],
     [
       'an estimate when the session broke after the finish reason',
-      { end: 'session_lost', meters: undefined, outputBytes: 40 },
+      { end: 'session_lost', isCommitted: true, meters: undefined, outputBytes: 40 },
       events.GenerationEnd.COMPLETED,
       1_200n,
       ['usage_estimated'],
+    ],
+    [
+      'nothing when the session broke after it and the client had seen nothing',
+      { end: 'session_lost', isCommitted: false },
+      events.GenerationEnd.UPSTREAM_FAILED,
+      0n,
+      [],
     ],
     ['nothing when the session broke before it', { end: 'session_lost', finishReason: '' }, events.GenerationEnd.UPSTREAM_FAILED, 0n, []],
   ])('charges %s', (_case, fields, end, chargePico, flags) => {
