@@ -121,8 +121,8 @@ export class KeyCache {
   }
 
   private apply(update: billing.WatchKeysResponse): void {
-    // What changed in a gap is unknown, so nothing cached may be trusted.
-    if (this.sequence !== undefined && update.previousSequence !== this.sequence) this.keys.clear();
+    // What changed in a gap, or before the first word, is unknown: nothing cached may be trusted.
+    if (update.previousSequence !== this.sequence) this.keys.clear();
     this.sequence = update.sequence;
     this.lastHeardMs = this.clock.monotonicMs();
     for (const key of update.changed) {

@@ -1,0 +1,147 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { SwitchyardError } from '@switchyard/errors';
+import { billing, type KeyPort } from '@switchyard/proto';
+import { captureLogger, eventually, manualClock, type ManualClock } from '@switchyard/testing';
+import { KeyCache } from './key-cache.js';
+
+/** Billing under the spec's control: keys, the number of its last change, and a watch that says what it is told. */
+class ScriptedBilling {
+  readonly keys = new Map<string, billing.Key>();
+  sequence = 5n;
+  resolveCount = 0;
+  isAway = false;
+  private readonly updates: billing.WatchKeysResponse[] = [];
+  private wake: () => void = () => undefined;
+
+  add(hash: string, extra: Partial<billing.Key> = {}): void {
+    this.keys.set(hash, billing.Key.create({ hash, accountId: 'account', version: 1n, ...extra }));
+  }
+
+  tell(update: Partial<billing.WatchKeysResponse>): void {
+    const message = { previousSequence: this.sequence, sequence: this.sequence, ...update };
+    this.sequence = message.sequence;
+    this.updates.push(billing.WatchKeysResponse.create(message));
+    this.wake();
+  }
+
+  readonly port = {
+    resolveKey: async ({ secretHash }: { secretHash?: string | undefined }) => {
+      this.resolveCount++;
+      if (this.isAway) throw new SwitchyardError('gateway_unavailable', 'billing is away');
+      const key = this.keys.get(secretHash ?? '');
+      if (!key) throw new SwitchyardError('not_found', 'no such key');
+      return { key, sequence: this.sequence };
+    },
+    watchKeys: (_request: unknown, options?: { readonly signal?: AbortSignal | undefined }) => this.watch(options?.signal),
+  } as Pick<KeyPort, 'resolveKey' | 'watchKeys'> as KeyPort;
+
+  private async *watch(signal: AbortSignal | undefined): AsyncGenerator<billing.WatchKeysResponse> {
+    signal?.addEventListener('abort', () => this.wake());
+    while (signal?.aborted !== true) {
+      const next = this.updates.shift();
+      if (next) yield next;
+      else await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
+}
+
+describe('the key cache', () => {
+  let clock: ManualClock;
+  let source: ScriptedBilling;
+  let cache: KeyCache;
+
+  function start(): void {
+    clock = manualClock();
+    source = new ScriptedBilling();
+    const options = { keyGraceMs: 300_000, maxKeys: 2, unknownForMs: 5_000, heartbeatTimeoutMs: 2_000, reconnectDelayMs: 1 };
+    cache = new KeyCache(source.port, clock, captureLogger(), options);
+    cache.start();
+  }
+
+  afterEach(() => cache.close());
+
+  async function isLive(): Promise<void> {
+    await eventually(() => expect(cache.isLive).toBe(true));
+  }
+
+  it('asks once for all who wait for a key, and not again while the watch lives', async () => {
+    start();
+    source.add('a');
+    source.tell({});
+    await isLive();
+    const found = await Promise.all([cache.find('a'), cache.find('a'), cache.find('a')]);
+    expect(found.map((key) => key?.hash)).toEqual(['a', 'a', 'a']);
+    expect(cache.peek('a')?.hash).toBe('a');
+    expect(source.resolveCount).toBe(1);
+  });
+
+  it('remembers an unknown key for its time, then asks again', async () => {
+    start();
+    source.tell({});
+    await isLive();
+    expect(await cache.find('x')).toBeUndefined();
+    expect(await cache.find('x')).toBeUndefined();
+    expect(source.resolveCount).toBe(1);
+    clock.advance(5_001);
+    expect(await cache.find('x')).toBeUndefined();
+    expect(source.resolveCount).toBe(2);
+  });
+
+  it('applies what the watch tells at once: a change, a deletion, facts of the account', async () => {
+    start();
+    source.add('a');
+    source.add('b');
+    source.tell({});
+    await isLive();
+    await cache.find('a');
+    await cache.find('b');
+    source.tell({
+      sequence: 6n,
+      changed: [
+        billing.Key.create({ hash: 'a', accountId: 'account', version: 2n, disabled: true }),
+        billing.Key.create({ hash: 'b', version: 2n, deleted: true }),
+      ],
+      changedAccounts: [billing.AccountFacts.create({ accountId: 'account', isNegative: true })],
+    });
+    await eventually(() => expect(cache.peek('a')).toMatchObject({ disabled: true, account: { isNegative: true } }));
+    expect(cache.peek('b')).toBeUndefined();
+  });
+
+  it('trusts nothing it knew before the first word of the watch, nor before a gap', async () => {
+    start();
+    source.add('a');
+    await cache.find('a');
+    source.tell({});
+    await isLive();
+    expect(cache.peek('a')).toBeUndefined();
+    await cache.find('a');
+    expect(cache.peek('a')).toBeDefined();
+    source.tell({ previousSequence: 7n, sequence: 8n });
+    await eventually(() => expect(cache.peek('a')).toBeUndefined());
+  });
+
+  it('serves keys verified earlier for the grace time of a silent watch, and no others', async () => {
+    start();
+    source.add('a');
+    source.tell({});
+    await isLive();
+    await cache.find('a');
+    source.isAway = true;
+    clock.advance(2_001);
+    expect(cache.isLive).toBe(false);
+    expect(cache.peek('a')?.hash).toBe('a');
+    await expect(cache.find('b')).rejects.toMatchObject({ type: 'gateway_unavailable' });
+    clock.advance(300_000);
+    expect(cache.peek('a')).toBeUndefined();
+    await expect(cache.find('a')).rejects.toMatchObject({ type: 'gateway_unavailable' });
+  });
+
+  it('keeps no more keys than its bound: the one resolved longest ago goes', async () => {
+    start();
+    for (const hash of ['a', 'b', 'c']) source.add(hash);
+    source.tell({});
+    await isLive();
+    for (const hash of ['a', 'b', 'c']) await cache.find(hash);
+    expect(['a', 'b', 'c'].map((hash) => cache.peek(hash)?.hash)).toEqual([undefined, 'b', 'c']);
+  });
+});
