@@ -15,7 +15,12 @@ export class TokenSplitter {
   }
 }
 
-/** Meters without those that are zero. */
-export function nonZero(meters: Meters): Meters {
-  return Object.fromEntries(Object.entries(meters).filter(([, count]) => count > 0));
+/** More than any provider counts in one answer, and as much as the wire carries. */
+const MAX_COUNT = 0xffff_ffff;
+
+/** Counts as they may be priced: whole, bounded, without those that are zero. Money is computed from them, so nothing that a provider sends may get past. */
+export function wholeCounts(counts: Meters): Meters {
+  const whole: Meters = {};
+  for (const [meter, count] of Object.entries(counts) as [keyof Meters, number][]) if (count >= 1) whole[meter] = Math.min(Math.floor(count), MAX_COUNT);
+  return whole;
 }

@@ -1,5 +1,5 @@
 import { asNumber, asObject, asObjects, type JsonObject, type Meters } from '@switchyard/core';
-import { nonZero, TokenSplitter } from '../../token-splitter.js';
+import { TokenSplitter, wholeCounts } from '../../token-splitter.js';
 
 /**
  * Anthropic's usage: `input_tokens` counts what was neither read from nor written to the cache, so the three add up to
@@ -25,5 +25,5 @@ export function anthropicMeters(usage: JsonObject): Meters {
     sum.reasoning += output.take(asNumber(asObject(run['output_tokens_details'])?.['thinking_tokens']));
     sum.output_text += output.remainder;
   }
-  return nonZero({ ...sum, web_search: asNumber(asObject(usage['server_tool_use'])?.['web_search_requests']) ?? 0 });
+  return wholeCounts({ ...sum, web_search: asNumber(asObject(usage['server_tool_use'])?.['web_search_requests']) ?? 0 });
 }

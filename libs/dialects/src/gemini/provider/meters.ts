@@ -1,5 +1,5 @@
 import { asNumber, asObjects, asString, type JsonObject, type JsonValue, type Meters } from '@switchyard/core';
-import { nonZero, TokenSplitter } from '../../token-splitter.js';
+import { TokenSplitter, wholeCounts } from '../../token-splitter.js';
 
 /** True for objects that count tokens: early chunks carry `usageMetadata` with a traffic type alone. */
 export function hasCounts(usage: JsonObject): boolean {
@@ -27,7 +27,7 @@ export function geminiMeters(usage: JsonObject): Meters {
   const output = new TokenSplitter(candidates);
   const outputAudio = output.take(modality(usage['candidatesTokensDetails'], 'AUDIO'));
   const outputImage = output.take(modality(usage['candidatesTokensDetails'], 'IMAGE'));
-  return nonZero({
+  return wholeCounts({
     input_uncached: prompt.remainder,
     cache_read: cached.remainder,
     cache_read_audio: cachedAudio,

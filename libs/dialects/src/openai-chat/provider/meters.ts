@@ -1,5 +1,5 @@
 import { asNumber, asObject, type JsonObject, type Meters } from '@switchyard/core';
-import { nonZero, TokenSplitter } from '../../token-splitter.js';
+import { TokenSplitter, wholeCounts } from '../../token-splitter.js';
 
 /**
  * OpenAI's usage object and its cousins. Cached and audio tokens are part of `prompt_tokens`, reasoning is part of
@@ -23,7 +23,7 @@ export function openaiMeters(usage: JsonObject, reasoningBesideCompletion: boole
   const reasoning = completion.take(Math.max(reasoningTokens ?? 0, beside));
   const outputAudio = completion.take(asNumber(completionDetails?.['audio_tokens']));
   const outputImage = completion.take(asNumber(completionDetails?.['image_tokens']));
-  return nonZero({
+  return wholeCounts({
     input_uncached: prompt.remainder,
     cache_read: cacheRead,
     cache_write_5m: cacheWrite,
