@@ -20,7 +20,7 @@ import {
 } from './core/abandoned-generation.js';
 import { generationCompletedEvent } from './core/generation-event.js';
 import type { AttemptRecord, Generation } from './core/generation.js';
-import { estimateMeters, type Settlement } from './core/settlement.js';
+import { metersOf, type Settlement } from './core/settlement.js';
 
 /**
  * What the ingress writes down of a generation, in the order that makes a crash harmless (semantics §2): accepted before
@@ -64,7 +64,7 @@ export class GenerationJournal {
   /** The worker could not report this attempt, so we do; its own report, should it come, corrects ours. */
   attemptLost(generation: Generation, attempt: AttemptRecord): void {
     const { candidate } = attempt;
-    const meters = attempt.meters ?? estimateMeters(generation.request.bound, attempt.outputBytes);
+    const meters = metersOf(attempt, generation.request.bound);
     const event = lostAttemptEvent({
       eventId: newEventId(this.clock, this.random),
       generationId: generation.id,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_REQUEST_LIMITS } from '@switchyard/api';
-import { decodeGenerationCompleted, openSpool, TOPICS, type Spool } from '@switchyard/events';
+import { decodeAttemptCompleted, decodeGenerationCompleted, openSpool, TOPICS, type Spool } from '@switchyard/events';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
 import { billing, common, events, worker, type LeasePort } from '@switchyard/proto';
@@ -184,6 +184,7 @@ describe('runGeneration', () => {
   let log: RecordingEventLog;
   let server: Server;
   let transport: ScriptedTransport;
+  let wallet: Wallet;
   const credit = { credit: 0n, isAway: false };
 
   async function start(providerCount: number, scripts: Script[], priceFactor = 1n): Promise<void> {
@@ -193,7 +194,7 @@ describe('runGeneration', () => {
     credit.isAway = false;
     transport = new ScriptedTransport(scripts);
     spool = await openSpool({ folder: join(folder, 'spool', 'a'), eventLog: log, recovery: ingressSpoolRecovery, clock, logger });
-    const wallet = new Wallet(leasePort(credit), clock, logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000, maxWaiters: 10, sweepIntervalMs: 1_000 });
+    wallet = new Wallet(leasePort(credit), clock, logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000, maxWaiters: 10, sweepIntervalMs: 1_000 });
     const random = seededRandom(1);
     const table = routingTable(providerCount, priceFactor);
     const gateway = {
@@ -406,6 +407,52 @@ describe('runGeneration', () => {
     const [event] = await generations();
     expect(transport.cancelled).toHaveLength(1);
     expect(event).toMatchObject({ end: events.GenerationEnd.CLIENT_ABORTED, chargePico: 10_000n + 200_000n });
+  });
+
+  it('reports the cost of a stream whose client left and whose worker went away before it could', async () => {
+    let started: () => void = () => undefined;
+    const isStreaming = new Promise<void>((resolve) => (started = resolve));
+    const lost: Script = (_start, listener) => {
+      listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up' });
+      listener.onData(data('data: {"text":"a"}\n\n', { outputBytes: 400n }));
+      started();
+      return { grant: () => undefined, cancel: () => setImmediate(() => listener.onEnd(end(worker.AttemptEnd.SESSION_LOST))) };
+    };
+    await start(1, [lost]);
+    const { port } = server.address() as AddressInfo;
+    const abort = new AbortController();
+    const response = await request(`http://127.0.0.1:${port}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: MODEL, stream: true, messages: [{ role: 'user', content: 'hi' }] }),
+      signal: abort.signal,
+    });
+    response.body.on('error', () => undefined);
+    await isStreaming;
+    abort.abort();
+    const [event] = await generations();
+    expect(event!.end).toBe(events.GenerationEnd.CLIENT_ABORTED);
+    const attempts = await eventually(() => {
+      const found = log.published.filter((record) => record.topic === TOPICS.attemptCompleted).map((record) => decodeAttemptCompleted(record.value));
+      expect(found).toHaveLength(1);
+      return found;
+    });
+    expect(attempts[0]).toMatchObject({
+      attemptId: `${event!.generationId}:0`,
+      reporter: events.AttemptReporter.INGRESS,
+      usage: { meters: { output_text: 100 } },
+      flags: ['usage_estimated'],
+    });
+  });
+
+  it('begins nothing that cannot be written down, and keeps none of its money', async () => {
+    await start(1, [answers]);
+    await spool.close({ drainWithinMs: 100 });
+    expect((await chat({ max_tokens: 10 })).status).toBe(503);
+    expect(transport.starts).toHaveLength(0);
+    const granted = 10n ** 12n - credit.credit;
+    expect(granted).toBeGreaterThan(0n);
+    const scope = billing.LeaseScope.create({ kind: billing.LeaseScopeKind.ACCOUNT_CREDIT, accountId: KEY.accountId });
+    expect(wallet.heldAvailable(scope)).toBe(granted);
   });
 
   it('runs a whole request to its end when its client left, and charges it', async () => {

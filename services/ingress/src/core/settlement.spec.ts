@@ -21,6 +21,7 @@ function attempt(fields: Partial<AttemptRecord>, prices = schedule): AttemptReco
     finishReason: 'stop',
     upstreamStatus: 200,
     outputBytes: 0,
+    isReported: true,
     candidate: { chargeSchedule: prices },
     ...fields,
   } as AttemptRecord;
@@ -45,8 +46,15 @@ describe('settleGeneration', () => {
     ['the prompt of an empty answer that has a reason', { meters: { input_uncached: 100 } }, events.GenerationEnd.COMPLETED, 1_000n, []],
     [
       'an estimate when the session broke after the finish reason',
-      { end: 'session_lost', isCommitted: true, meters: undefined, outputBytes: 40 },
+      { end: 'session_lost', isReported: false, isCommitted: true, meters: undefined, outputBytes: 40 },
       events.GenerationEnd.COMPLETED,
+      1_200n,
+      ['usage_estimated'],
+    ],
+    [
+      'what the provider had counted and what came after it, when its worker never said the last word',
+      { end: 'client_gone', isReported: false, meters: { input_uncached: 100, output_text: 1 }, outputBytes: 40 },
+      events.GenerationEnd.CLIENT_ABORTED,
       1_200n,
       ['usage_estimated'],
     ],

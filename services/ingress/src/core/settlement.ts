@@ -28,12 +28,9 @@ const BYTES_PER_TOKEN = 4;
 export function settleGeneration(generation: Generation, attempt: AttemptRecord): Settlement {
   const flags: string[] = [];
   const end = endOf(attempt);
-  const isEstimated = attempt.meters === undefined || attempt.usageSource === common.UsageSource.ESTIMATED;
-  const meters = withUnits(
-    attempt.meters ?? estimateMeters(generation.request.bound, attempt.outputBytes),
-    attempt.candidate.chargeSchedule,
-    generation.request.bound,
-  );
+  const { bound } = generation.request;
+  const isEstimated = attempt.meters === undefined || !attempt.isReported || attempt.usageSource === common.UsageSource.ESTIMATED;
+  const meters = withUnits(metersOf(attempt, bound), attempt.candidate.chargeSchedule, bound);
   const isCharged =
     (end === events.GenerationEnd.COMPLETED && !isZeroCompletion(generation, attempt, meters)) ||
     (end === events.GenerationEnd.CLIENT_ABORTED && reachedUpstream(attempt));
@@ -90,6 +87,16 @@ function chargeOf(generation: Generation, attempt: AttemptRecord, meters: Meters
     const rates = ratesInForce(schedule, 0, generation.acceptTimeMs);
     return Object.keys(rates).length === 0 ? NO_CHARGE : chargeOf(generation, attempt, priced, flags);
   }
+}
+
+/** What an attempt used. Where the worker had not said its last word, what came afterwards is missing from the provider's figures. */
+export function metersOf(attempt: AttemptRecord, bound: RequestBound): Meters {
+  const { meters, outputBytes } = attempt;
+  if (meters && attempt.isReported) return meters;
+  const estimate = estimateMeters(bound, outputBytes);
+  if (!meters) return estimate;
+  const missingTokens = Math.max(0, completionTokenCount(estimate) - completionTokenCount(meters));
+  return { ...meters, output_text: (meters.output_text ?? 0) + missingTokens };
 }
 
 /** Prompt and output by size, for an attempt whose provider reported nothing. */
