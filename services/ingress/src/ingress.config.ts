@@ -18,6 +18,12 @@ export const ingressConfig = defineConfig({
     default: 32 * 1024 * 1024,
     description: 'Largest request body in bytes; larger ones get 413.',
   }),
+  maxHeldBodyBytes: field({
+    env: 'SWITCHYARD_MAX_HELD_BODY_BYTES',
+    schema: count,
+    default: 512 * 1024 * 1024,
+    description: 'Most bytes that the request bodies in one ingress may take together; more get 503 with Retry-After.',
+  }),
   maxHeaderBytes: field({
     env: 'SWITCHYARD_MAX_HEADER_BYTES',
     schema: count,

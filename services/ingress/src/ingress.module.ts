@@ -194,6 +194,7 @@ function inferenceServer(context: Context, gateway: Gateway, authenticator: Auth
   const { clock, logger, config } = context;
   return new InferenceServer([chatCompletionsRoute, completionsRoute, embeddingsRoute], gateway, authenticator, keepAlive, clock, logger, {
     maxBodyBytes: config.maxBodyBytes,
+    maxHeldBodyBytes: config.maxHeldBodyBytes,
     maxConcurrentGenerations: config.maxConcurrentGenerations,
     limits: requestLimits(config),
   });

@@ -218,7 +218,7 @@ describe('runGeneration', () => {
       new KeepAlive(10_000),
       clock,
       logger,
-      { maxBodyBytes: 10_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
+      { maxBodyBytes: 10_000, maxHeldBodyBytes: 15_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
     );
     server = createServer((incoming, outgoing) => void inference.handle(incoming, outgoing));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

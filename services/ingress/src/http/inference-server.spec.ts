@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_REQUEST_LIMITS } from '@switchyard/api';
 import { billing } from '@switchyard/proto';
 import { captureLogger, eventually, manualClock } from '@switchyard/testing';
+import { request } from 'undici';
 import type { AuthenticatedKey } from '../auth/authenticator.js';
 import type { Gateway } from '../run-generation.js';
 import { chatCompletionsRoute } from './chat-completions/chat-completions.route.js';
@@ -33,7 +34,7 @@ describe('the inference server', () => {
       new KeepAlive(10_000),
       manualClock(),
       captureLogger(),
-      { maxBodyBytes: 10_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
+      { maxBodyBytes: 10_000, maxHeldBodyBytes: 15_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
     );
     server = createServer((request, response) => void inference.handle(request, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -67,5 +68,21 @@ describe('the inference server', () => {
     client.destroy();
     await inference.idle();
     expect(inference.running).toBe(0);
+  });
+
+  it('takes no more body bytes than all requests may hold together, and takes them again when others are over', async () => {
+    const { inference, authenticated } = await start(HEAD.replace('20', '9000') + 'x'.repeat(8_000));
+    authenticated.resolve(KEY);
+    const ask = async () => {
+      const { port } = server.address() as AddressInfo;
+      const response = await request(`http://127.0.0.1:${port}/v1/chat/completions`, { method: 'POST', body: 'x'.repeat(9_000) });
+      await response.body.dump();
+      return [response.statusCode, response.headers['retry-after']];
+    };
+    // Eight thousand bytes wait for the rest of their body; a spec's own read is the only other one.
+    await eventually(async () => expect(await ask()).toEqual([503, '1']));
+    client.destroy();
+    await eventually(() => expect(inference.running).toBe(0));
+    expect(await ask()).toEqual([400, undefined]);
   });
 });

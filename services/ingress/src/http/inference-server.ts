@@ -10,10 +10,12 @@ import { ClientResponse } from './client-response.js';
 import { StreamedAnswer, WholeAnswer } from './generation-answer.js';
 import type { InferenceRoute } from './inference-route.js';
 import type { KeepAlive } from './keep-alive.js';
-import { readBody } from './read-body.js';
+import { BodyMemory, readBody } from './read-body.js';
 
 export interface InferenceOptions {
   readonly maxBodyBytes: number;
+  /** Most bytes that the bodies of all requests under way may take together. */
+  readonly maxHeldBodyBytes: number;
   readonly maxConcurrentGenerations: number;
   readonly limits: RequestLimits;
 }
@@ -23,6 +25,7 @@ const PREFIXES = ['/api/v1', '/v1'];
 /** The hot routes: straight from Node's HTTP server to `runGeneration`, with no framework between. */
 export class InferenceServer {
   private readonly routes = new Map<string, InferenceRoute>();
+  private readonly bodyMemory: BodyMemory;
   private openCount = 0;
   private idleListener: (() => void) | undefined;
 
@@ -35,6 +38,7 @@ export class InferenceServer {
     private readonly logger: Logger,
     private readonly options: InferenceOptions,
   ) {
+    this.bodyMemory = new BodyMemory(options.maxHeldBodyBytes);
     for (const route of routes) for (const prefix of PREFIXES) this.routes.set(prefix + route.path, route);
   }
 
@@ -62,6 +66,7 @@ export class InferenceServer {
 
   private async serve(route: InferenceRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const client = new ClientResponse(request, response);
+    const share = this.bodyMemory.open();
     this.openCount++;
     let answer: StreamedAnswer | WholeAnswer | undefined;
     try {
@@ -69,7 +74,7 @@ export class InferenceServer {
         throw new SwitchyardError('gateway_unavailable', 'The gateway is at its limit of concurrent requests; try again shortly.', { retryAfterMs: 1_000 });
       const { key } = await this.authenticator.authenticate(request.headers);
       if (key.kind !== billing.KeyKind.INFERENCE) throw new SwitchyardError('permission_denied', 'Management keys cannot run inference; use an API key.');
-      const body = await readBody(request, this.options.maxBodyBytes);
+      const body = await readBody(request, this.options.maxBodyBytes, share);
       const generation = route.read(body, request.headers, this.options.limits);
       answer = generation.stream ? new StreamedAnswer(client, this.clock, this.keepAlive) : new WholeAnswer(client, this.clock);
       await runGeneration(this.gateway, key, generation, route.dialect, answer);
@@ -77,6 +82,7 @@ export class InferenceServer {
       await this.refuse(error, client, answer);
     } finally {
       answer?.close();
+      share.release();
       this.openCount--;
       if (this.openCount === 0) this.idleListener?.();
     }

@@ -3,25 +3,65 @@ import { SwitchyardError } from '@switchyard/errors';
 
 const EMPTY = Buffer.alloc(0);
 
+/** What the bodies of all requests under way take together, so that many large ones at once cannot exhaust the process. */
+export class BodyMemory {
+  private heldBytes = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  /** One request's share, empty at first. */
+  open(): BodyShare {
+    return new BodyShare((bytes) => {
+      if (bytes > 0 && this.heldBytes + bytes > this.maxBytes) return false;
+      this.heldBytes += bytes;
+      return true;
+    });
+  }
+}
+
+/** Grows while a body is read; give it back when the request is over. */
+export class BodyShare {
+  private bytes = 0;
+
+  constructor(private readonly change: (bytes: number) => boolean) {}
+
+  /** False when all requests together would hold too much. */
+  grow(bytes: number): boolean {
+    if (!this.change(bytes)) return false;
+    this.bytes += bytes;
+    return true;
+  }
+
+  release(): void {
+    this.change(-this.bytes);
+    this.bytes = 0;
+  }
+}
+
 /**
  * The whole body of a request, bounded.
- * @throws SwitchyardError `payload_too_large`; `invalid_request` when the client left before it was read.
+ * @throws SwitchyardError `payload_too_large`; `gateway_unavailable` when `share` cannot grow; `invalid_request` when the client left before it was read.
  */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export function readBody(request: IncomingMessage, maxBytes: number, share: BodyShare): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     // A client may leave while its key is looked up: nothing would ever come of this request.
     if (request.destroyed) return reject(clientLeft());
     const pieces: Buffer[] = [];
     let length = 0;
     let isRead = false;
-    request.on('data', (piece: Buffer) => {
-      length += piece.byteLength;
-      if (length <= maxBytes) return void pieces.push(piece);
+    const refuse = (error: SwitchyardError) => {
       // What is still coming is read and dropped, so that the client can read the answer.
       pieces.length = 0;
+      share.release();
       request.removeAllListeners('data');
       request.resume();
-      reject(new SwitchyardError('payload_too_large', `The request body is larger than ${maxBytes} bytes.`, { metadata: { max_bytes: maxBytes } }));
+      reject(error);
+    };
+    request.on('data', (piece: Buffer) => {
+      length += piece.byteLength;
+      if (length > maxBytes) refuse(tooLarge(maxBytes));
+      else if (!share.grow(piece.byteLength)) refuse(noMemory());
+      else pieces.push(piece);
     });
     request.once('end', () => {
       isRead = true;
@@ -37,4 +77,12 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
 
 function clientLeft(): SwitchyardError {
   return new SwitchyardError('invalid_request', 'The connection closed before the request body was complete.');
+}
+
+function tooLarge(maxBytes: number): SwitchyardError {
+  return new SwitchyardError('payload_too_large', `The request body is larger than ${maxBytes} bytes.`, { metadata: { max_bytes: maxBytes } });
+}
+
+function noMemory(): SwitchyardError {
+  return new SwitchyardError('gateway_unavailable', 'The gateway holds as many request bodies as it may; try again shortly.', { retryAfterMs: 1_000 });
 }
