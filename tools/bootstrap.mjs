@@ -19,6 +19,7 @@ const modules = join(root, 'node_modules');
 const INSTALL_STAMP = join(modules, '.switchyard-install');
 const PROGRESS_INTERVAL_MS = 10_000;
 const REPEATED_SIGNAL_MS = 1_000;
+const PARENT_CHECK_MS = 500;
 const OLDEST_INSTALLER = [20, 0];
 const OLDEST_RUNTIME = [24, 9];
 
@@ -172,6 +173,14 @@ function runProgram(node, [program, ...programArguments]) {
         child.kill(signal);
       });
     }
+    // npm, or the shell between, may be killed without telling us; what nobody can stop any more stops itself.
+    const parent = process.ppid;
+    const watch = setInterval(() => {
+      if (process.ppid === parent || process.env.npm_lifecycle_event === undefined) return;
+      clearInterval(watch);
+      child.kill('SIGTERM');
+    }, PARENT_CHECK_MS);
+    watch.unref();
     child.once('error', fail);
     child.once('exit', (code, signal) => done(exitCodeOf(code, signal)));
   });
