@@ -9,7 +9,8 @@ interface Sample {
   readonly ingress: number;
   readonly provider: string;
   readonly firstContentMs: number;
-  readonly isWhole: boolean;
+  /** What the client was told instead of a whole answer. */
+  readonly failure: string | undefined;
 }
 
 const REQUESTS_PER_SECOND = 100;
@@ -30,13 +31,13 @@ describe('a provider that is out for a minute under 100 requests/s over three in
     await fixture.stop();
   }, 120_000);
 
-  async function ask(ingress: number, startMs: number): Promise<Sample> {
+  async function ask(ingress: number, startMs: number, model: string): Promise<Sample> {
     const { ingressUrls, apiKey } = fixture.platform;
     const sentMs = performance.now();
     const response = await request(`${ingressUrls![ingress]}/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${apiKey}` },
-      body: JSON.stringify({ model: MODELS.writer, stream: true, max_tokens: 100, messages: [{ role: 'user', content: 'say 5 words' }] }),
+      body: JSON.stringify({ model, stream: true, max_tokens: 100, messages: [{ role: 'user', content: 'say 5 words' }] }),
       dispatcher: agent,
     });
     let text = '';
@@ -45,17 +46,19 @@ describe('a provider that is out for a minute under 100 requests/s over three in
       text += piece.toString();
       if (firstContentMs === Number.POSITIVE_INFINITY && text.includes('"content":"')) firstContentMs = performance.now() - sentMs;
     }
-    return { atMs: sentMs - startMs, ingress, provider: String(response.headers['x-switchyard-provider']), firstContentMs, isWhole: response.statusCode === 200 && text.includes('[DONE]') && !text.includes('"error"') };
+    const isWhole = response.statusCode === 200 && text.includes('[DONE]') && !text.includes('"error"');
+    const provider = String(response.headers['x-switchyard-provider']);
+    return { atMs: sentMs - startMs, ingress, provider, firstContentMs, failure: isWhole ? undefined : `${response.statusCode} ${text.slice(-400)}` };
   }
 
   /** Sends at the rate for the time, whatever the answers take, and resolves with every answer. */
-  async function traffic(durationMs: number): Promise<Sample[]> {
+  async function traffic(durationMs: number, model: string = MODELS.writer): Promise<Sample[]> {
     const startMs = performance.now();
     const open: Promise<Sample>[] = [];
     await new Promise<void>((resolve) => {
       const timer = setInterval(() => {
         const dueCount = Math.min(((performance.now() - startMs) * REQUESTS_PER_SECOND) / 1_000, (durationMs * REQUESTS_PER_SECOND) / 1_000);
-        while (open.length < dueCount) open.push(ask(open.length % 3, startMs));
+        while (open.length < dueCount) open.push(ask(open.length % 3, startMs, model));
         if (performance.now() - startMs < durationMs) return;
         clearInterval(timer);
         resolve();
@@ -66,11 +69,14 @@ describe('a provider that is out for a minute under 100 requests/s over three in
 
   async function uptimeOf(provider: string): Promise<number | null> {
     const { baseUrl, apiKey } = fixture.platform;
-    const { body } = await call<{ data: { endpoints: { tag: string; uptime_last_5m: number | null }[] } }>(baseUrl, '/models/acme/writer/endpoints', { key: apiKey });
+    const { body } = await call<{ data: { endpoints: { tag: string; uptime_last_5m: number | null }[] } }>(baseUrl, '/models/acme/writer/endpoints', {
+      key: apiKey,
+    });
     return body.data.endpoints.find((endpoint) => endpoint.tag === provider)!.uptime_last_5m;
   }
 
   const share = (samples: readonly Sample[], provider: string) => samples.filter((sample) => sample.provider === provider).length / samples.length;
+  const failures = (samples: readonly Sample[]) => samples.flatMap((sample) => sample.failure ?? []);
   const slowest = (samples: readonly Sample[]) => Math.max(...samples.map((sample) => sample.firstContentMs));
 
   it.each([
@@ -80,8 +86,10 @@ describe('a provider that is out for a minute under 100 requests/s over three in
     'that %s costs no client an error, is avoided by every ingress within seconds, shows on the API, and gets its traffic back',
     async (_how, fault) => {
       const { faults } = fixture.upstreams['alpha']!;
+      // Another model's traffic: the slow first requests of fresh processes are not what this endpoint's deadlines should learn from.
+      await traffic(10_000, MODELS.novelist);
       const before = await traffic(15_000);
-      expect(before.every((sample) => sample.isWhole)).toBe(true);
+      expect(failures(before)).toEqual([]);
       expect(share(before, 'alpha')).toBeGreaterThan(0.6);
       await eventually(async () => expect(await uptimeOf('alpha')).not.toBeNull());
       const uptimeBefore = (await uptimeOf('alpha'))!;
@@ -90,10 +98,16 @@ describe('a provider that is out for a minute under 100 requests/s over three in
       const during = await traffic(OUTAGE_MS);
       const uptimeAfter = (await uptimeOf('alpha'))!;
       faults.clear();
-      expect(during.filter((sample) => !sample.isWhole)).toEqual([]);
+      expect(failures(during)).toEqual([]);
       expect(slowest(during)).toBeLessThan(FIRST_CONTENT_BOUND_MS);
       const settled = during.filter((sample) => sample.atMs > SHIFT_WITHIN_MS);
-      for (const ingress of [0, 1, 2]) expect(share(settled.filter((sample) => sample.ingress === ingress), 'alpha')).toBe(0);
+      for (const ingress of [0, 1, 2])
+        expect(
+          share(
+            settled.filter((sample) => sample.ingress === ingress),
+            'alpha',
+          ),
+        ).toBe(0);
       expect(slowest(settled)).toBeLessThan(SETTLED_BOUND_MS);
       expect(uptimeAfter).toBeLessThan(uptimeBefore);
 
