@@ -1,35 +1,5 @@
 import type { Queryable } from '@switchyard/db';
-
-export interface ChargeRecord {
-  readonly eventId: string;
-  readonly chargePico: bigint;
-  readonly excessPico: bigint;
-  readonly flags: string;
-  readonly document: Record<string, unknown>;
-}
-
-export interface AttemptRecord {
-  readonly attemptId: string;
-  readonly eventId: string;
-  readonly reporter: string;
-  readonly providerSlug: string;
-  readonly isByok: boolean;
-  readonly costPico: bigint;
-  readonly document: Record<string, unknown>;
-  /** Of the worker's later report; null when there was none. */
-  readonly correctedCostPico: bigint | null;
-  readonly differencePico: bigint | null;
-  readonly correctionDocument: Record<string, unknown> | null;
-}
-
-export interface PostingRecord {
-  readonly transactionId: string;
-  readonly kind: string;
-  readonly reference: string;
-  readonly postedAtMs: bigint;
-  readonly ledgerAccount: string;
-  readonly amountPico: bigint;
-}
+import type { AttemptRecord, ChargeRecord, PostingRecord } from './core/generation-explanation.js';
 
 export interface LeaseRecord {
   readonly leaseId: string;

@@ -1,31 +1,42 @@
 import { picoToUsd } from '@switchyard/core';
 
+export interface ChargeRecord {
+  readonly eventId: string;
+  readonly chargePico: bigint;
+  readonly excessPico: bigint;
+  readonly flags: string;
+  readonly document: Record<string, unknown>;
+}
+
+export interface AttemptRecord {
+  readonly attemptId: string;
+  readonly eventId: string;
+  readonly reporter: string;
+  readonly providerSlug: string;
+  readonly isByok: boolean;
+  readonly costPico: bigint;
+  readonly document: Record<string, unknown>;
+  /** Of the worker's later report; null when there was none. */
+  readonly correctedCostPico: bigint | null;
+  readonly differencePico: bigint | null;
+  readonly correctionDocument: Record<string, unknown> | null;
+}
+
+export interface PostingRecord {
+  readonly transactionId: string;
+  readonly kind: string;
+  readonly reference: string;
+  readonly postedAtMs: bigint;
+  readonly ledgerAccount: string;
+  readonly amountPico: bigint;
+}
+
 /** Everything a charge came from, for people and for reconciliation. Amounts are pico-USD as decimal text, with USD beside sums. */
 export interface ExplanationSource {
   readonly generationId: string;
-  readonly charge:
-    | { readonly eventId: string; readonly chargePico: bigint; readonly excessPico: bigint; readonly flags: string; readonly document: Record<string, unknown> }
-    | undefined;
-  readonly attempts: readonly {
-    readonly attemptId: string;
-    readonly eventId: string;
-    readonly reporter: string;
-    readonly providerSlug: string;
-    readonly isByok: boolean;
-    readonly costPico: bigint;
-    readonly document: Record<string, unknown>;
-    readonly correctedCostPico: bigint | null;
-    readonly differencePico: bigint | null;
-    readonly correctionDocument: Record<string, unknown> | null;
-  }[];
-  readonly postings: readonly {
-    readonly transactionId: string;
-    readonly kind: string;
-    readonly reference: string;
-    readonly postedAtMs: bigint;
-    readonly ledgerAccount: string;
-    readonly amountPico: bigint;
-  }[];
+  readonly charge: ChargeRecord | undefined;
+  readonly attempts: readonly AttemptRecord[];
+  readonly postings: readonly PostingRecord[];
   readonly leases: readonly Record<string, unknown>[];
 }
 
@@ -61,7 +72,7 @@ export function explainGeneration(source: ExplanationSource): Record<string, unk
 }
 
 /** Multiplies again before the reader's eyes. */
-function explainPricing(charge: NonNullable<ExplanationSource['charge']>): Record<string, unknown> {
+function explainPricing(charge: ChargeRecord): Record<string, unknown> {
   const { document } = charge;
   const usage = asObject(document['usage']);
   const meters = asObject(usage['meters']);
@@ -82,7 +93,7 @@ function explainPricing(charge: NonNullable<ExplanationSource['charge']>): Recor
   };
 }
 
-function explainAttempt(attempt: ExplanationSource['attempts'][number]): Record<string, unknown> {
+function explainAttempt(attempt: AttemptRecord): Record<string, unknown> {
   return {
     attemptId: attempt.attemptId,
     providerSlug: attempt.providerSlug,
@@ -97,7 +108,7 @@ function explainAttempt(attempt: ExplanationSource['attempts'][number]): Record<
   };
 }
 
-function explainPostings(postings: ExplanationSource['postings']): Record<string, unknown>[] {
+function explainPostings(postings: readonly PostingRecord[]): Record<string, unknown>[] {
   const transactions = new Map<string, { transactionId: string; kind: string; reference: string; postedTime: string; entries: Record<string, unknown>[] }>();
   for (const { transactionId, kind, reference, postedAtMs, ledgerAccount, amountPico } of postings) {
     const transaction = transactions.get(transactionId) ?? {
