@@ -31,6 +31,8 @@ export function decodedBody(call: UpstreamCall, contentEncoding: string | undefi
   const decoder = createDecoder();
   const source = Readable.from(chunksOf(call), { objectMode: false });
   source.on('error', (error) => decoder.destroy(error));
+  // Whoever pulls gets it; a body that nobody pulled must not end the process.
+  decoder.on('error', () => undefined);
   const iterator = source.pipe(decoder)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   return {
     async next() {
