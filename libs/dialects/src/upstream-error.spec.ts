@@ -63,8 +63,25 @@ describe('retry hints', () => {
     ['Please try again in 850ms.', 850],
     ['Please retry in 34.4s', 34_400],
     ['Please try again later.', undefined],
+    ['Please try again in ...', undefined],
+    ['Please try again in 1.2.3s', undefined],
   ])('reads "%s"', (text, expected) => {
     expect(retryAfterInText(text)).toBe(expected);
+  });
+});
+
+describe('what a failure tells of retries and status', () => {
+  it.each([
+    [Number.NaN, undefined],
+    [-5_000, 0],
+    [Number.POSITIVE_INFINITY, 86_400_000],
+    [7_000, 7_000],
+  ])('is a time that can be waited for: %d', (retryAfterMs, expected) => {
+    expect(classifyFailure({ status: 429, codes: [], message: '', retryAfterMs }).retryAfterMs).toBe(expected);
+  });
+
+  it('is a whole number of a status', () => {
+    expect(classifyFailure({ status: 429.5, codes: [], message: '' }).upstreamStatus).toBe(0);
   });
 });
 

@@ -72,6 +72,8 @@ const BALANCE_TEXT = /credit balance is too low|insufficient (balance|credits?|f
 const OVERLOAD_TEXT = /overloaded|over capacity|at capacity|no available (capacity|instances?)/i;
 const API_KEY_TEXT = /api key not valid|api[_ ]key[_ ]invalid|invalid api key/i;
 
+const MAX_RETRY_AFTER_MS = 86_400_000;
+
 /** Places a provider's failure in the error table. */
 export function classifyFailure(reported: ReportedError, ownCodes: Readonly<Record<string, string>> = {}): UpstreamFailure {
   const errorType = ownType(reported.codes, ownCodes) ?? textType(reported) ?? codeType(reported.codes) ?? statusType(reported.status);
@@ -84,9 +86,15 @@ export function classifyFailure(reported: ReportedError, ownCodes: Readonly<Reco
     // Refusals of the operator's credential may quote it; the client could do nothing with them either.
     message: isOurs ? 'The provider refused the account or credential that this endpoint uses.' : shownMessage(reported),
     ...(code === undefined ? {} : { providerCode: code.slice(0, 100) }),
-    upstreamStatus: reported.status,
-    ...(reported.retryAfterMs === undefined ? {} : { retryAfterMs: reported.retryAfterMs }),
+    upstreamStatus: Number.isInteger(reported.status) ? reported.status : 0,
+    ...believableRetry(reported.retryAfterMs),
   };
+}
+
+/** Providers write waits in prose and in fields of any type: what is no time is left out, what is none of ours to wait is cut. */
+function believableRetry(retryAfterMs: number | undefined): { retryAfterMs?: number } {
+  if (retryAfterMs === undefined || Number.isNaN(retryAfterMs)) return {};
+  return { retryAfterMs: Math.min(Math.max(0, retryAfterMs), MAX_RETRY_AFTER_MS) };
 }
 
 function ownType(codes: readonly string[], ownCodes: Readonly<Record<string, string>>): ErrorType | undefined {
@@ -168,6 +176,8 @@ export function retryAfterInText(message: string): number | undefined {
   const match = /(?:try again|retry) in (?:(\d+)m(?!s))?\s*(?:([\d.]+)\s*(ms|s))?/i.exec(message);
   if (!match || (match[1] === undefined && match[2] === undefined)) return undefined;
   const last = Number(match[2] ?? 0) * (match[3]?.toLowerCase() === 'ms' ? 1 : 1000);
+  // Dots may stand alone: "try again in ...".
+  if (Number.isNaN(last)) return undefined;
   return Math.ceil(Number(match[1] ?? 0) * 60_000 + last);
 }
 
