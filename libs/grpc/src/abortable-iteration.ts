@@ -5,14 +5,19 @@
  */
 export async function* iterateUntilAborted<Item>(source: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Item, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
-  const abort = Promise.withResolvers<never>();
-  const onAbort = (): void => abort.reject(signal.reason);
-  abort.promise.catch(() => undefined);
+  // One pending step at a time: a race against one long-lived promise would keep every message of a watch for as long as it lasts.
+  let failPending: ((reason: unknown) => void) | undefined;
+  const step = (): Promise<IteratorResult<Item, unknown>> =>
+    new Promise((resolve, reject) => {
+      failPending = reject;
+      iterator.next().then(resolve, reject);
+    });
+  const onAbort = (): void => failPending?.(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     for (;;) {
       signal.throwIfAborted();
-      const result = await Promise.race([iterator.next(), abort.promise]);
+      const result = await step();
       if (result.done === true) return;
       yield result.value;
     }
