@@ -1,24 +1,28 @@
 import { Worker } from 'node:worker_threads';
 import type { PromptTokenCounter } from './attempt-reserver.js';
 
-interface Job {
-  readonly id: number;
-  readonly body: Uint8Array;
-  resolve(count: number | undefined): void;
-}
+/** What is used of a thread. */
+export type CounterThread = Pick<Worker, 'on' | 'postMessage' | 'terminate' | 'unref'>;
 
-const MAX_JOBS = 64;
+/** What the thread was given and has not answered, also when nobody waits for it any more. */
+const MAX_BODIES = 64;
+const MAX_BYTES = 64 * 1024 * 1024;
 const TIMEOUT_MS = 2_000;
 
 /** Counts tokens in a thread of its own: 10 KB take a millisecond, which the event loop must not. Started when first used. */
 export class ThreadedTokenCounter implements PromptTokenCounter {
-  private thread: Worker | undefined;
-  private readonly jobs = new Map<number, Job>();
+  private thread: CounterThread | undefined;
+  private readonly waiting = new Map<number, (count: number | undefined) => void>();
+  /** Sizes of what the thread holds, by id. */
+  private readonly heldBytes = new Map<number, number>();
+  private heldTotalBytes = 0;
   private nextId = 0;
+
+  constructor(private readonly createThread: () => CounterThread = () => new Worker(new URL('./token-count.thread.js', import.meta.url))) {}
 
   /** Undefined when too many wait, the thread failed, or it took too long: the caller keeps its bound. */
   count(body: Uint8Array): Promise<number | undefined> {
-    if (this.jobs.size >= MAX_JOBS) return Promise.resolve(undefined);
+    if (this.heldBytes.size >= MAX_BODIES || this.heldTotalBytes + body.byteLength > MAX_BYTES) return Promise.resolve(undefined);
     const id = this.nextId++;
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.finish(id, undefined), TIMEOUT_MS);
@@ -26,7 +30,9 @@ export class ThreadedTokenCounter implements PromptTokenCounter {
         clearTimeout(timer);
         resolve(count);
       };
-      this.jobs.set(id, { id, body, resolve: finish });
+      this.waiting.set(id, finish);
+      this.heldBytes.set(id, body.byteLength);
+      this.heldTotalBytes += body.byteLength;
       this.open().postMessage({ id, body });
     });
   }
@@ -35,26 +41,32 @@ export class ThreadedTokenCounter implements PromptTokenCounter {
     await this.thread?.terminate();
   }
 
-  private open(): Worker {
+  private open(): CounterThread {
     if (this.thread) return this.thread;
-    const thread = new Worker(new URL('./token-count.thread.js', import.meta.url));
+    const thread = this.createThread();
     thread.unref();
-    thread.on('message', ({ id, count }: { id: number; count: number }) => this.finish(id, count));
+    thread.on('message', ({ id, count }: { id: number; count: number }) => {
+      this.heldTotalBytes -= this.heldBytes.get(id) ?? 0;
+      this.heldBytes.delete(id);
+      this.finish(id, count);
+    });
     thread.on('error', () => this.fail(thread));
     thread.on('exit', () => this.fail(thread));
     this.thread = thread;
     return thread;
   }
 
-  private fail(thread: Worker): void {
+  private fail(thread: CounterThread): void {
     if (this.thread !== thread) return;
     this.thread = undefined;
-    for (const id of [...this.jobs.keys()]) this.finish(id, undefined);
+    this.heldBytes.clear();
+    this.heldTotalBytes = 0;
+    for (const id of [...this.waiting.keys()]) this.finish(id, undefined);
   }
 
   private finish(id: number, count: number | undefined): void {
-    const job = this.jobs.get(id);
-    this.jobs.delete(id);
-    job?.resolve(count);
+    const resolve = this.waiting.get(id);
+    this.waiting.delete(id);
+    resolve?.(count);
   }
 }
