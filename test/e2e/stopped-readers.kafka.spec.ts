@@ -1,3 +1,0 @@
-import { stoppedReadersSuite } from './stopped-readers.suite.js';
-
-stoppedReadersSuite('split', 200);
