@@ -23,6 +23,9 @@ const USUAL_OUTPUT_TOKENS = 4_096;
 const CAUTIOUS_THROUGHPUT = 20;
 const PROBE_UNKNOWN_MS = 1_500;
 const PROBE_FACTOR = 1.2;
+/** Half of all first tokens come within the median; twice that is enough for an endpoint that is well again. */
+const PROBE_MEDIAN_FACTOR = 2;
+const PROBE_MIN_MS = 150;
 
 /**
  * How long an attempt may take (semantics: connect, first token, between chunks, in all). A probe of an endpoint that
@@ -45,7 +48,7 @@ export function attemptDeadlines(
     const reasons = request.uses.reasoning || model.record.reasoningMandatory;
     firstTokenMs = settings.firstTokenUnknownMs * scale * (reasons ? REASONING_FACTOR : 1);
   }
-  if (isProbe) firstTokenMs = Math.min(firstTokenMs, p99Ms === undefined ? PROBE_UNKNOWN_MS * scale : p99Ms * PROBE_FACTOR * scale);
+  if (isProbe) firstTokenMs = Math.min(firstTokenMs, probeMs(statistics) * scale);
   if (!request.stream) firstTokenMs += wholeAnswerMs(request, statistics);
   return {
     connectMs: settings.connectMs,
@@ -53,6 +56,13 @@ export function attemptDeadlines(
     betweenChunksMs: settings.betweenChunksMs,
     totalMs: settings.totalMs,
   };
+}
+
+/** By the median, because one slow answer among many moves the p99 of a quiet endpoint for minutes. */
+function probeMs(statistics: EndpointStatisticsRecord | undefined): number {
+  const usual = statistics?.last5m?.firstTokenMs;
+  if (usual === undefined || usual.p99 <= 0) return PROBE_UNKNOWN_MS;
+  return Math.min(usual.p99 * PROBE_FACTOR, Math.max(usual.p50 * PROBE_MEDIAN_FACTOR, PROBE_MIN_MS));
 }
 
 /** A whole answer brings its first byte with its last: the time its tokens need is added. */

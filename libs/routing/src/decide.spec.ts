@@ -179,6 +179,16 @@ describe('breakers', () => {
     expect(breakers.tryAcquire('acme/writer@a', clock.monotonicMs())).toBe(true);
     expect(tagsOf(decide(table, chatRequest(), policy, clock, seededRandom(1)))).toEqual(['b', 'a']);
   });
+
+  it('gives a probe its time by the median, which a few slow answers do not move', () => {
+    const slowTail = { p50: 20, p75: 25, p90: 40, p99: 900 };
+    const table = writerTable({ a: { priceUsd: 0.001 }, b: { priceUsd: 2 } }, [statisticsRecord('acme/writer@a', { firstTokenMs: slowTail })]);
+    const clock = manualClock(START_MS);
+    const breakers = breakersWith('a');
+    clock.advance(5_000);
+    const [first] = planOf(decide(table, chatRequest(), { breakers }, clock, seededRandom(1))).candidates;
+    expect(first).toMatchObject({ isProbe: true, deadlines: { firstTokenMs: 150 } });
+  });
 });
 
 describe('provider preferences', () => {
