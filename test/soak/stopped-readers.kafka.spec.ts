@@ -1,3 +1,3 @@
-import { stoppedReadersSuite } from '../e2e/stopped-readers.suite.js';
+import { stoppedReadersSuite } from './stopped-readers.suite.js';
 
 stoppedReadersSuite('split', 200);

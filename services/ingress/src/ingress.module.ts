@@ -6,7 +6,7 @@ import type { RequestLimits } from '@switchyard/api';
 import { openSpool, type Spool } from '@switchyard/events';
 import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, RouterPort } from '@switchyard/proto';
 import { CircuitBreakers } from '@switchyard/routing';
-import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
+import { READINESS_CHECKS, type ReadinessCheck, type ReadinessState, type TargetContext } from '@switchyard/runtime';
 import type { Authenticator } from './auth/authenticator.js';
 import { KeyAuthenticator } from './auth/key-authenticator.js';
 import { KeyCache } from './auth/key-cache.js';
@@ -234,8 +234,8 @@ function readinessChecks(lifecycle: IngressLifecycle): ReadinessCheck[] {
         ? { ready: true, degraded: !feed.isLive, ...(feed.isLive ? {} : { detail: 'serving the last table' }) }
         : { ready: false, detail: 'no table yet' },
     ),
-    check('keys', ({ keys }) => (keys.isLive ? { ready: true } : { ready: true, degraded: true, detail: 'stale: keys verified earlier are served' })),
-    check('billing', ({ holder }) => (holder.isLive ? { ready: true } : { ready: true, degraded: true, detail: 'serving from the leases held' })),
+    check('keys', ({ keys }) => dependency(keys, 'stale: keys verified earlier are served')),
+    check('billing', ({ holder }) => dependency(holder, 'serving from the leases held')),
     check('clock', ({ holder }) =>
       holder.isClockSkewed ? { ready: false, detail: `${Math.round(holder.clockSkewMs)} ms away from billing's clock` } : { ready: true },
     ),
@@ -245,6 +245,12 @@ function readinessChecks(lifecycle: IngressLifecycle): ReadinessCheck[] {
       return usedShare >= 0.8 ? { ready: true, degraded: true, detail: `${Math.round(usedShare * 100)} % used` } : { ready: true };
     }),
   ];
+}
+
+/** What was never reached cannot be served from; what was, can go on without for a while. */
+function dependency(watched: { readonly isLive: boolean; readonly hasBeenLive: boolean }, withoutIt: string): ReadinessState {
+  if (!watched.hasBeenLive) return { ready: false, detail: 'not reached yet' };
+  return watched.isLive ? { ready: true } : { ready: true, degraded: true, detail: withoutIt };
 }
 
 function timeout(afterMs: number): Promise<void> {

@@ -43,6 +43,11 @@ export class KeyCache {
     this.stopped.abort();
   }
 
+  /** The watch has brought something at least once; before that no key is known. */
+  get hasBeenLive(): boolean {
+    return this.lastHeardMs !== Number.NEGATIVE_INFINITY;
+  }
+
   /** Changes reach us at the moment. */
   get isLive(): boolean {
     return this.clock.monotonicMs() - this.lastHeardMs < this.options.heartbeatTimeoutMs;

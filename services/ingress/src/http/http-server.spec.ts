@@ -33,9 +33,7 @@ describe('the public HTTP server', () => {
   });
 
   async function answerOf(path: string): Promise<{ headers: IncomingMessage['headers']; text: string }> {
-    const response = await new Promise<IncomingMessage>((resolve, reject) =>
-      get({ host: '127.0.0.1', port, path, agent }, resolve).on('error', reject),
-    );
+    const response = await new Promise<IncomingMessage>((resolve, reject) => get({ host: '127.0.0.1', port, path, agent }, resolve).on('error', reject));
     return { headers: response.headers, text: await text(response) };
   }
 

@@ -42,6 +42,11 @@ export class HolderWatch {
     return this.clock.monotonicMs() - this.lastHeardMs < this.options.heartbeatTimeoutMs;
   }
 
+  /** Billing was heard at least once: its clock is known. */
+  get hasBeenLive(): boolean {
+    return this.lastHeardMs !== Number.NEGATIVE_INFINITY;
+  }
+
   /** Unix milliseconds on billing's clock. */
   billingNowMs(): number {
     return Math.round(this.clock.nowMs() + this.offsetMs);
