@@ -71,12 +71,6 @@ export const confinements = [
     why: 'test helpers stay out of the product',
   },
   {
-    name: '@copilotkit/aimock',
-    module: /^@copilotkit\/aimock/,
-    onlyIn: ['libs/simulator/**', ...TESTS],
-    why: 'simulated upstreams belong to the quick start and to tests',
-  },
-  {
     name: '@switchyard/simulator',
     module: /^@switchyard\/simulator/,
     onlyIn: ['libs/simulator/**', 'services/all/**', ...TESTS],
