@@ -5,7 +5,7 @@ import { LiveTail } from './live-tail.js';
 import type { RecoveredSpool } from './recovered-spool.js';
 import { RefusedWrites } from './refused-writes.js';
 import { SegmentWriter } from './segment-files.js';
-import { FrameBuffer } from './spool-frame.js';
+import { decodeFrames, FrameBuffer } from './spool-frame.js';
 import { SpoolPublisher } from './spool-publisher.js';
 import type { AcceptedRecord, SpoolRecord } from './spool-record.js';
 import type { Spool, SpoolOptions, SpoolState } from './spool.js';
@@ -20,7 +20,11 @@ const DEFAULTS = {
 } as const;
 
 /** Events of this long are published together: the publisher's round trips cost more than the wait. */
-const GATHER_MS = 10;
+const GATHER_MS = 5;
+/** Publishing begins at most this often, so that a busy process publishes fewer and larger batches. */
+const PUBLISH_INTERVAL_MS = 100;
+/** About a minute of a busy process. */
+const MAX_KEPT_CHARACTERS = 32 * 1024 * 1024;
 const RETRY_AFTER_MS = 2_000;
 const DRAIN_RETRY_MS = 1_000;
 
@@ -34,6 +38,8 @@ interface PendingTurn {
 export class FileSpool implements Spool {
   private readonly limits: typeof DEFAULTS | Required<Pick<SpoolOptions, keyof typeof DEFAULTS>>;
   private readonly frames = new FrameBuffer();
+  /** What the frames hold. */
+  private turnRecords: SpoolRecord[] = [];
   private readonly refused: RefusedWrites;
   private readonly stopped = new AbortController();
   private readonly publisher: SpoolPublisher;
@@ -50,6 +56,7 @@ export class FileSpool implements Spool {
   private writeCount = 0;
   /** Since when nothing has been published although something waits. */
   private waitingSinceMs = 0;
+  private publishedAtMs = 0;
   private readonly doorbell = new WakeSignal();
   private drained: Promise<void> = Promise.resolve();
 
@@ -70,7 +77,15 @@ export class FileSpool implements Spool {
     this.waitingSinceMs = clock.monotonicMs();
     this.writer = new SegmentWriter({ folder, firstNumber: firstSegmentNumber, segmentBytes, syncWithinMs, logger });
     this.writer.open();
-    this.tail = new LiveTail({ writer: this.writer, clock, recovery, deliveryHoldMs, carryForward: (record) => this.carryForward(record) });
+    const { maxKeptCharacters = MAX_KEPT_CHARACTERS } = this.options;
+    this.tail = new LiveTail({
+      writer: this.writer,
+      clock,
+      recovery,
+      deliveryHoldMs,
+      maxKeptCharacters,
+      carryForward: (record) => this.carryForward(record),
+    });
     this.drained = this.drain();
   }
 
@@ -81,8 +96,7 @@ export class FileSpool implements Spool {
       throw this.unavailable('This process is shutting down.');
     }
     if (record.kind === 'accepted') this.requireRoom();
-    this.frames.add(record);
-    this.tail.noteAppended(record);
+    this.add(record);
     if (record.kind === 'completed' || record.kind === 'attempt') this.countUnpublished(1);
     if (this.isFlushPlanned) return;
     this.isFlushPlanned = true;
@@ -151,11 +165,13 @@ export class FileSpool implements Spool {
       return;
     }
     const frames = this.frames.take();
+    const records = this.turnRecords;
+    this.turnRecords = [];
     try {
       // What was refused earlier goes first: a generation's records keep their order.
       if (!this.refused.isEmpty) this.refused.retry();
       if (!this.refused.isEmpty) throw new Error('Earlier records still wait for the disk.');
-      this.write(frames);
+      this.write(frames, records);
       turn?.resolve();
     } catch (error) {
       this.refuse(frames, turn ?? newTurn(), error);
@@ -163,8 +179,15 @@ export class FileSpool implements Spool {
     this.doorbell.ring();
   }
 
-  private write(frames: Buffer): void {
-    this.writer.write(frames);
+  private add(record: SpoolRecord): void {
+    this.frames.add(record);
+    this.turnRecords.push(record);
+    this.tail.noteAppended(record);
+  }
+
+  private write(frames: Buffer, records: readonly SpoolRecord[]): void {
+    const segment = this.writer.write(frames);
+    this.tail.noteWritten(records, segment, segment.byteLength - frames.length);
     this.writeCount++;
   }
 
@@ -181,7 +204,7 @@ export class FileSpool implements Spool {
       eventLog,
       monotonicMs: () => clock.monotonicMs(),
       writeWithinMs: this.limits.writeWithinMs,
-      write: (frames) => this.write(frames),
+      write: (frames) => this.write(frames, decodeFrames(frames, false).records),
       onEmpty: () => {
         this.refusedTurn = undefined;
         this.probeDisk();
@@ -211,8 +234,7 @@ export class FileSpool implements Spool {
 
   private carryForward(record: AcceptedRecord): boolean {
     if (!this.isWritable) return false;
-    this.frames.add(record);
-    this.tail.noteAppended(record);
+    this.add(record);
     this.flush();
     return this.isWritable;
   }
@@ -252,6 +274,7 @@ export class FileSpool implements Spool {
   /** False when there was nothing to do. */
   private async drainOnce(): Promise<boolean> {
     const pending = await this.tail.collect(this.isClosing);
+    if (pending.length > 0) this.publishedAtMs = this.options.clock.monotonicMs();
     const isDone = await this.publisher.publish(
       pending,
       ({ event }) => event,
@@ -279,7 +302,9 @@ export class FileSpool implements Spool {
 
   private async sleep(): Promise<void> {
     await this.doorbell.wait(this.tail.nextExpiryMs());
-    if (!this.isClosing) await pauseFor(GATHER_MS, this.stopped.signal);
+    if (this.isClosing) return;
+    const untilNextMs = this.publishedAtMs + PUBLISH_INTERVAL_MS - this.options.clock.monotonicMs();
+    await pauseFor(Math.min(PUBLISH_INTERVAL_MS, Math.max(GATHER_MS, untilNextMs)), this.stopped.signal);
   }
 
   private requireRoom(): void {

@@ -19,18 +19,25 @@ export interface LiveTailOptions {
   readonly clock: Clock;
   readonly recovery: SpoolRecovery;
   readonly deliveryHoldMs: number;
+  /** Characters of events that may wait in memory; what comes on top is read back from the segments when its turn comes. */
+  readonly maxKeptCharacters: number;
   /** Writes an accepted record again, into the newest segment, before it returns; false when the disk refuses. */
   carryForward(record: AcceptedRecord): boolean;
 }
 
-/** Follows the segments that this process writes: finds what is ready to be published, and deletes segments that nobody needs any more. */
+/**
+ * Follows what this process writes: knows what is ready to be published, and deletes segments that nobody needs any more. Events stay in memory until the
+ * log has them; while it is away for long, only the first of them do, and the rest is read back from the segments.
+ */
 export class LiveTail {
-  private readonly unacknowledged = new Map<Segment, number>();
+  private ready: PendingEvent[] = [];
   private readonly held = new Map<string, HeldEvent>();
   /** Generations without an end, and the number of the segment (or an older one) that would tell of them after a crash. */
   private readonly open = new Map<string, { record: AcceptedRecord; segmentNumber: number }>();
-  private reader: SegmentReader | undefined;
-  private readNumber = 0;
+  private readonly unacknowledged = new Map<Segment, number>();
+  private keptCharacters = 0;
+  /** Where the first record lies that memory had no room for; everything behind it is read from there too, so that the order stays. */
+  private overflow: SegmentReader | undefined;
 
   constructor(private readonly options: LiveTailOptions) {}
 
@@ -44,6 +51,12 @@ export class LiveTail {
     else if (record.kind === 'completed') this.open.delete(record.generationId);
   }
 
+  /** Right after the write of these records, of which the first begins at `startByte` of the segment. */
+  noteWritten(records: readonly SpoolRecord[], segment: Segment, startByte: number): void {
+    if (this.overflow === undefined && this.keptCharacters > this.options.maxKeptCharacters) this.overflow = new SegmentReader(segment, false, startByte);
+    if (this.overflow === undefined) for (const record of records) this.sort(record, segment);
+  }
+
   /** Milliseconds until an event has waited long enough for its mark; undefined when none waits. */
   nextExpiryMs(): number | undefined {
     const [first] = this.held.values();
@@ -52,20 +65,19 @@ export class LiveTail {
 
   /** Events that may be published now; empty when there are none for now. `hasNoPatience`: those without mark are flagged at once. */
   async collect(hasNoPatience: boolean): Promise<PendingEvent[]> {
-    const ready: PendingEvent[] = [];
-    for (;;) {
-      const reader = this.currentReader();
-      const records = reader === undefined ? [] : await reader.next();
-      for (const record of records) this.sort(record, reader!.segment, ready);
-      if (records.length > 0) break;
-      if (!(await this.advance())) break;
-    }
-    this.releaseExpired(ready, hasNoPatience);
+    if (this.ready.length === 0) await this.readOverflow();
+    // The marks of held events may lie in what is still to be read.
+    if (this.overflow === undefined) this.releaseExpired(hasNoPatience);
+    const { ready } = this;
+    this.ready = [];
     return ready;
   }
 
   acknowledge(events: readonly PendingEvent[]): void {
-    for (const { segment } of events) this.unacknowledged.set(segment, this.unacknowledged.get(segment)! - 1);
+    for (const { event, segment } of events) {
+      this.keptCharacters -= event.value.length;
+      this.unacknowledged.set(segment, this.unacknowledged.get(segment)! - 1);
+    }
   }
 
   /** Deletes finished segments, oldest first: a generation's mark and end must never go before its beginning. */
@@ -80,52 +92,53 @@ export class LiveTail {
   }
 
   async close(): Promise<void> {
-    await this.reader?.close();
-    this.reader = undefined;
+    await this.overflow?.close();
   }
 
   private isFinished(segment: Segment): boolean {
-    return segment.isClosed && segment.number <= this.readNumber && (this.unacknowledged.get(segment) ?? 0) === 0;
+    const isSorted = this.overflow === undefined || segment.number < this.overflow.segment.number;
+    return segment.isClosed && isSorted && (this.unacknowledged.get(segment) ?? 0) === 0;
   }
 
-  private currentReader(): SegmentReader | undefined {
-    if (this.reader === undefined) {
-      const next = this.options.writer.segments.find((segment) => segment.number > this.readNumber);
-      if (next !== undefined) this.reader = new SegmentReader(next, false);
+  /** The next records that memory had no room for; leaves the overflow once it has caught up with the writer. */
+  private async readOverflow(): Promise<void> {
+    for (let reader = this.overflow; reader !== undefined && this.ready.length === 0; reader = this.overflow) {
+      const records = await reader.next();
+      for (const record of records) this.sort(record, reader.segment);
+      // From here on nothing is awaited before the overflow is left: no write can come between.
+      if (reader.readBytes < reader.segment.byteLength && !reader.isDamaged) continue;
+      const { segment } = reader;
+      const next = this.options.writer.segments.find(({ number }) => number > segment.number);
+      this.overflow = next === undefined ? undefined : new SegmentReader(next, false);
+      await reader.close();
     }
-    return this.reader;
   }
 
-  /** Leaves a segment that is closed and read; false when there is nothing to go on to. */
-  private async advance(): Promise<boolean> {
-    const { reader } = this;
-    if (reader === undefined || !reader.segment.isClosed || (reader.readBytes < reader.segment.byteLength && !reader.isDamaged)) return false;
-    this.readNumber = reader.segment.number;
-    this.reader = undefined;
-    await reader.close();
-    return true;
-  }
-
-  private sort(record: SpoolRecord, segment: Segment, ready: PendingEvent[]): void {
-    if (record.kind === 'attempt' || record.kind === 'completed') this.unacknowledged.set(segment, (this.unacknowledged.get(segment) ?? 0) + 1);
-    if (record.kind === 'attempt') ready.push({ event: record.event, segment });
+  private sort(record: SpoolRecord, segment: Segment): void {
+    if (record.kind === 'attempt' || record.kind === 'completed') {
+      this.keptCharacters += record.event.value.length;
+      this.unacknowledged.set(segment, (this.unacknowledged.get(segment) ?? 0) + 1);
+    }
+    if (record.kind === 'attempt') this.ready.push({ event: record.event, segment });
     else if (record.kind === 'completed') {
       this.held.set(record.generationId, { event: record.event, segment, heldUntilMs: this.options.clock.monotonicMs() + this.options.deliveryHoldMs });
     } else if (record.kind === 'delivered') {
       const held = this.held.get(record.generationId);
       if (held === undefined) return;
       this.held.delete(record.generationId);
-      ready.push(held);
+      this.ready.push(held);
     }
   }
 
-  private releaseExpired(ready: PendingEvent[], hasNoPatience: boolean): void {
+  private releaseExpired(hasNoPatience: boolean): void {
     const nowMs = this.options.clock.monotonicMs();
-    for (const [generationId, { event, segment, heldUntilMs }] of this.held) {
+    for (const [generationId, held] of this.held) {
       // Insertion order is the order of expiry.
-      if (heldUntilMs > nowMs && !hasNoPatience) break;
+      if (held.heldUntilMs > nowMs && !hasNoPatience) break;
       this.held.delete(generationId);
-      ready.push({ event: this.options.recovery.flagUnconfirmed(event), segment });
+      const event = this.options.recovery.flagUnconfirmed(held.event);
+      this.keptCharacters += event.value.length - held.event.value.length;
+      this.ready.push({ event, segment: held.segment });
     }
   }
 }

@@ -133,6 +133,23 @@ describe('the spool', () => {
     expect(existsSync(join(root, 'a'))).toBe(false);
   });
 
+  it('reads back from the folder what memory had no room for, in order, with the marks that came later', async () => {
+    log.goAway();
+    const spool = await open('a', { segmentBytes: 4_096, maxKeptCharacters: 2_000, deliveryHoldMs: 200 });
+    for (let index = 0; index < 150; index++) {
+      spool.append({ kind: 'completed', generationId: `g${index}`, event: event(`g${index}`, 'x'.repeat(100)) });
+      await spool.flushed();
+    }
+    for (let index = 0; index < 150; index++) spool.append({ kind: 'delivered', generationId: `g${index}` });
+    await spool.flushed();
+    log.comeBack();
+    await eventually(() => expect(spool.state().unpublishedCount).toBe(0));
+    expect(log.published).toEqual(Array.from({ length: 150 }, (_, index) => event(`g${index}`, 'x'.repeat(100))));
+    complete(spool, 'after');
+    await eventually(() => expect(ids().at(-1)).toBe('after'));
+    await eventually(() => expect(segmentsOf(join(root, 'a')).length).toBe(1));
+  });
+
   it('drains while closing, within the time it is given, and gives the folder to the next process', async () => {
     log.goAway();
     const spool = await open('a');

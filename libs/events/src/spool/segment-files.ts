@@ -60,8 +60,8 @@ export class SegmentWriter {
     return this.descriptor === undefined ? this.nextNumber : this.current.number;
   }
 
-  /** One system call. Throws what the disk says; the segment then ends where it ended before. */
-  write(frames: Buffer): void {
+  /** One system call; returns the segment that has the frames as its end. Throws what the disk says; the segment then ends where it ended before. */
+  write(frames: Buffer): Segment {
     if (this.descriptor === undefined) this.beginSegment();
     const segment = this.current;
     try {
@@ -73,6 +73,7 @@ export class SegmentWriter {
     segment.byteLength += frames.length;
     this.scheduleSync();
     if (segment.byteLength >= this.options.segmentBytes) this.roll();
+    return segment;
   }
 
   /** Throws while the folder does not take a new segment. */

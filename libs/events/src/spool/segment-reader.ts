@@ -5,17 +5,20 @@ import type { SpoolRecord } from './spool-record.js';
 
 const CHUNK_BYTES = 512 * 1024;
 
-/** Reads a segment's records from the front, also while it grows. */
+/** Reads a segment's records, from the front or from where a frame begins, also while it grows. */
 export class SegmentReader {
   private file: FileHandle | undefined;
-  private offset = 0;
+  private offset: number;
   private chunk = Buffer.alloc(0);
   private damaged = false;
 
   constructor(
     readonly segment: Segment,
     private readonly verify: boolean,
-  ) {}
+    startByte = 0,
+  ) {
+    this.offset = startByte;
+  }
 
   /** Where the next frame begins; behind damage nothing is read. */
   get readBytes(): number {

@@ -28,6 +28,8 @@ export interface SpoolOptions {
   readonly syncWithinMs?: number;
   /** How long a completed event waits for its delivered mark before it is published flagged; default 30 000. */
   readonly deliveryHoldMs?: number;
+  /** Characters of events that wait in memory for the log, the rest is read back from the folder; default 32 Mi. */
+  readonly maxKeptCharacters?: number;
   /** How long `flushed()` waits for a disk that refuses, while the log may take the records directly; default 5 000. */
   readonly writeWithinMs?: number;
 }
