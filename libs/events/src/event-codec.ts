@@ -10,6 +10,7 @@ export function encodeGenerationCompleted(event: events.GenerationCompleted, sou
     key: event.generationId,
     value: JSON.stringify(events.GenerationCompleted.toJSON(event)),
     headers: envelope(event.eventId, TOPICS.generationCompleted, source, event.traceparent),
+    message: event,
   };
 }
 
@@ -20,6 +21,11 @@ export function decodeGenerationCompleted(value: string): events.GenerationCompl
   return event;
 }
 
+/** The event of a record of the generations' topic, not to be changed. Throws as `decodeGenerationCompleted`. */
+export function generationCompletedOf(record: EventRecord): events.GenerationCompleted {
+  return (record.message as events.GenerationCompleted | undefined) ?? decodeGenerationCompleted(record.value);
+}
+
 /** As for generations; the key is the generation's id too. */
 export function encodeAttemptCompleted(event: events.AttemptCompleted, source: string): EventRecord {
   return {
@@ -27,6 +33,7 @@ export function encodeAttemptCompleted(event: events.AttemptCompleted, source: s
     key: event.generationId,
     value: JSON.stringify(events.AttemptCompleted.toJSON(event)),
     headers: envelope(event.eventId, TOPICS.attemptCompleted, source, event.traceparent),
+    message: event,
   };
 }
 
@@ -35,6 +42,11 @@ export function decodeAttemptCompleted(value: string): events.AttemptCompleted {
   const event = events.AttemptCompleted.fromJSON(parseObject(value));
   requireIds(event.eventId, event.generationId);
   return event;
+}
+
+/** The event of a record of the attempts' topic, not to be changed. Throws as `decodeAttemptCompleted`. */
+export function attemptCompletedOf(record: EventRecord): events.AttemptCompleted {
+  return (record.message as events.AttemptCompleted | undefined) ?? decodeAttemptCompleted(record.value);
 }
 
 /** CloudEvents attributes in Kafka's binary mode, and the trace that the event belongs to. */

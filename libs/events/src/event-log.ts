@@ -1,3 +1,5 @@
+import type { events } from '@switchyard/proto';
+
 /** One event as it travels: the value is proto3 JSON of a message of `switchyard.events.v1`. */
 export interface EventRecord {
   readonly topic: string;
@@ -5,6 +7,8 @@ export interface EventRecord {
   readonly key: string;
   readonly value: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** The message that `value` spells, in the process that made it: it spares the decoding. It never travels, and whoever changes `value` leaves it out. */
+  readonly message?: events.GenerationCompleted | events.AttemptCompleted;
 }
 
 /** An event as a consumer sees it. `value` is what was published, byte for byte: whoever forwards it keeps fields it does not know. */

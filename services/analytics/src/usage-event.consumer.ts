@@ -1,8 +1,8 @@
 import { withTransaction } from '@switchyard/db';
 import {
   consumeWithDeadLetter,
-  decodeAttemptCompleted,
-  decodeGenerationCompleted,
+  generationCompletedOf,
+  attemptCompletedOf,
   TOPICS,
   type ConsumedRecord,
   type EventLog,
@@ -84,11 +84,11 @@ export class UsageEventConsumer {
 /** @throws TypeError for a record that can never be stored */
 export function parseUsageEvent(record: ConsumedRecord): UsageEvent {
   if (record.topic === TOPICS.attemptCompleted) {
-    const attempt = decodeAttemptCompleted(record.value);
+    const attempt = attemptCompletedOf(record);
     requireTimedId(attempt.eventId);
     return { kind: 'attempt', attempt };
   }
-  const event = decodeGenerationCompleted(record.value);
+  const event = generationCompletedOf(record);
   requireTimedId(event.eventId);
   statusOf(event);
   if (event.acceptTimeMs < 0n || event.acceptTimeMs > MAX_TIME_MS) throw new TypeError('A generation has an accept time.');

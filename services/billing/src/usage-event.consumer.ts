@@ -1,7 +1,7 @@
 import {
   consumeWithDeadLetter,
-  decodeAttemptCompleted,
-  decodeGenerationCompleted,
+  generationCompletedOf,
+  attemptCompletedOf,
   PoisonEventError,
   TOPICS,
   type ConsumedRecord,
@@ -83,6 +83,6 @@ export class UsageEventConsumer {
 /** Unknown fields stay in the document. Throws for what is no event. */
 export function parseUsageEvent(record: ConsumedRecord): UsageItem {
   const document = storableDocument(record.value);
-  if (record.topic === TOPICS.attemptCompleted) return { kind: 'attempt', event: decodeAttemptCompleted(record.value), document, record };
-  return { kind: 'generation', event: decodeGenerationCompleted(record.value), document, record };
+  if (record.topic === TOPICS.attemptCompleted) return { kind: 'attempt', event: attemptCompletedOf(record), document, record };
+  return { kind: 'generation', event: generationCompletedOf(record), document, record };
 }

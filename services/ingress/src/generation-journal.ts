@@ -1,14 +1,13 @@
 import { newEventId, type Clock, type RandomSource } from '@switchyard/core';
 import {
-  decodeGenerationCompleted,
   encodeAttemptCompleted,
   encodeGenerationCompleted,
+  generationCompletedOf,
   type AcceptedRecord,
   type EventRecord,
   type Spool,
   type SpoolRecovery,
 } from '@switchyard/events';
-import { events } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
 import {
   abandonedAttemptEvent,
@@ -97,8 +96,8 @@ export const ingressSpoolRecovery: SpoolRecovery = {
     ];
   },
   flagUnconfirmed(event: EventRecord): EventRecord {
-    const generation = decodeGenerationCompleted(event.value);
+    const generation = generationCompletedOf(event);
     const flagged = { ...generation, flags: [...generation.flags, 'delivery_unconfirmed'] };
-    return { ...event, value: JSON.stringify(events.GenerationCompleted.toJSON(flagged)) };
+    return { ...encodeGenerationCompleted(flagged, ''), headers: event.headers };
   },
 };

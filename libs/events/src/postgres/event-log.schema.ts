@@ -13,8 +13,20 @@ class CreateEventLog1763700000000 implements MigrationInterface {
   }
 }
 
+class AddAppendBatch1763730000000 implements MigrationInterface {
+  name = 'AddAppendBatch1763730000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(APPEND_BATCH);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP FUNCTION append_batch');
+  }
+}
+
 /** The Postgres event log's own schema. */
-export const EVENT_LOG_SCHEMA: DatabaseSchema = { name: 'event_log', migrations: [CreateEventLog1763700000000] };
+export const EVENT_LOG_SCHEMA: DatabaseSchema = { name: 'event_log', migrations: [CreateEventLog1763700000000, AddAppendBatch1763730000000] };
 
 const TABLES = `
 CREATE TABLE topic (
@@ -83,6 +95,36 @@ BEGIN
     RAISE EXCEPTION 'An event names a topic or partition that does not exist.';
   END IF;
   PERFORM pg_notify('switchyard_event_log', '');
+END $body$;`;
+
+/**
+ * As `append_records`, with less work: the caller names each partition once, and for each record the partition's ordinal and the record's number in it.
+ * Answers the first position that each partition's records took. `append_records` stays for programs of the version before.
+ */
+const APPEND_BATCH = `
+CREATE FUNCTION append_batch(part_topics smallint[], part_partitions integer[], part_sizes integer[],
+  record_parts integer[], record_numbers integer[], keys text[], record_values text[], record_headers text[], appender text) RETURNS bigint[] LANGUAGE plpgsql AS $body$
+DECLARE
+  first_positions bigint[];
+BEGIN
+  PERFORM 1 FROM topic_partition
+    WHERE (topic_id, partition) IN (SELECT * FROM unnest(part_topics, part_partitions))
+    ORDER BY topic_id, partition FOR UPDATE;
+  WITH advanced AS (
+    UPDATE topic_partition AS target SET next_position = target.next_position + part.size
+    FROM unnest(part_topics, part_partitions, part_sizes) WITH ORDINALITY AS part(topic_id, partition, size, ordinal)
+    WHERE target.topic_id = part.topic_id AND target.partition = part.partition
+    RETURNING part.ordinal, target.next_position - part.size AS first_position
+  )
+  SELECT array_agg(first_position ORDER BY ordinal) INTO first_positions FROM advanced;
+  IF array_length(first_positions, 1) IS DISTINCT FROM array_length(part_topics, 1) THEN
+    RAISE EXCEPTION 'An event names a topic or partition that does not exist.';
+  END IF;
+  INSERT INTO record (topic_id, partition, position, key, value, headers)
+    SELECT part_topics[u.part], part_partitions[u.part], first_positions[u.part] + u.number, u.key, u.value, u.headers
+    FROM unnest(record_parts, record_numbers, keys, record_values, record_headers) AS u(part, number, key, value, headers);
+  PERFORM pg_notify('switchyard_event_log', appender);
+  RETURN first_positions;
 END $body$;`;
 
 const ENSURE_TOPIC = `

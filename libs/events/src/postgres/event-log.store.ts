@@ -17,6 +17,13 @@ export interface PartitionPosition {
   readonly position: bigint;
 }
 
+/** Records for one partition, in order. */
+export interface PartitionBatch {
+  readonly topicId: number;
+  readonly partition: number;
+  readonly records: readonly EventRecord[];
+}
+
 export interface MemberIdentity {
   readonly group: string;
   readonly memberId: string;
@@ -42,18 +49,14 @@ export class EventLogStore {
     return { id, partitionCount: Number(counted.rows[0]!.size) };
   }
 
-  async append(records: readonly EventRecord[], partitions: readonly number[]): Promise<void> {
-    await this.pool.query({
-      name: 'event_log_append',
-      text: 'SELECT append_records($1, $2, $3, $4, $5)',
-      values: [
-        records.map((record) => record.topic),
-        partitions,
-        records.map((record) => record.key),
-        records.map((record) => record.value),
-        records.map((record) => JSON.stringify(record.headers)),
-      ],
+  /** Resolves once the records are committed, to the first position that each partition's records took. `appender` is told to every waiting consumer. */
+  async append(batches: readonly PartitionBatch[], appender: string): Promise<bigint[]> {
+    const { rows } = await this.pool.query<{ first_positions: bigint[] }>({
+      name: 'event_log_append_batch',
+      text: 'SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9) AS first_positions',
+      values: appendValues(batches, appender),
     });
+    return rows[0]!.first_positions;
   }
 
   /** The next records of several partitions, at most `limit` in all, each partition's in order. */
@@ -204,4 +207,32 @@ export class EventLogStore {
   private async wake(session: Connection): Promise<void> {
     await session.query(`SELECT pg_notify('${WAKE_CHANNEL}', 'members')`);
   }
+}
+
+function appendValues(batches: readonly PartitionBatch[], appender: string): unknown[] {
+  const parts: number[] = [];
+  const numbers: number[] = [];
+  const keys: string[] = [];
+  const values: string[] = [];
+  const headers: string[] = [];
+  for (const [index, { records }] of batches.entries()) {
+    for (const [number, record] of records.entries()) {
+      parts.push(index + 1);
+      numbers.push(number);
+      keys.push(record.key);
+      values.push(record.value);
+      headers.push(JSON.stringify(record.headers));
+    }
+  }
+  return [
+    batches.map(({ topicId }) => topicId),
+    batches.map(({ partition }) => partition),
+    batches.map(({ records }) => records.length),
+    parts,
+    numbers,
+    keys,
+    values,
+    headers,
+    appender,
+  ];
 }

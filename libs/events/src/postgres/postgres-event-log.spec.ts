@@ -50,6 +50,28 @@ describe('the event log in Postgres', () => {
     }
   });
 
+  it("delivers each record once and in order when the consumer's own process and another publish at the same time", async () => {
+    const own = open({ partitionCount: 2 });
+    const other = open({ partitionCount: 2 });
+    const seen: ConsumedRecord[] = [];
+    await own.subscribe({ group: 'g', topics: ['line'], maxBatchSize: 7, handler: async (batch) => void seen.push(...batch) });
+    const publish = async (log: PostgresEventLog, who: string) => {
+      for (let round = 0; round < 30; round++)
+        await log.publish(Array.from({ length: 4 }, (_, index) => record(`key-${index}`, `${who}/${String(round).padStart(2, '0')}`)));
+    };
+    await Promise.all([publish(own, 'own'), publish(other, 'other')]);
+    await eventually(() => expect(seen).toHaveLength(240));
+    await eventually(async () => expect(await own.lag('g')).toBe(0n));
+    for (const partition of [0, 1]) {
+      const offsets = seen.filter((each) => each.partition === partition).map((each) => each.offset);
+      expect(offsets).toEqual(offsets.map((_, index) => BigInt(index)));
+    }
+    for (const who of ['own', 'other']) {
+      const rounds = seen.filter((each) => each.key === 'key-1' && each.value.startsWith(who)).map((each) => each.value);
+      expect(rounds).toEqual([...rounds].sort());
+    }
+  });
+
   it('trims what every group consumed and what is old enough, and nothing else', async () => {
     const log = open({ partitionCount: 1, retentionMs: 3_600_000 });
     await log.publish([record('k', 'old and consumed'), record('k', 'old and consumed too'), record('k', 'young')]);

@@ -1,12 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { createClient, createPool } from '@switchyard/db';
 import type { Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
-import type { EventLog, EventRecord, SubscribeOptions, Subscription } from '../event-log.js';
+import type { ConsumedRecord, EventLog, EventRecord, SubscribeOptions, Subscription } from '../event-log.js';
 import { EVENT_LOG_SCHEMA } from './event-log.schema.js';
-import { EventLogStore, type TopicInfo } from './event-log.store.js';
+import { EventLogStore, type PartitionBatch, type TopicInfo } from './event-log.store.js';
 import { PostgresGroupMember } from './postgres-group-member.js';
 import { PostgresSubscription } from './postgres-subscription.js';
+import { RecentRecords } from './recent-records.js';
 
 export interface PostgresEventLogOptions {
   /** A database to which `EVENT_LOG_SCHEMA` was applied. Sessions are kept (LISTEN, session locks), so no transaction-pooling proxy in between. */
@@ -16,7 +18,7 @@ export interface PostgresEventLogOptions {
   readonly partitionCount?: number;
   /** Consumed events are kept this long, for a rebuild; default 7 days. */
   readonly retentionMs?: number;
-  /** How long a consumer sleeps when nobody wakes it; default 500. */
+  /** How long a consumer goes without asking the database when nobody tells it of new records; default 500. */
   readonly pollIntervalMs?: number;
   /** Default 1 000. */
   readonly rebalanceIntervalMs?: number;
@@ -24,6 +26,9 @@ export interface PostgresEventLogOptions {
   readonly memberTimeoutMs?: number;
   readonly applicationName?: string;
 }
+
+/** Told of something new: `isForeign` unless it is what this process published. */
+type OnWake = (isForeign: boolean) => void;
 
 const TRIM_INTERVAL_MS = 60_000;
 const TRIM_AT_MOST = 10_000;
@@ -35,7 +40,11 @@ export class PostgresEventLog implements EventLog {
   private readonly pool: Pool;
   private readonly store: EventLogStore;
   private readonly topics = new Map<string, Promise<TopicInfo>>();
+  private readonly knownTopics = new Map<string, TopicInfo>();
   private readonly subscriptions = new Set<PostgresSubscription>();
+  private readonly recent = new RecentRecords();
+  /** Tells our own records from those of other processes. */
+  private readonly appender = randomUUID();
   private readonly trimTimer: NodeJS.Timeout;
   private isClosed = false;
 
@@ -48,12 +57,11 @@ export class PostgresEventLog implements EventLog {
 
   async publish(records: readonly EventRecord[]): Promise<void> {
     if (records.length === 0) return;
-    const counts = new Map<string, number>();
-    for (const { topic } of records) if (!counts.has(topic)) counts.set(topic, (await this.topic(topic)).partitionCount);
-    await this.store.append(
-      records,
-      records.map((record) => crc32(record.key) % counts.get(record.topic)!),
-    );
+    const batches = await this.byPartition(records);
+    const firstPositions = await this.store.append(batches, this.appender);
+    const timeMs = Date.now();
+    for (const [index, batch] of batches.entries()) this.remember(batch, firstPositions[index]!, timeMs);
+    this.recent.ring();
   }
 
   async subscribe(subscribe: SubscribeOptions): Promise<Subscription> {
@@ -65,6 +73,7 @@ export class PostgresEventLog implements EventLog {
       pollIntervalMs,
       rebalanceIntervalMs,
       newMember: (onWake) => this.newMember(subscribe, onWake),
+      openReader: (topicIds, onAdd) => this.recent.openReader(topicIds, onAdd),
     });
     await subscription.start();
     this.subscriptions.add(subscription);
@@ -93,7 +102,30 @@ export class PostgresEventLog implements EventLog {
     await this.pool.end();
   }
 
-  private async newMember(subscribe: SubscribeOptions, onWake: () => void): Promise<{ member: PostgresGroupMember; topicNames: ReadonlyMap<number, string> }> {
+  /** Partitions in the order in which everybody locks them. */
+  private async byPartition(records: readonly EventRecord[]): Promise<(PartitionBatch & { readonly topic: string })[]> {
+    const batches = new Map<string, { topicId: number; topic: string; partition: number; records: EventRecord[] }>();
+    for (const record of records) {
+      const { topic } = record;
+      const { id, partitionCount } = this.knownTopics.get(topic) ?? (await this.topic(topic));
+      const partition = crc32(record.key) % partitionCount;
+      const batch = batches.get(`${id}/${partition}`);
+      if (batch === undefined) batches.set(`${id}/${partition}`, { topicId: id, topic, partition, records: [record] });
+      else batch.records.push(record);
+    }
+    return [...batches.values()].sort((left, right) => left.topicId - right.topicId || left.partition - right.partition);
+  }
+
+  private remember({ topicId, topic, partition, records }: PartitionBatch & { readonly topic: string }, firstPosition: bigint, timeMs: number): void {
+    if (!this.recent.isRead(topicId)) return;
+    const consumed = records.map(({ key, value, headers, message }, index): ConsumedRecord => {
+      const record = { topic, key, value, headers, partition, offset: firstPosition + BigInt(index), timeMs };
+      return message === undefined ? record : { ...record, message };
+    });
+    this.recent.add(topicId, partition, firstPosition, consumed);
+  }
+
+  private async newMember(subscribe: SubscribeOptions, onWake: OnWake): Promise<{ member: PostgresGroupMember; topicNames: ReadonlyMap<number, string> }> {
     const { memberTimeoutMs = 10_000 } = this.options;
     const topicNames = new Map<number, string>();
     for (const name of subscribe.topics) topicNames.set((await this.topic(name)).id, name);
@@ -104,7 +136,7 @@ export class PostgresEventLog implements EventLog {
       topicIds: [...topicNames.keys()],
       heartbeatIntervalMs: Math.floor(memberTimeoutMs / 5),
       memberTimeoutMs,
-      onWake,
+      onWake: (appender) => onWake(appender !== this.appender),
     });
     return { member, topicNames };
   }
@@ -114,7 +146,10 @@ export class PostgresEventLog implements EventLog {
     if (topic === undefined) {
       topic = this.store.ensureTopic(name, this.options.partitionCount ?? 8);
       this.topics.set(name, topic);
-      topic.catch(() => this.topics.delete(name));
+      topic.then(
+        (info) => this.knownTopics.set(name, info),
+        () => this.topics.delete(name),
+      );
     }
     return topic;
   }

@@ -10,8 +10,8 @@ export interface GroupMemberOptions {
   readonly topicIds: readonly number[];
   readonly heartbeatIntervalMs: number;
   readonly memberTimeoutMs: number;
-  /** New records, or members that came or went. */
-  onWake(): void;
+  /** New records, and who appended them; or members that came or went. */
+  onWake(appender: string): void;
 }
 
 /** One membership in a consumer group: it lives exactly as long as its database session. */
@@ -32,7 +32,7 @@ export class PostgresGroupMember {
     const { session, store } = this.options;
     session.on('error', (error) => this.lose(error));
     session.on('end', () => this.lose(new Error('The database ended the session.')));
-    session.on('notification', () => this.options.onWake());
+    session.on('notification', ({ payload }) => this.options.onWake(payload ?? ''));
     await session.connect();
     await store.join(session, this.identity);
     this.heartbeatTimer = setInterval(() => void this.heartbeat(), this.options.heartbeatIntervalMs);
@@ -50,12 +50,12 @@ export class PostgresGroupMember {
     if (this.lost !== undefined) throw this.lost;
   }
 
-  /** Gives up what others should have and takes what is free and ours. Partitions go round the members that read their topic. */
-  rebalance(): Promise<void> {
+  /** Gives up what others should have and takes what is free and ours: true when it took some. Partitions go round the members that read their topic. */
+  rebalance(): Promise<boolean> {
     return this.exclusively(() => this.rebalanceNow());
   }
 
-  private async rebalanceNow(): Promise<void> {
+  private async rebalanceNow(): Promise<boolean> {
     const { session, store, memberTimeoutMs } = this.options;
     const view = await store.viewGroup(session, this.identity, memberTimeoutMs);
     const wanted = view.claims.filter((claim) => ownerOf(claim, view) === this.identity.memberId);
@@ -69,9 +69,9 @@ export class PostgresGroupMember {
       for (const at of unwanted) this.held.delete(keyOf(at));
       await store.release(session, this.identity, unwanted);
     }
-    if (free.length > 0) {
-      for (const at of await store.claim(session, this.identity, free)) this.held.set(keyOf(at), at);
-    }
+    if (free.length === 0) return false;
+    for (const at of await store.claim(session, this.identity, free)) this.held.set(keyOf(at), at);
+    return true;
   }
 
   /** Moves the group's positions; throws when a partition is no longer ours. */
@@ -114,7 +114,7 @@ export class PostgresGroupMember {
   private lose(reason: Error): void {
     this.lost ??= reason;
     this.held.clear();
-    this.options.onWake();
+    this.options.onWake('');
   }
 }
 

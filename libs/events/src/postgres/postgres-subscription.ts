@@ -1,9 +1,10 @@
 import type { Logger } from '@switchyard/telemetry';
-import { Backoff } from '../backoff.js';
+import { Backoff, pauseFor } from '../backoff.js';
 import type { ConsumedRecord, SubscribeOptions, Subscription } from '../event-log.js';
 import { WakeSignal } from '../wake-signal.js';
 import type { EventLogStore, PartitionPosition } from './event-log.store.js';
 import type { PostgresGroupMember } from './postgres-group-member.js';
+import type { RecentReader } from './recent-records.js';
 
 export interface PostgresSubscriptionOptions {
   readonly subscribe: SubscribeOptions;
@@ -11,18 +12,24 @@ export interface PostgresSubscriptionOptions {
   readonly logger: Logger;
   readonly pollIntervalMs: number;
   readonly rebalanceIntervalMs: number;
-  /** Makes a member, not yet joined, and tells the topics' names. */
-  newMember(onWake: () => void): Promise<{ member: PostgresGroupMember; topicNames: ReadonlyMap<number, string> }>;
+  openReader(topicIds: readonly number[], onAdd: () => void): RecentReader;
+  /** Makes a member, not yet joined, and tells the topics' names. `isForeign`: the records that woke it are not this process's own. */
+  newMember(onWake: (isForeign: boolean) => void): Promise<{ member: PostgresGroupMember; topicNames: ReadonlyMap<number, string> }>;
 }
 
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5_000;
+/** Batches that are not full begin at most this often: a busy consumer takes fewer and larger ones. */
+const BATCH_INTERVAL_MS = 100;
 
 /** One consumer: reads the partitions that its membership holds, in batches over all of them, until closed. A lost database is waited for. */
 export class PostgresSubscription implements Subscription {
   private readonly closing = new AbortController();
   private readonly doorbell = new WakeSignal();
   private finished: Promise<void> | undefined;
+  /** The database may have records that were not read from this process's memory. */
+  private mustAsk = true;
+  private askedAtMs = 0;
 
   constructor(private readonly options: PostgresSubscriptionOptions) {}
 
@@ -39,12 +46,15 @@ export class PostgresSubscription implements Subscription {
   }
 
   private async join(): Promise<Membership> {
-    const { member, topicNames } = await this.options.newMember(() => this.doorbell.ring());
+    const { member, topicNames } = await this.options.newMember((isForeign) => this.wake(isForeign));
+    const recent = this.options.openReader([...topicNames.keys()], () => this.doorbell.ring());
     try {
       await member.join();
       await member.rebalance();
-      return { member, topicNames };
+      this.mustAsk = true;
+      return { member, topicNames, recent };
     } catch (error) {
+      recent.close();
       await member.leave().catch(() => undefined);
       throw error;
     }
@@ -61,27 +71,55 @@ export class PostgresSubscription implements Subscription {
       } catch (error) {
         this.options.logger.warn('A consumer lost its place in its group and joins again.', { error, group: this.options.subscribe.group });
       }
+      membership?.recent.close();
       await membership?.member.leave().catch(() => undefined);
       membership = undefined;
       if (!this.closing.signal.aborted) await backoff.pause(this.closing.signal);
     }
   }
 
-  private async consume({ member, topicNames }: Membership): Promise<void> {
-    const { store, subscribe, rebalanceIntervalMs } = this.options;
+  private wake(isForeign: boolean): void {
+    if (isForeign) this.mustAsk = true;
+    this.doorbell.ring();
+  }
+
+  private async consume(membership: Membership): Promise<void> {
+    const { subscribe, rebalanceIntervalMs, pollIntervalMs } = this.options;
+    const { member, topicNames } = membership;
     const handlerBackoff = new Backoff(FIRST_PAUSE_MS, MAX_PAUSE_MS);
     let rebalancedAtMs = performance.now();
     while (!this.closing.signal.aborted) {
       member.requireAlive();
       if (performance.now() - rebalancedAtMs >= rebalanceIntervalMs) {
-        await member.rebalance();
+        if (await member.rebalance()) this.mustAsk = true;
         rebalancedAtMs = performance.now();
       }
-      const positions = member.nextPositions();
-      const batch = positions.length === 0 ? [] : await store.read(positions, subscribe.maxBatchSize, topicNames);
-      if (batch.length === 0) await this.doorbell.wait(this.options.pollIntervalMs);
+      const startedAtMs = performance.now();
+      const batch = await this.nextBatch(membership);
+      if (batch.length === 0) await this.doorbell.wait(pollIntervalMs);
       else await this.deliver(batch, member, topicNames, handlerBackoff);
+      if (batch.length > 0 && batch.length < subscribe.maxBatchSize) await this.pauseUntil(startedAtMs + BATCH_INTERVAL_MS);
     }
+  }
+
+  /** From this process's memory; from the database when others published, and now and then while there is nothing else to do. */
+  private async nextBatch({ member, topicNames, recent }: Membership): Promise<ConsumedRecord[]> {
+    const { store, subscribe, pollIntervalMs } = this.options;
+    const positions = member.nextPositions();
+    if (positions.length === 0) return [];
+    const known = this.mustAsk ? [] : recent.read(positions, subscribe.maxBatchSize);
+    if (known.length > 0 || (!this.mustAsk && performance.now() - this.askedAtMs < pollIntervalMs)) return known;
+    // Whatever is told of from here on is news.
+    this.mustAsk = false;
+    this.askedAtMs = performance.now();
+    const found = await store.read(positions, subscribe.maxBatchSize, topicNames);
+    if (found.length === subscribe.maxBatchSize) this.mustAsk = true;
+    return found;
+  }
+
+  private async pauseUntil(timeMs: number): Promise<void> {
+    const durationMs = timeMs - performance.now();
+    if (durationMs > 0) await pauseFor(durationMs, this.closing.signal);
   }
 
   private async deliver(batch: ConsumedRecord[], member: PostgresGroupMember, topicNames: ReadonlyMap<number, string>, backoff: Backoff): Promise<void> {
@@ -105,6 +143,7 @@ export class PostgresSubscription implements Subscription {
 interface Membership {
   readonly member: PostgresGroupMember;
   readonly topicNames: ReadonlyMap<number, string>;
+  readonly recent: RecentReader;
 }
 
 function positionsAfter(batch: readonly ConsumedRecord[], topicNames: ReadonlyMap<number, string>): PartitionPosition[] {
