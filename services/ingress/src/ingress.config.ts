@@ -94,6 +94,24 @@ export const ingressConfig = defineConfig({
     default: 100,
     description: 'Largest difference to the clock of billing, in milliseconds, before an ingress is not ready.',
   }),
+  attemptConnectMs: field({
+    env: 'SWITCHYARD_ATTEMPT_CONNECT_MS',
+    schema: milliseconds,
+    default: 2_000,
+    description: 'Longest time for the connection to a provider, in milliseconds.',
+  }),
+  attemptFirstTokenMs: field({
+    env: 'SWITCHYARD_ATTEMPT_FIRST_TOKEN_MS',
+    schema: milliseconds,
+    default: 30_000,
+    description: 'Longest wait for the first token of a stream, in milliseconds; less where an endpoint is known to be faster, more for very long prompts.',
+  }),
+  attemptBetweenChunksMs: field({
+    env: 'SWITCHYARD_ATTEMPT_BETWEEN_CHUNKS_MS',
+    schema: milliseconds,
+    default: 60_000,
+    description: 'Longest silence of a provider in the middle of its answer, in milliseconds.',
+  }),
   attemptTotalMs: field({
     env: 'SWITCHYARD_ATTEMPT_TOTAL_MS',
     schema: milliseconds,

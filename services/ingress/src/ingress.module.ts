@@ -5,7 +5,7 @@ import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnAppl
 import type { RequestLimits } from '@switchyard/api';
 import { openSpool, type Spool } from '@switchyard/events';
 import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, RouterPort } from '@switchyard/proto';
-import { CircuitBreakers } from '@switchyard/routing';
+import { CircuitBreakers, type DeadlineSettings } from '@switchyard/routing';
 import { READINESS_CHECKS, type ReadinessCheck, type ReadinessState, type TargetContext } from '@switchyard/runtime';
 import type { Authenticator } from './auth/authenticator.js';
 import { KeyAuthenticator } from './auth/key-authenticator.js';
@@ -175,7 +175,7 @@ async function compose(context: Context): Promise<IngressParts> {
     reserver: new AttemptReserver(wallet, tokenCounter, { defaultOutputTokens: config.defaultOutputTokens, minOutputTokens: config.minOutputTokens }),
     journal: new GenerationJournal(spool, clock, context.random, `ingress/${context.instanceId}`),
     metrics: new GenerationMetrics(context.metrics),
-    attemptTotalMs: config.attemptTotalMs,
+    deadlines: deadlinesOf(config),
   };
   const authenticator = new KeyAuthenticator(keys, clock);
   const inference = inferenceServer(context, gateway, authenticator, keepAlive);
@@ -221,6 +221,16 @@ function managementModule(context: Context, authenticator: Authenticator, breake
 
 function requestLimits({ maxNestingDepth, maxMessageCount, maxToolCount }: IngressConfig): RequestLimits {
   return { maxNestingDepth, maxMessageCount, maxToolCount };
+}
+
+function deadlinesOf(config: IngressConfig): Partial<DeadlineSettings> {
+  return {
+    connectMs: config.attemptConnectMs,
+    firstTokenUnknownMs: config.attemptFirstTokenMs,
+    firstTokenMaxMs: config.attemptFirstTokenMs,
+    betweenChunksMs: config.attemptBetweenChunksMs,
+    totalMs: config.attemptTotalMs,
+  };
 }
 
 function readinessChecks(lifecycle: IngressLifecycle): ReadinessCheck[] {

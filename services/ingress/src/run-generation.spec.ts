@@ -209,7 +209,7 @@ describe('runGeneration', () => {
       reserver: new AttemptReserver(wallet, { count: async () => undefined }, { defaultOutputTokens: 1_000, minOutputTokens: 1 }),
       journal: new GenerationJournal(spool, clock, random, 'ingress/test'),
       metrics: new GenerationMetrics(new PrometheusMetrics()),
-      attemptTotalMs: 60_000,
+      deadlines: { totalMs: 60_000 },
     };
     const inference = new InferenceServer(
       [chatCompletionsRoute],

@@ -3,7 +3,7 @@ import type { ClientDialect } from '@switchyard/dialects';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptTransport } from '@switchyard/grpc';
 import type { billing } from '@switchyard/proto';
-import { decide, type CircuitBreakers, type PlanCandidate, type RoutingPlan, type RoutingTable } from '@switchyard/routing';
+import { decide, type CircuitBreakers, type DeadlineSettings, type PlanCandidate, type RoutingPlan, type RoutingTable } from '@switchyard/routing';
 import type { Logger } from '@switchyard/telemetry';
 import { runAttempt } from './attempt.js';
 import { failureOf, mayRetrySame, mayTryNext } from './core/fallback.js';
@@ -33,8 +33,8 @@ export interface Gateway {
   readonly reserver: AttemptReserver;
   readonly journal: GenerationJournal;
   readonly metrics: GenerationMetrics;
-  /** Longest time one attempt may take. */
-  readonly attemptTotalMs: number;
+  /** How long attempts may take; what is not named is the routing engine's default. */
+  readonly deadlines: Partial<DeadlineSettings>;
 }
 
 /** With one endpoint left, a failure before content is tried once more after this, give or take a fifth. */
@@ -83,7 +83,7 @@ function acceptGeneration(gateway: Gateway, key: billing.Key, request: Generatio
 }
 
 function choosePlan(gateway: Gateway, generation: Generation): RoutingPlan {
-  const policy = routingPolicyOf(generation.key, gateway.breakers, { totalMs: gateway.attemptTotalMs });
+  const policy = routingPolicyOf(generation.key, gateway.breakers, gateway.deadlines);
   const acceptClock = { nowMs: () => generation.acceptTimeMs, monotonicMs: () => generation.startedAtMs };
   const decision = decide(gateway.table(), generation.request.routing, policy, acceptClock, gateway.random);
   if (decision.kind === 'refusal') throw refusalError(decision.refusal);
