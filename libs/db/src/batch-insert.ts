@@ -1,4 +1,5 @@
 import type { ClientBase, QueryResult, QueryResultRow } from 'pg';
+import { binaryArray, isBinaryElementType } from './binary-array.js';
 
 /** Column name → Postgres type of its values, without `[]`: `{ id: 'uuid', amount_pico: 'bigint' }`. JSON columns take text. */
 export type ColumnTypes = Readonly<Record<string, string>>;
@@ -23,40 +24,24 @@ export function batchInsert<Columns extends ColumnTypes, Row extends QueryResult
   options: BatchInsertOptions<Columns>,
 ): (client: Queryable, rows: readonly BatchRow<Columns>[]) => Promise<Row[]> {
   const names = Object.keys(options.columns);
-  const parameters = names.map((name, index) => `$${index + 1}::${options.columns[name]}[]`).join(', ');
+  const types = names.map((name) => options.columns[name] ?? '');
+  const parameters = types.map((type, index) => (isBinaryElementType(type) ? `$${index + 1}::${type}[]` : `$${index + 1}::text[]::${type}[]`)).join(', ');
   const text = `INSERT INTO ${options.table} (${names.join(', ')}) SELECT * FROM unnest(${parameters}) ${options.suffix ?? ''}`;
   const name = statementName(text);
   return async (client, rows) => {
     if (rows.length === 0) return [];
-    const values = names.map((name) => arrayLiteral(rows, name));
+    const values = names.map((name, index) => columnArray(types[index]!, rows, name));
     const result: QueryResult<Row> = await client.query<Row>({ name, text, values });
     return result.rows;
   };
 }
 
-/** Texts that need no quotes in an array literal: ids, numbers, dates. `null` without quotes would be a missing value. */
-const PLAIN = /^(?!null$)[\w:.+-]+$/i;
-
-/**
- * The column as Postgres' array literal. The driver's own conversion quotes and escapes every element, which was half of a
- * consumer's time; most elements need none of it.
- */
-function arrayLiteral(rows: readonly Readonly<Record<string, unknown>>[], name: string): string | unknown[] {
-  let literal = '{';
-  for (let index = 0; index < rows.length; index++) {
-    const value = rows[index]![name];
-    if (index > 0) literal += ',';
-    if (value === null || value === undefined) literal += 'NULL';
-    else if (typeof value === 'string') literal += PLAIN.test(value) ? value : quoted(value);
-    else if (typeof value === 'bigint' || typeof value === 'number' || typeof value === 'boolean') literal += String(value);
-    // Dates, buffers and the like: the driver knows how.
-    else return rows.map((row) => row[name]);
-  }
-  return `${literal}}`;
-}
-
-function quoted(text: string): string {
-  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+/** Types without a binary form here travel as texts. */
+function columnArray(type: string, rows: readonly Readonly<Record<string, unknown>>[], name: string): Buffer {
+  return binaryArray(
+    isBinaryElementType(type) ? type : 'text',
+    rows.map((row) => row[name]),
+  );
 }
 
 /** Prepared statements are found by name per connection, so equal text must have an equal name. Names are cut at 63 bytes by Postgres. */
