@@ -81,8 +81,9 @@ export const platformConfig = defineConfig({
   }),
   routerAddress: field({
     env: 'SWITCHYARD_ROUTER_ADDRESS',
-    schema: z.string().optional(),
-    description: '`host:port` of the router, where it runs in another process.',
+    schema: list(),
+    default: [],
+    description: 'The router, where it runs in another process: `host:port` of a name that may stand for several addresses, or several IP addresses.',
   }),
   workerAddress: field({
     env: 'SWITCHYARD_WORKER_ADDRESS',
@@ -92,13 +93,15 @@ export const platformConfig = defineConfig({
   }),
   billingAddress: field({
     env: 'SWITCHYARD_BILLING_ADDRESS',
-    schema: z.string().optional(),
-    description: '`host:port` of billing, where it runs in another process.',
+    schema: list(),
+    default: [],
+    description: 'Billing, where it runs in another process: `host:port` of a name that may stand for several addresses, or several IP addresses.',
   }),
   analyticsAddress: field({
     env: 'SWITCHYARD_ANALYTICS_ADDRESS',
-    schema: z.string().optional(),
-    description: '`host:port` of analytics, where it runs in another process.',
+    schema: list(),
+    default: [],
+    description: 'Analytics, where it runs in another process: `host:port` of a name that may stand for several addresses, or several IP addresses.',
   }),
   startTimeoutMs: field({
     env: 'SWITCHYARD_START_TIMEOUT_MS',

@@ -103,6 +103,19 @@ describe('runTargets', () => {
     expect(local).not.toBe(remote);
   });
 
+  it('spreads calls over several addresses, and goes on with those that are left', async () => {
+    const first = await start([providerTarget]);
+    const second = await start([providerTarget]);
+    await start([consumerTarget], { SWITCHYARD_BILLING_ADDRESS: `${first.grpcAddress!},${second.grpcAddress!}` });
+    const port = consumerContext!.port(KeyPort);
+    await first.stop();
+    for (let count = 0; count < 4; count++) {
+      await eventually(() => expect(port.resolveKey({ secretHash: 'known' })).resolves.toMatchObject({ sequence: 42n }));
+    }
+    await second.stop();
+    await expect(port.resolveKey({ secretHash: 'known' })).rejects.toMatchObject({ type: 'gateway_unavailable' });
+  });
+
   it('starts providers first and stops in the opposite order, draining everything before closing anything', async () => {
     const platform = await start([consumerTarget, providerTarget]);
     await platform.stop();

@@ -284,11 +284,11 @@ function addressVariable(target: string): string {
 }
 
 function addressOf(target: string, config: PlatformConfig): readonly string[] {
-  const addresses: Readonly<Record<string, readonly (string | undefined)[]>> = {
-    router: [config.routerAddress],
+  const addresses: Readonly<Record<string, readonly string[]>> = {
+    router: config.routerAddress,
     worker: config.workerAddress,
-    billing: [config.billingAddress],
-    analytics: [config.analyticsAddress],
+    billing: config.billingAddress,
+    analytics: config.analyticsAddress,
   };
-  return (addresses[target] ?? []).filter((address) => address !== undefined);
+  return addresses[target] ?? [];
 }

@@ -145,6 +145,7 @@ async function compose(context: Context): Promise<IngressParts> {
     maxWaiters: config.leaseMaxWaiters,
     sweepIntervalMs: 250,
   });
+  countLeaseCalls(context, wallet);
   const holder = new HolderWatch(leasePort, wallet, clock, logger, {
     holderId,
     epoch: EPOCH,
@@ -188,6 +189,15 @@ async function compose(context: Context): Promise<IngressParts> {
     requestTimeoutMs: config.requestTimeoutMs,
   });
   return { spool, keys, wallet, holder, holderId, feed, keepAlive, tokenCounter, inference, http };
+}
+
+function countLeaseCalls({ metrics }: Context, wallet: Wallet): void {
+  const calls = metrics.counter({ name: 'switchyard_lease_calls_total', help: 'Calls to billing for leases of money, requests and tokens.' }).labels();
+  let countedCalls = 0;
+  metrics.onScrape(() => {
+    calls.increment(wallet.acquireCallCount - countedCalls);
+    countedCalls = wallet.acquireCallCount;
+  });
 }
 
 function inferenceServer(context: Context, gateway: Gateway, authenticator: Authenticator, keepAlive: KeepAlive): InferenceServer {

@@ -31,6 +31,9 @@ export interface PlatformContract {
   readonly ingressUrls?: readonly string[];
   /** `host:port` by target. */
   readonly grpcAddresses?: Readonly<Record<string, string>>;
+  /** Where each process answers `/metrics`, by target. */
+  readonly healthUrls?: Readonly<Record<string, readonly string[]>>;
+  readonly eventLog?: { readonly databaseUrl?: string; readonly kafkaBrokers?: string };
 }
 
 /** A started platform, as a user would start it. */

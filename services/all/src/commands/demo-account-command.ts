@@ -13,7 +13,7 @@ import { UsageError } from '../targets.js';
  */
 export async function demoAccountCommand(commandArguments: readonly string[]): Promise<number> {
   const { billingAddress, dataDirectory } = loadConfig(platformConfig);
-  if (commandArguments.length > 0 || billingAddress === undefined) throw new UsageError('Usage: SWITCHYARD_BILLING_ADDRESS=<host:port> demo-account.');
+  if (commandArguments.length > 0 || billingAddress.length === 0) throw new UsageError('Usage: SWITCHYARD_BILLING_ADDRESS=<host:port> demo-account.');
   mkdirSync(dataDirectory, { recursive: true });
   const accounts = createPortClient(AccountPort, billingAddress);
   const keys = createPortClient(KeyPort, billingAddress);

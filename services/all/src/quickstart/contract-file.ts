@@ -17,6 +17,8 @@ export interface ContractFile {
   readonly ingressUrls: readonly string[];
   /** `host:port` by target, for the command line. */
   readonly grpcAddresses?: Readonly<Record<string, string>>;
+  /** Where each process answers `/healthz`, `/readyz` and `/metrics`, by target. */
+  readonly healthUrls?: Readonly<Record<string, readonly string[]>>;
   /** Where events are, for the command line. */
   readonly eventLog?: { readonly databaseUrl?: string | undefined; readonly kafkaBrokers?: string | undefined };
 }

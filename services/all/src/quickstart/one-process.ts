@@ -26,6 +26,7 @@ export async function startInOneProcess(dataDirectory: string, httpPort: number,
     processes: () => Object.fromEntries(ALL_TARGETS.map((target) => [target, [process.pid]])),
     grpcAddresses:
       grpcAddress === undefined ? {} : Object.fromEntries(ALL_TARGETS.filter((target) => target !== 'ingress').map((target) => [target, grpcAddress])),
+    healthOrigins: Object.fromEntries(ALL_TARGETS.map((target) => [target, [origin]])),
     port: (port) => platform.port(port),
     ready: () => untilReady(origin, READY_TIMEOUT_MS),
     onProcessesChanged: () => undefined,

@@ -21,7 +21,7 @@ import { SecretsFile } from './secrets-file.js';
 import { startSimulatedProviders, wantsSimulators } from './simulated-providers.js';
 import { claimDataDirectory } from './single-instance.js';
 import { endStaleServices } from './service-pids.js';
-import { startSplit } from './split-processes.js';
+import { startSplit, type SplitOptions } from './split-processes.js';
 import type { StartedPlatform } from './started-platform.js';
 
 /** What the platform needs beside itself. */
@@ -64,7 +64,7 @@ class Quickstart {
   ) {}
 
   async start(): Promise<void> {
-    const { ingressReplicas, httpPort: wantedPort } = loadConfig(quickstartConfig);
+    const { ingressReplicas, billingReplicas, httpPort: wantedPort } = loadConfig(quickstartConfig);
     mkdirSync(this.dataDirectory, { recursive: true, mode: 0o711 });
     this.releaseDirectory = claimDataDirectory(this.dataDirectory);
     removeContractFile(this.dataDirectory);
@@ -73,7 +73,9 @@ class Quickstart {
     this.progress.say(`Starting Switchyard${this.isSplit ? ' as separate services' : ''}; data is kept in ${this.dataDirectory}`);
     const secrets = new SecretsFile(this.dataDirectory);
     const environment = await this.startDependencies(secrets);
-    const platform = await this.progress.step('starting the services', 'The services run', () => this.startPlatform(environment, httpPort, ingressReplicas));
+    const platform = await this.progress.step('starting the services', 'The services run', () =>
+      this.startPlatform(environment, { httpPort, ingressReplicas, billingReplicas }),
+    );
     const contract = await this.progress.step('waiting until everything is ready', 'Everything is ready', () => this.prepare(platform, secrets, environment));
     if (this.isStopping) return;
     writeContractFile(this.dataDirectory, contract);
@@ -128,11 +130,14 @@ class Quickstart {
     return part;
   }
 
-  private async startPlatform(environment: Environment, httpPort: number, ingressReplicas: number): Promise<StartedPlatform> {
+  private async startPlatform(
+    environment: Environment,
+    shape: Pick<SplitOptions, 'httpPort' | 'ingressReplicas' | 'billingReplicas'>,
+  ): Promise<StartedPlatform> {
     const { dataDirectory, isSplit } = this;
     const platform = isSplit
-      ? await startSplit({ dataDirectory, httpPort, ingressReplicas, environment, say: (text) => this.progress.say(text) })
-      : await startInOneProcess(dataDirectory, httpPort, environment);
+      ? await startSplit({ dataDirectory, ...shape, environment, say: (text) => this.progress.say(text) })
+      : await startInOneProcess(dataDirectory, shape.httpPort, environment);
     this.platform = platform;
     this.stops.push(platform);
     return platform;
@@ -152,6 +157,7 @@ class Quickstart {
       processes: platform.processes(),
       ingressUrls,
       grpcAddresses: platform.grpcAddresses,
+      healthUrls: platform.healthOrigins,
       eventLog,
     };
   }

@@ -14,4 +14,10 @@ export const quickstartConfig = defineConfig({
     default: 1,
     description: 'Ingresses that `quickstart --split` starts.',
   }),
+  billingReplicas: field({
+    env: 'SWITCHYARD_BILLING_REPLICAS',
+    schema: integer({ min: 1, max: 16 }),
+    default: 1,
+    description: 'Billing instances that `quickstart --split` starts; every caller is spread over all of them.',
+  }),
 });

@@ -35,6 +35,7 @@ export interface SplitOptions {
   readonly dataDirectory: string;
   readonly httpPort: number;
   readonly ingressReplicas: number;
+  readonly billingReplicas: number;
   readonly environment: Environment;
   readonly say: (text: string) => void;
 }
@@ -59,24 +60,30 @@ class SplitPlatform implements StartedPlatform {
   }
 
   async start(): Promise<void> {
-    const grpcPorts = new Map<ServiceTarget, number>();
-    for (const target of SERVICES) grpcPorts.set(target, await freePort());
-    this.grpcAddresses = Object.fromEntries([...grpcPorts].map(([target, port]) => [target, `127.0.0.1:${port}`]));
-    const addresses = Object.fromEntries(
-      Object.entries(this.grpcAddresses).map(([target, address]) => [`SWITCHYARD_${target.toUpperCase()}_ADDRESS`, address]),
-    );
-    const shared = { ...this.options.environment, ...addresses };
-    for (const [target, port] of grpcPorts) {
-      const healthPort = await freePort();
-      const own = { SWITCHYARD_GRPC_PORT: String(port), SWITCHYARD_HEALTH_PORT: String(healthPort), SWITCHYARD_DATA_DIR: this.options.dataDirectory };
-      this.launch(target, target, `http://127.0.0.1:${healthPort}`, { ...shared, ...own });
+    const addresses = new Map<ServiceTarget, string[]>();
+    for (const target of SERVICES) addresses.set(target, await freeAddresses(this.replicaCount(target)));
+    this.grpcAddresses = Object.fromEntries([...addresses].map(([target, [first]]) => [target, first!]));
+    const variables = Object.fromEntries([...addresses].map(([target, own]) => [`SWITCHYARD_${target.toUpperCase()}_ADDRESS`, own.join(',')]));
+    const shared = { ...this.options.environment, ...variables };
+    for (const [target, own] of addresses) {
+      for (const [index, address] of own.entries()) {
+        const { name, folder } = this.placeOf(target, index);
+        const healthPort = await freePort();
+        const ports = { SWITCHYARD_GRPC_PORT: portOf(address), SWITCHYARD_HEALTH_PORT: String(healthPort), SWITCHYARD_DATA_DIR: folder };
+        this.launch(target, name, `http://127.0.0.1:${healthPort}`, { ...shared, ...ports });
+      }
     }
     for (const [index, origin] of this.ingressOrigins.entries()) {
-      const name = index === 0 ? 'ingress' : `ingress-${index + 1}`;
-      const folder = index === 0 ? this.options.dataDirectory : join(this.options.dataDirectory, 'replicas', name);
+      const { name, folder } = this.placeOf('ingress', index);
       this.launch('ingress', name, origin, { ...shared, SWITCHYARD_HTTP_PORT: String(this.options.httpPort + index), SWITCHYARD_DATA_DIR: folder });
     }
     this.notePids();
+  }
+
+  get healthOrigins(): Readonly<Record<string, readonly string[]>> {
+    const origins: Record<string, string[]> = {};
+    for (const member of this.members) (origins[member.target] ??= []).push(member.origin);
+    return origins;
   }
 
   processes(): Readonly<Record<string, readonly number[]>> {
@@ -114,6 +121,16 @@ class SplitPlatform implements StartedPlatform {
   kill(): void {
     this.isStopping = true;
     for (const member of this.members) member.process.kill();
+  }
+
+  private replicaCount(target: ServiceTarget): number {
+    return target === 'billing' ? this.options.billingReplicas : 1;
+  }
+
+  private placeOf(target: TargetName, index: number): { readonly name: string; readonly folder: string } {
+    const name = index === 0 ? target : `${target}-${index + 1}`;
+    const { dataDirectory } = this.options;
+    return { name, folder: index === 0 ? dataDirectory : join(dataDirectory, 'replicas', name) };
   }
 
   private notePids(): void {
@@ -158,4 +175,14 @@ class SplitPlatform implements StartedPlatform {
       () => undefined,
     );
   }
+}
+
+async function freeAddresses(count: number): Promise<string[]> {
+  const addresses: string[] = [];
+  while (addresses.length < count) addresses.push(`127.0.0.1:${await freePort()}`);
+  return addresses;
+}
+
+function portOf(address: string): string {
+  return address.slice(address.lastIndexOf(':') + 1);
 }

@@ -54,7 +54,7 @@ export class Wallet {
   private waiterCount = 0;
   private requestCount = 0;
   private sweepTimer: NodeJS.Timeout | undefined;
-  /** Calls to billing so far, for the metric and the tests that bound it. */
+  /** Calls to billing so far, tried again ones included: for the metric and the tests that bound it. */
   acquireCallCount = 0;
 
   constructor(
@@ -209,6 +209,7 @@ export class Wallet {
       return await this.leasePort.acquireLeases(request, options);
     } catch (error) {
       if (!(error instanceof SwitchyardError) || error.type !== 'gateway_unavailable') throw error;
+      this.acquireCallCount++;
       return this.leasePort.acquireLeases(request, options);
     }
   }
