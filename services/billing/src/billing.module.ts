@@ -61,7 +61,7 @@ export function createBilling(context: BillingContext) {
       shortageCounter: metrics.shortages,
       options: config,
     }),
-    ledger: new LedgerService(pool),
+    ledger: new LedgerService(pool, clock),
     consumer,
     expiry,
     listener,

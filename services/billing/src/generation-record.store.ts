@@ -1,5 +1,5 @@
 import type { Queryable } from '@switchyard/db';
-import type { AttemptRecord, ChargeRecord, PostingRecord } from './core/generation-explanation.js';
+import type { AttemptRecord, ChargeRecord, ExplanationNames, PostingRecord } from './core/generation-explanation.js';
 
 export interface LeaseRecord {
   readonly leaseId: string;
@@ -19,6 +19,16 @@ export async function findCharge(client: Queryable, generationId: string): Promi
   const { rows } = await client.query<ChargeRecord>(
     `SELECT event_id AS "eventId", charge_pico AS "chargePico", excess_pico AS "excessPico", flags, document
        FROM charges JOIN usage_events USING (event_id, generation_id) WHERE generation_id = $1`,
+    [generationId],
+  );
+  return rows[0];
+}
+
+/** Names of the account and the key that a generation was charged to. */
+export async function findNames(client: Queryable, generationId: string): Promise<ExplanationNames | undefined> {
+  const { rows } = await client.query<ExplanationNames>(
+    `SELECT accounts.name AS "accountName", coalesce(api_keys.name, '') AS "keyName", coalesce(api_keys.label, '') AS "keyLabel"
+       FROM charges JOIN accounts USING (account_id) LEFT JOIN api_keys USING (key_hash) WHERE generation_id = $1`,
     [generationId],
   );
   return rows[0];

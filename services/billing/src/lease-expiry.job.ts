@@ -1,4 +1,5 @@
 import type { Clock } from '@switchyard/core';
+import { withTransaction } from '@switchyard/db';
 import type { EventLog } from '@switchyard/events';
 import type { Counter, Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
@@ -92,7 +93,9 @@ export class LeaseExpiryJob {
     await createMonthPartitions(pool, nowMs);
     await dropOldChanges(pool, nowMs);
     await dropOldEpochs(pool, nowMs - EPOCH_KEPT_MS);
-    while ((await dropOldQuotaWindows(pool, nowMs - QUOTA_WINDOW_KEPT_MS, WINDOWS_PER_STEP)) === WINDOWS_PER_STEP);
+    // A window goes together with its leases: whoever verifies would miss what it was spent by.
+    const dropWindows = (): Promise<number> => withTransaction(pool, (client) => dropOldQuotaWindows(client, nowMs - QUOTA_WINDOW_KEPT_MS, WINDOWS_PER_STEP));
+    while ((await dropWindows()) === WINDOWS_PER_STEP);
   }
 
   private leasesOf(epoch: EpochRow): Promise<string[]> {

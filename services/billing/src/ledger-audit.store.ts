@@ -8,20 +8,42 @@ export interface AuditFinding {
 
 export interface AuditCheck {
   readonly name: string;
-  /** Returns `subject` and `detail` of everything that is wrong; the database aggregates, so memory stays bounded. */
+  /** Returns `subject` and `detail` of everything that is wrong. */
   readonly sql: string;
 }
 
 const MAX_FINDINGS = 100;
 /** Each check reads whole tables. */
-const CHECK_TIMEOUT_MS = 900_000;
+const CHECK_TIMEOUT_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 const OPEN_HOLD = `CASE WHEN resolved_at_ms IS NULL THEN greatest(0, granted - released - settled) ELSE 0 END`;
 
-/** Each must find nothing. */
-export const AUDIT_CHECKS: readonly AuditCheck[] = [
+/** What the stored documents of terminal events say; fields at their default are absent from proto3's JSON. */
+const GENERATION_EVENTS = `usage_events event CROSS JOIN LATERAL jsonb_to_record(document)
+  AS fact ("generationId" text, "accountId" text, "keyHash" text, "acceptTimeMs" bigint, "chargePico" bigint, leases jsonb)`;
+const ATTEMPT_FACTS = `jsonb_to_record(document) AS fact ("attemptId" text, "costPico" bigint)`;
+
+/**
+ * What each event counts against each lease that it names: of credit no more than its charge, however many leases it names.
+ * Leases of other accounts or keys are never touched, those of old quota windows are gone.
+ */
+const LEASE_USES = `
+  SELECT lease_id, scope_id, event_id, charge_pico, accept_time_ms,
+         CASE WHEN kind = 'account_credit' THEN least(charge_pico, so_far) - least(charge_pico, so_far - amount) ELSE amount END AS amount
+    FROM (SELECT lease.lease_id, lease.scope_id, event.event_id, scope.kind, coalesce(fact."chargePico", 0) AS charge_pico, fact."acceptTimeMs" AS accept_time_ms,
+                 coalesce(named.amount, 0) AS amount, sum(coalesce(named.amount, 0)) OVER (PARTITION BY event.event_id, lease.scope_id ORDER BY named.position) AS so_far
+            FROM ${GENERATION_EVENTS}
+            CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(fact.leases) AS ("leaseId" text, amount numeric)) WITH ORDINALITY AS named (lease_id, amount, position)
+            JOIN leases lease ON lease.lease_id::text = named.lease_id JOIN lease_scopes scope ON scope.scope_id = lease.scope_id
+           WHERE event.event_type = 'generation' AND scope.account_id = fact."accountId" AND scope.key_hash IN ('', fact."keyHash")) used`;
+
+/** The journal against itself and its projections. */
+const JOURNAL_CHECKS: readonly AuditCheck[] = [
   {
     name: 'zero_sum',
-    sql: `SELECT transaction_id::text AS subject, 'sums to ' || sum(amount_pico) AS detail FROM ledger_entries GROUP BY transaction_id HAVING sum(amount_pico) <> 0`,
+    sql: `SELECT 'all entries' AS subject, 'sum to ' || sum(amount_pico) AS detail FROM ledger_entries HAVING sum(amount_pico) <> 0
+          UNION ALL
+          SELECT transaction_id::text, 'sums to ' || sum(amount_pico) FROM ledger_entries GROUP BY transaction_id HAVING sum(amount_pico) <> 0`,
   },
   {
     name: 'whole_transactions',
@@ -36,16 +58,57 @@ export const AUDIT_CHECKS: readonly AuditCheck[] = [
            WHERE balance_pico IS DISTINCT FROM journal.sum OR entry_count IS DISTINCT FROM journal.count`,
   },
   {
+    name: 'key_usage_equals_charges',
+    sql: `SELECT key_hash || ' on ' || to_char(to_timestamp(day_start_ms / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS subject,
+                 'counted ' || coalesce(usage.charge_pico, 0) || ' in ' || coalesce(generation_count, 0) || ', charged ' || coalesce(charged.sum, 0) || ' in ' || coalesce(charged.count, 0) AS detail
+            FROM key_usage_days usage
+            FULL JOIN (SELECT key_hash, accept_time_ms - accept_time_ms % ${DAY_MS} AS day_start_ms, sum(charge_pico), count(*) FROM charges GROUP BY 1, 2) charged USING (key_hash, day_start_ms)
+           WHERE usage.charge_pico IS DISTINCT FROM charged.sum OR generation_count IS DISTINCT FROM charged.count`,
+  },
+];
+
+/** The journal against the events that it was made from. */
+const EVENT_CHECKS: readonly AuditCheck[] = [
+  {
     name: 'one_charge_per_event',
     sql: `SELECT coalesce(event.event_id, charges.event_id)::text AS subject, CASE WHEN charges.event_id IS NULL THEN 'event without charge' ELSE 'charge without event' END AS detail
             FROM (SELECT event_id FROM usage_events WHERE event_type = 'generation') event FULL JOIN charges USING (event_id)
            WHERE event.event_id IS NULL OR charges.event_id IS NULL`,
   },
   {
+    name: 'one_charge_per_generation',
+    sql: `SELECT generation_id AS subject, coalesce(charge_count, 0) || ' ends, ' || coalesce(posted.count, 0) || ' charges in the ledger' AS detail
+            FROM (SELECT generation_id, count(*) FROM ledger_transactions WHERE kind = 'charge' GROUP BY generation_id) posted
+            FULL JOIN (SELECT generation_id, count(*) AS charge_count, count(*) FILTER (WHERE charge_pico > 0) AS paid_count FROM charges GROUP BY generation_id) ended USING (generation_id)
+           WHERE charge_count IS DISTINCT FROM 1 OR coalesce(posted.count, 0) <> paid_count`,
+  },
+  {
     name: 'one_cost_per_attempt',
     sql: `SELECT coalesce(attempt_id, event_id::text) AS subject, 'cost without its event' AS detail
             FROM (SELECT event_id, attempt_id FROM attempt_costs UNION ALL SELECT event_id, attempt_id FROM attempt_corrections) cost LEFT JOIN usage_events USING (event_id)
-           WHERE generation_id IS NULL`,
+           WHERE generation_id IS NULL
+          UNION ALL
+          SELECT fact."attemptId", 'event without cost' FROM usage_events CROSS JOIN LATERAL ${ATTEMPT_FACTS} LEFT JOIN attempt_costs ON attempt_id = fact."attemptId"
+           WHERE event_type = 'attempt' AND attempt_id IS NULL
+          UNION ALL
+          SELECT reference, count(*) || ' postings of kind ' || kind FROM ledger_transactions WHERE kind IN ('cost', 'cost_correction') GROUP BY reference, kind HAVING count(*) > 1`,
+  },
+  {
+    name: 'charges_equal_events',
+    sql: `SELECT charge.generation_id AS subject, 'recorded ' || charge_pico || ', the event says ' || coalesce(fact."chargePico", 0) AS detail
+            FROM charges charge JOIN (${GENERATION_EVENTS}) ON event.event_id = charge.event_id
+           WHERE charge_pico <> coalesce(fact."chargePico", 0)
+              OR (charge.generation_id, charge.account_id, charge.key_hash, charge.accept_time_ms) IS DISTINCT FROM (fact."generationId", fact."accountId", fact."keyHash", fact."acceptTimeMs")`,
+  },
+  {
+    name: 'costs_equal_events',
+    sql: `SELECT cost.attempt_id AS subject, 'recorded ' || cost_pico || ', the event says ' || coalesce(fact."costPico", 0) AS detail
+            FROM (SELECT attempt_id, event_id, cost_pico FROM attempt_costs UNION ALL SELECT attempt_id, event_id, cost_pico FROM attempt_corrections) cost
+            JOIN usage_events USING (event_id) CROSS JOIN LATERAL ${ATTEMPT_FACTS}
+           WHERE cost_pico <> coalesce(fact."costPico", 0) OR cost.attempt_id IS DISTINCT FROM fact."attemptId"
+          UNION ALL
+          SELECT correction.attempt_id, 'corrected by ' || difference_pico || ', from ' || cost.cost_pico || ' to ' || correction.cost_pico
+            FROM attempt_corrections correction LEFT JOIN attempt_costs cost USING (attempt_id) WHERE difference_pico IS DISTINCT FROM correction.cost_pico - cost.cost_pico`,
   },
   {
     name: 'charges_equal_postings',
@@ -63,10 +126,51 @@ export const AUDIT_CHECKS: readonly AuditCheck[] = [
            WHERE cost_pico IS DISTINCT FROM posted.amount_pico`,
   },
   {
+    name: 'postings_name_their_cause',
+    sql: `SELECT transaction_id::text AS subject, kind || ' of ' || head.account_id || ' at ' || head.accept_time_ms || ', caused by ' || cause.account_id || ' at ' || cause.accept_time_ms AS detail
+            FROM ledger_transactions head
+            JOIN (SELECT event_id, account_id, accept_time_ms FROM charges UNION ALL SELECT event_id, account_id, accept_time_ms FROM attempt_costs) cause ON cause.event_id = head.transaction_id
+           WHERE (head.account_id, head.accept_time_ms) IS DISTINCT FROM (cause.account_id, cause.accept_time_ms)`,
+  },
+];
+
+/** Leases, scopes and credit. */
+const LEASE_CHECKS: readonly AuditCheck[] = [
+  {
+    name: 'lease_sums',
+    sql: `SELECT lease_id::text AS subject, 'granted ' || granted || ', released ' || released || ', settled ' || settled || ', ' || coalesce(resolution, 'open') AS detail FROM leases
+           WHERE (resolution IS NULL) <> (resolved_at_ms IS NULL) OR (resolution = 'spent' AND granted > released + settled)`,
+  },
+  {
+    name: 'leases_equal_events',
+    sql: `SELECT lease_id::text AS subject, 'settled ' || settled || ', its events ' || coalesce(used.sum, 0) AS detail
+            FROM leases LEFT JOIN (SELECT lease_id, sum(amount) FROM (${LEASE_USES}) uses GROUP BY lease_id) used USING (lease_id)
+           WHERE settled <> coalesce(used.sum, 0)`,
+  },
+  {
     name: 'holds_equal_leases',
     sql: `SELECT scope.scope_id::text AS subject, kind || ' holds ' || held || ', leases ' || coalesce(leased.sum, 0) AS detail
             FROM lease_scopes scope LEFT JOIN (SELECT scope_id, sum(${OPEN_HOLD}) FROM leases WHERE resolved_at_ms IS NULL GROUP BY scope_id) leased USING (scope_id)
            WHERE held <> coalesce(leased.sum, 0)`,
+  },
+  {
+    name: 'quotas_equal_leases',
+    sql: `SELECT scope.scope_id::text AS subject, kind || ' spent ' || spent || ', leases ' || coalesce(leased.sum, 0) AS detail
+            FROM lease_scopes scope LEFT JOIN (SELECT scope_id, sum(settled) FROM leases GROUP BY scope_id) leased USING (scope_id)
+           WHERE kind NOT IN ('account_credit', 'key_limit') AND spent <> coalesce(leased.sum, 0)`,
+  },
+  {
+    // A key's window counts all that the key was charged in it, and what events beyond it settled against its leases.
+    name: 'limits_equal_charges',
+    sql: `SELECT scope.scope_id::text AS subject, 'key ' || key_hash || ' spent ' || spent || ', charged ' || coalesce(counted.sum, 0) + coalesce(beyond.sum, 0) AS detail
+            FROM lease_scopes scope
+            LEFT JOIN (SELECT scope_id, sum(charge_pico) FROM lease_scopes JOIN key_usage_days USING (key_hash)
+                        WHERE kind = 'key_limit' AND day_start_ms >= window_start_ms AND (window_end_ms IS NULL OR day_start_ms < window_end_ms) GROUP BY scope_id) counted USING (scope_id)
+            LEFT JOIN (SELECT scope_id, sum(CASE WHEN accept_time_ms >= window_start_ms AND (window_end_ms IS NULL OR accept_time_ms < window_end_ms)
+                                                 THEN greatest(0, amount - charge_pico) ELSE amount END)
+                         FROM (SELECT scope_id, event_id, charge_pico, accept_time_ms, sum(amount) AS amount FROM (${LEASE_USES}) uses GROUP BY scope_id, event_id, charge_pico, accept_time_ms) used
+                         JOIN lease_scopes USING (scope_id) WHERE kind = 'key_limit' GROUP BY scope_id) beyond USING (scope_id)
+           WHERE kind = 'key_limit' AND spent <> coalesce(counted.sum, 0) + coalesce(beyond.sum, 0)`,
   },
   {
     name: 'credit_equals_grants_and_charges',
@@ -83,45 +187,40 @@ export const AUDIT_CHECKS: readonly AuditCheck[] = [
            WHERE kind = 'account_credit' AND (limit_amount - spent + over_amount <> coalesce(-credits.balance_pico, 0) OR over_amount <> coalesce(owed.balance_pico, 0))`,
   },
   {
-    name: 'key_usage_equals_charges',
-    sql: `SELECT coalesce(usage.key_hash, charged.key_hash) AS subject, 'counted ' || coalesce(usage.sum, 0) || ', charged ' || coalesce(charged.sum, 0) AS detail
-            FROM (SELECT key_hash, sum(charge_pico) FROM key_usage_days GROUP BY key_hash) usage
-            FULL JOIN (SELECT key_hash, sum(charge_pico) FROM charges GROUP BY key_hash) charged USING (key_hash)
-           WHERE usage.sum IS DISTINCT FROM charged.sum`,
+    name: 'grants_equal_postings',
+    sql: `SELECT coalesce(granted.transaction_id, posted.transaction_id)::text AS subject, 'granted ' || coalesce(granted.amount_pico, 0) || ', posted ' || coalesce(posted.sum, 0) AS detail
+            FROM credit_grants granted
+            FULL JOIN (SELECT transaction_id, account_id, kind, sum(amount_pico) FILTER (WHERE amount_pico > 0) FROM ledger_transactions JOIN ledger_entries USING (transaction_id)
+                        WHERE kind IN ('credit_grant', 'promotion_grant') GROUP BY transaction_id, account_id, kind) posted USING (transaction_id)
+           WHERE granted.amount_pico IS DISTINCT FROM posted.sum OR granted.account_id IS DISTINCT FROM posted.account_id OR granted.is_promotional IS DISTINCT FROM (posted.kind = 'promotion_grant')`,
+  },
+  {
+    name: 'purchases_equal_grants',
+    sql: `SELECT account_id AS subject, 'bought ' || purchased_pico || ', grants ' || coalesce(granted.sum, 0) AS detail
+            FROM accounts LEFT JOIN (SELECT account_id, sum(amount_pico) FROM credit_grants WHERE NOT is_promotional GROUP BY account_id) granted USING (account_id)
+           WHERE purchased_pico <> coalesce(granted.sum, 0)`,
   },
 ];
 
-/** Nothing wrong, but people should know. */
-export const FLAGGED: readonly AuditCheck[] = [
-  {
-    name: 'flagged_charge',
-    sql: `SELECT generation_id AS subject, flags || CASE WHEN excess_pico > 0 THEN ', ' || excess_pico || ' pico above its reservation' ELSE '' END AS detail
-            FROM charges WHERE flags <> '' ORDER BY accept_time_ms DESC`,
-  },
-  {
-    name: 'abandoned_lease',
-    sql: `SELECT lease_id::text AS subject, 'held by ' || holder_id AS detail FROM leases WHERE resolution = 'abandoned' ORDER BY resolved_at_ms DESC`,
-  },
-  {
-    name: 'blocked_scope',
-    sql: `SELECT account_id || ' ' || kind AS subject, over_amount || ' above its limit' AS detail FROM lease_scopes WHERE over_amount > 0 AND kind IN ('account_credit', 'key_limit')`,
-  },
-];
+/** Each must find nothing. */
+export const AUDIT_CHECKS: readonly AuditCheck[] = [...JOURNAL_CHECKS, ...EVENT_CHECKS, ...LEASE_CHECKS];
 
-/** Run within one snapshot, so that a live database does not look wrong. */
+/**
+ * For the rest of the transaction: time to read whole tables, memory within a bound (what does not fit goes to disk), and no
+ * second process of the database's. Run within one snapshot, so that a live database does not look wrong.
+ */
+export async function prepareAudit(client: Queryable): Promise<void> {
+  await client.query(`SET LOCAL statement_timeout = ${CHECK_TIMEOUT_MS}`);
+  await client.query(`SET LOCAL work_mem = '32MB'`);
+  await client.query(`SET LOCAL max_parallel_workers_per_gather = 0`);
+  await client.query(`SET LOCAL jit = off`);
+}
+
 export async function runAudit(client: Queryable, checks: readonly AuditCheck[]): Promise<AuditFinding[]> {
   const findings: AuditFinding[] = [];
-  await client.query(`SET LOCAL statement_timeout = ${CHECK_TIMEOUT_MS}`);
   for (const { name, sql } of checks) {
     const { rows } = await client.query<{ subject: string; detail: string }>(`${sql} LIMIT ${MAX_FINDINGS}`);
     findings.push(...rows.map((row) => ({ check: name, ...row })));
   }
   return findings;
-}
-
-export async function countJournal(client: Queryable): Promise<{ transactionCount: bigint; entryCount: bigint }> {
-  const { rows } = await client.query<{ transactionCount: bigint; entryCount: bigint }>(
-    `SELECT (SELECT count(*) FROM ledger_transactions) AS "transactionCount", (SELECT count(*) FROM ledger_entries) AS "entryCount"`,
-  );
-  return rows[0]!;
 }

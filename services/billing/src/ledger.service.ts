@@ -1,20 +1,36 @@
+import type { Clock } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import { SwitchyardError } from '@switchyard/errors';
 import type { billing, LedgerPort } from '@switchyard/proto';
 import type { Pool } from 'pg';
-import { explainGeneration, leaseUsesOf } from './core/generation-explanation.js';
-import { findAttempts, findCharge, findNamedLeases, findPostings } from './generation-record.store.js';
-import { AUDIT_CHECKS, countJournal, FLAGGED, runAudit } from './ledger-audit.store.js';
+import { explanationText } from './core/explanation-text.js';
+import { explainGeneration, leaseUsesOf, type ExplanationSource } from './core/generation-explanation.js';
+import { FinanceReports } from './finance-reports.js';
+import { findAttempts, findCharge, findNamedLeases, findNames, findPostings } from './generation-record.store.js';
+import { AUDIT_CHECKS, prepareAudit, runAudit } from './ledger-audit.store.js';
+import { countJournal, FLAGGED, readFlagCounts, readTotals } from './ledger-summary.store.js';
+import { LongReads } from './long-reads.js';
 import { requireId } from './request-checks.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const SNAPSHOT = { isolation: 'REPEATABLE READ', readOnly: true } as const;
 
+/** So many reports and verifications run at a time in one process. */
+const MAX_LONG_READS = 3;
+
 /** Answers for every posting. */
 export class LedgerService implements LedgerPort {
-  constructor(private readonly pool: Pool) {}
+  private readonly reports: FinanceReports;
+  private readonly longReads = new LongReads(MAX_LONG_READS);
 
-  /** @throws SwitchyardError `invalid_request`, `not_found` when nothing of the generation was posted (yet) */
+  constructor(
+    private readonly pool: Pool,
+    clock: Clock,
+  ) {
+    this.reports = new FinanceReports(pool, clock);
+  }
+
+  /** @throws SwitchyardError `invalid_request`, `not_found` when nothing of the generation was posted (yet), or it is another account's */
   async explainGeneration(request: billing.ExplainGenerationRequest): Promise<billing.ExplainGenerationResponse> {
     const generationId = requireId(request.generationId, 'generation_id');
     const source = await withTransaction(
@@ -27,6 +43,7 @@ export class LedgerService implements LedgerPort {
         return {
           generationId,
           charge,
+          names: await findNames(client, generationId),
           attempts: await findAttempts(client, generationId),
           postings: await findPostings(client, generationId),
           leases: (await findNamedLeases(client, leaseIds)).map((lease) => ({ ...lease })),
@@ -34,20 +51,45 @@ export class LedgerService implements LedgerPort {
       },
       SNAPSHOT,
     );
-    if (!source.charge && source.attempts.length === 0) throw new SwitchyardError('not_found', 'Billing knows nothing of this generation.');
-    return { explanationJson: JSON.stringify(explainGeneration(source)) };
+    if (!belongsTo(source, request.accountId)) throw new SwitchyardError('not_found', 'Billing knows nothing of this generation.');
+    const explanation = explainGeneration(source);
+    return { explanationJson: JSON.stringify(explanation), explanationText: explanationText(explanation) };
   }
 
-  /** Reads the whole journal; the database aggregates. */
+  /** Reads every record; the database aggregates, so memory stays bounded. @throws SwitchyardError `rate_limit_exceeded` */
   async verifyLedger(): Promise<billing.VerifyLedgerResponse> {
-    return withTransaction(
-      this.pool,
-      async (client) => ({
-        differences: await runAudit(client, AUDIT_CHECKS),
-        flagged: await runAudit(client, FLAGGED),
-        ...(await countJournal(client)),
-      }),
-      SNAPSHOT,
+    return this.longReads.run(() =>
+      withTransaction(
+        this.pool,
+        async (client) => {
+          await prepareAudit(client);
+          return {
+            differences: await runAudit(client, AUDIT_CHECKS),
+            flagged: await runAudit(client, FLAGGED),
+            flagCounts: await readFlagCounts(client),
+            checks: AUDIT_CHECKS.map(({ name }) => name),
+            totals: await readTotals(client),
+            ...(await countJournal(client)),
+          };
+        },
+        SNAPSHOT,
+      ),
     );
   }
+
+  /** @throws SwitchyardError `invalid_request`, `rate_limit_exceeded` */
+  async listSpend(request: billing.ListSpendRequest): Promise<billing.ListSpendResponse> {
+    return this.longReads.run(() => this.reports.listSpend(request));
+  }
+
+  /** @throws SwitchyardError `invalid_request`, `not_found`, `rate_limit_exceeded` */
+  async getStatement(request: billing.GetStatementRequest): Promise<billing.GetStatementResponse> {
+    return this.longReads.run(() => this.reports.getStatement(request));
+  }
+}
+
+/** Something of the generation was posted, and for this account when one is named. */
+function belongsTo({ charge, attempts }: ExplanationSource, accountId: string | undefined): boolean {
+  const documents = [...(charge ? [charge.document] : []), ...attempts.map((attempt) => attempt.document)];
+  return documents.some((document) => accountId === undefined || document['accountId'] === accountId);
 }

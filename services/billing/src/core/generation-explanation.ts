@@ -31,10 +31,19 @@ export interface PostingRecord {
   readonly amountPico: bigint;
 }
 
+/** Names of what a generation's event gives ids of. */
+export interface ExplanationNames {
+  readonly accountName: string;
+  readonly keyName: string;
+  readonly keyLabel: string;
+}
+
 /** Everything a charge came from, for people and for reconciliation. Amounts are pico-USD as decimal text, with USD beside sums. */
 export interface ExplanationSource {
   readonly generationId: string;
   readonly charge: ChargeRecord | undefined;
+  /** Absent without a charge, or when account and key are unknown. */
+  readonly names: ExplanationNames | undefined;
   readonly attempts: readonly AttemptRecord[];
   readonly postings: readonly PostingRecord[];
   readonly leases: readonly Record<string, unknown>[];
@@ -48,16 +57,29 @@ const PRICING_FIELDS = [
   'chargePico',
   'chargeLinesPico',
   'underestimatedPico',
+  'reservedPico',
   'leases',
   'flags',
 ] as const;
+
+/** What flags of events mean, for people. */
+const MEANING_OF_FLAG: Readonly<Record<string, string>> = {
+  usage_estimated: 'The provider reported no usage that could be taken: counts are an estimate by size.',
+  delivery_unconfirmed: 'The ingress was killed after it had written the charge and before it knew that the answer had arrived.',
+  underestimated: 'The provider reported more than was reserved: what neither lease nor credit covered became receivable.',
+  late: 'It was posted after its lease had been given up, so the money may have been lent to others in between.',
+  price_missing: 'A counted meter had no price: it was left out of the charge.',
+};
+const UNKNOWN_FLAG = 'Set by a newer version of the program.';
 
 export function explainGeneration(source: ExplanationSource): Record<string, unknown> {
   const chargePico = source.charge?.chargePico ?? 0n;
   const costPico = source.attempts.reduce((sum, attempt) => (attempt.isByok ? sum : sum + (attempt.correctedCostPico ?? attempt.costPico)), 0n);
   return {
     generationId: source.generationId,
+    ...source.names,
     request: source.charge && withoutFields(source.charge.document, PRICING_FIELDS),
+    times: source.charge && explainTimes(source.charge.document),
     pricing: source.charge && explainPricing(source.charge),
     postings: explainPostings(source.postings),
     leases: explainLeases(source),
@@ -68,29 +90,60 @@ export function explainGeneration(source: ExplanationSource): Record<string, unk
     costUsd: picoToUsd(costPico),
     marginPico: (chargePico - costPico).toString(),
     marginUsd: picoToUsd(chargePico - costPico),
+    flagsExplained: explainFlags(source),
   };
 }
 
-/** Multiplies again before the reader's eyes. */
+function explainTimes(document: Record<string, unknown>): Record<string, unknown> {
+  const timeOf = (name: string): string | undefined => {
+    const timeMs = Number(document[name] ?? 0);
+    return timeMs > 0 ? new Date(timeMs).toISOString() : undefined;
+  };
+  return { accepted: timeOf('acceptTimeMs'), ended: timeOf('endTimeMs') };
+}
+
+function explainFlags(source: ExplanationSource): Record<string, string> {
+  const ofAttempts = source.attempts.flatMap(({ document }) => (Array.isArray(document['flags']) ? document['flags'].map(String) : []));
+  const flags = new Set([...flagsOf(source.charge), ...ofAttempts]);
+  return Object.fromEntries([...flags].map((flag) => [flag, MEANING_OF_FLAG[flag] ?? UNKNOWN_FLAG]));
+}
+
+function flagsOf(charge: ChargeRecord | undefined): string[] {
+  return charge && charge.flags !== '' ? charge.flags.split(' ') : [];
+}
+
 function explainPricing(charge: ChargeRecord): Record<string, unknown> {
   const { document } = charge;
   const usage = asObject(document['usage']);
-  const meters = asObject(usage['meters']);
-  const unitPrices = asObject(document['unitPricesPico']);
-  const lines = Object.entries(meters).map(([meter, count]) => {
-    const unitPricePico = BigInt(String(unitPrices[meter] ?? 0));
-    return { meter, count, unitPricePico: unitPricePico.toString(), amountPico: (unitPricePico * BigInt(String(count))).toString() };
-  });
+  const lines = multiplied(usage, document['unitPricesPico']);
+  const productPico = lines.reduce((sum, line) => sum + BigInt(line.amountPico), 0n);
   return {
     eventId: charge.eventId,
     usageSource: usage['source'],
     priceRevision: document['priceRevision'],
     lines,
+    productPico: productPico.toString(),
     discountMillionths: document['discountMillionths'] ?? 0,
     chargePico: charge.chargePico.toString(),
+    reservedPico: document['reservedPico'],
     excessPico: charge.excessPico.toString(),
-    flags: charge.flags === '' ? [] : charge.flags.split(' '),
+    flags: flagsOf(charge),
   };
+}
+
+interface ExplainedLine {
+  readonly meter: string;
+  readonly count: unknown;
+  readonly unitPricePico: string;
+  readonly amountPico: string;
+}
+
+/** Multiplies again before the reader's eyes. */
+function multiplied(usage: Record<string, unknown>, unitPrices: unknown): ExplainedLine[] {
+  return Object.entries(asObject(usage['meters'])).map(([meter, count]) => {
+    const unitPricePico = BigInt(String(asObject(unitPrices)[meter] ?? 0));
+    return { meter, count, unitPricePico: unitPricePico.toString(), amountPico: (unitPricePico * BigInt(String(count))).toString() };
+  });
 }
 
 function explainAttempt(attempt: AttemptRecord): Record<string, unknown> {
@@ -100,10 +153,16 @@ function explainAttempt(attempt: AttemptRecord): Record<string, unknown> {
     isByok: attempt.isByok,
     reporter: attempt.reporter,
     costPico: attempt.costPico.toString(),
+    lines: multiplied(asObject(attempt.document['usage']), attempt.document['unitCostsPico']),
     correction:
       attempt.correctedCostPico === null
         ? undefined
-        : { costPico: attempt.correctedCostPico.toString(), differencePico: attempt.differencePico?.toString(), event: attempt.correctionDocument },
+        : {
+            costPico: attempt.correctedCostPico.toString(),
+            differencePico: attempt.differencePico?.toString(),
+            lines: multiplied(asObject(attempt.correctionDocument?.['usage']), attempt.correctionDocument?.['unitCostsPico']),
+            event: attempt.correctionDocument,
+          },
     event: attempt.document,
   };
 }

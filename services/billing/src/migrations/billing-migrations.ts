@@ -2,5 +2,11 @@ import type { Migration } from '@switchyard/db';
 import { CreateAccountsAndKeys1763700000000 } from './create-accounts-and-keys.migration.js';
 import { CreateLeases1763700002000 } from './create-leases.migration.js';
 import { CreateLedger1763700001000 } from './create-ledger.migration.js';
+import { IndexStatements1764100000000 } from './index-statements.migration.js';
 
-export const BILLING_MIGRATIONS: readonly Migration[] = [CreateAccountsAndKeys1763700000000, CreateLedger1763700001000, CreateLeases1763700002000];
+export const BILLING_MIGRATIONS: readonly Migration[] = [
+  CreateAccountsAndKeys1763700000000,
+  CreateLedger1763700001000,
+  CreateLeases1763700002000,
+  IndexStatements1764100000000,
+];

@@ -74,6 +74,8 @@ export function generationCompletedEvent(
     traceparent: request.traceparent,
     reporter: times.reporter,
     isFree: candidate.endpoint.variant === 'free',
+    costCentre: key.costCentre,
+    reservedPico: times.reservedPico,
   };
 }
 

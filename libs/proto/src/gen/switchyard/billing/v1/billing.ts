@@ -305,6 +305,60 @@ export function leaseScopeKindToNumber(object: LeaseScopeKind): number {
   }
 }
 
+export enum SpendGranularity {
+  /** UNSPECIFIED - The whole time as one period. */
+  UNSPECIFIED = "SPEND_GRANULARITY_UNSPECIFIED",
+  DAY = "SPEND_GRANULARITY_DAY",
+  MONTH = "SPEND_GRANULARITY_MONTH",
+  UNRECOGNIZED = "UNRECOGNIZED",
+}
+
+export function spendGranularityFromJSON(object: any): SpendGranularity {
+  switch (object) {
+    case 0:
+    case "SPEND_GRANULARITY_UNSPECIFIED":
+      return SpendGranularity.UNSPECIFIED;
+    case 1:
+    case "SPEND_GRANULARITY_DAY":
+      return SpendGranularity.DAY;
+    case 2:
+    case "SPEND_GRANULARITY_MONTH":
+      return SpendGranularity.MONTH;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SpendGranularity.UNRECOGNIZED;
+  }
+}
+
+export function spendGranularityToJSON(object: SpendGranularity): string {
+  switch (object) {
+    case SpendGranularity.UNSPECIFIED:
+      return "SPEND_GRANULARITY_UNSPECIFIED";
+    case SpendGranularity.DAY:
+      return "SPEND_GRANULARITY_DAY";
+    case SpendGranularity.MONTH:
+      return "SPEND_GRANULARITY_MONTH";
+    case SpendGranularity.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function spendGranularityToNumber(object: SpendGranularity): number {
+  switch (object) {
+    case SpendGranularity.UNSPECIFIED:
+      return 0;
+    case SpendGranularity.DAY:
+      return 1;
+    case SpendGranularity.MONTH:
+      return 2;
+    case SpendGranularity.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 export interface Key {
   hash: string;
   name: string;
@@ -651,11 +705,15 @@ export interface GetCreditsResponse {
 
 export interface ExplainGenerationRequest {
   generationId: string;
+  /** Generations of other accounts are NOT_FOUND. Absent: of any account. */
+  accountId?: string | undefined;
 }
 
 export interface ExplainGenerationResponse {
   /** JSON document with request, meters, price revision, postings, lease, attempts' costs and margin. */
   explanationJson: string;
+  /** The same for people, in lines. */
+  explanationText: string;
 }
 
 export interface VerifyLedgerRequest {
@@ -668,12 +726,159 @@ export interface VerifyLedgerResponse {
   entryCount: bigint;
   /** Not wrong, but for people to look at: `late`, `underestimated`, `delivery_unconfirmed`, `usage_estimated`, abandoned leases. */
   flagged: LedgerDifference[];
+  /** How many there are of each kind of flagged thing, and the newest of them. */
+  flagCounts: FlagCount[];
+  /** Names of the checks that ran. */
+  checks: string[];
+  /** What the snapshot comes to: `charged by events`, `charged in the ledger`, … */
+  totals: LedgerTotal[];
 }
 
 export interface LedgerDifference {
   check: string;
   subject: string;
   detail: string;
+}
+
+export interface FlagCount {
+  flag: string;
+  count: bigint;
+  /** Newest first, at most 20: generations, attempts, leases or scopes. */
+  newest: string[];
+}
+
+export interface LedgerTotal {
+  name: string;
+  /** Decimal text: sums over all accounts may pass 64 bits. */
+  amountPico: string;
+}
+
+export interface ListSpendRequest {
+  accountId: string;
+  /** Inclusive. Both ends lie at 00:00 UTC. */
+  startTimeMs: bigint;
+  /** Exclusive; at most 800 days after the start. */
+  endTimeMs: bigint;
+  granularity: SpendGranularity;
+  /** `key`, `workspace`, `model`, `provider`, `app`, `user`, `session`, `cost_centre`, or `tag:<name>`: one pair of the requests' metadata. At most 6. */
+  groupBy: string[];
+  /** Only what has this value in each of these dimensions. */
+  filters: SpendFilter[];
+  /** 0 means 1,000; at most 10,000. */
+  limit: number;
+  cursor: string;
+}
+
+export interface SpendFilter {
+  dimension: string;
+  /** Empty: requests that name none. */
+  value: string;
+}
+
+/** By period, then by group. */
+export interface ListSpendResponse {
+  rows: SpendRow[];
+  /** Empty: no more. */
+  nextCursor: string;
+  /** Of all pages. */
+  total:
+    | SpendSums
+    | undefined;
+  /** Every key that the rows name. */
+  keys: SpendKey[];
+}
+
+export interface SpendRow {
+  periodStartMs: bigint;
+  periodEndMs: bigint;
+  /** One value for each of `group_by`, empty where a request names none. */
+  group: string[];
+  sums: SpendSums | undefined;
+}
+
+export interface SpendSums {
+  chargePico: bigint;
+  requestCount: bigint;
+  promptTokenCount: bigint;
+  completionTokenCount: bigint;
+  reasoningTokenCount: bigint;
+  /** Prompt tokens that came out of a provider's cache. */
+  cachedTokenCount: bigint;
+}
+
+export interface SpendKey {
+  hash: string;
+  name: string;
+  label: string;
+}
+
+export interface GetStatementRequest {
+  accountId: string;
+  /** `YYYY-MM`, UTC, by accept time. */
+  month: string;
+}
+
+export interface GetStatementResponse {
+  statement: Statement | undefined;
+}
+
+/**
+ * Amounts as the customer sees them: credit positive, charges positive. balance = credits - receivable, and
+ * opening + bought + granted - charged + adjusted = closing.
+ */
+export interface Statement {
+  accountId: string;
+  accountName: string;
+  month: string;
+  periodStartMs: bigint;
+  periodEndMs: bigint;
+  opening: StatementBalance | undefined;
+  closing: StatementBalance | undefined;
+  boughtPico: bigint;
+  /** Promotional credit. */
+  grantedPico: bigint;
+  chargedPico: bigint;
+  /** Every other movement, with its sign: corrections of what was charged. */
+  adjustedPico: bigint;
+  /** Part of the charges that became receivable, and what paid it off. */
+  receivableArisenPico: bigint;
+  receivableCoveredPico: bigint;
+  requestCount: bigint;
+  /** Greatest first, at most 1,000 each; a last line without name sums the rest. */
+  byKey: StatementLine[];
+  byModel: StatementLine[];
+  /** Top-ups, grants and adjustments, oldest first, at most 1,000. */
+  entries: StatementEntry[];
+  /** How many there are in all. */
+  entryCount: bigint;
+  /** The month goes on, or leases granted in it may still bring charges. */
+  isProvisional: boolean;
+  /** Empty when the statement reconciles with the ledger. */
+  differences: string[];
+  createTimeMs: bigint;
+}
+
+export interface StatementBalance {
+  creditsPico: bigint;
+  receivablePico: bigint;
+}
+
+export interface StatementLine {
+  /** Key hash or model. */
+  id: string;
+  name: string;
+  requestCount: bigint;
+  chargedPico: bigint;
+}
+
+export interface StatementEntry {
+  timeMs: bigint;
+  /** Kind of ledger transaction: `credit_grant`, `promotion_grant`, … */
+  kind: string;
+  description: string;
+  /** What it added to the balance. */
+  amountPico: bigint;
+  transactionId: string;
 }
 
 function createBaseKey(): Key {
@@ -6042,13 +6247,16 @@ export const GetCreditsResponse: MessageFns<GetCreditsResponse> = {
 };
 
 function createBaseExplainGenerationRequest(): ExplainGenerationRequest {
-  return { generationId: "" };
+  return { generationId: "", accountId: undefined };
 }
 
 export const ExplainGenerationRequest: MessageFns<ExplainGenerationRequest> = {
   encode(message: ExplainGenerationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.generationId !== "") {
       writer.uint32(10).string(message.generationId);
+    }
+    if (message.accountId !== undefined) {
+      writer.uint32(18).string(message.accountId);
     }
     return writer;
   },
@@ -6074,6 +6282,14 @@ export const ExplainGenerationRequest: MessageFns<ExplainGenerationRequest> = {
             message.generationId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6093,6 +6309,11 @@ export const ExplainGenerationRequest: MessageFns<ExplainGenerationRequest> = {
         : isSet(object.generation_id)
         ? globalThis.String(object.generation_id)
         : "",
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : undefined,
     };
   },
 
@@ -6100,6 +6321,9 @@ export const ExplainGenerationRequest: MessageFns<ExplainGenerationRequest> = {
     const obj: any = {};
     if (message.generationId !== "") {
       obj.generationId = message.generationId;
+    }
+    if (message.accountId !== undefined) {
+      obj.accountId = message.accountId;
     }
     return obj;
   },
@@ -6110,18 +6334,22 @@ export const ExplainGenerationRequest: MessageFns<ExplainGenerationRequest> = {
   fromPartial(object: DeepPartial<ExplainGenerationRequest>): ExplainGenerationRequest {
     const message = createBaseExplainGenerationRequest();
     message.generationId = object.generationId ?? "";
+    message.accountId = object.accountId ?? undefined;
     return message;
   },
 };
 
 function createBaseExplainGenerationResponse(): ExplainGenerationResponse {
-  return { explanationJson: "" };
+  return { explanationJson: "", explanationText: "" };
 }
 
 export const ExplainGenerationResponse: MessageFns<ExplainGenerationResponse> = {
   encode(message: ExplainGenerationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.explanationJson !== "") {
       writer.uint32(10).string(message.explanationJson);
+    }
+    if (message.explanationText !== "") {
+      writer.uint32(18).string(message.explanationText);
     }
     return writer;
   },
@@ -6147,6 +6375,14 @@ export const ExplainGenerationResponse: MessageFns<ExplainGenerationResponse> = 
             message.explanationJson = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.explanationText = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6166,6 +6402,11 @@ export const ExplainGenerationResponse: MessageFns<ExplainGenerationResponse> = 
         : isSet(object.explanation_json)
         ? globalThis.String(object.explanation_json)
         : "",
+      explanationText: isSet(object.explanationText)
+        ? globalThis.String(object.explanationText)
+        : isSet(object.explanation_text)
+        ? globalThis.String(object.explanation_text)
+        : "",
     };
   },
 
@@ -6173,6 +6414,9 @@ export const ExplainGenerationResponse: MessageFns<ExplainGenerationResponse> = 
     const obj: any = {};
     if (message.explanationJson !== "") {
       obj.explanationJson = message.explanationJson;
+    }
+    if (message.explanationText !== "") {
+      obj.explanationText = message.explanationText;
     }
     return obj;
   },
@@ -6183,6 +6427,7 @@ export const ExplainGenerationResponse: MessageFns<ExplainGenerationResponse> = 
   fromPartial(object: DeepPartial<ExplainGenerationResponse>): ExplainGenerationResponse {
     const message = createBaseExplainGenerationResponse();
     message.explanationJson = object.explanationJson ?? "";
+    message.explanationText = object.explanationText ?? "";
     return message;
   },
 };
@@ -6240,7 +6485,7 @@ export const VerifyLedgerRequest: MessageFns<VerifyLedgerRequest> = {
 };
 
 function createBaseVerifyLedgerResponse(): VerifyLedgerResponse {
-  return { differences: [], transactionCount: 0n, entryCount: 0n, flagged: [] };
+  return { differences: [], transactionCount: 0n, entryCount: 0n, flagged: [], flagCounts: [], checks: [], totals: [] };
 }
 
 export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
@@ -6262,6 +6507,15 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
     }
     for (const v of message.flagged) {
       LedgerDifference.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.flagCounts) {
+      FlagCount.encode(v!, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.checks) {
+      writer.uint32(50).string(v!);
+    }
+    for (const v of message.totals) {
+      LedgerTotal.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -6311,6 +6565,30 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
             message.flagged.push(LedgerDifference.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.flagCounts.push(FlagCount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.checks.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.totals.push(LedgerTotal.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6341,6 +6619,13 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
       flagged: globalThis.Array.isArray(object?.flagged)
         ? object.flagged.map((e: any) => LedgerDifference.fromJSON(e))
         : [],
+      flagCounts: globalThis.Array.isArray(object?.flagCounts)
+        ? object.flagCounts.map((e: any) => FlagCount.fromJSON(e))
+        : globalThis.Array.isArray(object?.flag_counts)
+        ? object.flag_counts.map((e: any) => FlagCount.fromJSON(e))
+        : [],
+      checks: globalThis.Array.isArray(object?.checks) ? object.checks.map((e: any) => globalThis.String(e)) : [],
+      totals: globalThis.Array.isArray(object?.totals) ? object.totals.map((e: any) => LedgerTotal.fromJSON(e)) : [],
     };
   },
 
@@ -6358,6 +6643,15 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
     if (message.flagged?.length) {
       obj.flagged = message.flagged.map((e) => LedgerDifference.toJSON(e));
     }
+    if (message.flagCounts?.length) {
+      obj.flagCounts = message.flagCounts.map((e) => FlagCount.toJSON(e));
+    }
+    if (message.checks?.length) {
+      obj.checks = message.checks;
+    }
+    if (message.totals?.length) {
+      obj.totals = message.totals.map((e) => LedgerTotal.toJSON(e));
+    }
     return obj;
   },
 
@@ -6374,6 +6668,9 @@ export const VerifyLedgerResponse: MessageFns<VerifyLedgerResponse> = {
       ? BigInt(object.entryCount)
       : 0n;
     message.flagged = object.flagged?.map((e) => LedgerDifference.fromPartial(e)) || [];
+    message.flagCounts = object.flagCounts?.map((e) => FlagCount.fromPartial(e)) || [];
+    message.checks = object.checks?.map((e) => e) || [];
+    message.totals = object.totals?.map((e) => LedgerTotal.fromPartial(e)) || [];
     return message;
   },
 };
@@ -6475,6 +6772,2153 @@ export const LedgerDifference: MessageFns<LedgerDifference> = {
     message.check = object.check ?? "";
     message.subject = object.subject ?? "";
     message.detail = object.detail ?? "";
+    return message;
+  },
+};
+
+function createBaseFlagCount(): FlagCount {
+  return { flag: "", count: 0n, newest: [] };
+}
+
+export const FlagCount: MessageFns<FlagCount> = {
+  encode(message: FlagCount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.flag !== "") {
+      writer.uint32(10).string(message.flag);
+    }
+    if (message.count !== 0n) {
+      if (BigInt.asIntN(64, message.count) !== message.count) {
+        throw new globalThis.Error("value provided for field message.count of type int64 too large");
+      }
+      writer.uint32(16).int64(message.count);
+    }
+    for (const v of message.newest) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlagCount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlagCount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.flag = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.newest.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FlagCount {
+    return {
+      flag: isSet(object.flag) ? globalThis.String(object.flag) : "",
+      count: isSet(object.count) ? BigInt(object.count) : 0n,
+      newest: globalThis.Array.isArray(object?.newest) ? object.newest.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: FlagCount): unknown {
+    const obj: any = {};
+    if (message.flag !== "") {
+      obj.flag = message.flag;
+    }
+    if (message.count !== 0n) {
+      obj.count = message.count.toString();
+    }
+    if (message.newest?.length) {
+      obj.newest = message.newest;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FlagCount>): FlagCount {
+    return FlagCount.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FlagCount>): FlagCount {
+    const message = createBaseFlagCount();
+    message.flag = object.flag ?? "";
+    message.count = (object.count !== undefined && object.count !== null) ? BigInt(object.count) : 0n;
+    message.newest = object.newest?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseLedgerTotal(): LedgerTotal {
+  return { name: "", amountPico: "" };
+}
+
+export const LedgerTotal: MessageFns<LedgerTotal> = {
+  encode(message: LedgerTotal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.amountPico !== "") {
+      writer.uint32(18).string(message.amountPico);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LedgerTotal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLedgerTotal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.amountPico = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LedgerTotal {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      amountPico: isSet(object.amountPico)
+        ? globalThis.String(object.amountPico)
+        : isSet(object.amount_pico)
+        ? globalThis.String(object.amount_pico)
+        : "",
+    };
+  },
+
+  toJSON(message: LedgerTotal): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.amountPico !== "") {
+      obj.amountPico = message.amountPico;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LedgerTotal>): LedgerTotal {
+    return LedgerTotal.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LedgerTotal>): LedgerTotal {
+    const message = createBaseLedgerTotal();
+    message.name = object.name ?? "";
+    message.amountPico = object.amountPico ?? "";
+    return message;
+  },
+};
+
+function createBaseListSpendRequest(): ListSpendRequest {
+  return {
+    accountId: "",
+    startTimeMs: 0n,
+    endTimeMs: 0n,
+    granularity: SpendGranularity.UNSPECIFIED,
+    groupBy: [],
+    filters: [],
+    limit: 0,
+    cursor: "",
+  };
+}
+
+export const ListSpendRequest: MessageFns<ListSpendRequest> = {
+  encode(message: ListSpendRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accountId !== "") {
+      writer.uint32(10).string(message.accountId);
+    }
+    if (message.startTimeMs !== 0n) {
+      if (BigInt.asIntN(64, message.startTimeMs) !== message.startTimeMs) {
+        throw new globalThis.Error("value provided for field message.startTimeMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.startTimeMs);
+    }
+    if (message.endTimeMs !== 0n) {
+      if (BigInt.asIntN(64, message.endTimeMs) !== message.endTimeMs) {
+        throw new globalThis.Error("value provided for field message.endTimeMs of type int64 too large");
+      }
+      writer.uint32(24).int64(message.endTimeMs);
+    }
+    if (message.granularity !== SpendGranularity.UNSPECIFIED) {
+      writer.uint32(32).int32(spendGranularityToNumber(message.granularity));
+    }
+    for (const v of message.groupBy) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.filters) {
+      SpendFilter.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.limit !== 0) {
+      writer.uint32(56).int32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(66).string(message.cursor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSpendRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSpendRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.startTimeMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.endTimeMs = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.granularity = spendGranularityFromJSON(reader.int32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.groupBy.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.filters.push(SpendFilter.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSpendRequest {
+    return {
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
+      startTimeMs: isSet(object.startTimeMs)
+        ? BigInt(object.startTimeMs)
+        : isSet(object.start_time_ms)
+        ? BigInt(object.start_time_ms)
+        : 0n,
+      endTimeMs: isSet(object.endTimeMs)
+        ? BigInt(object.endTimeMs)
+        : isSet(object.end_time_ms)
+        ? BigInt(object.end_time_ms)
+        : 0n,
+      granularity: isSet(object.granularity)
+        ? spendGranularityFromJSON(object.granularity)
+        : SpendGranularity.UNSPECIFIED,
+      groupBy: globalThis.Array.isArray(object?.groupBy)
+        ? object.groupBy.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.group_by)
+        ? object.group_by.map((e: any) => globalThis.String(e))
+        : [],
+      filters: globalThis.Array.isArray(object?.filters) ? object.filters.map((e: any) => SpendFilter.fromJSON(e)) : [],
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      cursor: isSet(object.cursor) ? globalThis.String(object.cursor) : "",
+    };
+  },
+
+  toJSON(message: ListSpendRequest): unknown {
+    const obj: any = {};
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
+    if (message.startTimeMs !== 0n) {
+      obj.startTimeMs = message.startTimeMs.toString();
+    }
+    if (message.endTimeMs !== 0n) {
+      obj.endTimeMs = message.endTimeMs.toString();
+    }
+    if (message.granularity !== SpendGranularity.UNSPECIFIED) {
+      obj.granularity = spendGranularityToJSON(message.granularity);
+    }
+    if (message.groupBy?.length) {
+      obj.groupBy = message.groupBy;
+    }
+    if (message.filters?.length) {
+      obj.filters = message.filters.map((e) => SpendFilter.toJSON(e));
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    if (message.cursor !== "") {
+      obj.cursor = message.cursor;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSpendRequest>): ListSpendRequest {
+    return ListSpendRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSpendRequest>): ListSpendRequest {
+    const message = createBaseListSpendRequest();
+    message.accountId = object.accountId ?? "";
+    message.startTimeMs = (object.startTimeMs !== undefined && object.startTimeMs !== null)
+      ? BigInt(object.startTimeMs)
+      : 0n;
+    message.endTimeMs = (object.endTimeMs !== undefined && object.endTimeMs !== null) ? BigInt(object.endTimeMs) : 0n;
+    message.granularity = object.granularity ?? SpendGranularity.UNSPECIFIED;
+    message.groupBy = object.groupBy?.map((e) => e) || [];
+    message.filters = object.filters?.map((e) => SpendFilter.fromPartial(e)) || [];
+    message.limit = object.limit ?? 0;
+    message.cursor = object.cursor ?? "";
+    return message;
+  },
+};
+
+function createBaseSpendFilter(): SpendFilter {
+  return { dimension: "", value: "" };
+}
+
+export const SpendFilter: MessageFns<SpendFilter> = {
+  encode(message: SpendFilter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dimension !== "") {
+      writer.uint32(10).string(message.dimension);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpendFilter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpendFilter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.dimension = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SpendFilter {
+    return {
+      dimension: isSet(object.dimension) ? globalThis.String(object.dimension) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: SpendFilter): unknown {
+    const obj: any = {};
+    if (message.dimension !== "") {
+      obj.dimension = message.dimension;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SpendFilter>): SpendFilter {
+    return SpendFilter.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SpendFilter>): SpendFilter {
+    const message = createBaseSpendFilter();
+    message.dimension = object.dimension ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseListSpendResponse(): ListSpendResponse {
+  return { rows: [], nextCursor: "", total: undefined, keys: [] };
+}
+
+export const ListSpendResponse: MessageFns<ListSpendResponse> = {
+  encode(message: ListSpendResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rows) {
+      SpendRow.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message.total !== undefined) {
+      SpendSums.encode(message.total, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.keys) {
+      SpendKey.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSpendResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSpendResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rows.push(SpendRow.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.total = SpendSums.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.keys.push(SpendKey.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSpendResponse {
+    return {
+      rows: globalThis.Array.isArray(object?.rows) ? object.rows.map((e: any) => SpendRow.fromJSON(e)) : [],
+      nextCursor: isSet(object.nextCursor)
+        ? globalThis.String(object.nextCursor)
+        : isSet(object.next_cursor)
+        ? globalThis.String(object.next_cursor)
+        : "",
+      total: isSet(object.total) ? SpendSums.fromJSON(object.total) : undefined,
+      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => SpendKey.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ListSpendResponse): unknown {
+    const obj: any = {};
+    if (message.rows?.length) {
+      obj.rows = message.rows.map((e) => SpendRow.toJSON(e));
+    }
+    if (message.nextCursor !== "") {
+      obj.nextCursor = message.nextCursor;
+    }
+    if (message.total !== undefined) {
+      obj.total = SpendSums.toJSON(message.total);
+    }
+    if (message.keys?.length) {
+      obj.keys = message.keys.map((e) => SpendKey.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListSpendResponse>): ListSpendResponse {
+    return ListSpendResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListSpendResponse>): ListSpendResponse {
+    const message = createBaseListSpendResponse();
+    message.rows = object.rows?.map((e) => SpendRow.fromPartial(e)) || [];
+    message.nextCursor = object.nextCursor ?? "";
+    message.total = (object.total !== undefined && object.total !== null)
+      ? SpendSums.fromPartial(object.total)
+      : undefined;
+    message.keys = object.keys?.map((e) => SpendKey.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSpendRow(): SpendRow {
+  return { periodStartMs: 0n, periodEndMs: 0n, group: [], sums: undefined };
+}
+
+export const SpendRow: MessageFns<SpendRow> = {
+  encode(message: SpendRow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.periodStartMs !== 0n) {
+      if (BigInt.asIntN(64, message.periodStartMs) !== message.periodStartMs) {
+        throw new globalThis.Error("value provided for field message.periodStartMs of type int64 too large");
+      }
+      writer.uint32(8).int64(message.periodStartMs);
+    }
+    if (message.periodEndMs !== 0n) {
+      if (BigInt.asIntN(64, message.periodEndMs) !== message.periodEndMs) {
+        throw new globalThis.Error("value provided for field message.periodEndMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.periodEndMs);
+    }
+    for (const v of message.group) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.sums !== undefined) {
+      SpendSums.encode(message.sums, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpendRow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpendRow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.periodStartMs = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.periodEndMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.group.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sums = SpendSums.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SpendRow {
+    return {
+      periodStartMs: isSet(object.periodStartMs)
+        ? BigInt(object.periodStartMs)
+        : isSet(object.period_start_ms)
+        ? BigInt(object.period_start_ms)
+        : 0n,
+      periodEndMs: isSet(object.periodEndMs)
+        ? BigInt(object.periodEndMs)
+        : isSet(object.period_end_ms)
+        ? BigInt(object.period_end_ms)
+        : 0n,
+      group: globalThis.Array.isArray(object?.group) ? object.group.map((e: any) => globalThis.String(e)) : [],
+      sums: isSet(object.sums) ? SpendSums.fromJSON(object.sums) : undefined,
+    };
+  },
+
+  toJSON(message: SpendRow): unknown {
+    const obj: any = {};
+    if (message.periodStartMs !== 0n) {
+      obj.periodStartMs = message.periodStartMs.toString();
+    }
+    if (message.periodEndMs !== 0n) {
+      obj.periodEndMs = message.periodEndMs.toString();
+    }
+    if (message.group?.length) {
+      obj.group = message.group;
+    }
+    if (message.sums !== undefined) {
+      obj.sums = SpendSums.toJSON(message.sums);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SpendRow>): SpendRow {
+    return SpendRow.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SpendRow>): SpendRow {
+    const message = createBaseSpendRow();
+    message.periodStartMs = (object.periodStartMs !== undefined && object.periodStartMs !== null)
+      ? BigInt(object.periodStartMs)
+      : 0n;
+    message.periodEndMs = (object.periodEndMs !== undefined && object.periodEndMs !== null)
+      ? BigInt(object.periodEndMs)
+      : 0n;
+    message.group = object.group?.map((e) => e) || [];
+    message.sums = (object.sums !== undefined && object.sums !== null) ? SpendSums.fromPartial(object.sums) : undefined;
+    return message;
+  },
+};
+
+function createBaseSpendSums(): SpendSums {
+  return {
+    chargePico: 0n,
+    requestCount: 0n,
+    promptTokenCount: 0n,
+    completionTokenCount: 0n,
+    reasoningTokenCount: 0n,
+    cachedTokenCount: 0n,
+  };
+}
+
+export const SpendSums: MessageFns<SpendSums> = {
+  encode(message: SpendSums, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.chargePico !== 0n) {
+      if (BigInt.asIntN(64, message.chargePico) !== message.chargePico) {
+        throw new globalThis.Error("value provided for field message.chargePico of type int64 too large");
+      }
+      writer.uint32(8).int64(message.chargePico);
+    }
+    if (message.requestCount !== 0n) {
+      if (BigInt.asIntN(64, message.requestCount) !== message.requestCount) {
+        throw new globalThis.Error("value provided for field message.requestCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.requestCount);
+    }
+    if (message.promptTokenCount !== 0n) {
+      if (BigInt.asIntN(64, message.promptTokenCount) !== message.promptTokenCount) {
+        throw new globalThis.Error("value provided for field message.promptTokenCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.promptTokenCount);
+    }
+    if (message.completionTokenCount !== 0n) {
+      if (BigInt.asIntN(64, message.completionTokenCount) !== message.completionTokenCount) {
+        throw new globalThis.Error("value provided for field message.completionTokenCount of type int64 too large");
+      }
+      writer.uint32(32).int64(message.completionTokenCount);
+    }
+    if (message.reasoningTokenCount !== 0n) {
+      if (BigInt.asIntN(64, message.reasoningTokenCount) !== message.reasoningTokenCount) {
+        throw new globalThis.Error("value provided for field message.reasoningTokenCount of type int64 too large");
+      }
+      writer.uint32(40).int64(message.reasoningTokenCount);
+    }
+    if (message.cachedTokenCount !== 0n) {
+      if (BigInt.asIntN(64, message.cachedTokenCount) !== message.cachedTokenCount) {
+        throw new globalThis.Error("value provided for field message.cachedTokenCount of type int64 too large");
+      }
+      writer.uint32(48).int64(message.cachedTokenCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpendSums {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpendSums();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.chargePico = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.requestCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.promptTokenCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.completionTokenCount = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.reasoningTokenCount = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.cachedTokenCount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SpendSums {
+    return {
+      chargePico: isSet(object.chargePico)
+        ? BigInt(object.chargePico)
+        : isSet(object.charge_pico)
+        ? BigInt(object.charge_pico)
+        : 0n,
+      requestCount: isSet(object.requestCount)
+        ? BigInt(object.requestCount)
+        : isSet(object.request_count)
+        ? BigInt(object.request_count)
+        : 0n,
+      promptTokenCount: isSet(object.promptTokenCount)
+        ? BigInt(object.promptTokenCount)
+        : isSet(object.prompt_token_count)
+        ? BigInt(object.prompt_token_count)
+        : 0n,
+      completionTokenCount: isSet(object.completionTokenCount)
+        ? BigInt(object.completionTokenCount)
+        : isSet(object.completion_token_count)
+        ? BigInt(object.completion_token_count)
+        : 0n,
+      reasoningTokenCount: isSet(object.reasoningTokenCount)
+        ? BigInt(object.reasoningTokenCount)
+        : isSet(object.reasoning_token_count)
+        ? BigInt(object.reasoning_token_count)
+        : 0n,
+      cachedTokenCount: isSet(object.cachedTokenCount)
+        ? BigInt(object.cachedTokenCount)
+        : isSet(object.cached_token_count)
+        ? BigInt(object.cached_token_count)
+        : 0n,
+    };
+  },
+
+  toJSON(message: SpendSums): unknown {
+    const obj: any = {};
+    if (message.chargePico !== 0n) {
+      obj.chargePico = message.chargePico.toString();
+    }
+    if (message.requestCount !== 0n) {
+      obj.requestCount = message.requestCount.toString();
+    }
+    if (message.promptTokenCount !== 0n) {
+      obj.promptTokenCount = message.promptTokenCount.toString();
+    }
+    if (message.completionTokenCount !== 0n) {
+      obj.completionTokenCount = message.completionTokenCount.toString();
+    }
+    if (message.reasoningTokenCount !== 0n) {
+      obj.reasoningTokenCount = message.reasoningTokenCount.toString();
+    }
+    if (message.cachedTokenCount !== 0n) {
+      obj.cachedTokenCount = message.cachedTokenCount.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SpendSums>): SpendSums {
+    return SpendSums.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SpendSums>): SpendSums {
+    const message = createBaseSpendSums();
+    message.chargePico = (object.chargePico !== undefined && object.chargePico !== null)
+      ? BigInt(object.chargePico)
+      : 0n;
+    message.requestCount = (object.requestCount !== undefined && object.requestCount !== null)
+      ? BigInt(object.requestCount)
+      : 0n;
+    message.promptTokenCount = (object.promptTokenCount !== undefined && object.promptTokenCount !== null)
+      ? BigInt(object.promptTokenCount)
+      : 0n;
+    message.completionTokenCount = (object.completionTokenCount !== undefined && object.completionTokenCount !== null)
+      ? BigInt(object.completionTokenCount)
+      : 0n;
+    message.reasoningTokenCount = (object.reasoningTokenCount !== undefined && object.reasoningTokenCount !== null)
+      ? BigInt(object.reasoningTokenCount)
+      : 0n;
+    message.cachedTokenCount = (object.cachedTokenCount !== undefined && object.cachedTokenCount !== null)
+      ? BigInt(object.cachedTokenCount)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseSpendKey(): SpendKey {
+  return { hash: "", name: "", label: "" };
+}
+
+export const SpendKey: MessageFns<SpendKey> = {
+  encode(message: SpendKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hash !== "") {
+      writer.uint32(10).string(message.hash);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.label !== "") {
+      writer.uint32(26).string(message.label);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpendKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpendKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SpendKey {
+    return {
+      hash: isSet(object.hash) ? globalThis.String(object.hash) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+    };
+  },
+
+  toJSON(message: SpendKey): unknown {
+    const obj: any = {};
+    if (message.hash !== "") {
+      obj.hash = message.hash;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SpendKey>): SpendKey {
+    return SpendKey.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SpendKey>): SpendKey {
+    const message = createBaseSpendKey();
+    message.hash = object.hash ?? "";
+    message.name = object.name ?? "";
+    message.label = object.label ?? "";
+    return message;
+  },
+};
+
+function createBaseGetStatementRequest(): GetStatementRequest {
+  return { accountId: "", month: "" };
+}
+
+export const GetStatementRequest: MessageFns<GetStatementRequest> = {
+  encode(message: GetStatementRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accountId !== "") {
+      writer.uint32(10).string(message.accountId);
+    }
+    if (message.month !== "") {
+      writer.uint32(18).string(message.month);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatementRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatementRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.month = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetStatementRequest {
+    return {
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
+      month: isSet(object.month) ? globalThis.String(object.month) : "",
+    };
+  },
+
+  toJSON(message: GetStatementRequest): unknown {
+    const obj: any = {};
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
+    if (message.month !== "") {
+      obj.month = message.month;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetStatementRequest>): GetStatementRequest {
+    return GetStatementRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetStatementRequest>): GetStatementRequest {
+    const message = createBaseGetStatementRequest();
+    message.accountId = object.accountId ?? "";
+    message.month = object.month ?? "";
+    return message;
+  },
+};
+
+function createBaseGetStatementResponse(): GetStatementResponse {
+  return { statement: undefined };
+}
+
+export const GetStatementResponse: MessageFns<GetStatementResponse> = {
+  encode(message: GetStatementResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.statement !== undefined) {
+      Statement.encode(message.statement, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatementResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatementResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.statement = Statement.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetStatementResponse {
+    return { statement: isSet(object.statement) ? Statement.fromJSON(object.statement) : undefined };
+  },
+
+  toJSON(message: GetStatementResponse): unknown {
+    const obj: any = {};
+    if (message.statement !== undefined) {
+      obj.statement = Statement.toJSON(message.statement);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetStatementResponse>): GetStatementResponse {
+    return GetStatementResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetStatementResponse>): GetStatementResponse {
+    const message = createBaseGetStatementResponse();
+    message.statement = (object.statement !== undefined && object.statement !== null)
+      ? Statement.fromPartial(object.statement)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseStatement(): Statement {
+  return {
+    accountId: "",
+    accountName: "",
+    month: "",
+    periodStartMs: 0n,
+    periodEndMs: 0n,
+    opening: undefined,
+    closing: undefined,
+    boughtPico: 0n,
+    grantedPico: 0n,
+    chargedPico: 0n,
+    adjustedPico: 0n,
+    receivableArisenPico: 0n,
+    receivableCoveredPico: 0n,
+    requestCount: 0n,
+    byKey: [],
+    byModel: [],
+    entries: [],
+    entryCount: 0n,
+    isProvisional: false,
+    differences: [],
+    createTimeMs: 0n,
+  };
+}
+
+export const Statement: MessageFns<Statement> = {
+  encode(message: Statement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.accountId !== "") {
+      writer.uint32(10).string(message.accountId);
+    }
+    if (message.accountName !== "") {
+      writer.uint32(18).string(message.accountName);
+    }
+    if (message.month !== "") {
+      writer.uint32(26).string(message.month);
+    }
+    if (message.periodStartMs !== 0n) {
+      if (BigInt.asIntN(64, message.periodStartMs) !== message.periodStartMs) {
+        throw new globalThis.Error("value provided for field message.periodStartMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.periodStartMs);
+    }
+    if (message.periodEndMs !== 0n) {
+      if (BigInt.asIntN(64, message.periodEndMs) !== message.periodEndMs) {
+        throw new globalThis.Error("value provided for field message.periodEndMs of type int64 too large");
+      }
+      writer.uint32(40).int64(message.periodEndMs);
+    }
+    if (message.opening !== undefined) {
+      StatementBalance.encode(message.opening, writer.uint32(50).fork()).join();
+    }
+    if (message.closing !== undefined) {
+      StatementBalance.encode(message.closing, writer.uint32(58).fork()).join();
+    }
+    if (message.boughtPico !== 0n) {
+      if (BigInt.asIntN(64, message.boughtPico) !== message.boughtPico) {
+        throw new globalThis.Error("value provided for field message.boughtPico of type int64 too large");
+      }
+      writer.uint32(64).int64(message.boughtPico);
+    }
+    if (message.grantedPico !== 0n) {
+      if (BigInt.asIntN(64, message.grantedPico) !== message.grantedPico) {
+        throw new globalThis.Error("value provided for field message.grantedPico of type int64 too large");
+      }
+      writer.uint32(72).int64(message.grantedPico);
+    }
+    if (message.chargedPico !== 0n) {
+      if (BigInt.asIntN(64, message.chargedPico) !== message.chargedPico) {
+        throw new globalThis.Error("value provided for field message.chargedPico of type int64 too large");
+      }
+      writer.uint32(80).int64(message.chargedPico);
+    }
+    if (message.adjustedPico !== 0n) {
+      if (BigInt.asIntN(64, message.adjustedPico) !== message.adjustedPico) {
+        throw new globalThis.Error("value provided for field message.adjustedPico of type int64 too large");
+      }
+      writer.uint32(88).int64(message.adjustedPico);
+    }
+    if (message.receivableArisenPico !== 0n) {
+      if (BigInt.asIntN(64, message.receivableArisenPico) !== message.receivableArisenPico) {
+        throw new globalThis.Error("value provided for field message.receivableArisenPico of type int64 too large");
+      }
+      writer.uint32(96).int64(message.receivableArisenPico);
+    }
+    if (message.receivableCoveredPico !== 0n) {
+      if (BigInt.asIntN(64, message.receivableCoveredPico) !== message.receivableCoveredPico) {
+        throw new globalThis.Error("value provided for field message.receivableCoveredPico of type int64 too large");
+      }
+      writer.uint32(104).int64(message.receivableCoveredPico);
+    }
+    if (message.requestCount !== 0n) {
+      if (BigInt.asIntN(64, message.requestCount) !== message.requestCount) {
+        throw new globalThis.Error("value provided for field message.requestCount of type int64 too large");
+      }
+      writer.uint32(112).int64(message.requestCount);
+    }
+    for (const v of message.byKey) {
+      StatementLine.encode(v!, writer.uint32(122).fork()).join();
+    }
+    for (const v of message.byModel) {
+      StatementLine.encode(v!, writer.uint32(130).fork()).join();
+    }
+    for (const v of message.entries) {
+      StatementEntry.encode(v!, writer.uint32(138).fork()).join();
+    }
+    if (message.entryCount !== 0n) {
+      if (BigInt.asIntN(64, message.entryCount) !== message.entryCount) {
+        throw new globalThis.Error("value provided for field message.entryCount of type int64 too large");
+      }
+      writer.uint32(144).int64(message.entryCount);
+    }
+    if (message.isProvisional !== false) {
+      writer.uint32(152).bool(message.isProvisional);
+    }
+    for (const v of message.differences) {
+      writer.uint32(162).string(v!);
+    }
+    if (message.createTimeMs !== 0n) {
+      if (BigInt.asIntN(64, message.createTimeMs) !== message.createTimeMs) {
+        throw new globalThis.Error("value provided for field message.createTimeMs of type int64 too large");
+      }
+      writer.uint32(168).int64(message.createTimeMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Statement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accountId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.accountName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.month = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.periodStartMs = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.periodEndMs = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.opening = StatementBalance.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.closing = StatementBalance.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.boughtPico = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.grantedPico = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.chargedPico = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.adjustedPico = reader.int64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.receivableArisenPico = reader.int64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.receivableCoveredPico = reader.int64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.requestCount = reader.int64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.byKey.push(StatementLine.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.byModel.push(StatementLine.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.entries.push(StatementEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.entryCount = reader.int64() as bigint;
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.isProvisional = reader.bool();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.differences.push(reader.string());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.createTimeMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Statement {
+    return {
+      accountId: isSet(object.accountId)
+        ? globalThis.String(object.accountId)
+        : isSet(object.account_id)
+        ? globalThis.String(object.account_id)
+        : "",
+      accountName: isSet(object.accountName)
+        ? globalThis.String(object.accountName)
+        : isSet(object.account_name)
+        ? globalThis.String(object.account_name)
+        : "",
+      month: isSet(object.month) ? globalThis.String(object.month) : "",
+      periodStartMs: isSet(object.periodStartMs)
+        ? BigInt(object.periodStartMs)
+        : isSet(object.period_start_ms)
+        ? BigInt(object.period_start_ms)
+        : 0n,
+      periodEndMs: isSet(object.periodEndMs)
+        ? BigInt(object.periodEndMs)
+        : isSet(object.period_end_ms)
+        ? BigInt(object.period_end_ms)
+        : 0n,
+      opening: isSet(object.opening) ? StatementBalance.fromJSON(object.opening) : undefined,
+      closing: isSet(object.closing) ? StatementBalance.fromJSON(object.closing) : undefined,
+      boughtPico: isSet(object.boughtPico)
+        ? BigInt(object.boughtPico)
+        : isSet(object.bought_pico)
+        ? BigInt(object.bought_pico)
+        : 0n,
+      grantedPico: isSet(object.grantedPico)
+        ? BigInt(object.grantedPico)
+        : isSet(object.granted_pico)
+        ? BigInt(object.granted_pico)
+        : 0n,
+      chargedPico: isSet(object.chargedPico)
+        ? BigInt(object.chargedPico)
+        : isSet(object.charged_pico)
+        ? BigInt(object.charged_pico)
+        : 0n,
+      adjustedPico: isSet(object.adjustedPico)
+        ? BigInt(object.adjustedPico)
+        : isSet(object.adjusted_pico)
+        ? BigInt(object.adjusted_pico)
+        : 0n,
+      receivableArisenPico: isSet(object.receivableArisenPico)
+        ? BigInt(object.receivableArisenPico)
+        : isSet(object.receivable_arisen_pico)
+        ? BigInt(object.receivable_arisen_pico)
+        : 0n,
+      receivableCoveredPico: isSet(object.receivableCoveredPico)
+        ? BigInt(object.receivableCoveredPico)
+        : isSet(object.receivable_covered_pico)
+        ? BigInt(object.receivable_covered_pico)
+        : 0n,
+      requestCount: isSet(object.requestCount)
+        ? BigInt(object.requestCount)
+        : isSet(object.request_count)
+        ? BigInt(object.request_count)
+        : 0n,
+      byKey: globalThis.Array.isArray(object?.byKey)
+        ? object.byKey.map((e: any) => StatementLine.fromJSON(e))
+        : globalThis.Array.isArray(object?.by_key)
+        ? object.by_key.map((e: any) => StatementLine.fromJSON(e))
+        : [],
+      byModel: globalThis.Array.isArray(object?.byModel)
+        ? object.byModel.map((e: any) => StatementLine.fromJSON(e))
+        : globalThis.Array.isArray(object?.by_model)
+        ? object.by_model.map((e: any) => StatementLine.fromJSON(e))
+        : [],
+      entries: globalThis.Array.isArray(object?.entries)
+        ? object.entries.map((e: any) => StatementEntry.fromJSON(e))
+        : [],
+      entryCount: isSet(object.entryCount)
+        ? BigInt(object.entryCount)
+        : isSet(object.entry_count)
+        ? BigInt(object.entry_count)
+        : 0n,
+      isProvisional: isSet(object.isProvisional)
+        ? globalThis.Boolean(object.isProvisional)
+        : isSet(object.is_provisional)
+        ? globalThis.Boolean(object.is_provisional)
+        : false,
+      differences: globalThis.Array.isArray(object?.differences)
+        ? object.differences.map((e: any) => globalThis.String(e))
+        : [],
+      createTimeMs: isSet(object.createTimeMs)
+        ? BigInt(object.createTimeMs)
+        : isSet(object.create_time_ms)
+        ? BigInt(object.create_time_ms)
+        : 0n,
+    };
+  },
+
+  toJSON(message: Statement): unknown {
+    const obj: any = {};
+    if (message.accountId !== "") {
+      obj.accountId = message.accountId;
+    }
+    if (message.accountName !== "") {
+      obj.accountName = message.accountName;
+    }
+    if (message.month !== "") {
+      obj.month = message.month;
+    }
+    if (message.periodStartMs !== 0n) {
+      obj.periodStartMs = message.periodStartMs.toString();
+    }
+    if (message.periodEndMs !== 0n) {
+      obj.periodEndMs = message.periodEndMs.toString();
+    }
+    if (message.opening !== undefined) {
+      obj.opening = StatementBalance.toJSON(message.opening);
+    }
+    if (message.closing !== undefined) {
+      obj.closing = StatementBalance.toJSON(message.closing);
+    }
+    if (message.boughtPico !== 0n) {
+      obj.boughtPico = message.boughtPico.toString();
+    }
+    if (message.grantedPico !== 0n) {
+      obj.grantedPico = message.grantedPico.toString();
+    }
+    if (message.chargedPico !== 0n) {
+      obj.chargedPico = message.chargedPico.toString();
+    }
+    if (message.adjustedPico !== 0n) {
+      obj.adjustedPico = message.adjustedPico.toString();
+    }
+    if (message.receivableArisenPico !== 0n) {
+      obj.receivableArisenPico = message.receivableArisenPico.toString();
+    }
+    if (message.receivableCoveredPico !== 0n) {
+      obj.receivableCoveredPico = message.receivableCoveredPico.toString();
+    }
+    if (message.requestCount !== 0n) {
+      obj.requestCount = message.requestCount.toString();
+    }
+    if (message.byKey?.length) {
+      obj.byKey = message.byKey.map((e) => StatementLine.toJSON(e));
+    }
+    if (message.byModel?.length) {
+      obj.byModel = message.byModel.map((e) => StatementLine.toJSON(e));
+    }
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => StatementEntry.toJSON(e));
+    }
+    if (message.entryCount !== 0n) {
+      obj.entryCount = message.entryCount.toString();
+    }
+    if (message.isProvisional !== false) {
+      obj.isProvisional = message.isProvisional;
+    }
+    if (message.differences?.length) {
+      obj.differences = message.differences;
+    }
+    if (message.createTimeMs !== 0n) {
+      obj.createTimeMs = message.createTimeMs.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Statement>): Statement {
+    return Statement.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Statement>): Statement {
+    const message = createBaseStatement();
+    message.accountId = object.accountId ?? "";
+    message.accountName = object.accountName ?? "";
+    message.month = object.month ?? "";
+    message.periodStartMs = (object.periodStartMs !== undefined && object.periodStartMs !== null)
+      ? BigInt(object.periodStartMs)
+      : 0n;
+    message.periodEndMs = (object.periodEndMs !== undefined && object.periodEndMs !== null)
+      ? BigInt(object.periodEndMs)
+      : 0n;
+    message.opening = (object.opening !== undefined && object.opening !== null)
+      ? StatementBalance.fromPartial(object.opening)
+      : undefined;
+    message.closing = (object.closing !== undefined && object.closing !== null)
+      ? StatementBalance.fromPartial(object.closing)
+      : undefined;
+    message.boughtPico = (object.boughtPico !== undefined && object.boughtPico !== null)
+      ? BigInt(object.boughtPico)
+      : 0n;
+    message.grantedPico = (object.grantedPico !== undefined && object.grantedPico !== null)
+      ? BigInt(object.grantedPico)
+      : 0n;
+    message.chargedPico = (object.chargedPico !== undefined && object.chargedPico !== null)
+      ? BigInt(object.chargedPico)
+      : 0n;
+    message.adjustedPico = (object.adjustedPico !== undefined && object.adjustedPico !== null)
+      ? BigInt(object.adjustedPico)
+      : 0n;
+    message.receivableArisenPico = (object.receivableArisenPico !== undefined && object.receivableArisenPico !== null)
+      ? BigInt(object.receivableArisenPico)
+      : 0n;
+    message.receivableCoveredPico =
+      (object.receivableCoveredPico !== undefined && object.receivableCoveredPico !== null)
+        ? BigInt(object.receivableCoveredPico)
+        : 0n;
+    message.requestCount = (object.requestCount !== undefined && object.requestCount !== null)
+      ? BigInt(object.requestCount)
+      : 0n;
+    message.byKey = object.byKey?.map((e) => StatementLine.fromPartial(e)) || [];
+    message.byModel = object.byModel?.map((e) => StatementLine.fromPartial(e)) || [];
+    message.entries = object.entries?.map((e) => StatementEntry.fromPartial(e)) || [];
+    message.entryCount = (object.entryCount !== undefined && object.entryCount !== null)
+      ? BigInt(object.entryCount)
+      : 0n;
+    message.isProvisional = object.isProvisional ?? false;
+    message.differences = object.differences?.map((e) => e) || [];
+    message.createTimeMs = (object.createTimeMs !== undefined && object.createTimeMs !== null)
+      ? BigInt(object.createTimeMs)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseStatementBalance(): StatementBalance {
+  return { creditsPico: 0n, receivablePico: 0n };
+}
+
+export const StatementBalance: MessageFns<StatementBalance> = {
+  encode(message: StatementBalance, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.creditsPico !== 0n) {
+      if (BigInt.asIntN(64, message.creditsPico) !== message.creditsPico) {
+        throw new globalThis.Error("value provided for field message.creditsPico of type int64 too large");
+      }
+      writer.uint32(8).int64(message.creditsPico);
+    }
+    if (message.receivablePico !== 0n) {
+      if (BigInt.asIntN(64, message.receivablePico) !== message.receivablePico) {
+        throw new globalThis.Error("value provided for field message.receivablePico of type int64 too large");
+      }
+      writer.uint32(16).int64(message.receivablePico);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StatementBalance {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatementBalance();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.creditsPico = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.receivablePico = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StatementBalance {
+    return {
+      creditsPico: isSet(object.creditsPico)
+        ? BigInt(object.creditsPico)
+        : isSet(object.credits_pico)
+        ? BigInt(object.credits_pico)
+        : 0n,
+      receivablePico: isSet(object.receivablePico)
+        ? BigInt(object.receivablePico)
+        : isSet(object.receivable_pico)
+        ? BigInt(object.receivable_pico)
+        : 0n,
+    };
+  },
+
+  toJSON(message: StatementBalance): unknown {
+    const obj: any = {};
+    if (message.creditsPico !== 0n) {
+      obj.creditsPico = message.creditsPico.toString();
+    }
+    if (message.receivablePico !== 0n) {
+      obj.receivablePico = message.receivablePico.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StatementBalance>): StatementBalance {
+    return StatementBalance.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StatementBalance>): StatementBalance {
+    const message = createBaseStatementBalance();
+    message.creditsPico = (object.creditsPico !== undefined && object.creditsPico !== null)
+      ? BigInt(object.creditsPico)
+      : 0n;
+    message.receivablePico = (object.receivablePico !== undefined && object.receivablePico !== null)
+      ? BigInt(object.receivablePico)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseStatementLine(): StatementLine {
+  return { id: "", name: "", requestCount: 0n, chargedPico: 0n };
+}
+
+export const StatementLine: MessageFns<StatementLine> = {
+  encode(message: StatementLine, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.requestCount !== 0n) {
+      if (BigInt.asIntN(64, message.requestCount) !== message.requestCount) {
+        throw new globalThis.Error("value provided for field message.requestCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.requestCount);
+    }
+    if (message.chargedPico !== 0n) {
+      if (BigInt.asIntN(64, message.chargedPico) !== message.chargedPico) {
+        throw new globalThis.Error("value provided for field message.chargedPico of type int64 too large");
+      }
+      writer.uint32(32).int64(message.chargedPico);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StatementLine {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatementLine();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.requestCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.chargedPico = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StatementLine {
+    return {
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      requestCount: isSet(object.requestCount)
+        ? BigInt(object.requestCount)
+        : isSet(object.request_count)
+        ? BigInt(object.request_count)
+        : 0n,
+      chargedPico: isSet(object.chargedPico)
+        ? BigInt(object.chargedPico)
+        : isSet(object.charged_pico)
+        ? BigInt(object.charged_pico)
+        : 0n,
+    };
+  },
+
+  toJSON(message: StatementLine): unknown {
+    const obj: any = {};
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.requestCount !== 0n) {
+      obj.requestCount = message.requestCount.toString();
+    }
+    if (message.chargedPico !== 0n) {
+      obj.chargedPico = message.chargedPico.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StatementLine>): StatementLine {
+    return StatementLine.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StatementLine>): StatementLine {
+    const message = createBaseStatementLine();
+    message.id = object.id ?? "";
+    message.name = object.name ?? "";
+    message.requestCount = (object.requestCount !== undefined && object.requestCount !== null)
+      ? BigInt(object.requestCount)
+      : 0n;
+    message.chargedPico = (object.chargedPico !== undefined && object.chargedPico !== null)
+      ? BigInt(object.chargedPico)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseStatementEntry(): StatementEntry {
+  return { timeMs: 0n, kind: "", description: "", amountPico: 0n, transactionId: "" };
+}
+
+export const StatementEntry: MessageFns<StatementEntry> = {
+  encode(message: StatementEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.timeMs !== 0n) {
+      if (BigInt.asIntN(64, message.timeMs) !== message.timeMs) {
+        throw new globalThis.Error("value provided for field message.timeMs of type int64 too large");
+      }
+      writer.uint32(8).int64(message.timeMs);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.description !== "") {
+      writer.uint32(26).string(message.description);
+    }
+    if (message.amountPico !== 0n) {
+      if (BigInt.asIntN(64, message.amountPico) !== message.amountPico) {
+        throw new globalThis.Error("value provided for field message.amountPico of type int64 too large");
+      }
+      writer.uint32(32).int64(message.amountPico);
+    }
+    if (message.transactionId !== "") {
+      writer.uint32(42).string(message.transactionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StatementEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatementEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.timeMs = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.amountPico = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.transactionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StatementEntry {
+    return {
+      timeMs: isSet(object.timeMs) ? BigInt(object.timeMs) : isSet(object.time_ms) ? BigInt(object.time_ms) : 0n,
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+      amountPico: isSet(object.amountPico)
+        ? BigInt(object.amountPico)
+        : isSet(object.amount_pico)
+        ? BigInt(object.amount_pico)
+        : 0n,
+      transactionId: isSet(object.transactionId)
+        ? globalThis.String(object.transactionId)
+        : isSet(object.transaction_id)
+        ? globalThis.String(object.transaction_id)
+        : "",
+    };
+  },
+
+  toJSON(message: StatementEntry): unknown {
+    const obj: any = {};
+    if (message.timeMs !== 0n) {
+      obj.timeMs = message.timeMs.toString();
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    if (message.amountPico !== 0n) {
+      obj.amountPico = message.amountPico.toString();
+    }
+    if (message.transactionId !== "") {
+      obj.transactionId = message.transactionId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<StatementEntry>): StatementEntry {
+    return StatementEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StatementEntry>): StatementEntry {
+    const message = createBaseStatementEntry();
+    message.timeMs = (object.timeMs !== undefined && object.timeMs !== null) ? BigInt(object.timeMs) : 0n;
+    message.kind = object.kind ?? "";
+    message.description = object.description ?? "";
+    message.amountPico = (object.amountPico !== undefined && object.amountPico !== null)
+      ? BigInt(object.amountPico)
+      : 0n;
+    message.transactionId = object.transactionId ?? "";
     return message;
   },
 };
@@ -6972,6 +9416,7 @@ export const LedgerServiceService = {
       Buffer.from(ExplainGenerationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExplainGenerationResponse => ExplainGenerationResponse.decode(value),
   },
+  /** Reads every record of billing in one snapshot, while others post. It may take long: callers set their own deadline. */
   verifyLedger: {
     path: "/switchyard.billing.v1.LedgerService/VerifyLedger" as const,
     requestStream: false as const,
@@ -6982,11 +9427,43 @@ export const LedgerServiceService = {
       Buffer.from(VerifyLedgerResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VerifyLedgerResponse => VerifyLedgerResponse.decode(value),
   },
+  /**
+   * What one account was charged, by period and by what they group by; periods follow the accept time. The sum over all
+   * rows is what the ledger posted. RESOURCE_EXHAUSTED while too many such queries run.
+   */
+  listSpend: {
+    path: "/switchyard.billing.v1.LedgerService/ListSpend" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSpendRequest): Buffer => Buffer.from(ListSpendRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSpendRequest => ListSpendRequest.decode(value),
+    responseSerialize: (value: ListSpendResponse): Buffer => Buffer.from(ListSpendResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSpendResponse => ListSpendResponse.decode(value),
+  },
+  /** One account's month, out of the ledger: opening balance, what moved it, closing balance. */
+  getStatement: {
+    path: "/switchyard.billing.v1.LedgerService/GetStatement" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetStatementRequest): Buffer => Buffer.from(GetStatementRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetStatementRequest => GetStatementRequest.decode(value),
+    responseSerialize: (value: GetStatementResponse): Buffer =>
+      Buffer.from(GetStatementResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetStatementResponse => GetStatementResponse.decode(value),
+  },
 } as const;
 
 export interface LedgerServiceServer extends UntypedServiceImplementation {
   explainGeneration: handleUnaryCall<ExplainGenerationRequest, ExplainGenerationResponse>;
+  /** Reads every record of billing in one snapshot, while others post. It may take long: callers set their own deadline. */
   verifyLedger: handleUnaryCall<VerifyLedgerRequest, VerifyLedgerResponse>;
+  /**
+   * What one account was charged, by period and by what they group by; periods follow the accept time. The sum over all
+   * rows is what the ledger posted. RESOURCE_EXHAUSTED while too many such queries run.
+   */
+  listSpend: handleUnaryCall<ListSpendRequest, ListSpendResponse>;
+  /** One account's month, out of the ledger: opening balance, what moved it, closing balance. */
+  getStatement: handleUnaryCall<GetStatementRequest, GetStatementResponse>;
 }
 
 export interface LedgerServiceClient extends Client {
@@ -7005,6 +9482,7 @@ export interface LedgerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ExplainGenerationResponse) => void,
   ): ClientUnaryCall;
+  /** Reads every record of billing in one snapshot, while others post. It may take long: callers set their own deadline. */
   verifyLedger(
     request: VerifyLedgerRequest,
     callback: (error: ServiceError | null, response: VerifyLedgerResponse) => void,
@@ -7019,6 +9497,41 @@ export interface LedgerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: VerifyLedgerResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * What one account was charged, by period and by what they group by; periods follow the accept time. The sum over all
+   * rows is what the ledger posted. RESOURCE_EXHAUSTED while too many such queries run.
+   */
+  listSpend(
+    request: ListSpendRequest,
+    callback: (error: ServiceError | null, response: ListSpendResponse) => void,
+  ): ClientUnaryCall;
+  listSpend(
+    request: ListSpendRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSpendResponse) => void,
+  ): ClientUnaryCall;
+  listSpend(
+    request: ListSpendRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSpendResponse) => void,
+  ): ClientUnaryCall;
+  /** One account's month, out of the ledger: opening balance, what moved it, closing balance. */
+  getStatement(
+    request: GetStatementRequest,
+    callback: (error: ServiceError | null, response: GetStatementResponse) => void,
+  ): ClientUnaryCall;
+  getStatement(
+    request: GetStatementRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetStatementResponse) => void,
+  ): ClientUnaryCall;
+  getStatement(
+    request: GetStatementRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetStatementResponse) => void,
   ): ClientUnaryCall;
 }
 

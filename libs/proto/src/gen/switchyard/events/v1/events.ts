@@ -262,6 +262,10 @@ export interface GenerationCompleted {
   reporter: string;
   /** The endpoint was a free (zero price) variant, which counts toward the free-tier quota. */
   isFree: boolean;
+  /** The key's, when the request was accepted. */
+  costCentre: string;
+  /** What the last attempt had reserved of credit and limit. */
+  reservedPico: bigint;
 }
 
 export interface GenerationCompleted_UnitPricesPicoEntry {
@@ -385,6 +389,8 @@ function createBaseGenerationCompleted(): GenerationCompleted {
     traceparent: "",
     reporter: "",
     isFree: false,
+    costCentre: "",
+    reservedPico: 0n,
   };
 }
 
@@ -542,6 +548,15 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
     }
     if (message.isFree !== false) {
       writer.uint32(488).bool(message.isFree);
+    }
+    if (message.costCentre !== "") {
+      writer.uint32(498).string(message.costCentre);
+    }
+    if (message.reservedPico !== 0n) {
+      if (BigInt.asIntN(64, message.reservedPico) !== message.reservedPico) {
+        throw new globalThis.Error("value provided for field message.reservedPico of type int64 too large");
+      }
+      writer.uint32(504).int64(message.reservedPico);
     }
     return writer;
   },
@@ -928,6 +943,22 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
             message.isFree = reader.bool();
             continue;
           }
+          case 62: {
+            if (tag !== 498) {
+              break;
+            }
+
+            message.costCentre = reader.string();
+            continue;
+          }
+          case 63: {
+            if (tag !== 504) {
+              break;
+            }
+
+            message.reservedPico = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1182,6 +1213,16 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
         : isSet(object.is_free)
         ? globalThis.Boolean(object.is_free)
         : false,
+      costCentre: isSet(object.costCentre)
+        ? globalThis.String(object.costCentre)
+        : isSet(object.cost_centre)
+        ? globalThis.String(object.cost_centre)
+        : "",
+      reservedPico: isSet(object.reservedPico)
+        ? BigInt(object.reservedPico)
+        : isSet(object.reserved_pico)
+        ? BigInt(object.reserved_pico)
+        : 0n,
     };
   },
 
@@ -1340,6 +1381,12 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
     if (message.isFree !== false) {
       obj.isFree = message.isFree;
     }
+    if (message.costCentre !== "") {
+      obj.costCentre = message.costCentre;
+    }
+    if (message.reservedPico !== 0n) {
+      obj.reservedPico = message.reservedPico.toString();
+    }
     return obj;
   },
 
@@ -1427,6 +1474,10 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
     message.traceparent = object.traceparent ?? "";
     message.reporter = object.reporter ?? "";
     message.isFree = object.isFree ?? false;
+    message.costCentre = object.costCentre ?? "";
+    message.reservedPico = (object.reservedPico !== undefined && object.reservedPico !== null)
+      ? BigInt(object.reservedPico)
+      : 0n;
     return message;
   },
 };
