@@ -43,8 +43,9 @@ async function withLedger(action: (ledger: LedgerPort) => Promise<number>): Prom
 }
 
 /** The configured address, else the one of a running quick start. */
-function billingAddress(): string {
-  const address = loadConfig(platformConfig).billingAddress ?? readContractFile(quickstartDataDirectory())?.grpcAddresses?.['billing'];
+function billingAddress(): string | readonly string[] {
+  const configured = loadConfig(platformConfig).billingAddress;
+  const address = configured.length > 0 ? configured : readContractFile(quickstartDataDirectory())?.grpcAddresses?.['billing'];
   if (address === undefined)
     throw new SwitchyardError('gateway_unavailable', 'No billing service is known: set SWITCHYARD_BILLING_ADDRESS, or start the quick start.');
   return address;
