@@ -1,3 +1,4 @@
+import { binaryArray } from '@switchyard/db';
 import type { Pool, ClientBase } from 'pg';
 import type { ConsumedRecord, EventRecord } from '../event-log.js';
 
@@ -225,14 +226,23 @@ function appendValues(batches: readonly PartitionBatch[], appender: string): unk
     }
   }
   return [
-    batches.map(({ topicId }) => topicId),
-    batches.map(({ partition }) => partition),
-    batches.map(({ records }) => records.length),
-    parts,
-    numbers,
-    keys,
-    values,
-    headers,
+    binaryArray(
+      'smallint',
+      batches.map(({ topicId }) => topicId),
+    ),
+    binaryArray(
+      'integer',
+      batches.map(({ partition }) => partition),
+    ),
+    binaryArray(
+      'integer',
+      batches.map(({ records }) => records.length),
+    ),
+    binaryArray('integer', parts),
+    binaryArray('integer', numbers),
+    binaryArray('text', keys),
+    binaryArray('text', values),
+    binaryArray('text', headers),
     appender,
   ];
 }
