@@ -110,12 +110,12 @@ function append(prices: Map<string, RecordedPrice[]>, price: RecordedPrice): voi
   else prices.set(key, [price]);
 }
 
-function priceRow(price: RecordedPrice): { revision: string; endpoint_id: string; side: string; start_time_ms: string; schedule: string; source: string } {
+function priceRow(price: RecordedPrice): { revision: string; endpoint_id: string; side: string; start_time_ms: number; schedule: string; source: string } {
   return {
     revision: price.revision,
     endpoint_id: price.endpointId,
     side: price.side,
-    start_time_ms: String(price.startTimeMs),
+    start_time_ms: price.startTimeMs,
     schedule: toJson(price.schedule),
     source: price.source,
   };
