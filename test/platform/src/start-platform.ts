@@ -58,7 +58,10 @@ export async function startPlatform(options: PlatformOptions): Promise<StartedPl
   // Postgres never runs as root: started by root it becomes another user, who must be able to reach its folder.
   chmodSync(directory, 0o755);
   const catalogFile = join(directory, 'catalog.yaml');
-  writeFileSync(catalogFile, stringify({ ...testCatalog(options.providers, options.builtInCatalog === true), ...options.catalog }, { aliasDuplicateObjects: false }));
+  writeFileSync(
+    catalogFile,
+    stringify({ ...testCatalog(options.providers, options.builtInCatalog === true), ...options.catalog }, { aliasDuplicateObjects: false }),
+  );
   return startPlatformIn(directory, catalogFile, options);
 }
 
