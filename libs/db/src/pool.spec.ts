@@ -29,6 +29,17 @@ describe('a pool', () => {
     await expect(pool.query('SELECT pg_sleep(20)')).rejects.toThrow(/statement timeout/);
   });
 
+  it('survives the end of a connection that is taken and waits, and gives another', async () => {
+    const client = await pool.connect();
+    const ended = new Promise((resolve) => client.once('end', resolve));
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await pool.query('SELECT pg_terminate_backend($1)', [rows[0]!.pid]);
+    await ended;
+    await expect(client.query('SELECT 1')).rejects.toThrow();
+    client.release(true);
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+
   it('inserts many rows in one statement and reports only the new ones', async () => {
     const insert = batchInsert<{ name: 'text'; value: 'bigint'; note: 'text' }, { name: string }>({
       table: 'counter',

@@ -16,6 +16,8 @@ export interface PoolOptions {
   readonly logger?: Logger;
 }
 
+/** Silence after which a server whose machine has gone is asked for: the system's own default is two hours. */
+const KEEP_ALIVE_DELAY_MS = 10_000;
 const INT8 = 20;
 const INT8_ARRAY = 1016;
 
@@ -23,6 +25,8 @@ const INT8_ARRAY = 1016;
 export function createPool(url: string, options: PoolOptions = {}): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max: options.max ?? 10, ...connectionSettings(options) });
   pool.on('error', (error) => options.logger?.warn('An idle database connection broke.', { error }));
+  // Taken from the pool a connection may break between two queries. The next query tells; without a listener the process would end.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
@@ -37,6 +41,7 @@ function connectionSettings(options: PoolOptions): pg.ClientConfig {
     statement_timeout: options.statementTimeoutMs ?? 30_000,
     application_name: options.applicationName ?? 'switchyard',
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types: { getTypeParser: typeParser },
     ...(options.schema === undefined ? {} : { options: `-c search_path=${requireSchemaName(options.schema)}` }),
   };
