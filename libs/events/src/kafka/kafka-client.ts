@@ -1,6 +1,7 @@
 import { Kafka, logLevel, type Admin, type KafkaConfig } from 'kafkajs';
 import type { Logger } from '@switchyard/telemetry';
 import { Backoff } from '../backoff.js';
+import { repairKafkajs } from './kafkajs-repairs.js';
 
 export interface KafkaConnectionOptions {
   readonly brokers: readonly string[];
@@ -15,7 +16,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 
 export function newKafkaClient(options: KafkaConnectionOptions): Kafka {
-  hideNegativeTimeoutWarnings();
+  repairKafkajs();
   return new Kafka({
     clientId: options.clientId,
     brokers: [...options.brokers],
@@ -70,17 +71,4 @@ export class KafkaAdmin {
     await admin.connect();
     return admin;
   }
-}
-
-let isHiding = false;
-
-/** The request queue of kafkajs asks for timers in the past, and Node 24 warns of each first one: harmless, so that warning is hidden, and only from there. */
-function hideNegativeTimeoutWarnings(): void {
-  if (isHiding) return;
-  isHiding = true;
-  const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void;
-  process.emitWarning = (...args: unknown[]): void => {
-    const isNegativeTimeout = args[1] === 'TimeoutNegativeWarning' && (new Error().stack ?? '').includes('kafkajs');
-    if (!isNegativeTimeout) emitWarning(...args);
-  };
 }

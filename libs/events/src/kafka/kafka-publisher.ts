@@ -1,5 +1,6 @@
-import { Partitioners, type Kafka, type Producer } from 'kafkajs';
+import type { Kafka, Producer } from 'kafkajs';
 import type { EventRecord } from '../event-log.js';
+import { partitionOfKey } from './partition-of-key.js';
 
 const ALL_IN_SYNC_REPLICAS = -1;
 const BROKER_TIMEOUT_MS = 10_000;
@@ -57,7 +58,10 @@ export class KafkaPublisher {
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      createPartitioner: Partitioners.DefaultPartitioner,
+      createPartitioner:
+        () =>
+        ({ partitionMetadata, message }) =>
+          partitionOfKey(message.key as string, partitionMetadata.length),
       retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 },
     });
     await producer.connect();

@@ -2,6 +2,7 @@ import type { Consumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from '
 import type { Logger } from '@switchyard/telemetry';
 import { Backoff, pauseFor } from '../backoff.js';
 import type { ConsumedRecord, SubscribeOptions, Subscription } from '../event-log.js';
+import { GatheredFetch } from './gathered-fetch.js';
 
 export interface KafkaSubscriptionOptions {
   readonly client: Kafka;
@@ -15,8 +16,13 @@ export interface KafkaSubscriptionOptions {
 const SESSION_TIMEOUT_MS = 10_000;
 const HEARTBEAT_INTERVAL_MS = 2_000;
 const REBALANCE_TIMEOUT_MS = 60_000;
-/** The broker answers an empty fetch after this time, so a silence of many of these means that the consumer hangs. */
-const FETCH_WAIT_MS = 1_000;
+/** The broker gathers records for this long before it answers, unless there is plenty earlier: many small fetches cost a busy consumer more than its work. */
+const FETCH_WAIT_MS = 250;
+const PLENTY_BYTES = 512 * 1024;
+/** Partitions whose records of one fetch are handled together. */
+const GATHERED_PARTITIONS = 64;
+const WATCH_INTERVAL_MS = 1_000;
+/** Even empty fetches are answered, so a silence of many of them means that the consumer hangs. */
 const SILENCE_LIMIT_MS = 60_000;
 const START_WITHIN_MS = 15_000;
 const DISCONNECT_WITHIN_MS = 30_000;
@@ -65,7 +71,7 @@ export class KafkaSubscription implements Subscription {
     const ended = Promise.withResolvers<void>();
     const watchdog = setInterval(() => {
       if (performance.now() - this.lastSignOfLifeMs > SILENCE_LIMIT_MS) ended.reject(new Error('The consumer fell silent.'));
-    }, FETCH_WAIT_MS);
+    }, WATCH_INTERVAL_MS);
     const onAbort = (): void => ended.resolve();
     this.closing.signal.addEventListener('abort', onAbort);
     this.listen(consumer, onJoined, ended.reject);
@@ -73,7 +79,13 @@ export class KafkaSubscription implements Subscription {
     try {
       await consumer.connect();
       await consumer.subscribe({ topics: this.options.subscribe.topics.map((topic) => this.options.topicPrefix + topic), fromBeginning: true });
-      await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: (payload) => this.handleFetched(payload) });
+      const fetch = new GatheredFetch((payloads) => this.handleFetched(payloads));
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: GATHERED_PARTITIONS,
+        eachBatch: (payload) => fetch.take(payload),
+      });
       await ended.promise;
     } finally {
       clearInterval(watchdog);
@@ -90,6 +102,7 @@ export class KafkaSubscription implements Subscription {
       heartbeatInterval: HEARTBEAT_INTERVAL_MS,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
+      minBytes: PLENTY_BYTES,
       allowAutoTopicCreation: false,
       // Crashes end here: kafkajs's own restart stops for ever when the broker is away at the wrong moment.
       retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3, restartOnFailure: async () => false },
@@ -111,30 +124,27 @@ export class KafkaSubscription implements Subscription {
     consumer.on(CRASH, ({ payload }) => onCrash(payload.error));
   }
 
-  private async handleFetched(payload: EachBatchPayload): Promise<void> {
-    const { batch } = payload;
+  private async handleFetched(payloads: readonly EachBatchPayload[]): Promise<void> {
+    const fetched = payloads.flatMap((payload) => payload.batch.messages.map((message) => ({ payload, message })));
     const { maxBatchSize } = this.options.subscribe;
-    for (let start = 0; start < batch.messages.length; start += maxBatchSize) {
-      if (!payload.isRunning() || payload.isStale() || this.closing.signal.aborted) return;
-      const messages = batch.messages.slice(start, start + maxBatchSize);
-      const isHandled = await this.deliver(
-        messages.map((message) => this.recordOf(batch, message)),
-        payload,
-      );
-      if (!isHandled) return;
-      const last = messages.at(-1)!;
-      const next = BigInt(last.offset) + 1n;
-      payload.resolveOffset(last.offset);
-      await payload.commitOffsetsIfNecessary({ topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: String(next) }] }] });
-      await payload.heartbeat();
+    for (let start = 0; start < fetched.length; start += maxBatchSize) {
+      if (!this.mayGoOn(payloads)) return;
+      const portion = fetched.slice(start, start + maxBatchSize);
+      const records = portion.map(({ payload, message }) => this.recordOf(payload.batch, message));
+      if (!(await this.deliver(records, payloads))) return;
+      await commit(new Map(portion.map(({ payload, message }) => [payload, message])));
     }
   }
 
-  /** Calls the handler until it takes the records. False when the partition is to be given up first; a rebalance is thrown, as kafkajs wants it. */
-  private async deliver(records: ConsumedRecord[], payload: EachBatchPayload): Promise<boolean> {
+  private mayGoOn(payloads: readonly EachBatchPayload[]): boolean {
+    return !this.closing.signal.aborted && payloads.every((payload) => payload.isRunning() && !payload.isStale());
+  }
+
+  /** Calls the handler until it takes the records. False when the partitions are to be given up first; a rebalance is thrown, as kafkajs wants it. */
+  private async deliver(records: ConsumedRecord[], payloads: readonly EachBatchPayload[]): Promise<boolean> {
     const backoff = new Backoff(FIRST_PAUSE_MS, MAX_PAUSE_MS);
     for (;;) {
-      const heart = new Heart(payload);
+      const heart = new Heart(payloads[0]!);
       try {
         await this.options.subscribe.handler([...records]);
         return true;
@@ -150,7 +160,7 @@ export class KafkaSubscription implements Subscription {
         heart.stop();
       }
       heart.requireMembership();
-      if (!payload.isRunning() || payload.isStale() || this.closing.signal.aborted) return false;
+      if (!this.mayGoOn(payloads)) return false;
     }
   }
 
@@ -187,6 +197,21 @@ class Heart {
   requireMembership(): void {
     if (this.failure !== undefined) throw this.failure;
   }
+}
+
+/** One request for all partitions, each with the last of its messages that was handled. */
+async function commit(handled: ReadonlyMap<EachBatchPayload, KafkaMessage>): Promise<void> {
+  const topics = new Map<string, { partition: number; offset: string }[]>();
+  for (const [payload, message] of handled) {
+    const { topic, partition } = payload.batch;
+    payload.resolveOffset(message.offset);
+    const partitions = topics.get(topic) ?? [];
+    partitions.push({ partition, offset: String(BigInt(message.offset) + 1n) });
+    topics.set(topic, partitions);
+  }
+  const [anyPayload] = handled.keys();
+  await anyPayload!.commitOffsetsIfNecessary({ topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })) });
+  await anyPayload!.heartbeat();
 }
 
 async function disconnect(consumer: Consumer): Promise<void> {
