@@ -29,12 +29,12 @@ describe('a client response', () => {
   }
 
   it('hangs up on a reader that stopped before it took a whole answer', async () => {
-    expect(await answerWith((response) => response.sendWhole(200, {}, [LARGE]))).toBe(false);
+    expect(await answerWith((response) => response.sendWhole(200, [], [LARGE]))).toBe(false);
   });
 
   it('hangs up on a reader that stopped before it took the end of a stream', async () => {
     const answered = answerWith((response) => {
-      response.beginStream({});
+      response.beginStream([]);
       response.write(LARGE, 0);
       return response.end('data: [DONE]\n\n');
     });
@@ -42,6 +42,6 @@ describe('a client response', () => {
   });
 
   it('tells that a small answer arrived', async () => {
-    expect(await answerWith((response) => response.sendWhole(200, {}, ['{}']))).toBe(true);
+    expect(await answerWith((response) => response.sendWhole(200, [], ['{}']))).toBe(true);
   });
 });

@@ -1,9 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** A reader that takes nothing of a finished answer for this long is hung up on. */
 const MAX_STALLED_MS = 60_000;
 
-export type ResponseHeaders = Readonly<Record<string, string>>;
+/** Up to this size a whole answer leaves as one text: Node joins that with the head, so that both are one write. */
+const ONE_WRITE_BYTES = 64 * 1024;
+
+/** Name, value, name, value … as Node takes them without a look at each. */
+export type ResponseHeaders = readonly string[];
 
 /**
  * One client's HTTP answer, whole or streamed. Knows when the client has gone and when its socket is full, so that a slow
@@ -28,7 +33,6 @@ export class ClientResponse {
     });
     // A broken socket shows as `close`; without a listener its error would end the process.
     response.on('error', () => undefined);
-    response.on('drain', () => this.drainListener?.());
   }
 
   get headersSent(): boolean {
@@ -45,15 +49,11 @@ export class ClientResponse {
     this.drainListener = listener;
   }
 
+  /** The head leaves with the first bytes. */
   beginStream(headers: ResponseHeaders): void {
     if (this.response.headersSent) return;
-    this.response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-cache, no-transform',
-      'x-accel-buffering': 'no',
-      ...headers,
-    });
-    this.response.flushHeaders();
+    this.response.on('drain', () => this.drainListener?.());
+    this.response.writeHead(200, [...STREAM_HEADERS, ...headers]);
   }
 
   /** False: the socket is full; the drain listener is called when it is not. */
@@ -69,25 +69,34 @@ export class ClientResponse {
 
   /** Ends a stream; true once the socket took everything, false when the client left or stopped reading. */
   end(bytes?: Uint8Array | string): Promise<boolean> {
-    if (this.isGone) return Promise.resolve(false);
+    return this.finish(bytes, 'utf8');
+  }
+
+  /** A whole answer in pieces that are already in memory; true once the socket took everything. */
+  sendWhole(status: number, headers: ResponseHeaders, pieces: readonly (Uint8Array | string)[]): Promise<boolean> {
+    if (this.isGone) return LEFT;
+    let length = 0;
+    for (const piece of pieces) length += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.byteLength;
+    this.response.writeHead(status, ['content-type', 'application/json', 'content-length', String(length), ...headers]);
+    if (length <= ONE_WRITE_BYTES) return this.finish(byteText(pieces), 'latin1');
+    for (const piece of pieces.slice(0, -1)) this.response.write(piece);
+    return this.finish(pieces.at(-1), 'utf8');
+  }
+
+  private finish(bytes: Uint8Array | string | undefined, encoding: BufferEncoding): Promise<boolean> {
+    if (this.isGone) return LEFT;
+    this.response.end(bytes, encoding);
+    return hasTakenAll(this.response.socket) ? ARRIVED : this.untilTaken();
+  }
+
+  private untilTaken(): Promise<boolean> {
     // Counts from the last byte that the socket took; the server sets it anew for the connection's next request.
     this.response.setTimeout(this.maxStalledMs);
     return new Promise((resolve) => {
       // Before the server's own listener, which may close the connection. A broken socket finishes its writes, too.
       this.response.prependOnceListener('finish', () => resolve(this.response.socket?.destroyed === false));
       this.response.once('close', () => resolve(false));
-      this.response.end(bytes);
     });
-  }
-
-  /** A whole answer in pieces that are already in memory; true once the socket took everything. */
-  sendWhole(status: number, headers: ResponseHeaders, pieces: readonly (Uint8Array | string)[]): Promise<boolean> {
-    if (this.isGone) return Promise.resolve(false);
-    let length = 0;
-    for (const piece of pieces) length += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.byteLength;
-    this.response.writeHead(status, { 'content-type': 'application/json', 'content-length': String(length), ...headers });
-    for (const piece of pieces.slice(0, -1)) this.response.write(piece);
-    return this.end(pieces.at(-1));
   }
 
   /** Breaks the connection, so that what was cut cannot look finished. */
@@ -95,4 +104,32 @@ export class ClientResponse {
     this.response.destroy();
     this.request.destroy();
   }
+}
+
+const STREAM_HEADERS: ResponseHeaders = [
+  'content-type',
+  'text/event-stream; charset=utf-8',
+  'cache-control',
+  'no-cache, no-transform',
+  'x-accel-buffering',
+  'no',
+];
+
+const ARRIVED = Promise.resolve(true);
+const LEFT = Promise.resolve(false);
+
+/** The system took every byte at once, as it does unless the client reads slowly. Unknown while earlier answers of the connection are under way. */
+function hasTakenAll(socket: Socket | null): boolean {
+  return socket !== null && socket.writableLength === 0 && socket.errored === null && !socket.destroyed;
+}
+
+/** Bytes as a text with one character for each. */
+function byteText(pieces: readonly (Uint8Array | string)[]): string {
+  let text = '';
+  for (const piece of pieces) text += asBuffer(piece).toString('latin1');
+  return text;
+}
+
+function asBuffer(piece: Uint8Array | string): Buffer {
+  return typeof piece === 'string' ? Buffer.from(piece) : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
 }

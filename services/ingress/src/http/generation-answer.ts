@@ -8,7 +8,7 @@ import type { AttemptOutput } from '../attempt.js';
 import type { AttemptRecord, Generation } from '../core/generation.js';
 import type { Settlement } from '../core/settlement.js';
 import { usageView } from '../core/usage-view.js';
-import type { ClientResponse } from './client-response.js';
+import type { ClientResponse, ResponseHeaders } from './client-response.js';
 import type { KeepAlive } from './keep-alive.js';
 
 /** A generation's answer on its way to the client. The two ways to send one, streamed and whole, differ in nothing else. */
@@ -54,16 +54,14 @@ abstract class BaseAnswer {
   }
 
   /** Headers that an error before the first byte carries; none before the generation has an id. */
-  errorHeaders(): Record<string, string> {
-    return this.generation ? this.headers() : {};
+  errorHeaders(): ResponseHeaders {
+    if (!this.generation) return [];
+    return this.candidate ? this.headers(Math.max(1, this.generation.attempts.length)) : ['x-generation-id', this.generation.id];
   }
 
-  protected headers(): Record<string, string> {
-    const headers: Record<string, string> = { 'x-generation-id': this.generation.id };
-    if (!this.candidate) return headers;
-    headers['x-switchyard-provider'] = this.candidate.endpoint.providerSlug;
-    headers['x-switchyard-model'] = this.candidate.publicModel;
-    headers['x-switchyard-attempts'] = String(Math.max(1, this.generation.attempts.length));
+  protected headers(attemptCount: number): string[] {
+    const headers = ['x-generation-id', this.generation.id, 'x-switchyard-attempts', String(attemptCount)];
+    if (this.candidate) headers.push('x-switchyard-provider', this.candidate.endpoint.providerSlug, 'x-switchyard-model', this.candidate.publicModel);
     return headers;
   }
 
@@ -78,7 +76,7 @@ abstract class BaseAnswer {
 
   protected failBeforeBytes(error: SwitchyardError): Promise<boolean> {
     const rendered = renderError(error);
-    return this.response.sendWhole(rendered.status, { ...this.headers(), ...rendered.headers }, [JSON.stringify(rendered.body)]);
+    return this.response.sendWhole(rendered.status, [...this.errorHeaders(), ...Object.entries(rendered.headers).flat()], [JSON.stringify(rendered.body)]);
   }
 }
 
@@ -142,11 +140,9 @@ export class StreamedAnswer extends BaseAnswer implements GenerationAnswer {
 
   private begin(): void {
     if (this.response.headersSent || this.response.isGone) return;
-    this.response.beginStream({
-      ...this.headers(),
-      'x-switchyard-attempts': String(this.generation.attempts.length + 1),
-      'x-switchyard-time-to-first-token-ms': String(Math.round(this.clock.monotonicMs() - this.generation.startedAtMs)),
-    });
+    const headers = this.headers(this.generation.attempts.length + 1);
+    headers.push('x-switchyard-time-to-first-token-ms', String(Math.round(this.clock.monotonicMs() - this.generation.startedAtMs)));
+    this.response.beginStream(headers);
   }
 }
 
@@ -177,13 +173,11 @@ export class WholeAnswer extends BaseAnswer implements GenerationAnswer {
     if (last) this.pieces.push(last.subarray(0, last.byteLength - 1));
     const usage = usageView(settlement.meters, settlement.charge);
     const tail = this.dialect.renderWholeTail(usage, generation.request.apiType, answerTail(attempt));
-    const headers = {
-      ...this.headers(),
-      'x-switchyard-time-to-first-token-ms': String(Math.round(attempt.firstContentMs ?? attempt.durationMs)),
-      'x-switchyard-prompt-tokens': String(promptTokenCount(settlement.meters)),
-      'x-switchyard-completion-tokens': String(completionTokenCount(settlement.meters)),
-      'x-switchyard-cost-usd': picoToUsd(settlement.charge.amountPico),
-    };
+    const headers = this.headers(generation.attempts.length);
+    headers.push('x-switchyard-time-to-first-token-ms', String(Math.round(attempt.firstContentMs ?? attempt.durationMs)));
+    headers.push('x-switchyard-prompt-tokens', String(promptTokenCount(settlement.meters)));
+    headers.push('x-switchyard-completion-tokens', String(completionTokenCount(settlement.meters)));
+    headers.push('x-switchyard-cost-usd', picoToUsd(settlement.charge.amountPico));
     return this.response.sendWhole(200, headers, [...this.pieces, tail]);
   }
 

@@ -95,7 +95,11 @@ export class InferenceServer {
       if (client.headersSent && answer) await answer.fail(shown);
       else {
         const rendered = renderError(shown);
-        await client.sendWhole(rendered.status, { ...(answer?.errorHeaders() ?? {}), ...rendered.headers }, [JSON.stringify(rendered.body)]);
+        await client.sendWhole(
+          rendered.status,
+          [...(answer?.errorHeaders() ?? []), ...Object.entries(rendered.headers).flat()],
+          [JSON.stringify(rendered.body)],
+        );
       }
     } catch (failure) {
       this.logger.error('an error could not be told to its client', { error: failure });
