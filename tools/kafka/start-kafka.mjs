@@ -1,6 +1,7 @@
 // Runs one Apache Kafka node (KRaft, no ZooKeeper) on loopback, for the split quick start and for tests: in a container where Docker answers, else with a
-// JDK and Kafka's own jars, which Maven fetches once. As a program: `node tools/kafka/start-kafka.mjs --data-dir <folder> [--port <n>] [--with-parent]`
-// prints one line of JSON, {"brokers": [...], "pid"}, when clients can work, and stops on SIGTERM or SIGINT, or (--with-parent) when its input closes.
+// JDK and Kafka's own jars, which Maven fetches once. As a program: `node tools/kafka/start-kafka.mjs --data-dir <folder> [--port <n>] [--advertised-port <n>]
+// [--with-parent]` prints one line of JSON, {"brokers": [...], "pid", "container"?}, when clients can work, and stops on SIGTERM or SIGINT, or (--with-parent)
+// when its input closes.
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -31,20 +32,22 @@ export function findKafkaRuntime() {
 
 /**
  * Starts a node whose data lies in `dataFolder` (kept: a second start finds its topics again). Ports that are not given are chosen.
- * `progress` hears about steps that take long. Answers {brokers, port, controllerPort, pid, exited, stop(), kill()}.
+ * Clients are told to come to `advertisedPort`, where it is given: a proxy's. `progress` hears about steps that take long.
+ * Answers {brokers, port, controllerPort, pid, container?, exited, stop(), kill()}.
  */
-export async function startKafka({ dataFolder, port, controllerPort, cacheFolder = DEFAULT_CACHE, progress = () => {} }) {
+export async function startKafka({ dataFolder, port, advertisedPort, controllerPort, cacheFolder = DEFAULT_CACHE, progress = () => {} }) {
   const runtime = findKafkaRuntime();
   if (runtime === undefined) throw new KafkaUnavailable('Kafka needs Docker, or a JDK (17 or newer) with Maven; or name a broker in KAFKA_BROKERS.');
   mkdirSync(dataFolder, { recursive: true });
-  const node = { dataFolder, cacheFolder, port: port ?? (await freePort()), controllerPort: controllerPort ?? (await freePort()) };
+  const node = { dataFolder, cacheFolder, port: port ?? (await freePort()), advertisedPort, controllerPort: controllerPort ?? (await freePort()) };
   if (runtime === 'java') await fetchJars(cacheFolder, progress);
   hideNegativeTimeouts();
   progress('Starting Kafka');
   const child = runtime === 'docker' ? spawnContainer(node) : spawnJava(node);
   const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
   const broker = `127.0.0.1:${node.port}`;
-  const end = (signal) => endChild(child, exited, runtime === 'docker' ? containerName(node) : undefined, signal);
+  const container = runtime === 'docker' ? containerName(node) : undefined;
+  const end = (signal) => endChild(child, exited, container, signal);
   try {
     await untilReady(broker, child);
   } catch (error) {
@@ -56,6 +59,7 @@ export async function startKafka({ dataFolder, port, controllerPort, cacheFolder
     port: node.port,
     controllerPort: node.controllerPort,
     pid: child.pid,
+    container,
     exited,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
@@ -112,13 +116,13 @@ function spawnJava(node) {
   return child;
 }
 
-function serverProperties({ port, controllerPort }, logFolder) {
+function serverProperties({ port, advertisedPort = port, controllerPort }, logFolder) {
   return {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${advertisedPort}`,
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': logFolder.replaceAll('\\', '/'),
     'auto.create.topics.enable': false,
@@ -148,7 +152,7 @@ function spawnContainer(node) {
     'node.id': 1,
     'controller.quorum.voters': '1@127.0.0.1:19093',
     listeners: `PLAINTEXT://:${node.port},CONTROLLER://:19093`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.port}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.advertisedPort ?? node.port}`,
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'auto.create.topics.enable': false,
@@ -261,7 +265,10 @@ function hideNegativeTimeouts() {
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { 'data-dir': { type: 'string' }, port: { type: 'string' }, 'with-parent': { type: 'boolean' } } });
+  const { values } = parseArgs({
+    options: { 'data-dir': { type: 'string' }, port: { type: 'string' }, 'advertised-port': { type: 'string' }, 'with-parent': { type: 'boolean' } },
+  });
+  const portOf = (text) => (text === undefined ? undefined : Number(text));
   if (values['data-dir'] === undefined) throw new Error('--data-dir <folder> is needed.');
   const asked = new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => resolve());
@@ -269,10 +276,11 @@ async function main() {
   });
   const kafka = await startKafka({
     dataFolder: values['data-dir'],
-    port: values.port === undefined ? undefined : Number(values.port),
+    port: portOf(values.port),
+    advertisedPort: portOf(values['advertised-port']),
     progress: (step) => console.error(step),
   });
-  console.log(JSON.stringify({ brokers: kafka.brokers, pid: kafka.pid }));
+  console.log(JSON.stringify({ brokers: kafka.brokers, pid: kafka.pid, container: kafka.container }));
   const ended = await Promise.race([asked, kafka.exited]);
   if (ended !== undefined) throw new Error(`Kafka ended by itself with ${ended.code ?? ended.signal}.`);
   await kafka.stop();

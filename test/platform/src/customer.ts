@@ -4,10 +4,13 @@ import { AccountPort, billing, KeyPort, LedgerPort } from '@switchyard/proto';
 import { call, type JsonResponse } from './http-client.js';
 import type { StartedPlatform } from './start-platform.js';
 
+/** Where a customer finds the platform. */
+export type CustomerPlace = Pick<StartedPlatform, 'baseUrl' | 'grpcAddresses'>;
+
 /** An account of a test's own, so that what it spends, owes and is refused is its own. */
 export class Customer {
   private constructor(
-    private readonly platform: StartedPlatform,
+    private readonly platform: CustomerPlace,
     private readonly accounts: PortClient<AccountPort>,
     private readonly ledgers: PortClient<LedgerPort>,
     readonly accountId: string,
@@ -17,7 +20,7 @@ export class Customer {
   ) {}
 
   /** Its credit is promotional: no purchase. */
-  static async create(platform: StartedPlatform, creditUsd: string): Promise<Customer> {
+  static async create(platform: CustomerPlace, creditUsd: string): Promise<Customer> {
     const address = billingOf(platform);
     const keys = createPortClient(KeyPort, address);
     const accounts = createPortClient(AccountPort, address);
@@ -39,7 +42,7 @@ export class Customer {
   }
 
   /** The same customer after a new start of the platform. */
-  on(platform: StartedPlatform): Customer {
+  on(platform: CustomerPlace): Customer {
     const address = billingOf(platform);
     const [accounts, ledgers] = [createPortClient(AccountPort, address), createPortClient(LedgerPort, address)];
     return new Customer(platform, accounts, ledgers, this.accountId, this.workspaceId, this.apiKey, this.managementKey);
@@ -89,7 +92,7 @@ export class Customer {
   }
 }
 
-function billingOf(platform: StartedPlatform): string {
+function billingOf(platform: CustomerPlace): string {
   const address = platform.grpcAddresses?.['billing'];
   if (address === undefined) throw new Error('the platform names no address of billing');
   return address;
