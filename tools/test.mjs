@@ -1,8 +1,8 @@
 /**
  * Every check of the repository, in order: npm test [-- phase …]
  *
- * Each phase is one process with a time limit. The sums come from what Jest reports (lint, type check and parity count as
- * one test each); the last line is `N passed, N failed`, and the exit code says the same.
+ * Each phase is one process with a time limit. The sums come from what Jest reports (lint, type check, parity and
+ * guarantees count as one test each); the last line is `N passed, N failed`, and the exit code says the same.
  *
  * Suites that need Apache Kafka are files named *.kafka.spec.ts. They run where a broker is given (KAFKA_BROKERS), or Docker,
  * or a JDK with Maven is there. Elsewhere they are left out, which is said loudly, and is a failure when CI=true.
@@ -39,6 +39,7 @@ const PHASES = [
   { name: 'e2e', command: jest(['test/e2e'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true },
   { name: 'tidy', command: jest(['test/tidy']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'parity', command: script('tools/parity/parity.mjs', ['--results']), limitMs: MINUTE_MS },
+  { name: 'guarantees', command: script('tools/parity/guarantees.mjs', ['--results']), limitMs: MINUTE_MS },
 ];
 
 const succeeds = (command, commandArguments) => spawnSync(command, commandArguments, { stdio: 'ignore', timeout: 20_000 }).status === 0;

@@ -80,4 +80,8 @@ describe('generated pages', () => {
   it('parity: the column of tests is what the titles say', () => {
     expect(run(process.execPath, ['tools/parity/parity.mjs', '--check'])).toMatchObject({ status: 0 });
   });
+
+  it('guarantees: every promise names tests, and all of them exist', () => {
+    expect(run(process.execPath, ['tools/parity/guarantees.mjs', '--check'])).toMatchObject({ status: 0 });
+  });
 });

@@ -5,23 +5,17 @@
  *   node tools/parity/parity.mjs --check     fails when that column is not what the titles say
  *   node tools/parity/parity.mjs --results   fails when a named test is missing, failed or skipped in test-results/
  */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readTable, unmetPromises, writeTable } from './parity-table.mjs';
+import { readResults } from './read-results.mjs';
 import { scanTitles, titlePattern } from './scan-titles.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const path = join(root, 'docs/reference/parity.md');
 /** Where a promise to clients is kept: suites that call a started platform over HTTP. */
 const FOLDERS = ['test/compat', 'test/e2e'];
-
-function readResults() {
-  const directory = join(root, 'test-results');
-  if (!existsSync(directory)) return [];
-  const files = readdirSync(directory).filter((file) => file.endsWith('.json'));
-  return files.flatMap((file) => JSON.parse(readFileSync(join(directory, file), 'utf8')).tests ?? []);
-}
 
 const [mode] = process.argv.slice(2);
 const text = readFileSync(path, 'utf8');

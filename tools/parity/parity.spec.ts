@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readTable, unmetPromises, writeTable } from './parity-table.mjs';
+import { readTable, unknownTests, unmetPromises, writeTable } from './parity-table.mjs';
 import { scanSource, titlePattern } from './scan-titles.mjs';
 
 const page = [
@@ -74,5 +74,20 @@ describe('the parity table', () => {
 
   it('is not met by a row without tests', () => {
     expect(unmetPromises(readTable(page), results, titlePattern)).toContain('A01: no test names it');
+  });
+});
+
+describe('tests that a promise names', () => {
+  const page = '| S1 | Keeps | `keeps what it got` in `libs/spool.spec.ts` |\n| S2 | Gives | `gives it back` in `libs/spool.spec.ts` |\n| S3 | Cuts | |';
+  const everyTest = scanSource('libs/spool.spec.ts', `describe('a spool', () => { it('keeps what it got', () => {}); });`, { everyTest: true });
+
+  it('must exist, and there must be some', () => {
+    expect(unknownTests(readTable(page), everyTest)).toEqual(['S2: no such test: libs/spool.spec.ts: gives it back', 'S3: names no test']);
+  });
+
+  it('may be left out only where the machine lacks what they need', () => {
+    const table = readTable('| S1 | Keeps | `keeps` in `test/e2e/a.kafka.spec.ts` |');
+    expect(unmetPromises(table, [], titlePattern)).toHaveLength(1);
+    expect(unmetPromises(table, [], titlePattern, (name) => name.endsWith('.kafka.spec.ts'))).toEqual([]);
   });
 });

@@ -21,8 +21,11 @@ function titleOf(node) {
   return undefined;
 }
 
-/** @returns {{ file: string, title: string, rows: string[] }[]} in the order of the files and of their lines */
-export function scanSource(file, text) {
+/**
+ * Tests that name rows; with `everyTest` also those that name none.
+ * @returns {{ file: string, title: string, rows: string[] }[]} in the order of the files and of their lines
+ */
+export function scanSource(file, text, { everyTest = false } = {}) {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const found = [];
   const visit = (node, groups) => {
@@ -34,7 +37,7 @@ export function scanSource(file, text) {
       else if (TEST_CALL.test(callee) || rowsOf(title).length > 0) {
         const fullTitle = [...groups, title].join(' ');
         const rows = [...new Set(rowsOf(fullTitle))];
-        if (rows.length > 0) found.push({ file, title: fullTitle, rows });
+        if (rows.length > 0 || everyTest) found.push({ file, title: fullTitle, rows });
       }
     }
     ts.forEachChild(node, (child) => visit(child, inner));
@@ -44,15 +47,15 @@ export function scanSource(file, text) {
 }
 
 /** Every such test below the folders. */
-export function scanTitles(root, folders) {
+export function scanTitles(root, folders, options = {}) {
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true })
       .map(String)
-      .filter((file) => /\.(spec|suite)\.ts$/.test(file) && !file.split(sep).some((part) => part === 'node_modules' || part === 'dist'))
+      .filter((file) => /\.(spec|suite|contract)\.ts$/.test(file) && !file.split(sep).some((part) => part === 'node_modules' || part === 'dist'))
       .sort()
       .flatMap((file) => {
         const path = join(root, folder, file);
-        return scanSource(relative(root, path).split(sep).join('/'), readFileSync(path, 'utf8'));
+        return scanSource(relative(root, path).split(sep).join('/'), readFileSync(path, 'utf8'), options);
       }),
   );
 }
