@@ -1,18 +1,22 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
-import { SwitchyardError } from '@switchyard/errors';
+import type { UpstreamFailure } from './provider-dialect.js';
 
-/** @throws SwitchyardError `provider_unavailable` when an event's data is not a JSON object. */
-export function parseEventData(data: string): JsonObject {
+/** What a stream fails with at an event that is no JSON object. What came before it stands. */
+export const UNREADABLE_EVENT: UpstreamFailure = {
+  errorType: 'provider_unavailable',
+  message: 'The provider sent a stream event that is not a JSON object.',
+  providerCode: 'malformed_event',
+  upstreamStatus: 0,
+  isUnreadable: true,
+};
+
+/** An event's data as an object; undefined when it is none. */
+export function parseEventData(data: string): JsonObject | undefined {
   let value: JsonValue;
   try {
     value = JSON.parse(data) as JsonValue;
   } catch {
-    throw malformed();
+    return undefined;
   }
-  if (!isJsonObject(value)) throw malformed();
-  return value;
-}
-
-function malformed(): SwitchyardError {
-  return new SwitchyardError('provider_unavailable', 'The provider sent a stream event that is not a JSON object.', { providerCode: 'malformed_event' });
+  return isJsonObject(value) ? value : undefined;
 }

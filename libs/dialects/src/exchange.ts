@@ -61,14 +61,14 @@ export interface StreamProgress {
   readonly reasoningBytes: number;
   readonly upstreamId?: string | undefined;
   readonly serviceTier?: string | undefined;
-  /** The provider reported a failure in mid-stream: stop reading. */
+  /** The provider reported a failure in mid-stream, or sent what cannot be read: stop reading. What these bytes show came before it. */
   readonly error?: UpstreamFailure | undefined;
   /** The provider said its last word; what follows need not be awaited. */
   readonly done: boolean;
 }
 
 export interface ExchangeStream {
-  /** @throws SwitchyardError `provider_unavailable` on bytes that are not the dialect's, or beyond bounds. */
+  /** @throws SwitchyardError `provider_unavailable` on an event beyond bounds. */
   push(bytes: Uint8Array): StreamProgress;
   /** The upstream closed. `truncated` = before it was done: an error, never a clean end. */
   finish(): StreamProgress & { readonly outcome: 'finished' | 'truncated' };

@@ -15,6 +15,8 @@ import type { DialectManifest, EndpointFacts, ProviderDialectName } from './dial
 /** What went wrong upstream, in the error table's terms. */
 export interface UpstreamFailure extends CanonicalError {
   readonly errorType: ErrorType;
+  /** Its bytes could not be read: it did not say itself that it failed. */
+  readonly isUnreadable?: boolean | undefined;
 }
 
 /** Canonical chunk as a provider dialect makes it. */
@@ -54,7 +56,7 @@ export interface StreamFinish {
 
 /** Stateful for one stream. */
 export interface ProviderStreamParser {
-  /** @throws SwitchyardError `provider_unavailable` on bytes that are not the dialect's, or beyond its bounds. */
+  /** What cannot be read is an `error` chunk. @throws SwitchyardError `provider_unavailable` on an event beyond bounds. */
   push(bytes: Uint8Array): readonly ProviderChunk[];
   /** The provider said its last word: what follows need not be awaited. Not every dialect has one. */
   readonly isDone: boolean;

@@ -63,6 +63,10 @@ const CODE_TYPES: Readonly<Record<string, ErrorType>> = {
   not_found: 'provider_unavailable',
 };
 
+/** Names that say no more than that something failed; a status that says what stands above them. */
+const VAGUE_CODES: ReadonlySet<string> = new Set(['api_error', 'server_error', 'internal_server_error', 'internal']);
+const TELLING_TYPES: ReadonlySet<ErrorType> = new Set<ErrorType>(['rate_limit_exceeded', 'provider_overloaded', 'timeout']);
+
 const CONTEXT_TEXT =
   /context (length|window|size)|maximum context|prompt is too long|input (token count|is too long)|too many (input |prompt )?tokens|exceeds? the maximum (number of tokens|context)|reduce the length of the (messages|prompt|input)/i;
 const OUTPUT_CAP_TEXT = /max_?(completion_|output_)?tokens?\b.*(too large|at most|exceed|greater than|maximum)/i;
@@ -76,7 +80,7 @@ const MAX_RETRY_AFTER_MS = 86_400_000;
 
 /** Places a provider's failure in the error table. */
 export function classifyFailure(reported: ReportedError, ownCodes: Readonly<Record<string, string>> = {}): UpstreamFailure {
-  const errorType = ownType(reported.codes, ownCodes) ?? textType(reported) ?? codeType(reported.codes) ?? statusType(reported.status);
+  const errorType = ownType(reported.codes, ownCodes) ?? textType(reported) ?? codeType(reported) ?? statusType(reported.status);
   const isOurs =
     errorType === 'provider_unavailable' &&
     ([401, 402, 403].includes(reported.status) || BALANCE_TEXT.test(reported.message) || API_KEY_TEXT.test(reported.message));
@@ -105,9 +109,11 @@ function ownType(codes: readonly string[], ownCodes: Readonly<Record<string, str
   return undefined;
 }
 
-function codeType(codes: readonly string[]): ErrorType | undefined {
+function codeType({ codes, status }: ReportedError): ErrorType | undefined {
+  const isStatusTelling = TELLING_TYPES.has(statusType(status));
   for (const code of codes) {
-    const type = CODE_TYPES[code.toLowerCase()];
+    const name = code.toLowerCase();
+    const type = isStatusTelling && VAGUE_CODES.has(name) ? undefined : CODE_TYPES[name];
     if (type !== undefined) return type;
   }
   return undefined;

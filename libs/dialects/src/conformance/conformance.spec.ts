@@ -177,6 +177,20 @@ describe.each(PROVIDER_DIALECTS)('%s', (dialect) => {
     expect(events).not.toContain('error');
   });
 
+  it('keeps what came before an event that cannot be read, however the bytes are split', () => {
+    const before = fixture(dialect, 'mid-stream-error.sse')
+      .split(/(?<=\n\r?\n)/)
+      .slice(0, -1)
+      .join('');
+    const whole = exchange(dialect, true)
+      .openStream()
+      .push(Buffer.from(`${before}data: <html>\n\n`));
+    expect(whole).toMatchObject({ hasContent: true, done: false, error: { errorType: 'provider_unavailable', isUnreadable: true } });
+    const inParts = exchange(dialect, true).openStream();
+    inParts.push(Buffer.from(before));
+    expect(inParts.push(Buffer.from('data: <html>\n\n'))).toMatchObject({ bytes: '', outputBytes: whole.outputBytes, error: whole.error });
+  });
+
   it.each(Object.entries(ERRORS))('places %s in the error table', (name, errorType) => {
     const { status, headers, body } = JSON.parse(fixture(dialect, name)) as { status: number; headers: Record<string, string>; body: JsonValue };
     const failure = provider.parseError(status, headers, JSON.stringify(body), manifest, 0);
@@ -195,7 +209,8 @@ describe.each(PROVIDER_DIALECTS)('%s', (dialect) => {
   it('refuses a body of success that is not its own', () => {
     for (const body of ['{}', '[]', '"text"', '<html>'])
       expect(() => exchange(dialect, false).readWhole(Buffer.from(body))).toThrow(expect.objectContaining({ type: 'provider_unavailable' }));
-    expect(() => exchange(dialect, true).openStream().push(Buffer.from('data: <html>\n\n'))).toThrow(expect.objectContaining({ type: 'provider_unavailable' }));
+    const unreadable = exchange(dialect, true).openStream().push(Buffer.from('data: <html>\n\n'));
+    expect(unreadable.error).toMatchObject({ errorType: 'provider_unavailable', isUnreadable: true });
   });
 
   it('reaches an OpenAI client with the same content, whole and streamed', () => {

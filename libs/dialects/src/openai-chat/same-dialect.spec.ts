@@ -300,6 +300,19 @@ describe('chunks passed through', () => {
     expect(progress.error).toMatchObject({ errorType: 'provider_overloaded', message: 'overloaded' });
   });
 
+  it('end with the provider’s last word, whatever follows it in the same bytes', () => {
+    const { events, progress } = stream([
+      { ...BASE, choices: [{ index: 0, delta: { content: 'Hi' }, finish_reason: 'stop' }] },
+      '[DONE]',
+      { ...BASE, choices: [{ index: 0, delta: { content: 'more' } }] },
+      { error: { message: 'late' } },
+      '{{{',
+      '[DONE]',
+    ]);
+    expect(events).toHaveLength(1);
+    expect(progress).toMatchObject({ done: true, error: undefined, outputBytes: 2 });
+  });
+
   it('take thoughts out of think tags where the manifest says so', () => {
     const content = (text: string): JsonObject => ({ ...BASE, choices: [{ index: 0, delta: { content: text } }] });
     const { events } = stream([content('<thi'), content('nk>Hm'), content('m</th'), content('ink>\n\nHi')], { thinkTags: true });

@@ -1,7 +1,7 @@
 import { asArray, asObject, asString, isJsonObject, type FinishReason, type JsonObject, type JsonValue, type Meters } from '@switchyard/core';
 import type { AnswerIdentity } from '../client-dialect.js';
 import type { DialectManifest } from '../dialect-manifest.js';
-import { parseEventData } from '../event-data.js';
+import { parseEventData, UNREADABLE_EVENT } from '../event-data.js';
 import type { ExchangeAnswer, ExchangeStream, StreamProgress } from '../exchange.js';
 import type { UpstreamFailure } from '../provider-dialect.js';
 import { SseParser } from '../sse-parser.js';
@@ -48,7 +48,8 @@ export class SameDialectStream implements ExchangeStream {
     this.hasContent = false;
     let out = '';
     for (const { data } of this.sse.push(bytes)) {
-      if (this.error) break;
+      // Whatever a provider says after its last word is not part of the answer.
+      if (this.error || this.isDone) break;
       if (data === '[DONE]') this.isDone = true;
       else if (data !== '' && data.trim() !== '') out += this.edit(parseEventData(data));
     }
@@ -60,9 +61,9 @@ export class SameDialectStream implements ExchangeStream {
     return { ...this.progress(''), outcome: this.isDone || this.finishReason !== undefined ? 'finished' : 'truncated' };
   }
 
-  private edit(chunk: JsonObject): string {
-    this.error = failureInside(chunk, this.manifest);
-    if (this.error) return '';
+  private edit(chunk: JsonObject | undefined): string {
+    this.error = chunk ? failureInside(chunk, this.manifest) : UNREADABLE_EVENT;
+    if (!chunk || this.error) return '';
     this.meters = metersInside(chunk, this.manifest) ?? this.meters;
     this.upstreamId ??= asString(chunk['id']);
     this.serviceTier = asString(chunk['service_tier']) ?? this.serviceTier;
@@ -138,12 +139,8 @@ export function editWholeAnswer(value: JsonValue, identity: AnswerIdentity, mani
   const upstreamId = asString(body['id']);
   const end = choice ? normaliseEnd(choice) : undefined;
   const facts = choice ? editMessageOf(choice, body, manifest, excludeReasoning) : { outputBytes: 0, reasoningBytes: 0 };
-  rename(body, identity, 'chat.completion');
-  body['choices'] = choice ? [choice] : [];
-  // Here the strict clients want the key, and null is fine; in chunks it is the other way round.
-  if (typeof body['system_fingerprint'] !== 'string') body['system_fingerprint'] = null;
   return {
-    bytes: Buffer.from(JSON.stringify(body)),
+    bytes: Buffer.from(JSON.stringify(renamed(body, choice, identity))),
     finishReason: end?.finishReason ?? null,
     nativeFinishReason: end?.nativeFinishReason ?? null,
     meters,
@@ -171,20 +168,29 @@ function editMessageOf(
   return facts;
 }
 
-function rename(body: JsonObject, identity: AnswerIdentity, object: string): void {
-  body['id'] = identity.generationId;
-  body['provider'] = identity.providerName;
-  body['model'] = identity.model;
-  body['object'] = object;
-  body['created'] = identity.created;
-  // The ingress writes usage, with the cost, once per answer.
-  if (body['usage'] !== undefined) delete body['usage'];
-  if (body['x_groq'] !== undefined) body['x_groq'] = withoutUsage(body['x_groq']) ?? null;
-  if (body['service_tier'] === null) delete body['service_tier'];
+/** The answer under the client's names. A new object, because one that fields are deleted from is slow to write. */
+function renamed(body: JsonObject, choice: JsonObject | undefined, identity: AnswerIdentity): JsonObject {
+  const answer: JsonObject = {
+    id: identity.generationId,
+    provider: identity.providerName,
+    model: identity.model,
+    object: 'chat.completion',
+    created: identity.created,
+    choices: choice ? [choice] : [],
+    // Here the strict clients want the key, and null is fine; in chunks it is the other way round.
+    system_fingerprint: asString(body['system_fingerprint']) ?? null,
+  };
+  for (const key in body) {
+    // The ingress writes usage, with the cost, once per answer.
+    if (REPLACED_KEYS.has(key) || key === 'system_fingerprint') continue;
+    const value = key === 'x_groq' ? (withoutUsage(body[key]) ?? null) : body[key]!;
+    if (value !== null || key !== 'service_tier') answer[key] = value;
+  }
+  return answer;
 }
 
 function addCitations(target: JsonObject, body: JsonObject): void {
   if (target['annotations'] !== undefined) return;
   const annotations = citationAnnotations(body);
-  if (annotations.length > 0) target['annotations'] = annotations;
+  if (annotations.length > 0) target['annotations'] = [...annotations];
 }

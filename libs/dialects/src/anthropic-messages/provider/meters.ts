@@ -1,5 +1,5 @@
 import { asNumber, asObject, asObjects, type JsonObject, type Meters } from '@switchyard/core';
-import { TokenSplitter, wholeCounts } from '../../token-splitter.js';
+import { tokenCount, TokenSplitter, wholeCounts } from '../../token-splitter.js';
 
 /**
  * Anthropic's usage: `input_tokens` counts what was neither read from nor written to the cache, so the three add up to
@@ -16,12 +16,12 @@ export function anthropicMeters(usage: JsonObject): Meters {
     reasoning: 0,
   };
   for (const run of runs) {
-    sum.input_uncached += asNumber(run['input_tokens']) ?? 0;
-    sum.cache_read += asNumber(run['cache_read_input_tokens']) ?? 0;
-    const written = new TokenSplitter(asNumber(run['cache_creation_input_tokens']) ?? 0);
+    sum.input_uncached += tokenCount(run['input_tokens']);
+    sum.cache_read += tokenCount(run['cache_read_input_tokens']);
+    const written = new TokenSplitter(tokenCount(run['cache_creation_input_tokens']));
     sum.cache_write_1h += written.take(asNumber(asObject(run['cache_creation'])?.['ephemeral_1h_input_tokens']));
     sum.cache_write_5m += written.remainder;
-    const output = new TokenSplitter(asNumber(run['output_tokens']) ?? 0);
+    const output = new TokenSplitter(tokenCount(run['output_tokens']));
     sum.reasoning += output.take(asNumber(asObject(run['output_tokens_details'])?.['thinking_tokens']));
     sum.output_text += output.remainder;
   }

@@ -1,5 +1,5 @@
 import { asNumber, asObject, asObjects, asString, type JsonObject } from '@switchyard/core';
-import { parseEventData } from '../../event-data.js';
+import { parseEventData, UNREADABLE_EVENT } from '../../event-data.js';
 import type { ProviderChunk, ProviderStreamParser, StreamFinish } from '../../provider-dialect.js';
 import { SseParser } from '../../sse-parser.js';
 import { JSON_ANSWER_TOOL } from './build-request.js';
@@ -38,7 +38,8 @@ export class AnthropicStreamParser implements ProviderStreamParser {
     return { chunks: [], outcome: this.sawStop || this.stopReason !== undefined ? 'finished' : 'truncated' };
   }
 
-  private read(event: JsonObject, chunks: ProviderChunk[]): void {
+  private read(event: JsonObject | undefined, chunks: ProviderChunk[]): void {
+    if (!event) return void chunks.push({ type: 'error', error: UNREADABLE_EVENT });
     switch (asString(event['type']) ?? '') {
       case 'message_start':
         return this.readStart(asObject(event['message']) ?? {}, chunks);

@@ -1,5 +1,5 @@
 import { asNumber, asObjects, asString, type JsonObject, type JsonValue, type Meters } from '@switchyard/core';
-import { TokenSplitter, wholeCounts } from '../../token-splitter.js';
+import { tokenCount, TokenSplitter, wholeCounts } from '../../token-splitter.js';
 
 /** True for objects that count tokens: early chunks carry `usageMetadata` with a traffic type alone. */
 export function hasCounts(usage: JsonObject): boolean {
@@ -11,11 +11,12 @@ export function hasCounts(usage: JsonObject): boolean {
  * results of its own tools are a prompt of their own; all four add up to `totalTokenCount`.
  */
 export function geminiMeters(usage: JsonObject): Meters {
-  const promptTokens = (asNumber(usage['promptTokenCount']) ?? 0) + (asNumber(usage['toolUsePromptTokenCount']) ?? 0);
-  const candidates = asNumber(usage['candidatesTokenCount']) ?? asNumber(usage['responseTokenCount']) ?? 0;
-  const known = promptTokens + candidates + (asNumber(usage['thoughtsTokenCount']) ?? 0);
+  const promptTokens = tokenCount(usage['promptTokenCount']) + tokenCount(usage['toolUsePromptTokenCount']);
+  const candidates = tokenCount(usage['candidatesTokenCount'] ?? usage['responseTokenCount']);
+  const thoughts = tokenCount(usage['thoughtsTokenCount']);
+  const known = promptTokens + candidates + thoughts;
   // Some answers leave thoughts out of the details and count them in the total alone.
-  const unexplained = usage['thoughtsTokenCount'] === undefined ? Math.max(0, (asNumber(usage['totalTokenCount']) ?? 0) - known) : 0;
+  const unexplained = usage['thoughtsTokenCount'] === undefined ? Math.max(0, tokenCount(usage['totalTokenCount']) - known) : 0;
 
   const prompt = new TokenSplitter(promptTokens);
   const cachedAudioShare = modality(usage['cacheTokensDetails'], 'AUDIO');
@@ -34,7 +35,7 @@ export function geminiMeters(usage: JsonObject): Meters {
     input_audio: inputAudio,
     input_image_tokens: inputImage,
     output_text: output.remainder,
-    reasoning: (asNumber(usage['thoughtsTokenCount']) ?? 0) + unexplained,
+    reasoning: thoughts + unexplained,
     output_audio: outputAudio,
     output_image_tokens: outputImage,
   });

@@ -1,5 +1,5 @@
 import { asArray, asObject, asObjects, asString, type JsonObject } from '@switchyard/core';
-import { parseEventData } from '../../event-data.js';
+import { parseEventData, UNREADABLE_EVENT } from '../../event-data.js';
 import type { ProviderChunk, ProviderStreamParser, StreamFinish } from '../../provider-dialect.js';
 import { SseParser } from '../../sse-parser.js';
 import { GEMINI_FORMAT } from './build-contents.js';
@@ -28,7 +28,8 @@ export class GeminiStreamParser implements ProviderStreamParser {
     return { chunks: [], outcome: this.isFinished ? 'finished' : 'truncated' };
   }
 
-  private read(body: JsonObject, chunks: ProviderChunk[]): void {
+  private read(body: JsonObject | undefined, chunks: ProviderChunk[]): void {
+    if (!body) return void chunks.push({ type: 'error', error: UNREADABLE_EVENT });
     const usage = asObject(body['usageMetadata']);
     const error = failureInside(body);
     if (!this.hasStarted && !error) {

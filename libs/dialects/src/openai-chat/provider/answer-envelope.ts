@@ -61,8 +61,11 @@ export function normaliseEnd(choice: JsonObject): ChoiceEnd | undefined {
   return { finishReason, nativeFinishReason };
 }
 
+const NONE: readonly JsonValue[] = [];
+
 /** Perplexity's `search_results` and `citations` in the shape that every web search has here. */
-export function citationAnnotations(body: JsonObject): JsonValue[] {
+export function citationAnnotations(body: JsonObject): readonly JsonValue[] {
+  if (body['search_results'] === undefined && body['citations'] === undefined) return NONE;
   const results = asObjects(body['search_results']);
   const found = results.length > 0 ? results : (asArray(body['citations']) ?? []).filter((url) => typeof url === 'string').map((url): JsonObject => ({ url }));
   return found

@@ -7,34 +7,39 @@ import { editMessages } from './edit-messages.js';
 import { reasoningParameters } from './reasoning-parameters.js';
 
 /** Fields that mean something to the gateway alone. */
-const GATEWAY_FIELDS = (
-  'models route provider plugins preset max_tool_calls stop_server_tools_when structured_outputs reasoning reasoning_effort include_reasoning ' +
-  'cache_control session_id trace metadata usage transforms debug stream stream_options n max_tokens max_completion_tokens messages model'
-).split(' ');
+const GATEWAY_FIELDS: ReadonlySet<string> = new Set(
+  (
+    'models route provider plugins preset max_tool_calls stop_server_tools_when structured_outputs reasoning reasoning_effort include_reasoning ' +
+    'cache_control session_id trace metadata usage transforms debug stream stream_options n max_tokens max_completion_tokens messages model'
+  ).split(' '),
+);
 
 /** Parameter → names under which a catalogue lists that an endpoint takes it. What is not here is passed on. */
-const LISTED_AS: Readonly<Record<string, readonly string[]>> = {
-  temperature: ['temperature'],
-  top_p: ['top_p'],
-  top_k: ['top_k'],
-  top_a: ['top_a'],
-  min_p: ['min_p'],
-  frequency_penalty: ['frequency_penalty'],
-  presence_penalty: ['presence_penalty'],
-  repetition_penalty: ['repetition_penalty'],
-  seed: ['seed'],
-  logit_bias: ['logit_bias'],
-  logprobs: ['logprobs', 'top_logprobs'],
-  top_logprobs: ['top_logprobs', 'logprobs'],
-  stop: ['stop'],
-  prediction: ['prediction'],
-  response_format: ['response_format', 'structured_outputs'],
-  tools: ['tools'],
-  tool_choice: ['tool_choice', 'tools'],
-  parallel_tool_calls: ['parallel_tool_calls', 'tools'],
-  verbosity: ['verbosity'],
-  web_search_options: ['web_search_options'],
-};
+const LISTED_AS: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    temperature: ['temperature'],
+    top_p: ['top_p'],
+    top_k: ['top_k'],
+    top_a: ['top_a'],
+    min_p: ['min_p'],
+    frequency_penalty: ['frequency_penalty'],
+    presence_penalty: ['presence_penalty'],
+    repetition_penalty: ['repetition_penalty'],
+    seed: ['seed'],
+    logit_bias: ['logit_bias'],
+    logprobs: ['logprobs', 'top_logprobs'],
+    top_logprobs: ['top_logprobs', 'logprobs'],
+    stop: ['stop'],
+    prediction: ['prediction'],
+    response_format: ['response_format', 'structured_outputs'],
+    tools: ['tools'],
+    tool_choice: ['tool_choice', 'tools'],
+    parallel_tool_calls: ['parallel_tool_calls', 'tools'],
+    verbosity: ['verbosity'],
+    web_search_options: ['web_search_options'],
+  }),
+);
+const REASONING_FIELDS = ['reasoning', 'reasoning_effort', 'include_reasoning'];
 const REASONING_LISTED_AS = ['reasoning', 'reasoning_effort', 'include_reasoning'];
 
 export interface EditedRequest {
@@ -49,8 +54,9 @@ export interface EditedRequest {
 export function editRequest(source: JsonObject, endpoint: EndpointFacts, deviations: OpenaiChatDeviations, options: BuildOptions): EditedRequest {
   const warnings: string[] = [];
   const body: JsonObject = { model: endpoint.providerModelId, messages: editMessages(asArray(source['messages']) ?? [], { deviations, media: options.media }) };
-  for (const [key, value] of Object.entries(source)) {
-    if (value !== null && !GATEWAY_FIELDS.includes(key)) body[key] = value;
+  for (const key in source) {
+    const value = source[key]!;
+    if (value !== null && !GATEWAY_FIELDS.has(key)) body[key] = value;
   }
   const outputCap = outputTokens(source, endpoint, options);
   if (outputCap !== undefined) body[deviations.maxTokensField ?? 'max_tokens'] = outputCap;
@@ -59,7 +65,7 @@ export function editRequest(source: JsonObject, endpoint: EndpointFacts, deviati
   editTools(body, deviations, warnings);
   editResponseFormat(body, deviations, warnings);
   dropUnlisted(body, endpoint, warnings);
-  Object.assign(body, reasoningFields(source, endpoint, deviations, outputCap, warnings));
+  if (REASONING_FIELDS.some((name) => source[name] !== undefined)) Object.assign(body, reasoningFields(source, endpoint, deviations, outputCap, warnings));
   topLevelCache(source, body, deviations, warnings);
   continuePrefill(body, deviations);
   for (const name of deviations.refusedParameters ?? []) {
@@ -144,8 +150,9 @@ function editResponseFormat(body: JsonObject, deviations: OpenaiChatDeviations, 
 
 function dropUnlisted(body: JsonObject, endpoint: EndpointFacts, warnings: string[]): void {
   if (endpoint.supportedParameters.length === 0) return;
-  for (const [name, listedAs] of Object.entries(LISTED_AS)) {
-    if (body[name] === undefined || listedAs.some((listed) => endpoint.supportedParameters.includes(listed))) continue;
+  for (const name in body) {
+    const listedAs = LISTED_AS.get(name);
+    if (!listedAs || body[name] === undefined || listedAs.some((listed) => endpoint.supportedParameters.includes(listed))) continue;
     delete body[name];
     warnings.push(`${name}: this endpoint does not take it; it was dropped.`);
   }

@@ -1,13 +1,13 @@
 import { asNumber, asObject, type JsonObject, type Meters } from '@switchyard/core';
-import { TokenSplitter, wholeCounts } from '../../token-splitter.js';
+import { tokenCount, TokenSplitter, wholeCounts } from '../../token-splitter.js';
 
 /**
  * OpenAI's usage object and its cousins. Cached and audio tokens are part of `prompt_tokens`, reasoning is part of
  * `completion_tokens`; where a provider counts reasoning beside it (its `total_tokens` says so), it is added.
  */
 export function openaiMeters(usage: JsonObject, reasoningBesideCompletion: boolean | undefined): Meters {
-  const promptTokens = asNumber(usage['prompt_tokens']) ?? asNumber(usage['input_tokens']) ?? 0;
-  const reported = asNumber(usage['completion_tokens']) ?? asNumber(usage['output_tokens']) ?? 0;
+  const promptTokens = tokenCount(usage['prompt_tokens'] ?? usage['input_tokens']);
+  const reported = tokenCount(usage['completion_tokens'] ?? usage['output_tokens']);
   const promptDetails = asObject(usage['prompt_tokens_details']) ?? asObject(usage['input_tokens_details']);
   const completionDetails = asObject(usage['completion_tokens_details']) ?? asObject(usage['output_tokens_details']);
   const reasoningTokens = asNumber(completionDetails?.['reasoning_tokens']);

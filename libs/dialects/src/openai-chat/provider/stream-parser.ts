@@ -1,6 +1,6 @@
 import { asObject, asObjects, asString, isJsonObject, type JsonObject } from '@switchyard/core';
 import type { DialectManifest } from '../../dialect-manifest.js';
-import { parseEventData } from '../../event-data.js';
+import { parseEventData, UNREADABLE_EVENT } from '../../event-data.js';
 import { mediaSourceOf } from '../../media.js';
 import type { ProviderChunk, ProviderStreamParser, StreamFinish } from '../../provider-dialect.js';
 import { SseParser } from '../../sse-parser.js';
@@ -39,12 +39,10 @@ export class OpenaiChatStreamParser implements ProviderStreamParser {
     return { chunks: [], outcome: this.isFinished || this.sawDone ? 'finished' : 'truncated' };
   }
 
-  private read(body: JsonObject, chunks: ProviderChunk[]): void {
+  private read(body: JsonObject | undefined, chunks: ProviderChunk[]): void {
+    if (!body) return void chunks.push({ type: 'error', error: UNREADABLE_EVENT });
     const error = failureInside(body, this.manifest);
-    if (error) {
-      chunks.push({ type: 'error', error });
-      return;
-    }
+    if (error) return void chunks.push({ type: 'error', error });
     this.readStart(body, chunks);
     const choice = asObject(Array.isArray(body['choices']) ? body['choices'][0] : undefined);
     if (choice) this.readChoice(body, choice, chunks);
