@@ -91,7 +91,7 @@ describePort(
       const scopes = [scopeOf(ACCOUNT_CREDIT, customer, ODD_AMOUNT + 1n), scopeOf(KEY_LIMIT, customer, ODD_AMOUNT + 1n)];
       expect(await acquire(holder(), scopes)).toEqual({
         leases: [],
-        shortage: { scope: scopes[1]!.scope, available: ODD_AMOUNT, limit: ODD_AMOUNT, resetTimeMs: 0n },
+        shortage: { scope: scopes[1]!.scope, available: ODD_AMOUNT, limit: ODD_AMOUNT, resetTimeMs: 0n, unspent: ODD_AMOUNT },
       });
       expect(await heldPico(customer)).toBe(0n);
       const acceptTimeMs = BigInt(Date.now());

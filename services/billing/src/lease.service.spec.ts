@@ -95,6 +95,20 @@ describe('leases', () => {
     await noDifferences(first);
   });
 
+  it('grants as much of what waits as there is, once other holders gave back what they do not use', async () => {
+    const customer = await fixture.createCustomer(first, { creditPico: 100n });
+    const stop = new AbortController();
+    const held = await fixture.acquire(second, 'keeper', [creditScope(customer, 80n)]);
+    const leaseId = held.leases[0]!.leaseId;
+    const holding = giveBackOnRecall(second, 'keeper', new Map([[leaseId, 70n]]), stop.signal);
+    const ask = (amountNeeded: bigint, amountWanted: bigint) => fixture.acquire(first, 'many', [{ ...creditScope(customer, amountNeeded), amountWanted }]);
+    expect((await ask(10n, 500n)).leases).toMatchObject([{ granted: 90n }]);
+    expect((await ask(10n, 500n)).shortage).toMatchObject({ available: 0n, unspent: 100n });
+    stop.abort();
+    expect(await holding).toContain(leaseId);
+    await noDifferences(first);
+  });
+
   it('refuses as soon as every live holder has answered a recall with nothing', async () => {
     const patient = await fixture.startInstance({ recallWaitMs: 60_000 });
     const customer = await fixture.createCustomer(patient, { creditPico: 100n });

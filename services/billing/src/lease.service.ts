@@ -5,7 +5,7 @@ import type { billing, LeasePort } from '@switchyard/proto';
 import type { Counter, Logger } from '@switchyard/telemetry';
 import type { Pool, PoolClient } from 'pg';
 import { openHold, release } from './core/lease-scope.js';
-import { scopesToRecall, sizeGrants, type ScopeAsk, type Shortage } from './core/grant-decision.js';
+import { scopesToRecall, shortageOf, sizeGrants, type ScopeAsk, type Shortage } from './core/grant-decision.js';
 import type { HolderRecalls } from './holder-recalls.js';
 import { countLiveHolders, requestClose, shareEpoch, touchEpoch } from './lease-epoch.store.js';
 import type { LeaseReturns } from './lease-returns.js';
@@ -47,8 +47,12 @@ interface AcquireCall {
   readonly asks: readonly ScopeAsk[];
 }
 
+/** `recall` asks other holders, `wait` grants only once they have answered, `last` grants what there is. */
+type GrantTurn = 'recall' | 'wait' | 'last';
+
 interface GrantTry {
   readonly leases: readonly Pick<LeaseRow, 'leaseId' | 'amounts' | 'reserveUntilMs'>[];
+  /** With recalls pending: what is short so far. */
   readonly shortage: Shortage | undefined;
   /** Recalls that live holders have still to answer. */
   readonly pendingRecallCount: number;
@@ -77,6 +81,7 @@ export class LeaseService implements LeasePort {
     const asks = resolved.map(({ scopeId, request: ask }) => ({
       scopeId,
       needed: requireAtLeast(ask.amountNeeded, 0n, 'amount_needed'),
+      wanted: requireAtLeast(ask.amountWanted ?? ask.amountNeeded, ask.amountNeeded, 'amount_wanted'),
       recentSpend: requireAtLeast(ask.recentSpend, 0n, 'recent_spend'),
     }));
     await touchEpoch(pool, holderId, requireEpoch(request.epoch), clock.nowMs());
@@ -132,16 +137,18 @@ export class LeaseService implements LeasePort {
 
   private async grantOrWait(call: AcquireCall, signal: AbortSignal | undefined): Promise<GrantTry> {
     const { pool, options, releaseWaiter } = this.dependencies;
-    let result = await withTransaction(pool, (client) => this.tryGrant(client, call, true));
-    if (!result.shortage || result.pendingRecallCount === 0 || this.waitCount >= options.maxRecallWaits) return result;
+    const attempt = (turn: GrantTurn): Promise<GrantTry> => withTransaction(pool, (client) => this.tryGrant(client, call, turn));
+    let result = await attempt('recall');
+    if (result.pendingRecallCount === 0) return result;
+    if (this.waitCount >= options.maxRecallWaits) return attempt('last');
     this.waitCount++;
     const deadline = releaseWaiter.deadline(options.recallWaitMs);
     try {
-      while (result.shortage && result.pendingRecallCount > 0 && !deadline.isOver) {
+      while (result.pendingRecallCount > 0) {
         await releaseWaiter.next(deadline);
         // What came back is not for a caller that left.
         if (signal?.aborted === true) break;
-        result = await withTransaction(pool, (client) => this.tryGrant(client, call, false));
+        result = await attempt(deadline.isOver ? 'last' : 'wait');
       }
     } finally {
       deadline.cancel();
@@ -150,7 +157,7 @@ export class LeaseService implements LeasePort {
     return result;
   }
 
-  private async tryGrant(client: PoolClient, call: AcquireCall, mayRecall: boolean): Promise<GrantTry> {
+  private async tryGrant(client: PoolClient, call: AcquireCall, turn: GrantTurn): Promise<GrantTry> {
     const { clock, scopeLimits, options } = this.dependencies;
     await requireOpenEpoch(client, call.holderId, call.epoch);
     const earlier = await findLeasesOfRequest(client, call);
@@ -161,7 +168,9 @@ export class LeaseService implements LeasePort {
     const liveSinceMs = nowMs - options.holderLiveMs;
     const amountsOf = new Map([...scopes].map(([scopeId, scope]) => [scopeId, scope.amounts]));
     const decision = sizeGrants(call.asks, amountsOf, await countLiveHolders(client, liveSinceMs));
-    if (decision.shortage) return this.recallFor(client, call, decision.shortage, { amountsOf, mayRecall, liveSinceMs, nowMs });
+    const pendingRecallCount = turn === 'last' ? 0 : await this.recallFor(client, call, { amountsOf, isFirst: turn === 'recall', liveSinceMs, nowMs });
+    const shortage = decision.shortage ?? (pendingRecallCount > 0 ? shortageOf(0, amountsOf.get(call.asks[0]!.scopeId)!) : undefined);
+    if (shortage) return { leases: [], shortage, pendingRecallCount };
     const reserveUntilMs = nowMs + options.leaseReserveMs;
     const leases = call.asks.map((ask, index) => ({
       leaseId: newEventId(clock, this.dependencies.random),
@@ -177,19 +186,19 @@ export class LeaseService implements LeasePort {
     };
   }
 
+  /** How many recalls have still to be answered before it is known what can be granted. */
   private async recallFor(
     client: PoolClient,
     call: AcquireCall,
-    shortage: Shortage,
-    context: { readonly amountsOf: Parameters<typeof scopesToRecall>[1]; readonly mayRecall: boolean; readonly liveSinceMs: number; readonly nowMs: number },
-  ): Promise<GrantTry> {
-    const wanted = scopesToRecall(call.asks, context.amountsOf);
-    if (wanted.length === 0) return { leases: [], shortage, pendingRecallCount: 0 };
-    if (context.mayRecall) {
-      const count = await requestRecalls(client, wanted, call.holderId, 'shortage', context.nowMs);
+    context: { readonly amountsOf: Parameters<typeof scopesToRecall>[1]; readonly isFirst: boolean; readonly liveSinceMs: number; readonly nowMs: number },
+  ): Promise<number> {
+    const short = scopesToRecall(call.asks, context.amountsOf);
+    if (short.length === 0) return 0;
+    if (context.isFirst) {
+      const count = await requestRecalls(client, short, call.holderId, 'shortage', context.nowMs);
       if (count > 0) await sendSignal(client, 'billing_recalls');
     }
-    return { leases: [], shortage, pendingRecallCount: await countPendingRecalls(client, wanted, call.holderId, context.liveSinceMs) };
+    return countPendingRecalls(client, short, call.holderId, context.liveSinceMs);
   }
 
   private leaseMessage(lease: GrantTry['leases'][number], scope: ResolvedScope, epoch: bigint): billing.Lease {
@@ -218,5 +227,11 @@ async function requireOpenEpoch(client: PoolClient, holderId: string, epoch: big
 }
 
 function shortageMessage(shortage: Shortage, scope: ResolvedScope): billing.ScopeShortage {
-  return { scope: scope.request.scope, available: shortage.available, resetTimeMs: BigInt(scope.window.endMs ?? 0), limit: shortage.limit };
+  return {
+    scope: scope.request.scope,
+    available: shortage.available,
+    resetTimeMs: BigInt(scope.window.endMs ?? 0),
+    limit: shortage.limit,
+    unspent: shortage.unspent,
+  };
 }

@@ -4,6 +4,8 @@ import { availableIn, grant, grantAmount, type ScopeAmounts } from './lease-scop
 export interface ScopeAsk {
   readonly scopeId: bigint;
   readonly needed: bigint;
+  /** At least `needed`. */
+  readonly wanted: bigint;
   readonly recentSpend: bigint;
 }
 
@@ -12,6 +14,8 @@ export interface Shortage {
   readonly index: number;
   readonly available: bigint;
   readonly limit: bigint;
+  /** What could become available at most. */
+  readonly unspent: bigint;
 }
 
 export interface GrantDecision {
@@ -26,12 +30,12 @@ export function sizeGrants(asks: readonly ScopeAsk[], scopes: ReadonlyMap<bigint
   const amounts = new Map(scopes);
   const grants: bigint[] = [];
   const heldByScope = new Map<bigint, bigint>();
-  for (const [index, { scopeId, needed, recentSpend }] of asks.entries()) {
+  for (const [index, { scopeId, needed, wanted, recentSpend }] of asks.entries()) {
     const scope = amounts.get(scopeId);
     if (!scope) throw new Error(`scope ${scopeId} is gone`);
     const available = availableIn(scope);
-    const amount = grantAmount({ needed, recentSpend, available, liveHolderCount });
-    if (amount === undefined) return { grants: [], heldByScope: new Map(), shortage: { index, available: available ?? 0n, limit: scope.limit ?? 0n } };
+    const amount = grantAmount({ needed, wanted, recentSpend, available, liveHolderCount });
+    if (amount === undefined) return { grants: [], heldByScope: new Map(), shortage: shortageOf(index, scopes.get(scopeId)!) };
     amounts.set(scopeId, grant(scope, amount));
     grants.push(amount);
     heldByScope.set(scopeId, (heldByScope.get(scopeId) ?? 0n) + amount);
@@ -39,20 +43,27 @@ export function sizeGrants(asks: readonly ScopeAsk[], scopes: ReadonlyMap<bigint
   return { grants, heldByScope, shortage: undefined };
 }
 
+export function shortageOf(index: number, scope: ScopeAmounts): Shortage {
+  return { index, available: availableIn(scope) ?? 0n, limit: scope.limit ?? 0n, unspent: unspentOf(scope) };
+}
+
 /**
- * The scopes that have too little but where holders keep enough: there a recall may help. None when some scope could not
- * give the amount even if every holder gave everything back.
+ * The scopes that have less than is wanted: there a recall may help. None when some scope could not give what is needed
+ * even if every holder gave everything back.
  */
 export function scopesToRecall(asks: readonly ScopeAsk[], scopes: ReadonlyMap<bigint, ScopeAmounts>): bigint[] {
   const short: bigint[] = [];
-  for (const { scopeId, needed } of asks) {
+  for (const { scopeId, needed, wanted } of asks) {
     const scope = scopes.get(scopeId);
     const available = scope && availableIn(scope);
-    if (!scope || scope.limit === undefined || available === undefined) continue;
-    const wanted = needed > 0n ? needed : 1n;
-    if (available >= wanted) continue;
-    if (scope.limit - scope.spent < wanted) return [];
-    short.push(scopeId);
+    if (!scope || available === undefined) continue;
+    const least = needed > 0n ? needed : 1n;
+    if (unspentOf(scope) < least) return [];
+    if (available < wanted || available < least) short.push(scopeId);
   }
   return short;
+}
+
+function unspentOf({ limit, spent }: ScopeAmounts): bigint {
+  return limit === undefined || limit <= spent ? 0n : limit - spent;
 }

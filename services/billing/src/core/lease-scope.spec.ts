@@ -103,12 +103,15 @@ describe('the arithmetic of a scope', () => {
 
 describe('grantAmount', () => {
   it.each([
-    ['two seconds of spend while there is plenty', { needed: 1n, recentSpend: 50n, available: 10_000n, liveHolderCount: 3 }, 50n],
-    ['a share of what is left near the limit', { needed: 1n, recentSpend: 50n, available: 120n, liveHolderCount: 3 }, 20n],
-    ['the single request at the limit', { needed: 7n, recentSpend: 50n, available: 12n, liveHolderCount: 3 }, 7n],
-    ['nothing above what is available', { needed: 13n, recentSpend: 0n, available: 12n, liveHolderCount: 1 }, undefined],
-    ['everything that is asked where there is no limit', { needed: 5n, recentSpend: 9n, available: undefined, liveHolderCount: 3 }, 9n],
-    ['nothing of nothing', { needed: 0n, recentSpend: 9n, available: 0n, liveHolderCount: 1 }, undefined],
+    ['two seconds of spend while there is plenty', { needed: 1n, wanted: 1n, recentSpend: 50n, available: 10_000n, liveHolderCount: 3 }, 50n],
+    ['a share of what is left near the limit', { needed: 1n, wanted: 1n, recentSpend: 50n, available: 120n, liveHolderCount: 3 }, 20n],
+    ['the single request at the limit', { needed: 7n, wanted: 7n, recentSpend: 50n, available: 12n, liveHolderCount: 3 }, 7n],
+    ['as much as there is of what waits', { needed: 7n, wanted: 90n, recentSpend: 0n, available: 12n, liveHolderCount: 3 }, 12n],
+    ['all that waits while there is enough', { needed: 7n, wanted: 90n, recentSpend: 50n, available: 10_000n, liveHolderCount: 3 }, 90n],
+    ['nothing when the first of those that wait does not fit', { needed: 13n, wanted: 90n, recentSpend: 0n, available: 12n, liveHolderCount: 1 }, undefined],
+    ['nothing above what is available', { needed: 13n, wanted: 13n, recentSpend: 0n, available: 12n, liveHolderCount: 1 }, undefined],
+    ['everything that is asked where there is no limit', { needed: 5n, wanted: 5n, recentSpend: 9n, available: undefined, liveHolderCount: 3 }, 9n],
+    ['nothing of nothing', { needed: 0n, wanted: 0n, recentSpend: 9n, available: 0n, liveHolderCount: 1 }, undefined],
   ])('grants %s', (_, request, expected) => {
     expect(grantAmount(request)).toBe(expected);
   });

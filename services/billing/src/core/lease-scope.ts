@@ -82,8 +82,10 @@ function withLease(scope: ScopeAmounts, before: LeaseAmounts, after: LeaseAmount
 }
 
 export interface GrantRequest {
-  /** What the waiting reservation needs. */
+  /** What the oldest waiting reservation needs at least. */
   readonly needed: bigint;
+  /** What all that wait would take. */
+  readonly wanted: bigint;
   /** The holder's own spend in the last 2 s. */
   readonly recentSpend: bigint;
   /** Undefined when unlimited. */
@@ -92,14 +94,20 @@ export interface GrantRequest {
 }
 
 /**
- * max(needed, min(recent spend, available ÷ (2 × live holders))): two seconds' worth while there is plenty, single
- * requests when there is little. Undefined when that is nothing, or more than there is.
+ * max(wanted, min(recent spend, available ÷ (2 × live holders))), and as much of that as there is: two seconds' worth while
+ * there is plenty, what waits when there is little. Undefined when that is nothing, or less than needed.
  */
-export function grantAmount({ needed, recentSpend, available, liveHolderCount }: GrantRequest): bigint | undefined {
+export function grantAmount({ needed, wanted, recentSpend, available, liveHolderCount }: GrantRequest): bigint | undefined {
   const share = available === undefined ? undefined : available / BigInt(2 * Math.max(1, liveHolderCount));
   const ahead = share === undefined || recentSpend < share ? recentSpend : share;
-  const amount = needed > ahead ? needed : ahead;
-  if (amount > 0n) return available === undefined || amount <= available ? amount : undefined;
+  const waiting = larger(needed, wanted);
+  const asked = larger(waiting, ahead);
+  const amount = available === undefined || asked <= available ? asked : available;
+  if (amount > 0n) return amount >= needed ? amount : undefined;
   // Asked ahead of need by a holder that spent nothing lately: the least that is worth a lease.
   return available === undefined || available > 0n ? 1n : undefined;
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }

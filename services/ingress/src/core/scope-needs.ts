@@ -5,13 +5,29 @@ import { scopeId } from '../wallet/wallet.js';
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** Money scopes of one attempt: the account's credit and, where the key has one, its limit in the window of the accept time. */
-export function moneyNeeds(key: billing.Key, amountPico: bigint, acceptTimeMs: number): ScopeNeed[] {
+/**
+ * Money scopes of one attempt: the account's credit and, where the key has one, its limit in the window of the accept time.
+ * With `leastPico` the attempt can do with less, down to that.
+ */
+export function moneyNeeds(key: billing.Key, amountPico: bigint, acceptTimeMs: number, leastPico?: bigint): ScopeNeed[] {
   if (amountPico === 0n) return [];
-  const needs = [need(billing.LeaseScopeKind.ACCOUNT_CREDIT, key.accountId, '', 0, amountPico)];
+  const needs = [{ ...creditScope(key), amount: amountPico }];
   if (key.limitPico !== undefined)
     needs.push(need(billing.LeaseScopeKind.KEY_LIMIT, key.accountId, key.hash, limitWindowStart(key.limitReset, acceptTimeMs), amountPico));
-  return needs;
+  return leastPico === undefined ? needs : needs.map((whole) => ({ ...whole, least: leastPico }));
+}
+
+const creditScopes = new WeakMap<billing.Key, Omit<ScopeNeed, 'amount'>>();
+
+/** Every request needs it, and it is the same as long as its key is. */
+function creditScope(key: billing.Key): Omit<ScopeNeed, 'amount'> {
+  let known = creditScopes.get(key);
+  if (!known) {
+    const { id, scope } = need(billing.LeaseScopeKind.ACCOUNT_CREDIT, key.accountId, '', 0, 0n);
+    known = { id, scope };
+    creditScopes.set(key, known);
+  }
+  return known;
 }
 
 /** Rate scopes of one generation: requests and tokens per minute of key and account. `tokens` is an upper bound. */

@@ -35,8 +35,6 @@ export interface ReserverOptions {
 }
 
 const NOTHING_RESERVED: Reservation = { parts: [], settleBeforeMs: Number.POSITIVE_INFINITY };
-/** The remaining credit may move while we compute against it; more rounds than this mean real contention. */
-const MAX_SHRINKS = 3;
 
 /** Reserves an attempt's maximum cost: semantics §3. */
 export class AttemptReserver {
@@ -51,12 +49,19 @@ export class AttemptReserver {
     const inputTokens = inputTokenBound(generation.request.bound);
     const cap = this.outputCap(generation, candidate);
     const result = await this.reserveTokens(generation, candidate, inputTokens, cap);
-    if ('reservation' in result) return result;
-    // The cheap bound does not fit: count exactly before anybody is refused.
-    const counted = await this.tokenCounter.count(generation.request.body);
-    const exactTokens =
-      counted === undefined ? inputTokens : Math.min(inputTokens, counted + generation.request.bound.imageCount * IMAGE_TOKENS + FRAME_TOKENS);
-    return this.reserveWhatFits(generation, candidate, exactTokens, cap);
+    const isWhole = 'reservation' in result && (result.outputTokenCap ?? cap) >= cap;
+    if (isWhole) return result;
+    // The cheap bound does not fit: count exactly before anybody is refused or cut short.
+    const exactTokens = await this.countTokens(generation, inputTokens);
+    if (exactTokens >= inputTokens) return result;
+    if (!('reservation' in result)) return this.reserveTokens(generation, candidate, exactTokens, cap);
+    const affordable = affordableOutputTokens(candidate.chargeSchedule, generation.request.bound, exactTokens, result.reservedPico);
+    return { ...result, outputTokenCap: Math.min(cap, affordable) };
+  }
+
+  private async countTokens({ request }: Generation, boundTokens: number): Promise<number> {
+    const counted = await this.tokenCounter.count(request.body);
+    return counted === undefined ? boundTokens : Math.min(boundTokens, counted + request.bound.imageCount * IMAGE_TOKENS + FRAME_TOKENS);
   }
 
   /** Books a generation's charge on its last attempt's leases, which the event then names. */
@@ -74,39 +79,24 @@ export class AttemptReserver {
     return { ...reservation, reservation: NOTHING_RESERVED };
   }
 
-  private async reserveWhatFits(
-    generation: Generation,
-    candidate: PlanCandidate,
-    inputTokens: number,
-    requestedCap: number,
-  ): Promise<AttemptReservation | Unaffordable> {
-    let cap = requestedCap;
-    let refused: Unaffordable | undefined;
-    for (let round = 0; round <= MAX_SHRINKS; round++) {
-      const result = await this.reserveTokens(generation, candidate, inputTokens, cap);
-      if ('reservation' in result) return result;
-      refused = { ...result, requestedTokens: requestedCap };
-      const isExplicit = generation.request.maxOutputTokens !== undefined;
-      if (isExplicit || result.affordableTokens < this.options.minOutputTokens) return refused;
-      cap = Math.min(cap, result.affordableTokens);
-    }
-    return refused!;
-  }
-
+  /** The whole cap or, where the client named none, as much of it as can be paid for. */
   private async reserveTokens(generation: Generation, candidate: PlanCandidate, inputTokens: number, cap: number): Promise<AttemptReservation | Unaffordable> {
+    const { chargeSchedule } = candidate;
     const { bound } = generation.request;
-    const reservedPico = maximumCharge(candidate.chargeSchedule, bound, inputTokens, cap);
-    const needs = moneyNeeds(generation.key, reservedPico, generation.acceptTimeMs);
-    const outputTokenCap = generation.request.routing.apiType === 'embeddings' ? undefined : cap;
-    if (needs.length === 0) return { reservation: NOTHING_RESERVED, reservedPico, outputTokenCap };
+    const isEmbedding = generation.request.routing.apiType === 'embeddings';
+    const mostPico = maximumCharge(chargeSchedule, bound, inputTokens, cap);
+    const isFlexible = generation.request.maxOutputTokens === undefined && !isEmbedding && cap > this.options.minOutputTokens;
+    const leastPico = isFlexible ? maximumCharge(chargeSchedule, bound, inputTokens, this.options.minOutputTokens) : undefined;
+    const needs = moneyNeeds(generation.key, mostPico, generation.acceptTimeMs, leastPico);
+    if (needs.length === 0) return { reservation: NOTHING_RESERVED, reservedPico: mostPico, outputTokenCap: isEmbedding ? undefined : cap };
     const reservation = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, generation.acceptTimeMs));
-    if (!isShortage(reservation)) return { reservation, reservedPico, outputTokenCap };
-    const availablePico = this.availableFor(reservation);
-    return {
-      shortage: reservation.shortage,
-      requestedTokens: cap,
-      affordableTokens: affordableOutputTokens(candidate.chargeSchedule, bound, inputTokens, availablePico),
-    };
+    if (!isShortage(reservation)) {
+      const reservedPico = reservedOfScope(reservation);
+      const outputTokenCap = reservedPico < mostPico ? Math.min(cap, affordableOutputTokens(chargeSchedule, bound, inputTokens, reservedPico)) : cap;
+      return { reservation, reservedPico, outputTokenCap: isEmbedding ? undefined : outputTokenCap };
+    }
+    const affordableTokens = affordableOutputTokens(chargeSchedule, bound, inputTokens, this.availableFor(reservation));
+    return { shortage: reservation.shortage, requestedTokens: cap, affordableTokens };
   }
 
   /** What billing still has, and what we hold of the scope unreserved. */
@@ -123,6 +113,12 @@ export class AttemptReserver {
     const endpointMaximum = Math.min(endpoint.maxCompletionTokens ?? this.options.defaultOutputTokens, contextLeft);
     return Math.floor(request.maxOutputTokens ?? endpointMaximum);
   }
+}
+
+/** Every scope of an attempt has the same amount reserved: its first one tells it. */
+function reservedOfScope({ parts }: Reservation): bigint {
+  const scope = parts[0]?.leases;
+  return parts.reduce((sum, part) => (part.leases === scope ? sum + part.amount : sum), 0n);
 }
 
 const IMAGE_TOKENS = 6_000;

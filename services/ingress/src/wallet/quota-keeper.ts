@@ -66,6 +66,7 @@ export class QuotaKeeper {
 
   /** The generation was dispatched: it counts, also when it failed. */
   settle(generation: Generation, settlement: Settlement): void {
+    if (!generation.quota && !generation.freeQuota) return;
     const tokens = BigInt(promptTokenCount(settlement.meters) + completionTokenCount(settlement.meters));
     generation.leaseUses.push(...this.close(generation, (scope) => (isTokenScope(scope.kind) ? tokens : 1n)));
   }

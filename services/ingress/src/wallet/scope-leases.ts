@@ -109,6 +109,11 @@ export class ScopeLeases {
     return releases;
   }
 
+  /** Something of a lease that may not be reserved from waits to be given back. */
+  get hasReturns(): boolean {
+    return this.leases.some((lease) => lease.isRecalled && lease.granted - lease.settled - lease.reserved - lease.released > 0n);
+  }
+
   get isEmpty(): boolean {
     return this.leases.length === 0;
   }

@@ -12,27 +12,36 @@ const need = (amount: bigint, of = scope): ScopeNeed => ({ id: scopeId(of), scop
 class FakeBilling {
   readonly calls: billing.AcquireLeasesRequest[] = [];
   readonly releases: billing.LeaseRelease[] = [];
+  readonly order: string[] = [];
   isAway = false;
   answersLost = 0;
   grantAtLeast = 0n;
   private leaseCount = 0;
 
-  constructor(private readonly credit: Map<string, bigint>) {}
+  /** Nothing is ever settled or given back here. */
+  private readonly unspent: ReadonlyMap<string, bigint>;
+
+  constructor(private readonly credit: Map<string, bigint>) {
+    this.unspent = new Map(credit);
+  }
 
   readonly port: LeasePort = {
     acquireLeases: async (request) => {
       await Promise.resolve();
       this.calls.push(request);
+      this.order.push('acquire');
       if (this.answersLost-- > 0) throw new SwitchyardError('gateway_unavailable', 'no answer in time');
       if (this.isAway) throw new SwitchyardError('provider_unavailable', 'connection refused');
       for (const wanted of request.scopes) {
         const available = this.credit.get(scopeId(wanted.scope!)) ?? 0n;
-        if (available < wanted.amountNeeded) return { leases: [], shortage: { scope: wanted.scope, available, resetTimeMs: 0n, limit: 0n } };
+        if (available < wanted.amountNeeded)
+          return { leases: [], shortage: { scope: wanted.scope, available, resetTimeMs: 0n, limit: 0n, unspent: this.unspent.get(scopeId(wanted.scope!)) } };
       }
       return { leases: request.scopes.map((wanted) => this.grant(wanted)), shortage: undefined };
     },
     releaseLeases: async ({ releases }) => {
       this.releases.push(...releases);
+      this.order.push('release');
       return {};
     },
     watchHolder: async function* () {},
@@ -43,7 +52,9 @@ class FakeBilling {
     const id = scopeId(wanted.scope!);
     const available = this.credit.get(id)!;
     const generous = this.grantAtLeast < available ? this.grantAtLeast : available;
-    const granted = wanted.amountNeeded > generous ? wanted.amountNeeded : generous;
+    const waiting = wanted.amountWanted ?? wanted.amountNeeded;
+    const asked = waiting > generous ? waiting : generous;
+    const granted = asked < available ? asked : available;
     this.credit.set(id, available - granted);
     return {
       leaseId: `lease-${this.leaseCount++}`,
@@ -90,8 +101,41 @@ describe('Wallet', () => {
     const { fake, wallet } = walletOver(60n);
     const results = await Promise.all([70n, 90n, 50n].map((amount) => wallet.reserve([need(amount)], 0)));
     expect(results.map(isShortage)).toEqual([true, true, false]);
-    // All together, the first alone, and the one that fits.
-    expect(fake.calls).toHaveLength(3);
+    // The first, with whom the second is refused, and the one that fits.
+    expect(fake.calls).toHaveLength(2);
+  });
+
+  it('gives what there is to who can do with less, and no more than they want', async () => {
+    const { fake, wallet } = walletOver(100n);
+    const flexible = (amount: bigint, least: bigint) => wallet.reserve([{ ...need(amount), least }], 0);
+    const results = await Promise.all([flexible(60n, 5n), flexible(60n, 5n), flexible(60n, 5n)]);
+    const amounts = results.map((result) => (isShortage(result) ? 0n : result.parts.reduce((sum, part) => sum + part.amount, 0n)));
+    expect(amounts).toEqual([60n, 40n, 0n]);
+    expect(fake.calls.map((call) => [call.scopes[0]!.amountNeeded, call.scopes[0]!.amountWanted])).toEqual([
+      [5n, 60n],
+      [5n, 120n],
+      [5n, 60n],
+    ]);
+  });
+
+  it('asks for the whole amount first: what it happens to hold is no reason to give less', async () => {
+    const { fake, wallet } = walletOver(1_000n);
+    fake.grantAtLeast = 10n;
+    const first = await wallet.reserve([need(1n)], 0);
+    const second = await wallet.reserve([{ ...need(60n), least: 5n }], 0);
+    expect([first, second].map((result) => (isShortage(result) ? 0n : result.parts.reduce((sum, part) => sum + part.amount, 0n)))).toEqual([1n, 60n]);
+  });
+
+  it('gives back what a recall has freed before it asks for more itself', async () => {
+    const { fake, wallet } = walletOver(100n);
+    const reservation = await wallet.reserve([need(100n)], 0);
+    if (isShortage(reservation)) throw new Error('there was enough');
+    wallet.recall(['lease-0']);
+    wallet.settle(reservation, () => 30n);
+    await wallet.reserve([need(60n)], 0);
+    expect(fake.releases.at(-1)).toEqual({ leaseId: 'lease-0', releasedTotal: 70n, isClosed: true });
+    expect(fake.order.at(-1)).toBe('acquire');
+    expect(fake.order.at(-2)).toBe('release');
   });
 
   it('takes all scopes or none', async () => {

@@ -9,6 +9,8 @@ export interface ScopeNeed {
   readonly id: string;
   readonly scope: billing.LeaseScope;
   readonly amount: bigint;
+  /** Less than the amount is welcome, down to this, where there is no more. Then every need names the same two figures. */
+  readonly least?: bigint;
 }
 
 /** An attempt's share of its scopes: all of them, or there is no reservation. */
@@ -35,6 +37,22 @@ interface Waiter {
   readonly acceptTimeMs: number;
   resolve(result: Reservation | Shortage): void;
   reject(error: unknown): void;
+}
+
+/** What one call to billing asks of one scope. */
+interface Ask {
+  readonly need: ScopeNeed;
+  /** With less than this nothing is granted. */
+  readonly needed: bigint;
+  readonly wanted: bigint;
+  readonly recentSpend: bigint;
+}
+
+interface Acquired {
+  /** Set when billing granted nothing. */
+  readonly shortage: billing.ScopeShortage | undefined;
+  /** Billing granted less than was wanted: there is no more. */
+  readonly isPartial: boolean;
 }
 
 /** Everything that waits for the same set of scopes; one call to billing is under way at most. */
@@ -121,6 +139,12 @@ export class Wallet {
   /** Ends a reservation with what it really used: `spentOf` names it per scope; the leases that were used come back for the event. */
   settle(reservation: Reservation, spentOf: (scope: billing.LeaseScope) => bigint): SettledUse[] {
     const nowMs = this.clock.monotonicMs();
+    const [only] = reservation.parts;
+    if (only && reservation.parts.length === 1) {
+      const spent = spentOf(only.leases.scope);
+      only.leases.settle(only, spent, nowMs);
+      return [{ leaseId: only.lease.leaseId, amount: spent }];
+    }
     const uses: SettledUse[] = [];
     const lastPartOfScope = new Map<ScopeLeases, ReservedPart>();
     for (const part of reservation.parts) lastPartOfScope.set(part.leases, part);
@@ -145,15 +169,14 @@ export class Wallet {
   private async acquireFor(groupId: string, group: WaitingGroup): Promise<void> {
     group.isAcquiring = true;
     try {
-      while (this.serveWaiters(group)) {
-        const asked = await this.acquire(sumNeeds(group.waiters), group.waiters[0]!.acceptTimeMs);
-        if (!asked) continue;
-        // Together they ask for more than there is: the oldest may still fit alone.
-        if (this.serveWaiters(group) === 0) break;
-        const first = group.waiters[0]!;
-        const alone = await this.acquire(first.needs, first.acceptTimeMs);
-        if (!alone) continue;
-        refuse(group, first, alone);
+      while (this.serveWaiters(group) > 0) {
+        const asked = [...group.waiters];
+        const { shortage, isPartial } = await this.acquireForAll(asked);
+        if (shortage === undefined && !isPartial) continue;
+        // Billing has no more: whoever can do with less takes what is held now.
+        this.serveWaiters(group);
+        this.serveWithLess(group, asked);
+        if (shortage && group.waiters[0] === asked[0]) this.refuse(group, asked[0]!, shortage);
       }
     } catch (error) {
       this.logger.warn('billing could not be asked for a lease', { error });
@@ -168,7 +191,7 @@ export class Wallet {
     }
   }
 
-  /** Hands out reservations in order of arrival; returns how many still wait. */
+  /** Hands out whole reservations in order of arrival; returns how many still wait. */
   private serveWaiters(group: WaitingGroup): number {
     for (;;) {
       const first = group.waiters[0];
@@ -179,26 +202,80 @@ export class Wallet {
     }
   }
 
-  /** Asks for what is missing of `needs`; returns the shortage when billing granted nothing. */
-  private async acquire(needs: readonly ScopeNeed[], acceptTimeMs: number): Promise<billing.ScopeShortage | undefined> {
-    const sentAtMs = this.clock.monotonicMs();
-    const scopes: billing.ScopeRequest[] = [];
-    for (const need of needs) {
-      const held = this.scopes.get(need.id);
-      const missing = need.amount - (held?.available(sentAtMs) ?? 0n);
-      if (missing > 0n) scopes.push({ scope: need.scope, amountNeeded: missing, recentSpend: held?.recentSpend(sentAtMs) ?? 0n });
+  /** What is held goes to those that were asked for and take less, in order of arrival. */
+  private serveWithLess(group: WaitingGroup, asked: readonly Waiter[]): void {
+    for (const waiter of asked) {
+      if (!group.waiters.includes(waiter)) continue;
+      const reservation = this.tryReserve(waiter.needs) ?? this.tryReserveLess(waiter.needs);
+      if (!reservation) continue;
+      group.waiters.splice(group.waiters.indexOf(waiter), 1);
+      waiter.resolve(reservation);
     }
-    if (scopes.length === 0) return undefined;
+  }
+
+  /** As much of every need as the scarcest scope has, if that is not too little. */
+  private tryReserveLess(needs: readonly ScopeNeed[]): Reservation | undefined {
+    const nowMs = this.clock.monotonicMs();
+    let amount: bigint | undefined;
+    for (const need of needs) {
+      const available = this.scopes.get(need.id)?.available(nowMs) ?? 0n;
+      if (need.least === undefined || available < need.least) return undefined;
+      if (amount === undefined || available < amount) amount = available;
+    }
+    return amount === undefined || amount === 0n ? undefined : this.tryReserve(needs.map((need) => ({ ...need, amount: smaller(amount, need.amount) })));
+  }
+
+  /** Whoever needs more than there can be of the scope that is short is refused with the first: asking for each alone would keep all of them waiting. */
+  private refuse(group: WaitingGroup, first: Waiter, shortage: billing.ScopeShortage): void {
+    const id = shortage.scope && scopeId(shortage.scope);
+    const leastOf = (waiter: Waiter) => leastAmount(waiter.needs.find((need) => need.id === id));
+    const held = (id === undefined ? undefined : this.scopes.get(id)?.available(this.clock.monotonicMs())) ?? 0n;
+    const unspent = shortage.unspent ?? 0n;
+    // Billing recalls for what the unspent rest can bear; beyond that it knows the answer without asking anybody.
+    const wasRecalled = leastOf(first) - held <= unspent;
+    const most = held + (wasRecalled ? shortage.available : unspent);
+    const isRefused = (waiter: Waiter) => waiter === first || leastOf(waiter) > most;
+    const refused = group.waiters.filter(isRefused);
+    group.waiters = group.waiters.filter((waiter) => !isRefused(waiter));
+    for (const waiter of refused) waiter.resolve({ shortage });
+  }
+
+  /** Asks for at least what the first needs, and for as much of what all want as there is. */
+  private async acquireForAll(waiters: readonly Waiter[]): Promise<Acquired> {
+    const first = waiters[0]!;
+    // What a recall has freed here meanwhile is billing's to grant, to us too.
+    if (first.needs.some((need) => this.scopes.get(need.id)?.hasReturns === true)) await this.sweep(false);
+    const sentAtMs = this.clock.monotonicMs();
+    const wanted = sumNeeds(waiters);
+    const asks = first.needs.map((need) => this.askOf(need, wanted.get(need.id) ?? need.amount, sentAtMs)).filter((ask) => ask.wanted > 0n);
+    const needed = asks.filter((ask) => ask.needed > 0n);
+    const acquired = await this.acquire(asks, first.acceptTimeMs, sentAtMs);
+    const shortId = acquired.shortage?.scope && scopeId(acquired.shortage.scope);
+    // Nothing more to be had of a scope that has enough for the first already: that must not keep it from the others.
+    const isNeedless = needed.length > 0 && asks.some((ask) => ask.need.id === shortId && ask.needed === 0n);
+    if (!isNeedless) return acquired;
+    return { ...(await this.acquire(needed, first.acceptTimeMs, this.clock.monotonicMs())), isPartial: true };
+  }
+
+  private askOf(need: ScopeNeed, wantedInAll: bigint, nowMs: number): Ask {
+    const held = this.scopes.get(need.id);
+    const available = held?.available(nowMs) ?? 0n;
+    const needed = larger(0n, leastAmount(need) - available);
+    return { need, needed, wanted: larger(needed, wantedInAll - available), recentSpend: held?.recentSpend(nowMs) ?? 0n };
+  }
+
+  private async acquire(asks: readonly Ask[], acceptTimeMs: number, sentAtMs: number): Promise<Acquired> {
+    if (asks.length === 0) return { shortage: undefined, isPartial: false };
     const response = await this.askBilling({
       holderId: this.options.holderId,
       epoch: this.options.epoch,
       requestId: `${this.options.holderId}:${this.requestCount++}`,
-      scopes,
+      scopes: asks.map(({ need, needed, wanted, recentSpend }) => ({ scope: need.scope, amountNeeded: needed, amountWanted: wanted, recentSpend })),
       acceptTimeMs: BigInt(acceptTimeMs),
     });
-    if (response.shortage) return response.shortage;
+    if (response.shortage) return { shortage: response.shortage, isPartial: false };
     for (const lease of response.leases) this.hold(lease, sentAtMs);
-    return undefined;
+    return { shortage: undefined, isPartial: asks.some((ask, index) => (response.leases[index]?.granted ?? 0n) < ask.wanted) };
   }
 
   /** One more try with the same id after a lost answer: leases that were granted the first time are granted again, not twice. */
@@ -242,7 +319,8 @@ export class Wallet {
       if (wanted === 0n || leases.available(nowMs) * 2n >= wanted) continue;
       if ((this.prefetchNotBeforeMs.get(need.id) ?? 0) > nowMs) continue;
       this.prefetchNotBeforeMs.set(need.id, nowMs + PREFETCH_PAUSE_MS);
-      void this.acquire([{ ...need, amount: leases.available(nowMs) + wanted }], this.clock.nowMs()).catch((error: unknown) => {
+      // By billing's clock, which ours may differ from; and never so much that others would have to give something back.
+      void this.acquire([{ need, needed: 0n, wanted: 0n, recentSpend: wanted }], 0, nowMs).catch((error: unknown) => {
         this.logger.debug('could not prefetch a lease', { error });
       });
     }
@@ -291,26 +369,22 @@ export function isShortage(result: Reservation | Shortage): result is Shortage {
   return 'shortage' in result;
 }
 
-function sumNeeds(waiters: readonly Waiter[]): ScopeNeed[] {
-  const sums = new Map<string, ScopeNeed>();
-  for (const waiter of waiters) {
-    for (const need of waiter.needs) {
-      const sum = sums.get(need.id);
-      sums.set(need.id, { ...need, amount: need.amount + (sum?.amount ?? 0n) });
-    }
-  }
-  return [...sums.values()];
+function sumNeeds(waiters: readonly Waiter[]): ReadonlyMap<string, bigint> {
+  const sums = new Map<string, bigint>();
+  for (const waiter of waiters) for (const need of waiter.needs) sums.set(need.id, need.amount + (sums.get(need.id) ?? 0n));
+  return sums;
 }
 
-/** Who wants no less of the scope that is short is refused with the first: asking for each alone would keep billing busy with a key at its limit. */
-function refuse(group: WaitingGroup, first: Waiter, shortage: billing.ScopeShortage): void {
-  const id = shortage.scope && scopeId(shortage.scope);
-  const amountOf = (waiter: Waiter) => waiter.needs.find((need) => need.id === id)?.amount ?? 0n;
-  const leastAmount = amountOf(first);
-  const isRefused = (waiter: Waiter) => waiter === first || (leastAmount > 0n && amountOf(waiter) >= leastAmount);
-  const refused = group.waiters.filter(isRefused);
-  group.waiters = group.waiters.filter((waiter) => !isRefused(waiter));
-  for (const waiter of refused) waiter.resolve({ shortage });
+function leastAmount(need: ScopeNeed | undefined): bigint {
+  return need?.least ?? need?.amount ?? 0n;
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 function earliestSettle(parts: readonly ReservedPart[]): number {

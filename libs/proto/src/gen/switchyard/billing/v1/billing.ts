@@ -560,6 +560,11 @@ export interface ScopeRequest {
   amountNeeded: bigint;
   /** The holder's own spend on this scope in the last 2 s. */
   recentSpend: bigint;
+  /**
+   * What everything that waits would take. Near the limit billing grants as much of it as there is, after a recall, but
+   * never less than amount_needed. Absent: no more than amount_needed waits.
+   */
+  amountWanted?: bigint | undefined;
 }
 
 export interface Lease {
@@ -603,6 +608,8 @@ export interface ScopeShortage {
   resetTimeMs: bigint;
   /** The scope's whole limit, for the client's headers. */
   limit: bigint;
+  /** What could be granted if every holder gave back everything. Nothing was recalled when even that is less than needed. */
+  unspent?: bigint | undefined;
 }
 
 export interface ReleaseLeasesRequest {
@@ -3962,7 +3969,7 @@ export const LeaseScope: MessageFns<LeaseScope> = {
 };
 
 function createBaseScopeRequest(): ScopeRequest {
-  return { scope: undefined, amountNeeded: 0n, recentSpend: 0n };
+  return { scope: undefined, amountNeeded: 0n, recentSpend: 0n, amountWanted: undefined };
 }
 
 export const ScopeRequest: MessageFns<ScopeRequest> = {
@@ -3981,6 +3988,12 @@ export const ScopeRequest: MessageFns<ScopeRequest> = {
         throw new globalThis.Error("value provided for field message.recentSpend of type int64 too large");
       }
       writer.uint32(24).int64(message.recentSpend);
+    }
+    if (message.amountWanted !== undefined) {
+      if (BigInt.asIntN(64, message.amountWanted) !== message.amountWanted) {
+        throw new globalThis.Error("value provided for field message.amountWanted of type int64 too large");
+      }
+      writer.uint32(32).int64(message.amountWanted);
     }
     return writer;
   },
@@ -4022,6 +4035,14 @@ export const ScopeRequest: MessageFns<ScopeRequest> = {
             message.recentSpend = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.amountWanted = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4047,6 +4068,11 @@ export const ScopeRequest: MessageFns<ScopeRequest> = {
         : isSet(object.recent_spend)
         ? BigInt(object.recent_spend)
         : 0n,
+      amountWanted: isSet(object.amountWanted)
+        ? BigInt(object.amountWanted)
+        : isSet(object.amount_wanted)
+        ? BigInt(object.amount_wanted)
+        : undefined,
     };
   },
 
@@ -4060,6 +4086,9 @@ export const ScopeRequest: MessageFns<ScopeRequest> = {
     }
     if (message.recentSpend !== 0n) {
       obj.recentSpend = message.recentSpend.toString();
+    }
+    if (message.amountWanted !== undefined) {
+      obj.amountWanted = message.amountWanted.toString();
     }
     return obj;
   },
@@ -4078,6 +4107,9 @@ export const ScopeRequest: MessageFns<ScopeRequest> = {
     message.recentSpend = (object.recentSpend !== undefined && object.recentSpend !== null)
       ? BigInt(object.recentSpend)
       : 0n;
+    message.amountWanted = (object.amountWanted !== undefined && object.amountWanted !== null)
+      ? BigInt(object.amountWanted)
+      : undefined;
     return message;
   },
 };
@@ -4526,7 +4558,7 @@ export const AcquireLeasesResponse: MessageFns<AcquireLeasesResponse> = {
 };
 
 function createBaseScopeShortage(): ScopeShortage {
-  return { scope: undefined, available: 0n, resetTimeMs: 0n, limit: 0n };
+  return { scope: undefined, available: 0n, resetTimeMs: 0n, limit: 0n, unspent: undefined };
 }
 
 export const ScopeShortage: MessageFns<ScopeShortage> = {
@@ -4551,6 +4583,12 @@ export const ScopeShortage: MessageFns<ScopeShortage> = {
         throw new globalThis.Error("value provided for field message.limit of type int64 too large");
       }
       writer.uint32(32).int64(message.limit);
+    }
+    if (message.unspent !== undefined) {
+      if (BigInt.asIntN(64, message.unspent) !== message.unspent) {
+        throw new globalThis.Error("value provided for field message.unspent of type int64 too large");
+      }
+      writer.uint32(40).int64(message.unspent);
     }
     return writer;
   },
@@ -4600,6 +4638,14 @@ export const ScopeShortage: MessageFns<ScopeShortage> = {
             message.limit = reader.int64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.unspent = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4622,6 +4668,7 @@ export const ScopeShortage: MessageFns<ScopeShortage> = {
         ? BigInt(object.reset_time_ms)
         : 0n,
       limit: isSet(object.limit) ? BigInt(object.limit) : 0n,
+      unspent: isSet(object.unspent) ? BigInt(object.unspent) : undefined,
     };
   },
 
@@ -4639,6 +4686,9 @@ export const ScopeShortage: MessageFns<ScopeShortage> = {
     if (message.limit !== 0n) {
       obj.limit = message.limit.toString();
     }
+    if (message.unspent !== undefined) {
+      obj.unspent = message.unspent.toString();
+    }
     return obj;
   },
 
@@ -4655,6 +4705,7 @@ export const ScopeShortage: MessageFns<ScopeShortage> = {
       ? BigInt(object.resetTimeMs)
       : 0n;
     message.limit = (object.limit !== undefined && object.limit !== null) ? BigInt(object.limit) : 0n;
+    message.unspent = (object.unspent !== undefined && object.unspent !== null) ? BigInt(object.unspent) : undefined;
     return message;
   },
 };
