@@ -17,7 +17,7 @@ export interface LeaseRecord {
 /** What a generation was charged; undefined when no terminal event of it has come. */
 export async function findCharge(client: Queryable, generationId: string): Promise<ChargeRecord | undefined> {
   const { rows } = await client.query<ChargeRecord>(
-    `SELECT event_id AS "eventId", charge_pico AS "chargePico", excess_pico AS "excessPico", flags, document
+    `SELECT event_id AS "eventId", charge_pico AS "chargePico", excess_pico AS "excessPico", flags, coalesce(document, body::jsonb) AS document
        FROM charges JOIN usage_events USING (event_id, generation_id) WHERE generation_id = $1`,
     [generationId],
   );
@@ -37,11 +37,12 @@ export async function findNames(client: Queryable, generationId: string): Promis
 export async function findAttempts(client: Queryable, generationId: string): Promise<AttemptRecord[]> {
   const { rows } = await client.query<AttemptRecord>(
     `SELECT attempt_id AS "attemptId", cost.event_id AS "eventId", reporter, provider_slug AS "providerSlug", is_byok AS "isByok", cost.cost_pico AS "costPico",
-            event.document, correction.cost_pico AS "correctedCostPico", difference_pico AS "differencePico", later.document AS "correctionDocument"
-       FROM usage_events event JOIN attempt_costs cost ON cost.event_id = event.event_id AND cost.attempt_id >= $1 || ':' AND cost.attempt_id < $1 || ';'
+            coalesce(event.document, event.body::jsonb) AS document, correction.cost_pico AS "correctedCostPico", difference_pico AS "differencePico",
+            coalesce(later.document, later.body::jsonb) AS "correctionDocument"
+       FROM attempt_costs cost JOIN usage_events event ON event.event_id = cost.event_id
        LEFT JOIN attempt_corrections correction USING (attempt_id)
        LEFT JOIN usage_events later ON later.event_id = correction.event_id
-      WHERE event.generation_id = $1 AND event.event_type = 'attempt' ORDER BY length(attempt_id), attempt_id`,
+      WHERE cost.attempt_id >= $1 || ':' AND cost.attempt_id < $1 || ';' ORDER BY length(attempt_id), attempt_id`,
     [generationId],
   );
   return rows;
@@ -50,8 +51,11 @@ export async function findAttempts(client: Queryable, generationId: string): Pro
 export async function findPostings(client: Queryable, generationId: string): Promise<PostingRecord[]> {
   const { rows } = await client.query<PostingRecord>(
     `SELECT transaction_id AS "transactionId", kind, reference, posted_at_ms AS "postedAtMs", ledger_account AS "ledgerAccount", amount_pico AS "amountPico"
-       FROM ledger_transactions JOIN ledger_entries USING (transaction_id)
-      WHERE generation_id = $1 ORDER BY posted_at_ms, kind, transaction_id, entry_index`,
+       FROM (SELECT event_id AS transaction_id FROM charges WHERE generation_id = $1
+             UNION ALL SELECT event_id FROM attempt_costs WHERE attempt_id >= $1 || ':' AND attempt_id < $1 || ';'
+             UNION ALL SELECT event_id FROM attempt_corrections WHERE attempt_id >= $1 || ':' AND attempt_id < $1 || ';') posted
+       JOIN ledger_transactions USING (transaction_id) JOIN ledger_entries USING (transaction_id)
+      ORDER BY posted_at_ms, kind, transaction_id, entry_index`,
     [generationId],
   );
   return rows;

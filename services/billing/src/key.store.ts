@@ -83,7 +83,11 @@ export async function lockKeyUsage(client: Queryable, keyHash: string): Promise<
 
 /** Says that the surrounding transaction counts usage of these keys, so that no scope is begun from old counts. Sorted hashes. */
 export async function shareKeyUsage(client: Queryable, keyHashes: readonly string[]): Promise<void> {
-  await client.query('SELECT 1 FROM api_keys WHERE key_hash = ANY($1::text[]) ORDER BY key_hash FOR KEY SHARE', [keyHashes]);
+  await client.query({
+    name: 'share_key_usage',
+    text: 'SELECT 1 FROM api_keys WHERE key_hash = ANY($1::text[]) ORDER BY key_hash FOR KEY SHARE',
+    values: [keyHashes],
+  });
 }
 
 export interface KeyFilter {

@@ -53,9 +53,11 @@ export async function insertScope(client: Queryable, identity: ScopeIdentity, li
 
 /** Locks in id order, which every transaction keeps. */
 export async function lockScopes(client: Queryable, scopeIds: readonly bigint[]): Promise<Map<bigint, ScopeRow>> {
-  const { rows } = await client.query<RawScope>(`SELECT ${COLUMNS} FROM lease_scopes WHERE scope_id = ANY($1::bigint[]) ORDER BY scope_id FOR NO KEY UPDATE`, [
-    scopeIds,
-  ]);
+  const { rows } = await client.query<RawScope>({
+    name: 'lock_scopes',
+    text: `SELECT ${COLUMNS} FROM lease_scopes WHERE scope_id = ANY($1::bigint[]) ORDER BY scope_id FOR NO KEY UPDATE`,
+    values: [scopeIds],
+  });
   return new Map(rows.map((row) => [row.scopeId, toScope(row)]));
 }
 

@@ -19,9 +19,9 @@ const DAY_MS = 86_400_000;
 const OPEN_HOLD = `CASE WHEN resolved_at_ms IS NULL THEN greatest(0, granted - released - settled) ELSE 0 END`;
 
 /** What the stored documents of terminal events say; fields at their default are absent from proto3's JSON. */
-const GENERATION_EVENTS = `usage_events event CROSS JOIN LATERAL jsonb_to_record(document)
+const GENERATION_EVENTS = `usage_events event CROSS JOIN LATERAL jsonb_to_record(coalesce(document, body::jsonb))
   AS fact ("generationId" text, "accountId" text, "keyHash" text, "acceptTimeMs" bigint, "chargePico" bigint, leases jsonb)`;
-const ATTEMPT_FACTS = `jsonb_to_record(document) AS fact ("attemptId" text, "costPico" bigint)`;
+const ATTEMPT_FACTS = `jsonb_to_record(coalesce(document, body::jsonb)) AS fact ("attemptId" text, "costPico" bigint)`;
 
 /**
  * What each event counts against each lease that it names: of credit no more than its charge, however many leases it names.

@@ -67,7 +67,7 @@ export async function readFlagCounts(client: Queryable): Promise<billing.FlagCou
 const TOTALS: readonly { readonly name: string; readonly sql: string }[] = [
   {
     name: 'charged by events',
-    sql: `SELECT sum((document ->> 'chargePico')::numeric) FROM usage_events WHERE event_type = 'generation'`,
+    sql: `SELECT sum((coalesce(document, body::jsonb) ->> 'chargePico')::numeric) FROM usage_events WHERE event_type = 'generation'`,
   },
   { name: 'charged in the ledger', sql: `SELECT -sum(amount_pico) AS sum FROM ledger_entries WHERE ledger_account = 'platform:revenue:inference'` },
   {

@@ -1,23 +1,18 @@
-import { batchInsert, type Queryable } from '@switchyard/db';
+import { batchInsert, binaryArray, sourceInsert, type Queryable } from '@switchyard/db';
 import type { LedgerTransaction } from './core/ledger-transaction.js';
 
-const insertTransactions = batchInsert({
+const insertTransactions = sourceInsert<LedgerTransaction, never, 'posted_at_ms'>({
   table: 'ledger_transactions',
   columns: {
-    transaction_id: 'uuid',
-    kind: 'text',
-    account_id: 'text',
-    generation_id: 'text',
-    reference: 'text',
-    accept_time_ms: 'bigint',
-    posted_at_ms: 'bigint',
-    entry_count: 'smallint',
+    transaction_id: ['uuid', (transaction) => transaction.transactionId],
+    kind: ['text', (transaction) => transaction.kind],
+    account_id: ['text', (transaction) => transaction.accountId],
+    generation_id: ['text', (transaction) => transaction.generationId],
+    reference: ['text', (transaction) => transaction.reference],
+    accept_time_ms: ['bigint', (transaction) => transaction.acceptTimeMs],
+    entry_count: ['smallint', (transaction) => transaction.entries.length],
   },
-});
-
-const insertEntries = batchInsert({
-  table: 'ledger_entries',
-  columns: { transaction_id: 'uuid', entry_index: 'smallint', ledger_account: 'text', amount_pico: 'bigint' },
+  shared: { posted_at_ms: 'bigint' },
 });
 
 const addToBalances = batchInsert({
@@ -30,31 +25,32 @@ const addToBalances = batchInsert({
 /** Posts whole transactions and moves each balance once, in the order of the accounts' names, which keeps concurrent batches from deadlocks. */
 export async function postTransactions(client: Queryable, transactions: readonly LedgerTransaction[], nowMs: number): Promise<void> {
   if (transactions.length === 0) return;
-  await insertTransactions(
-    client,
-    transactions.map((transaction) => ({
-      transaction_id: transaction.transactionId,
-      kind: transaction.kind,
-      account_id: transaction.accountId,
-      generation_id: transaction.generationId,
-      reference: transaction.reference,
-      accept_time_ms: transaction.acceptTimeMs,
-      posted_at_ms: nowMs,
-      entry_count: transaction.entries.length,
-    })),
-  );
-  await insertEntries(
-    client,
-    transactions.flatMap(({ transactionId, entries }) =>
-      entries.map((entry, index) => ({
-        transaction_id: transactionId,
-        entry_index: index,
-        ledger_account: entry.ledgerAccount,
-        amount_pico: entry.amountPico,
-      })),
-    ),
-  );
+  // The order of the indexes, which grow at their end.
+  const sorted = transactions.toSorted((a, b) => (a.transactionId < b.transactionId ? -1 : 1));
+  await insertTransactions(client, sorted, { posted_at_ms: nowMs });
+  await insertEntries(client, sorted);
   await addToBalances(client, balanceChanges(transactions));
+}
+
+async function insertEntries(client: Queryable, transactions: readonly LedgerTransaction[]): Promise<void> {
+  const transactionIds: string[] = [];
+  const entryIndexes: number[] = [];
+  const ledgerAccounts: string[] = [];
+  const amounts: bigint[] = [];
+  for (const { transactionId, entries } of transactions) {
+    for (let index = 0; index < entries.length; index++) {
+      transactionIds.push(transactionId);
+      entryIndexes.push(index);
+      ledgerAccounts.push(entries[index]!.ledgerAccount);
+      amounts.push(entries[index]!.amountPico);
+    }
+  }
+  await client.query({
+    name: 'insert_ledger_entries',
+    text: `INSERT INTO ledger_entries (transaction_id, entry_index, ledger_account, amount_pico)
+           SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::text[]), unnest($4::bigint[])`,
+    values: [binaryArray('uuid', transactionIds), binaryArray('smallint', entryIndexes), binaryArray('text', ledgerAccounts), binaryArray('bigint', amounts)],
+  });
 }
 
 function balanceChanges(transactions: readonly LedgerTransaction[]): { ledger_account: string; balance_pico: bigint; entry_count: number }[] {

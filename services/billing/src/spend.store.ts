@@ -110,7 +110,7 @@ function spendStatement(query: SpendQuery): { text: string; values: unknown[] } 
       WITH spend AS MATERIALIZED (
         SELECT ${[`${PERIOD_OF[query.granularity]} AS period`, ...grouped, ...SUMMED.map((name) => `${SUMS[name]} AS ${name}`)].join(', ')}
           FROM charges charge LEFT JOIN usage_events event ON event.event_id = charge.event_id
-          LEFT JOIN LATERAL jsonb_to_record(event.document) AS fact (${FACTS}) ON true
+          LEFT JOIN LATERAL jsonb_to_record(coalesce(event.document, event.body::jsonb)) AS fact (${FACTS}) ON true
           LEFT JOIN LATERAL jsonb_to_record(fact.usage -> 'meters') AS counted (${COUNTED}) ON true
          WHERE charge.account_id = $1 AND charge.accept_time_ms >= $2 AND charge.accept_time_ms < $3${filters.join('')}
          GROUP BY ${['period', ...names].map((_, index) => index + 1).join(', ')})

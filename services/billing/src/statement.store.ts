@@ -65,8 +65,9 @@ export async function readKeyLines(client: Queryable, accountId: string, { start
 export async function readModelLines(client: Queryable, accountId: string, { startMs, endMs }: Period, limit: number): Promise<billing.StatementLine[]> {
   const { rows } = await client.query<RawLine>(
     `SELECT model AS id, model AS name, count(*), sum(charge_pico) AS charged
-       FROM (SELECT charge_pico, coalesce(nullif(document ->> 'model', ''), document ->> 'modelRequested', '') COLLATE "C" AS model
-               FROM charges LEFT JOIN usage_events ON usage_events.event_id = charges.event_id
+       FROM (SELECT charge_pico, coalesce(nullif(fact.model, ''), fact."modelRequested", '') COLLATE "C" AS model
+               FROM charges LEFT JOIN usage_events event ON event.event_id = charges.event_id
+               LEFT JOIN LATERAL jsonb_to_record(coalesce(event.document, event.body::jsonb)) AS fact (model text, "modelRequested" text) ON true
               WHERE account_id = $1 AND accept_time_ms >= $2 AND accept_time_ms < $3) used
       GROUP BY model ORDER BY charged DESC, model LIMIT $4`,
     [accountId, startMs, endMs, limit],

@@ -1,5 +1,5 @@
 import type { Clock } from '@switchyard/core';
-import { withTransaction } from '@switchyard/db';
+import { withLikelyNew } from '@switchyard/db';
 import { PoisonEventError, type ConsumedRecord } from '@switchyard/events';
 import { events } from '@switchyard/proto';
 import type { Pool, PoolClient } from 'pg';
@@ -14,7 +14,7 @@ import { shareKeyUsage } from './key.store.js';
 import { findCreditAndLimitScopes, lockScopes, saveScopes, type ScopeRow } from './lease-scope.store.js';
 import { findScopesOfLeases, readLeases, saveLeases } from './lease.store.js';
 import { postTransactions } from './ledger.store.js';
-import { findEstimates, insertAttemptCosts, insertCharges, insertCorrections, recordEvents, type ChargeRow, type UsageEventRow } from './usage-event.store.js';
+import { findEstimates, insertAttemptCosts, insertCharges, insertCorrections, recordEvents, type Charge, type Correction } from './usage-event.store.js';
 
 export interface ChargeItem {
   readonly kind: 'generation';
@@ -44,6 +44,7 @@ export interface PostingReport {
 
 interface SettledCharges {
   readonly transactions: readonly LedgerTransaction[];
+  /** Those that became negative, or are so no longer. */
   readonly creditScopes: readonly ScopeRow[];
   readonly lateCount: number;
   readonly underestimatedCount: number;
@@ -65,13 +66,14 @@ export class UsagePosting {
 
   /** @throws PoisonEventError for events that can never be posted; then nothing was. */
   async post(items: readonly UsageItem[]): Promise<PostingReport> {
-    return withTransaction(this.pool, async (client) => {
+    const sorted = onceById(items);
+    return withLikelyNew(this.pool, async (client, mayBeKnown) => {
       const nowMs = this.clock.nowMs();
-      const fresh = await this.recordFresh(client, items, nowMs);
+      const fresh = await recordEvents(client, sorted, nowMs, mayBeKnown);
       const charges = fresh.filter((item) => item.kind === 'generation');
       const attempts = fresh.filter((item) => item.kind === 'attempt');
-      const costs = await this.postCosts(client, attempts);
-      const settled = charges.length === 0 ? NO_CHARGES : await this.settleCharges(client, charges, nowMs);
+      const costs = await this.postCosts(client, attempts, mayBeKnown);
+      const settled = charges.length === 0 ? NO_CHARGES : await this.settleCharges(client, charges, nowMs, mayBeKnown);
       await postTransactions(client, [...settled.transactions, ...costs.transactions], nowMs);
       await this.updateFacts(client, settled.creditScopes, nowMs);
       const { lateCount, underestimatedCount, excessPico } = settled;
@@ -79,49 +81,45 @@ export class UsagePosting {
     });
   }
 
-  private async recordFresh(client: PoolClient, items: readonly UsageItem[], nowMs: number): Promise<UsageItem[]> {
-    const byId = new Map<string, UsageItem>();
-    for (const item of items) if (!byId.has(item.event.eventId)) byId.set(item.event.eventId, item);
-    const sorted = [...byId.values()].sort((a, b) => (a.event.eventId < b.event.eventId ? -1 : 1));
-    const rows = sorted.map((item): UsageEventRow => ({
-      eventId: item.event.eventId,
-      eventType: item.kind,
-      generationId: item.event.generationId,
-      document: item.document,
-    }));
-    const freshIds = await recordEvents(client, rows, nowMs);
-    return sorted.filter((item) => freshIds.has(item.event.eventId));
-  }
-
-  private async settleCharges(client: PoolClient, items: readonly ChargeItem[], nowMs: number): Promise<SettledCharges> {
+  private async settleCharges(client: PoolClient, items: readonly ChargeItem[], nowMs: number, mayBeKnown: boolean): Promise<SettledCharges> {
     const { scopes, leases } = await this.lockFor(client, items);
+    const creditScopes = [...scopes.values()].filter((scope) => scope.kind === 'account_credit');
+    const negativeBefore = new Map(creditScopes.map((scope) => [scope.scopeId, isNegative(scope)]));
     const state = new SettlementState(scopes, leases);
     const homeless = items.filter((item) => !state.creditScope(item.event.accountId));
     if (homeless.length > 0) throw poison(homeless, 'there is no such account');
     const transactions: LedgerTransaction[] = [];
-    const rows: ChargeRow[] = [];
+    const charges: Charge[] = [];
     let [lateCount, underestimatedCount, excessPico] = [0, 0, 0n];
     for (const { event } of items) {
-      const settled = state.settle({ ...event, acceptTimeMs: Number(event.acceptTimeMs) });
+      const acceptTimeMs = Number(event.acceptTimeMs);
+      const { uncoveredPico, ...settled } = state.settle(event, acceptTimeMs);
       if (settled.flags.includes('late')) lateCount++;
       if (settled.flags.includes('underestimated')) underestimatedCount++;
       excessPico += settled.excessPico;
-      const posting = { ...event, acceptTimeMs: Number(event.acceptTimeMs), uncoveredPico: settled.uncoveredPico };
-      const transaction = chargeTransaction(posting);
+      const transaction = chargeTransaction(event, uncoveredPico);
       if (transaction) transactions.push(transaction);
-      rows.push(chargeRow(event, settled.excessPico, settled.flags));
+      charges.push({ event, excessPico: settled.excessPico, flags: flagsOf(event, settled.flags) });
     }
-    const firstEnds = await insertCharges(
-      client,
-      rows.sort((a, b) => (a.generationId < b.generationId ? -1 : 1)),
-    );
-    const secondEnds = items.filter((item) => !firstEnds.has(item.event.eventId));
-    if (secondEnds.length > 0) throw poison(secondEnds, 'the generation has another end already');
+    charges.sort((a, b) => (a.event.generationId < b.event.generationId ? -1 : 1));
+    const firstEnds = await insertCharges(client, charges, mayBeKnown);
+    if (firstEnds.length < charges.length) {
+      const known = new Set(firstEnds.map(({ event }) => event.eventId));
+      throw poison(
+        items.filter((item) => !known.has(item.event.eventId)),
+        'the generation has another end already',
+      );
+    }
     await saveScopes(client, [...scopes.values()]);
     await saveLeases(client, [...leases.values()], nowMs);
     await addKeyUsage(client, usageDays(items));
-    const creditScopes = [...scopes.values()].filter((scope) => scope.kind === 'account_credit');
-    return { transactions, lateCount, underestimatedCount, excessPico, creditScopes };
+    return {
+      transactions,
+      lateCount,
+      underestimatedCount,
+      excessPico,
+      creditScopes: creditScopes.filter((scope) => isNegative(scope) !== negativeBefore.get(scope.scopeId)),
+    };
   }
 
   /** Locks what the charges touch: keys, then scopes in id order. */
@@ -141,47 +139,38 @@ export class UsagePosting {
     return { scopes, leases: await readLeases(client, [...scopeOfLease.keys()]) };
   }
 
-  private async postCosts(client: PoolClient, items: readonly CostItem[]): Promise<{ transactions: LedgerTransaction[]; correctionCount: number }> {
+  private async postCosts(
+    client: PoolClient,
+    items: readonly CostItem[],
+    mayBeKnown: boolean,
+  ): Promise<{ transactions: LedgerTransaction[]; correctionCount: number }> {
     if (items.length === 0) return { transactions: [], correctionCount: 0 };
     const sorted = [...items].sort((a, b) => (a.event.attemptId < b.event.attemptId ? -1 : 1));
-    const firstReports = await insertAttemptCosts(
-      client,
-      sorted.map(({ event }) => ({
-        ...event,
-        reporter: event.reporter === events.AttemptReporter.WORKER ? ('worker' as const) : ('ingress' as const),
-        acceptTimeMs: Number(event.acceptTimeMs),
-      })),
-    );
-    const first = sorted.filter((item) => firstReports.has(item.event.eventId));
-    const later = sorted.filter((item) => !firstReports.has(item.event.eventId) && item.event.reporter === events.AttemptReporter.WORKER);
-    const corrections = later.length === 0 ? [] : await this.correct(client, later);
+    const first = await insertAttemptCosts(client, sorted, mayBeKnown);
     // What a customer's own credential pays is no expense of ours.
-    const transactions = first.flatMap(({ event }) =>
-      event.isByok ? [] : (costTransaction({ ...event, acceptTimeMs: Number(event.acceptTimeMs) }, 'cost') ?? []),
-    );
-    return { transactions: [...transactions, ...corrections.flatMap((correction) => correction.transaction ?? [])], correctionCount: corrections.length };
+    const transactions = first.flatMap(({ event }) => (event.isByok ? [] : (costTransaction(event, 'cost') ?? [])));
+    const corrections = first.length === sorted.length ? [] : await this.correct(client, sorted, new Set(first));
+    for (const { event, estimate, differencePico } of corrections) {
+      const posting = { ...event, providerSlug: estimate.providerSlug, costPico: differencePico };
+      const transaction = estimate.isByok ? undefined : costTransaction(posting, 'cost_correction');
+      if (transaction) transactions.push(transaction);
+    }
+    return { transactions, correctionCount: corrections.length };
   }
 
   /** The worker's own figure comes after an estimate: only the difference is posted. */
-  private async correct(client: PoolClient, items: readonly CostItem[]): Promise<{ transaction: LedgerTransaction | undefined }[]> {
+  private async correct(client: PoolClient, items: readonly CostItem[], first: ReadonlySet<unknown>): Promise<readonly Correction[]> {
+    const later = items.filter((item) => !first.has(item) && item.event.reporter === events.AttemptReporter.WORKER);
+    if (later.length === 0) return [];
     const estimates = await findEstimates(
       client,
-      items.map((item) => item.event.attemptId),
+      later.map((item) => item.event.attemptId),
     );
-    const corrections = items.flatMap(({ event }) => {
+    const corrections = later.flatMap(({ event }) => {
       const estimate = estimates.get(event.attemptId);
       return estimate ? [{ event, estimate, differencePico: event.costPico - estimate.costPico }] : [];
     });
-    const inserted = await insertCorrections(
-      client,
-      corrections.map(({ event, differencePico }) => ({ attemptId: event.attemptId, eventId: event.eventId, costPico: event.costPico, differencePico })),
-    );
-    return corrections
-      .filter(({ event }) => inserted.has(event.eventId))
-      .map(({ event, estimate, differencePico }) => {
-        const posting = { ...event, providerSlug: estimate.providerSlug, acceptTimeMs: Number(event.acceptTimeMs), costPico: differencePico };
-        return { transaction: estimate.isByok ? undefined : costTransaction(posting, 'cost_correction') };
-      });
+    return insertCorrections(client, corrections, true);
   }
 
   private async updateFacts(client: PoolClient, creditScopes: readonly ScopeRow[], nowMs: number): Promise<void> {
@@ -196,19 +185,16 @@ export class UsagePosting {
   }
 }
 
-function chargeRow(event: events.GenerationCompleted, excessPico: bigint, flags: readonly string[]): ChargeRow {
-  return {
-    generationId: event.generationId,
-    eventId: event.eventId,
-    accountId: event.accountId,
-    workspaceId: event.workspaceId,
-    keyHash: event.keyHash,
-    acceptTimeMs: Number(event.acceptTimeMs),
-    chargePico: event.chargePico,
-    excessPico,
-    generationEnd: event.end,
-    flags: [...new Set([...event.flags.filter((flag) => /^[a-z_]{1,64}$/.test(flag)), ...flags])],
-  };
+/** Each event once, sorted by id: batches that overlap wait for each other instead of locking each other out. */
+function onceById(items: readonly UsageItem[]): UsageItem[] {
+  const sorted = items.toSorted((a, b) => (a.event.eventId === b.event.eventId ? 0 : a.event.eventId < b.event.eventId ? -1 : 1));
+  return sorted.filter((item, index) => item.event.eventId !== sorted[index - 1]?.event.eventId);
+}
+
+/** The event's own flags, as far as they are words, and what settling found. */
+function flagsOf(event: events.GenerationCompleted, settled: readonly string[]): readonly string[] {
+  if (event.flags.length === 0) return settled;
+  return [...new Set([...event.flags.filter((flag) => /^[a-z_]{1,64}$/.test(flag)), ...settled])];
 }
 
 function usageDays(items: readonly ChargeItem[]): KeyUsageDay[] {

@@ -36,12 +36,12 @@ export interface Books {
 }
 
 const GENERATIONS = `
-  SELECT generation_id AS "generationId", document->>'user' AS "user", charge_pico AS "chargePico", flags, generation_end AS "end",
+  SELECT generation_id AS "generationId", coalesce(document, body::jsonb)->>'user' AS "user", charge_pico AS "chargePico", flags, generation_end AS "end",
          (SELECT count(*)::int FROM billing.ledger_transactions posted WHERE posted.generation_id = charges.generation_id AND posted.kind = 'charge') AS "chargePostingCount"
     FROM billing.charges charges JOIN billing.usage_events USING (event_id, generation_id)`;
 const ATTEMPTS_WITHOUT_COST = `
   SELECT attempt_id AS subject
-    FROM billing.usage_events, jsonb_array_elements(document->'attempts') attempt, concat(generation_id, ':', coalesce(attempt->>'index', '0')) attempt_id
+    FROM billing.usage_events, jsonb_array_elements(coalesce(document, body::jsonb)->'attempts') attempt, concat(generation_id, ':', coalesce(attempt->>'index', '0')) attempt_id
    WHERE event_type = 'generation' AND NOT EXISTS (SELECT 1 FROM billing.attempt_costs WHERE attempt_costs.attempt_id = attempt_id.attempt_id)`;
 const COSTS_WITHOUT_GENERATION = `
   SELECT attempt_id AS subject FROM billing.attempt_costs WHERE NOT EXISTS (SELECT 1 FROM billing.charges WHERE charges.generation_id = attempt_costs.generation_id)`;
@@ -54,7 +54,7 @@ const UNRESOLVED_LEASES = `
 const UNEVEN_LEASES = `
   WITH named AS (
     SELECT (part->>'leaseId')::uuid AS lease_id, sum((part->>'amount')::numeric) AS amount
-      FROM billing.usage_events, jsonb_array_elements(document->'leases') part WHERE event_type = 'generation' GROUP BY 1)
+      FROM billing.usage_events, jsonb_array_elements(coalesce(document, body::jsonb)->'leases') part WHERE event_type = 'generation' GROUP BY 1)
   SELECT concat(lease_id, ': events name ', coalesce(amount, 0), ', settled ', coalesce(settled, 0)) AS subject
     FROM billing.leases FULL JOIN named USING (lease_id) WHERE coalesce(amount, 0) <> coalesce(settled, 0)`;
 const UNEVEN_ANALYTICS = `

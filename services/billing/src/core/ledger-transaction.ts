@@ -16,7 +16,7 @@ export interface LedgerTransaction {
   /** What caused it: an attempt's id, a grant's idempotency key. */
   readonly reference: string;
   /** Unix milliseconds: the period the transaction belongs to. */
-  readonly acceptTimeMs: number;
+  readonly acceptTimeMs: number | bigint;
   readonly entries: readonly LedgerEntry[];
 }
 
@@ -38,15 +38,13 @@ export interface ChargePosting {
   readonly eventId: string;
   readonly accountId: string;
   readonly generationId: string;
-  readonly acceptTimeMs: number;
+  readonly acceptTimeMs: bigint;
   readonly chargePico: bigint;
-  /** Part of the charge that neither hold nor credit covers. */
-  readonly uncoveredPico: bigint;
 }
 
-/** Undefined for a charge of zero: there is nothing to post. */
-export function chargeTransaction(posting: ChargePosting): LedgerTransaction | undefined {
-  const { accountId, chargePico, uncoveredPico } = posting;
+/** `uncoveredPico` is the part of the charge that neither hold nor credit covers. Undefined for a charge of zero: there is nothing to post. */
+export function chargeTransaction(posting: ChargePosting, uncoveredPico: bigint): LedgerTransaction | undefined {
+  const { accountId, chargePico } = posting;
   return transaction(posting.eventId, 'charge', posting, '', [
     { ledgerAccount: LEDGER.credits(accountId), amountPico: chargePico - uncoveredPico },
     { ledgerAccount: LEDGER.receivable(accountId), amountPico: uncoveredPico },
@@ -60,7 +58,7 @@ export interface CostPosting {
   readonly accountId: string;
   readonly generationId: string;
   readonly providerSlug: string;
-  readonly acceptTimeMs: number;
+  readonly acceptTimeMs: bigint;
   /** For a correction: the difference to what was posted, which may be negative. */
   readonly costPico: bigint;
 }
@@ -112,7 +110,7 @@ export function coverTransaction(posting: CoverPosting): LedgerTransaction | und
 interface About {
   readonly accountId: string;
   readonly generationId: string;
-  readonly acceptTimeMs: number;
+  readonly acceptTimeMs: number | bigint;
 }
 
 function transaction(

@@ -18,7 +18,6 @@ export interface OpenLease {
 export interface ChargeToSettle {
   readonly accountId: string;
   readonly keyHash: string;
-  readonly acceptTimeMs: number;
   readonly chargePico: bigint;
   /** As the ingress saw it: charge above its reservation. */
   readonly underestimatedPico: bigint;
@@ -53,7 +52,7 @@ export class SettlementState {
   }
 
   /** Settles one charge; the account's credit must be there. Leases of other accounts or keys are not touched. */
-  settle(charge: ChargeToSettle): SettledCharge {
+  settle(charge: ChargeToSettle, acceptTimeMs: number): SettledCharge {
     const credit = this.creditOf.get(charge.accountId);
     if (!credit) throw new Error('the account has no credit scope');
     const owedBefore = excessOf(credit.amounts);
@@ -73,7 +72,7 @@ export class SettlementState {
       lease.amounts = after.lease;
       counted.set(scope.scopeId, (counted.get(scope.scopeId) ?? 0n) + amount);
     }
-    for (const scope of [credit, ...this.limitsAt(charge)]) {
+    for (const scope of [credit, ...this.limitsAt(charge.keyHash, acceptTimeMs)]) {
       const missing = charge.chargePico - (counted.get(scope.scopeId) ?? 0n);
       if (missing > 0n) scope.amounts = spend(scope.amounts, missing);
     }
@@ -83,9 +82,9 @@ export class SettlementState {
   }
 
   /** Every window of the key that the generation was accepted in. */
-  private limitsAt(charge: ChargeToSettle): OpenScope[] {
-    const scopes = this.limitsOf.get(charge.keyHash) ?? [];
-    return scopes.filter(({ window }) => charge.acceptTimeMs >= window.startMs && (window.endMs === undefined || charge.acceptTimeMs < window.endMs));
+  private limitsAt(keyHash: string, timeMs: number): OpenScope[] {
+    const scopes = this.limitsOf.get(keyHash) ?? [];
+    return scopes.filter(({ window }) => timeMs >= window.startMs && (window.endMs === undefined || timeMs < window.endMs));
   }
 }
 

@@ -3,10 +3,12 @@ import { CreateAccountsAndKeys1763700000000 } from './create-accounts-and-keys.m
 import { CreateLeases1763700002000 } from './create-leases.migration.js';
 import { CreateLedger1763700001000 } from './create-ledger.migration.js';
 import { IndexStatements1764100000000 } from './index-statements.migration.js';
+import { LightenPosting1764200000000 } from './lighten-posting.migration.js';
 
 export const BILLING_MIGRATIONS: readonly Migration[] = [
   CreateAccountsAndKeys1763700000000,
   CreateLedger1763700001000,
   CreateLeases1763700002000,
   IndexStatements1764100000000,
+  LightenPosting1764200000000,
 ];
