@@ -29,7 +29,7 @@ interface Body {
 
 /** A stream that ended without a reset. */
 export function judgeStream(text: string, expectedText: string): Verdict {
-  const chunks = eventsOf<Chunk>(text);
+  const chunks = eventsOf<Chunk>(text.slice(0, text.lastIndexOf('\n\n') + 2));
   const error = chunks.find((chunk) => chunk.error !== undefined)?.error;
   if (error !== undefined) return { outcome: 'typed_error', detail: JSON.stringify(error) };
   if (!text.endsWith('data: [DONE]\n\n')) return { outcome: 'cut_clean', detail: text.slice(-300) };

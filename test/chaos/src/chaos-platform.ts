@@ -197,6 +197,7 @@ export class ChaosPlatform {
       kind,
       script: PROGRAM,
       scriptArguments: ['serve', `--target=${kind}`, '--stop-with-parent'],
+      problem: () => problemOf(healthPort),
       environment: {
         ...basicEnvironment(),
         ...(await this.neighbours(service)),

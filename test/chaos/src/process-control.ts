@@ -13,8 +13,10 @@ export interface ProcessOrder {
   readonly scriptArguments: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly logFile: string;
-  /** It is a supervisor: its first line is JSON that names the process to be harmed. */
+  /** It is a supervisor: its first line is JSON that names the process to be harmed, and says that it answers. */
   readonly supervises?: boolean;
+  /** Resolves with what keeps it from being ready; undefined: nothing. */
+  readonly problem?: () => Promise<string | undefined>;
 }
 
 /** What a supervisor says of the process it runs. */
@@ -25,6 +27,7 @@ interface Supervised {
 }
 
 const RESTART_DELAY_MS = 500;
+const READY_POLL_MS = 250;
 const END_GRACE_MS = 20_000;
 
 /**
@@ -37,6 +40,7 @@ export class ControlledProcess {
   private child: ChildProcess | undefined;
   private supervised: Supervised | undefined;
   private isOurDoing = false;
+  private wasReady = false;
   private isEnding = false;
   private heldPids: number[] = [];
 
@@ -62,9 +66,26 @@ export class ControlledProcess {
     child.stdin?.on('error', () => undefined);
     this.child = child;
     this.isOurDoing = false;
+    this.wasReady = false;
     this.recorder.note(this.name, this.kind, 'started');
     child.once('exit', (code, signal) => this.onExit(child, signal ?? `code ${code}`));
-    if (supervises === true) this.supervised = await firstLine(child, this.name);
+    if (supervises === true) {
+      this.supervised = await firstLine(child, this.name);
+      this.noteReady();
+    } else void this.watchReadiness(child);
+  }
+
+  private async watchReadiness(child: ChildProcess): Promise<void> {
+    const { problem } = this.order;
+    while (problem !== undefined && child === this.child && child.exitCode === null && child.signalCode === null && !this.isEnding) {
+      if ((await problem()) === undefined) return this.noteReady();
+      await new Promise((done) => setTimeout(done, READY_POLL_MS));
+    }
+  }
+
+  private noteReady(): void {
+    this.wasReady = true;
+    this.recorder.note(this.name, this.kind, 'ready');
   }
 
   /** SIGKILL. Nothing when it is down already. */
@@ -136,11 +157,11 @@ export class ControlledProcess {
 
   private onExit(child: ChildProcess, how: string): void {
     if (child !== this.child || this.isEnding) return;
-    if (!this.isOurDoing) this.recorder.note(this.name, this.kind, 'ended_by_itself', how);
+    if (!this.isOurDoing) this.recorder.note(this.name, this.kind, this.wasReady ? 'ended_by_itself' : 'ended_while_starting', how);
     this.heldPids = [];
     this.supervised = undefined;
     setTimeout(() => {
-      if (!this.isEnding) this.start().catch((error: unknown) => this.recorder.note(this.name, this.kind, 'ended_by_itself', String(error)));
+      if (!this.isEnding) this.start().catch(() => undefined);
     }, RESTART_DELAY_MS);
   }
 }

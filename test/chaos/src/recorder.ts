@@ -1,11 +1,11 @@
 import type { ProcessKind } from './fault-plan.js';
 
-/** What was done to a process, or what it did by itself. */
+/** What was done to a process, or what it did by itself. One that ends while it starts, because what it needs is away, is started again and harms nobody. */
 export interface Incident {
   readonly atMs: number;
   readonly process: string;
   readonly kind: ProcessKind;
-  readonly what: 'started' | 'killed' | 'stopped' | 'held' | 'resumed' | 'ended_by_itself';
+  readonly what: 'started' | 'killed' | 'stopped' | 'held' | 'resumed' | 'ready' | 'ended_while_starting' | 'ended_by_itself';
   readonly detail?: string;
 }
 
@@ -17,7 +17,7 @@ export class Recorder {
 
   note(process: string, kind: ProcessKind, what: Incident['what'], detail?: string): void {
     this.incidents.push({ atMs: performance.now(), process, kind, what, ...(detail === undefined ? {} : { detail }) });
-    if (what === 'ended_by_itself') this.say(`  ${process} ended by itself: ${detail ?? ''}`);
+    if (what.startsWith('ended')) this.say(`  ${process} ${what.replaceAll('_', ' ')}: ${detail ?? ''}`);
   }
 
   countOf(kind: ProcessKind, what: Incident['what']): number {
