@@ -8,6 +8,7 @@ import { ledgerCommand } from './commands/ledger-command.js';
 import { migrateCommand } from './commands/migrate-command.js';
 import { serveCommand } from './commands/serve-command.js';
 import { simulateCommand } from './commands/simulate-command.js';
+import { statementCommand } from './commands/statement-command.js';
 import { quickstartCommand } from './quickstart/quickstart-command.js';
 import { UsageError } from './targets.js';
 
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   simulate: simulateCommand,
   'demo-account': demoAccountCommand,
   ledger: ledgerCommand,
+  statement: statementCommand,
   events: eventsCommand,
 };
 

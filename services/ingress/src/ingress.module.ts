@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { RequestLimits } from '@switchyard/api';
 import { openSpool, type Spool } from '@switchyard/events';
-import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, RouterPort } from '@switchyard/proto';
+import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, LedgerPort, RouterPort } from '@switchyard/proto';
 import { CircuitBreakers, type DeadlineSettings } from '@switchyard/routing';
 import { READINESS_CHECKS, type ReadinessCheck, type ReadinessState, type TargetContext } from '@switchyard/runtime';
 import type { Authenticator } from './auth/authenticator.js';
@@ -43,7 +43,6 @@ interface IngressParts {
   readonly keys: KeyCache;
   readonly wallet: Wallet;
   readonly holder: HolderWatch;
-  readonly holderId: string;
   readonly feed: RoutingTableFeed;
   readonly keepAlive: KeepAlive;
   readonly tokenCounter: ThreadedTokenCounter;
@@ -79,8 +78,7 @@ class IngressLifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
     await Promise.race([parts.inference.idle(), timeout(this.context.config.drainTimeoutMs)]);
     await parts.wallet.close();
     const { unpublishedCount } = await parts.spool.close({ drainWithinMs: this.context.config.spoolDrainMs });
-    if (unpublishedCount === 0) await this.closeEpoch(parts);
-    else this.context.logger.warn('Events are left in the spool for the next process', { count: unpublishedCount });
+    if (unpublishedCount > 0) this.context.logger.warn('Events are left in the spool for the next process', { count: unpublishedCount });
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -92,15 +90,6 @@ class IngressLifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
     parts.holder.close();
     parts.keys.close();
     await parts.tokenCounter.close();
-  }
-
-  /** All that this holder spent is published, so billing may return what it still holds. */
-  private async closeEpoch({ holderId }: IngressParts): Promise<void> {
-    try {
-      await this.context.port(LeasePort).closeEpoch({ holderId, epoch: EPOCH });
-    } catch (error) {
-      this.context.logger.warn('The leases of this process stay open until billing abandons them', { error });
-    }
   }
 }
 
@@ -122,10 +111,16 @@ export class IngressModule {
 async function compose(context: Context): Promise<IngressParts> {
   const { clock, logger, config } = context;
   const holderId = randomUUID();
+  const leasePort = context.port(LeasePort);
   const spool = await openSpool({
     folder: join(context.dataDirectory, 'spool', holderId),
     eventLog: context.eventLog,
     recovery: ingressSpoolRecovery,
+    owner: {
+      id: holderId,
+      // All that this holder spent is published, so billing may return what it still holds.
+      onPublished: async (owner) => void (await leasePort.closeEpoch({ holderId: owner, epoch: EPOCH })),
+    },
     clock,
     logger,
     maxBytes: config.spoolMaxBytes,
@@ -137,7 +132,6 @@ async function compose(context: Context): Promise<IngressParts> {
     heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
     reconnectDelayMs: RECONNECT_DELAY_MS,
   });
-  const leasePort = context.port(LeasePort);
   const wallet = new Wallet(leasePort, clock, logger, {
     holderId,
     epoch: EPOCH,
@@ -188,7 +182,7 @@ async function compose(context: Context): Promise<IngressParts> {
     maxBodyBytes: config.maxBodyBytes,
     requestTimeoutMs: config.requestTimeoutMs,
   });
-  return { spool, keys, wallet, holder, holderId, feed, keepAlive, tokenCounter, inference, http };
+  return { spool, keys, wallet, holder, feed, keepAlive, tokenCounter, inference, http };
 }
 
 function countLeaseCalls({ metrics }: Context, wallet: Wallet): void {
@@ -216,6 +210,7 @@ function managementModule(context: Context, authenticator: Authenticator, breake
     authenticator,
     keys: context.port(KeyPort),
     accounts: context.port(AccountPort),
+    ledger: context.port(LedgerPort),
     analytics: context.port(AnalyticsPort),
     router: context.port(RouterPort),
     catalog: context.port(CatalogPort),

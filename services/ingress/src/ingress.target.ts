@@ -1,4 +1,4 @@
-import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, RouterPort } from '@switchyard/proto';
+import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, LedgerPort, RouterPort } from '@switchyard/proto';
 import { defineTarget } from '@switchyard/runtime';
 import { ingressConfig } from './ingress.config.js';
 import { IngressModule } from './ingress.module.js';
@@ -7,7 +7,7 @@ export const ingressTarget = defineTarget({
   name: 'ingress',
   config: ingressConfig,
   provides: [],
-  requires: [KeyPort, LeasePort, AccountPort, AnalyticsPort, RouterPort, CatalogPort],
+  requires: [KeyPort, LeasePort, AccountPort, LedgerPort, AnalyticsPort, RouterPort, CatalogPort],
   requiresAttempts: true,
   module: (context) => IngressModule.register(context),
 });

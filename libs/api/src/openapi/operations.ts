@@ -1,5 +1,13 @@
 import type { z } from 'zod';
 import { activityQuerySchema, activityResponseSchema } from '../openrouter/activity.js';
+import {
+  explanationQuerySchema,
+  explanationResponseSchema,
+  spendQuerySchema,
+  spendResponseSchema,
+  statementQuerySchema,
+  statementResponseSchema,
+} from '../openrouter/finance.js';
 import { generationQuerySchema, generationResponseSchema, logsQuerySchema, logsResponseSchema } from '../openrouter/generations.js';
 import {
   createKeyResponseSchema,
@@ -138,6 +146,36 @@ export const OPERATIONS: readonly Operation[] = [
     access: 'management',
     query: activityQuerySchema,
     response: activityResponseSchema,
+  },
+  {
+    operationId: 'listSpend',
+    method: 'get',
+    path: '/finance/spend',
+    summary: 'What was charged, by day or month and by key, model, provider, app, user or tag; equal to the ledger',
+    access: 'management',
+    query: spendQuerySchema,
+    response: spendResponseSchema,
+    otherMediaTypes: ['text/csv'],
+  },
+  {
+    operationId: 'getStatement',
+    method: 'get',
+    path: '/finance/statement',
+    summary: "The account's month: opening balance, what moved it, closing balance",
+    access: 'management',
+    query: statementQuerySchema,
+    response: statementResponseSchema,
+    otherMediaTypes: ['text/csv', 'text/plain'],
+  },
+  {
+    operationId: 'explainGeneration',
+    method: 'get',
+    path: '/finance/explain',
+    summary: 'How one charge came about: meters, prices, postings, lease, attempts and margin',
+    access: 'management',
+    query: explanationQuerySchema,
+    response: explanationResponseSchema,
+    otherMediaTypes: ['text/plain'],
   },
   { operationId: 'getCredits', method: 'get', path: '/credits', summary: 'Credits bought and used', access: 'management', response: creditsResponseSchema },
   { operationId: 'getCurrentKey', method: 'get', path: '/key', summary: 'The calling key', access: 'any key', response: currentKeyResponseSchema },

@@ -13,8 +13,11 @@ const COMMANDS = `Switchyard: one API in front of every LLM provider.
   migrate [--target=a,b]       Bring database schemas up to date and end.
   check-config [--target=a,b]  Name every problem of the configuration.
   print-config [--diff]        Show the configuration, or what differs from the defaults.
-  ledger explain <generation>  Every posting of a generation, and why.
-  ledger verify                Check the whole ledger.
+  ledger explain <generation> [--json]
+                               How a charge came about: meters, prices, postings, lease, costs, margin.
+  ledger verify [--json]       Check the whole ledger; exit code 1 when something does not hold.
+  statement <account> <yyyy-mm> [--format=text|json|csv]
+                               An account's month: opening balance, what moved it, closing balance.
   events replay                Offer events that could not be processed once more.
 
 Settings are environment variables:

@@ -1,52 +1,68 @@
-import { loadConfig } from '@switchyard/config';
-import { SwitchyardError } from '@switchyard/errors';
-import { createPortClient } from '@switchyard/grpc';
-import { LedgerPort } from '@switchyard/proto';
-import { platformConfig } from '@switchyard/runtime';
-import { readContractFile } from '../quickstart/contract-file.js';
-import { quickstartDataDirectory } from '../quickstart/data-directory.js';
+import { parseArgs } from 'node:util';
+import { picoToUsd } from '@switchyard/core';
+import type { billing, LedgerPort } from '@switchyard/proto';
 import { UsageError } from '../targets.js';
+import { withLedger } from './billing-client.js';
 
 const EXPLAIN_TIMEOUT_MS = 30_000;
-const VERIFY_TIMEOUT_MS = 600_000;
+/** Verifying reads every record of billing. */
+const VERIFY_TIMEOUT_MS = 6 * 3_600_000;
+const USAGE = 'Usage: ledger explain <generation id> [--json], or ledger verify [--json].';
 
-/** `ledger explain <generation id>` and `ledger verify`, answered by a running billing service. */
+/** `ledger explain <generation id>` and `ledger verify`, answered by a running billing service; with `--json` for programs. */
 export async function ledgerCommand(commandArguments: readonly string[]): Promise<number> {
-  const [action, generationId] = commandArguments;
-  if (action === 'explain' && generationId !== undefined) return withLedger((ledger) => explain(ledger, generationId));
-  if (action === 'verify') return withLedger(verify);
-  throw new UsageError('Usage: ledger explain <generation id>, or ledger verify.');
+  const { action, generationId, isJson } = parseLedgerArguments(commandArguments);
+  if (action === 'explain') return withLedger((ledger) => explain(ledger, generationId, isJson));
+  return withLedger((ledger) => verify(ledger, isJson));
 }
 
-async function explain(ledger: LedgerPort, generationId: string): Promise<number> {
-  const { explanationJson } = await ledger.explainGeneration({ generationId }, { timeoutMs: EXPLAIN_TIMEOUT_MS });
-  process.stdout.write(`${JSON.stringify(JSON.parse(explanationJson), undefined, 2)}\n`);
-  return 0;
+type LedgerArguments =
+  | { readonly action: 'explain'; readonly generationId: string; readonly isJson: boolean }
+  | { readonly action: 'verify'; readonly generationId: undefined; readonly isJson: boolean };
+
+/** @throws UsageError */
+function parseLedgerArguments(commandArguments: readonly string[]): LedgerArguments {
+  const { values, positionals } = parseJsonFlag(commandArguments);
+  const [action, generationId, ...rest] = positionals;
+  const isJson = values.json ?? false;
+  if (action === 'explain' && generationId !== undefined && rest.length === 0) return { action, generationId, isJson };
+  if (action === 'verify' && generationId === undefined) return { action, generationId, isJson };
+  throw new UsageError(USAGE);
 }
 
-async function verify(ledger: LedgerPort): Promise<number> {
-  const { differences, transactionCount, entryCount } = await ledger.verifyLedger({}, { timeoutMs: VERIFY_TIMEOUT_MS });
-  for (const { check, subject, detail } of differences) process.stdout.write(`${check}: ${subject}: ${detail}\n`);
-  process.stdout.write(
-    `Checked ${transactionCount} transactions with ${entryCount} entries: ${differences.length === 0 ? 'no differences' : `${differences.length} differences`}.\n`,
-  );
-  return differences.length === 0 ? 0 : 1;
-}
-
-async function withLedger(action: (ledger: LedgerPort) => Promise<number>): Promise<number> {
-  const client = createPortClient(LedgerPort, billingAddress());
+function parseJsonFlag(commandArguments: readonly string[]) {
   try {
-    return await action(client.port);
-  } finally {
-    client.close();
+    return parseArgs({ args: [...commandArguments], allowPositionals: true, options: { json: { type: 'boolean' } } });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
   }
 }
 
-/** The configured address, else the one of a running quick start. */
-function billingAddress(): string | readonly string[] {
-  const configured = loadConfig(platformConfig).billingAddress;
-  const address = configured.length > 0 ? configured : readContractFile(quickstartDataDirectory())?.grpcAddresses?.['billing'];
-  if (address === undefined)
-    throw new SwitchyardError('gateway_unavailable', 'No billing service is known: set SWITCHYARD_BILLING_ADDRESS, or start the quick start.');
-  return address;
+async function explain(ledger: LedgerPort, generationId: string, isJson: boolean): Promise<number> {
+  const { explanationJson, explanationText } = await ledger.explainGeneration({ generationId }, { timeoutMs: EXPLAIN_TIMEOUT_MS });
+  process.stdout.write(isJson ? `${JSON.stringify(JSON.parse(explanationJson), undefined, 2)}\n` : explanationText);
+  return 0;
+}
+
+async function verify(ledger: LedgerPort, isJson: boolean): Promise<number> {
+  const result = await ledger.verifyLedger({}, { timeoutMs: VERIFY_TIMEOUT_MS });
+  process.stdout.write(isJson ? verificationJson(result) : verificationText(result));
+  return result.differences.length === 0 ? 0 : 1;
+}
+
+/** Every difference in a line of its own, then what is flagged, then what was checked. */
+export function verificationText(result: billing.VerifyLedgerResponse): string {
+  const { differences, flagCounts, totals, checks, transactionCount, entryCount } = result;
+  return [
+    ...differences.map(({ check, subject, detail }) => `${check}: ${subject}: ${detail}`),
+    ...flagCounts.map(({ flag, count, newest }) => `flagged ${flag}: ${count}, newest ${newest.join(' ')}`),
+    ...totals.map(({ name, amountPico }) => `${name}: ${picoToUsd(BigInt(amountPico))} USD`),
+    `Checked ${transactionCount} transactions with ${entryCount} entries in ${checks.length} ways: ${differences.length === 0 ? 'no differences' : `${differences.length} differences`}.`,
+    '',
+  ].join('\n');
+}
+
+/** Counts and amounts as text: they may be larger than a JSON number can tell. */
+export function verificationJson(result: billing.VerifyLedgerResponse): string {
+  return `${JSON.stringify(result, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`;
 }

@@ -1,6 +1,6 @@
 import { DEFAULT_REQUEST_LIMITS, type RequestLimits } from '@switchyard/api';
 import type { Clock } from '@switchyard/core';
-import type { AccountPort, AnalyticsPort, CatalogPort, KeyPort, RouterPort } from '@switchyard/proto';
+import type { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LedgerPort, RouterPort } from '@switchyard/proto';
 import type { CircuitBreakers } from '@switchyard/routing';
 import type { ReadinessReport } from '@switchyard/runtime';
 import type { Logger, Metrics } from '@switchyard/telemetry';
@@ -13,6 +13,7 @@ export interface ManagementOptions {
   readonly authenticator: Authenticator;
   readonly keys: KeyPort;
   readonly accounts: AccountPort;
+  readonly ledger: LedgerPort;
   readonly analytics: AnalyticsPort;
   readonly router: RouterPort;
   readonly catalog: CatalogPort;

@@ -4,6 +4,7 @@ import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { ActivityController } from './activity/activity.controller.js';
 import { CreditsController } from './credits/credits.controller.js';
 import { EndpointsController } from './endpoints/endpoints.controller.js';
+import { FinanceController } from './finance/finance.controller.js';
 import { GenerationController } from './generation/generation.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { KeyController } from './key/key.controller.js';
@@ -27,6 +28,7 @@ export class ManagementModule {
         ActivityController,
         CreditsController,
         EndpointsController,
+        FinanceController,
         GenerationController,
         HealthController,
         KeyController,

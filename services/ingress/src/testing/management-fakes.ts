@@ -10,6 +10,7 @@ import {
   type AnalyticsPort,
   type CatalogPort,
   type KeyPort,
+  type LedgerPort,
   type RouterPort,
 } from '@switchyard/proto';
 import type { ReadinessReport } from '@switchyard/runtime';
@@ -26,6 +27,7 @@ export interface ManagementFakes {
   readonly options: ManagementOptions;
   readonly keys: FakeKeys;
   readonly analytics: FakeAnalytics;
+  readonly ledger: FakeLedger;
   readonly catalog: FakeCatalog;
   readonly decisions: router.DecideRequest[];
   readiness: ReadinessReport;
@@ -34,11 +36,13 @@ export interface ManagementFakes {
 export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
   const keys = new FakeKeys();
   const fakeAnalytics = new FakeAnalytics();
+  const fakeLedger = new FakeLedger();
   const catalog = new FakeCatalog();
   const decisions: router.DecideRequest[] = [];
   const fakes = {
     keys,
     analytics: fakeAnalytics,
+    ledger: fakeLedger,
     catalog,
     decisions,
     readiness: { ready: true, degraded: false, checks: { process: { ready: true } } } as ReadinessReport,
@@ -57,6 +61,7 @@ export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
     breakers: { states: () => ({ 'endpoint-1': { phase: 'open', isFailing: true, mayProbe: false, openUntilMs: 9, failureCount: 3 } }) },
     keys: keys as unknown as KeyPort,
     accounts: accounts as AccountPort,
+    ledger: fakeLedger as unknown as LedgerPort,
     analytics: fakeAnalytics as unknown as AnalyticsPort,
     router: routerPort as RouterPort,
     catalog,
@@ -181,6 +186,26 @@ export class FakeAnalytics {
     const row = { date: '2026-05-31', model: 'a/b', modelPermaslug: 'a/b-1', endpointId: 'e', providerName: 'P', usagePico: 2_500_000n, byokUsagePico: 0n };
     const counts = { requestCount: 2n, promptTokenCount: 10n, completionTokenCount: 20n, reasoningTokenCount: 3n };
     return { rows: [{ ...row, ...counts, workspaceId: request.groupByWorkspace ? 'w1' : '' }] };
+  }
+}
+
+export class FakeLedger {
+  readonly asked: billing.ListSpendRequest[] = [];
+  spend: billing.ListSpendResponse = billing.ListSpendResponse.create();
+  statement: billing.Statement | undefined;
+
+  async listSpend(request: billing.ListSpendRequest): Promise<billing.ListSpendResponse> {
+    this.asked.push(request);
+    return this.spend;
+  }
+
+  async getStatement(request: billing.GetStatementRequest): Promise<billing.GetStatementResponse> {
+    return { statement: this.statement && { ...this.statement, ...request } };
+  }
+
+  async explainGeneration({ generationId, accountId }: billing.ExplainGenerationRequest): Promise<billing.ExplainGenerationResponse> {
+    if (generationId !== 'gen-1') throw new SwitchyardError('not_found', 'Billing knows nothing of this generation.');
+    return { explanationJson: JSON.stringify({ generationId, accountId }), explanationText: `Generation ${generationId}\n` };
   }
 }
 
