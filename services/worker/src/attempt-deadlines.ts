@@ -1,3 +1,4 @@
+import type { Clock } from '@switchyard/core';
 import type { worker } from '@switchyard/proto';
 import type { DeadlineStage } from './core/attempt-errors.js';
 
@@ -23,56 +24,81 @@ export function deadlineLimits(frame: worker.Deadlines | undefined): DeadlineLim
 
 /**
  * The clocks of one attempt. First-token counts from the start until content (its limit allows for all of a whole answer), between-chunks only while we wait for the
- * upstream (never while the client's window is closed), total from start to end.
+ * upstream (never while the client's window is closed), total from start to end. All are times to be compared with; one timer waits for the earliest.
  */
 export class AttemptDeadlines {
-  private readonly total: NodeJS.Timeout;
-  private connect: NodeJS.Timeout | undefined;
-  private firstToken: NodeJS.Timeout | undefined;
-  private betweenChunks: NodeJS.Timeout | undefined;
+  private readonly totalAtMs: number;
+  private connectAtMs: number;
+  private firstTokenAtMs: number;
+  private betweenChunksAtMs = NEVER_MS;
+  private timer: NodeJS.Timeout | undefined;
+  /** When the timer looks at the times again: never later than the earliest of them. */
+  private wakesAtMs = NEVER_MS;
 
   constructor(
     private readonly limits: DeadlineLimits,
+    private readonly clock: Clock,
     private readonly onExpired: (stage: DeadlineStage, limitMs: number) => void,
   ) {
-    this.total = this.arm('total', limits.totalMs);
-    this.connect = this.arm('connect', limits.connectMs);
-    this.firstToken = this.arm('first-token', limits.firstTokenMs);
+    const nowMs = clock.monotonicMs();
+    this.totalAtMs = nowMs + limits.totalMs;
+    this.connectAtMs = nowMs + limits.connectMs;
+    this.firstTokenAtMs = nowMs + limits.firstTokenMs;
+    this.wakeBy(this.earliestMs(), nowMs);
   }
 
   /** Pictures are being fetched: nothing has been asked of the provider yet. */
   restartConnect(): void {
-    this.connect?.refresh();
-    this.firstToken?.refresh();
+    const nowMs = this.clock.monotonicMs();
+    this.connectAtMs = nowMs + this.limits.connectMs;
+    this.firstTokenAtMs = nowMs + this.limits.firstTokenMs;
   }
 
   onConnected(): void {
-    clearTimeout(this.connect);
-    this.connect = undefined;
+    this.connectAtMs = NEVER_MS;
   }
 
   onContent(): void {
-    clearTimeout(this.firstToken);
-    this.firstToken = undefined;
+    this.firstTokenAtMs = NEVER_MS;
   }
 
   /** A wait for upstream bytes begins. */
   onWaiting(): void {
-    if (this.betweenChunks === undefined) this.betweenChunks = this.arm('between-chunks', this.limits.betweenChunksMs);
-    else this.betweenChunks.refresh();
+    const nowMs = this.clock.monotonicMs();
+    this.betweenChunksAtMs = nowMs + this.limits.betweenChunksMs;
+    this.wakeBy(this.betweenChunksAtMs, nowMs);
   }
 
   /** The client's window is closed: the upstream is not to blame for silence. */
   onPaused(): void {
-    clearTimeout(this.betweenChunks);
-    this.betweenChunks = undefined;
+    this.betweenChunksAtMs = NEVER_MS;
   }
 
   stop(): void {
-    for (const timer of [this.total, this.connect, this.firstToken, this.betweenChunks]) clearTimeout(timer);
+    clearTimeout(this.timer);
   }
 
-  private arm(stage: DeadlineStage, limitMs: number): NodeJS.Timeout {
-    return setTimeout(() => this.onExpired(stage, limitMs), limitMs);
+  private earliestMs(): number {
+    return Math.min(this.connectAtMs, this.firstTokenAtMs, this.betweenChunksAtMs, this.totalAtMs);
+  }
+
+  private wakeBy(atMs: number, nowMs: number): void {
+    if (atMs >= this.wakesAtMs) return;
+    clearTimeout(this.timer);
+    this.wakesAtMs = atMs;
+    this.timer = setTimeout(() => this.wake(), Math.ceil(atMs - nowMs));
+  }
+
+  private wake(): void {
+    const nowMs = this.clock.monotonicMs();
+    this.wakesAtMs = NEVER_MS;
+    const { connectMs, firstTokenMs, betweenChunksMs, totalMs } = this.limits;
+    if (nowMs >= this.connectAtMs) return this.onExpired('connect', connectMs);
+    if (nowMs >= this.firstTokenAtMs) return this.onExpired('first-token', firstTokenMs);
+    if (nowMs >= this.betweenChunksAtMs) return this.onExpired('between-chunks', betweenChunksMs);
+    if (nowMs >= this.totalAtMs) return this.onExpired('total', totalMs);
+    this.wakeBy(this.earliestMs(), nowMs);
   }
 }
+
+const NEVER_MS = Number.POSITIVE_INFINITY;

@@ -45,7 +45,7 @@ export class Attempt implements AttemptHandle {
   private readonly endpoint: worker.AttemptEndpoint;
   private readonly startTimeMs: number;
   private readonly startMonotonicMs: number;
-  private readonly stopMedia = new AbortController();
+  private stopMedia: AbortController | undefined;
   private deadlines: AttemptDeadlines | undefined;
   private call: UpstreamCall | undefined;
   private stopError: Error | undefined;
@@ -87,12 +87,12 @@ export class Attempt implements AttemptHandle {
 
   /** Never rejects; the listener's `onEnd` has been called when it resolves. */
   async run(): Promise<void> {
-    this.deadlines = new AttemptDeadlines(deadlineLimits(this.start.deadlines), (stage, limitMs) => this.expire(stage, limitMs));
+    this.deadlines = new AttemptDeadlines(deadlineLimits(this.start.deadlines), this.dependencies.clock, (stage, limitMs) => this.expire(stage, limitMs));
     try {
       const access = this.dependencies.providers.accessTo(this.endpoint);
       this.credential = access.credential;
       const exchange = this.dependencies.createExchange(exchangeInput(this.start, this.endpoint, access.manifest));
-      const request = exchange.buildRequest(await this.fetchMedia(exchange));
+      const request = exchange.buildRequest(exchange.mediaUrls.length === 0 ? undefined : await this.fetchMedia(exchange));
       this.warnings = request.warnings;
       this.echo(request);
       const { head, body } = await this.send(access, request);
@@ -109,7 +109,7 @@ export class Attempt implements AttemptHandle {
   }
 
   private async fetchMedia(exchange: Exchange): ReturnType<MediaFetcher['fetchAll']> {
-    if (exchange.mediaUrls.length === 0) return new Map();
+    this.stopMedia = new AbortController();
     const media = await this.dependencies.media.fetchAll(exchange.mediaUrls, this.stopMedia.signal);
     this.throwIfStopped();
     this.deadlines?.restartConnect();
@@ -132,9 +132,7 @@ export class Attempt implements AttemptHandle {
       ...access.headers,
     };
     this.throwIfStopped();
-    this.call = this.dependencies.upstream.post({ url: new URL(`${access.baseUrl}${request.path}`), headers, body: request.body }, () =>
-      this.deadlines?.onConnected(),
-    );
+    this.call = this.dependencies.upstream.post({ url: access.urlOf(request.path), headers, body: request.body }, () => this.deadlines?.onConnected());
     try {
       const head = await this.call.answered();
       this.upstreamStatus = head.status;
@@ -319,7 +317,7 @@ export class Attempt implements AttemptHandle {
     this.stopError = error;
     this.call?.abort(error);
     this.window.abort(error);
-    this.stopMedia.abort(error);
+    this.stopMedia?.abort(error);
   }
 
   private expire(stage: DeadlineStage, limitMs: number): void {

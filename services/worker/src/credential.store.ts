@@ -22,6 +22,8 @@ const MAX_CREDENTIAL_BYTES = 16 * 1024;
 export class CredentialStore {
   private files: ReadonlyMap<string, string> = new Map();
   private timer: NodeJS.Timeout | undefined;
+  /** Where each slug's credential may be; the same for every attempt. */
+  private readonly variablesBySlug = new Map<string, readonly string[]>();
 
   constructor(private readonly options: CredentialStoreOptions) {}
 
@@ -39,16 +41,27 @@ export class CredentialStore {
 
   /** By slug, then by the manifest's variables; files before the environment. Providers without a manifest have a slug alone. */
   find(slug: string, manifest: ProviderManifest | undefined): string | undefined {
-    const variables = [...(manifest?.credentialVariables ?? []), `SWITCHYARD_CREDENTIAL_${slug.toUpperCase().replaceAll('-', '_')}`];
-    for (const name of [slug, ...variables]) {
-      const value = this.files.get(name);
-      if (value !== undefined) return value;
+    const variables = this.variablesOf(slug, manifest);
+    if (this.files.size > 0) {
+      for (const name of [slug, ...variables]) {
+        const value = this.files.get(name);
+        if (value !== undefined) return value;
+      }
     }
     for (const name of variables) {
       const value = this.options.environment[name]?.trim();
       if (value) return value;
     }
     return undefined;
+  }
+
+  private variablesOf(slug: string, manifest: ProviderManifest | undefined): readonly string[] {
+    let variables = this.variablesBySlug.get(slug);
+    if (!variables) {
+      variables = [...(manifest?.credentialVariables ?? []), `SWITCHYARD_CREDENTIAL_${slug.toUpperCase().replaceAll('-', '_')}`];
+      this.variablesBySlug.set(slug, variables);
+    }
+    return variables;
   }
 
   /** Reads all files anew; on failure the last good ones stay. */

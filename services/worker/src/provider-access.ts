@@ -18,7 +18,24 @@ export interface ProviderAccess {
   readonly credential: string | undefined;
   /** Manifest headers and authentication. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Address of one of the provider's operations. */
+  urlOf(path: string): URL;
 }
+
+/** Where an endpoint is: worked out once for all its attempts. Credentials are not kept in it, they may change. */
+interface ProviderAddress {
+  /** Of the provider's slug; undefined when only the operator's catalogue names it. */
+  readonly own: ProviderManifest | undefined;
+  readonly manifest: ProviderManifest;
+  readonly baseUrl: string;
+  readonly isOwnHost: boolean;
+  /** The provider's own host, one that the operator bound its credential to, or any for a provider that the operator runs. */
+  readonly mayHaveCredential: boolean;
+  urlOf(path: string): URL;
+}
+
+/** Addresses come from catalogues, paths from manifests: more of either than this are not remembered. */
+const MAX_REMEMBERED = 10_000;
 
 /** A provider that only the operator's catalogue names behaves like this one unless it says otherwise. */
 const GENERIC_MANIFEST_SLUG = 'vllm';
@@ -26,6 +43,7 @@ const GENERIC_MANIFEST_SLUG = 'vllm';
 /** Knows for every endpoint its manifest, address and credential. */
 export class ProviderAccessBook {
   private readonly extraHosts: ReadonlySet<string>;
+  private readonly addresses = new Map<string, ProviderAddress>();
 
   constructor(private readonly options: ProviderAccessOptions) {
     this.extraHosts = new Set(options.credentialHosts.map((entry) => entry.toLowerCase()));
@@ -33,13 +51,10 @@ export class ProviderAccessBook {
 
   /** @throws SwitchyardError `provider_unavailable` when the endpoint has no address or lacks a credential it needs. */
   accessTo(endpoint: worker.AttemptEndpoint): ProviderAccess {
-    const own = findManifest(endpoint.providerSlug);
-    const manifest = findManifest(endpoint.traits['manifest'] ?? endpoint.providerSlug) ?? findManifest(GENERIC_MANIFEST_SLUG)!;
-    const ownBaseUrl = own?.baseUrl === undefined ? undefined : this.fillIn(own.baseUrl);
-    const baseUrl = (endpoint.baseUrl || ownBaseUrl)?.replace(/\/+$/, '');
-    if (baseUrl === undefined || !URL.canParse(baseUrl)) throw unusable(endpoint, 'no_base_url', 'has no usable base URL');
-    const credential = this.credentialFor(endpoint, own, baseUrl, ownBaseUrl);
-    return { manifest, baseUrl, credential, headers: { ...manifest.headers, ...authenticationHeader(manifest, credential) } };
+    const address = this.addressOf(endpoint);
+    const { manifest, baseUrl, urlOf } = address;
+    const credential = this.credentialFor(endpoint, address);
+    return { manifest, baseUrl, credential, headers: { ...manifest.headers, ...authenticationHeader(manifest, credential) }, urlOf };
   }
 
   /** Whether the worker could authenticate to a provider's own address. */
@@ -49,21 +64,34 @@ export class ProviderAccessBook {
     return manifest?.isCredentialOptional === true || this.options.credentials.find(slug, manifest) !== undefined;
   }
 
+  private addressOf(endpoint: worker.AttemptEndpoint): ProviderAddress {
+    const key = `${endpoint.providerSlug} ${endpoint.traits['manifest'] ?? ''} ${endpoint.baseUrl}`;
+    const known = this.addresses.get(key);
+    if (known) return known;
+    const address = this.findAddress(endpoint);
+    if (this.addresses.size < MAX_REMEMBERED) this.addresses.set(key, address);
+    return address;
+  }
+
+  private findAddress(endpoint: worker.AttemptEndpoint): ProviderAddress {
+    const own = findManifest(endpoint.providerSlug);
+    const manifest = findManifest(endpoint.traits['manifest'] ?? endpoint.providerSlug) ?? findManifest(GENERIC_MANIFEST_SLUG)!;
+    const ownBaseUrl = own?.baseUrl === undefined ? undefined : this.fillIn(own.baseUrl);
+    const baseUrl = (endpoint.baseUrl || ownBaseUrl)?.replace(/\/+$/, '');
+    if (baseUrl === undefined || !URL.canParse(baseUrl)) throw unusable(endpoint, 'no_base_url', 'has no usable base URL');
+    const { host, origin } = new URL(baseUrl);
+    const isOperators = own?.baseUrl === undefined;
+    const isOwnHost = ownBaseUrl !== undefined && new URL(ownBaseUrl).origin === origin;
+    const mayHaveCredential = isOperators || isOwnHost || this.extraHosts.has(`${endpoint.providerSlug}=${host}`);
+    return { own, manifest, baseUrl, isOwnHost, mayHaveCredential, urlOf: rememberedUrls(baseUrl) };
+  }
+
   /**
    * A credential goes to its provider's own host, to hosts that the operator bound it to, and, for providers that the operator runs, to
    * where the catalogue says. Any other address is called without one.
    */
-  private credentialFor(
-    endpoint: worker.AttemptEndpoint,
-    own: ProviderManifest | undefined,
-    baseUrl: string,
-    ownBaseUrl: string | undefined,
-  ): string | undefined {
-    if (endpoint.traits['credential'] === 'none') return undefined;
-    const host = new URL(baseUrl).host;
-    const isOperators = own?.baseUrl === undefined;
-    const isOwnHost = ownBaseUrl !== undefined && new URL(ownBaseUrl).origin === new URL(baseUrl).origin;
-    if (!isOperators && !isOwnHost && !this.extraHosts.has(`${endpoint.providerSlug}=${host}`)) return undefined;
+  private credentialFor(endpoint: worker.AttemptEndpoint, { own, isOwnHost, mayHaveCredential }: ProviderAddress): string | undefined {
+    if (endpoint.traits['credential'] === 'none' || !mayHaveCredential) return undefined;
     const credential = this.options.credentials.find(endpoint.providerSlug, own);
     if (credential === undefined && isOwnHost && own?.isCredentialOptional === false)
       throw unusable(endpoint, 'no_credential', 'has no credential in this worker');
@@ -80,6 +108,17 @@ export class ProviderAccessBook {
     });
     return isComplete ? filled : undefined;
   }
+}
+
+function rememberedUrls(baseUrl: string): (path: string) => URL {
+  const urls = new Map<string, URL>();
+  return (path) => {
+    const known = urls.get(path);
+    if (known) return known;
+    const url = new URL(`${baseUrl}${path}`);
+    if (urls.size < MAX_REMEMBERED) urls.set(path, url);
+    return url;
+  };
 }
 
 function authenticationHeader(manifest: ProviderManifest, credential: string | undefined): Record<string, string> {

@@ -1,4 +1,13 @@
-import { attemptId, calculateCharge, completionTokenCount, PriceMissingError, type Charge, type Meters, type PriceSchedule } from '@switchyard/core';
+import {
+  attemptId,
+  calculateCharge,
+  completionTokenCount,
+  PriceMissingError,
+  type Charge,
+  type Meter,
+  type Meters,
+  type PriceSchedule,
+} from '@switchyard/core';
 import type { SwitchyardError } from '@switchyard/errors';
 import type { worker } from '@switchyard/proto';
 import { common, events } from '@switchyard/proto';
@@ -45,7 +54,7 @@ export function attemptCompleted(start: worker.StartFrame, result: AttemptResult
     outputTokens: BigInt(result.meters === undefined ? 0 : completionTokenCount(result.meters)),
     usage: result.meters === undefined ? undefined : { meters: countsOf(result.meters), source: result.usageSource },
     costRevision: schedule?.revision ?? '',
-    unitCostsPico: Object.fromEntries((charge?.lines ?? []).map(({ meter, ratePico }) => [meter, ratePico])),
+    unitCostsPico: unitCosts(charge),
     costPico: charge?.amountPico ?? 0n,
     costDiscountMillionths: charge === undefined ? 0 : (schedule?.discountMillionths ?? 0),
     reporter: events.AttemptReporter.WORKER,
@@ -55,10 +64,19 @@ export function attemptCompleted(start: worker.StartFrame, result: AttemptResult
   };
 }
 
+function unitCosts(charge: Charge | undefined): { [meter: string]: bigint } {
+  const rates: { [meter: string]: bigint } = {};
+  if (charge) for (const { meter, ratePico } of charge.lines) rates[meter] = ratePico;
+  return rates;
+}
+
 /** Meters as the wire has them: whole numbers, zeros left out. */
 export function countsOf(meters: Meters): { [meter: string]: number } {
   const counts: { [meter: string]: number } = {};
-  for (const [meter, count] of Object.entries(meters)) if (count > 0) counts[meter] = count;
+  for (const meter in meters) {
+    const count = meters[meter as Meter]!;
+    if (count > 0) counts[meter] = count;
+  }
   return counts;
 }
 

@@ -3,8 +3,20 @@ import type { common } from '@switchyard/proto';
 
 const KNOWN_METERS: ReadonlySet<string> = new Set(METERS);
 
+/** An ingress in the same process hands over the same record again and again. */
+const schedules = new WeakMap<common.PriceSchedule, PriceSchedule>();
+
 /** A schedule as frames carry it, as the price engine reads it. Meters that this version does not know are left out. */
 export function priceScheduleOf(record: common.PriceSchedule): PriceSchedule {
+  let schedule = schedules.get(record);
+  if (!schedule) {
+    schedule = readSchedule(record);
+    schedules.set(record, schedule);
+  }
+  return schedule;
+}
+
+function readSchedule(record: common.PriceSchedule): PriceSchedule {
   return {
     revision: record.revision,
     ratesPico: ratesOf(record.ratesPico),
