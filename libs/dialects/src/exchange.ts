@@ -57,6 +57,8 @@ export interface StreamProgress {
   readonly nativeFinishReason?: string | undefined;
   /** The newest cumulative usage; absent until the provider reported any. */
   readonly meters?: Meters | undefined;
+  /** They were counted with the finish reason or after it; earlier ones are of a beginning. */
+  readonly isUsageFinal: boolean;
   readonly outputBytes: number;
   readonly reasoningBytes: number;
   readonly upstreamId?: string | undefined;

@@ -10,6 +10,7 @@ export class TranslatedStream implements ExchangeStream {
   private finishReason: FinishReason | undefined;
   private nativeFinishReason: string | undefined;
   private meters: Meters | undefined;
+  private isUsageFinal = false;
   private upstreamId: string | undefined;
   private serviceTier: string | undefined;
   private error: UpstreamFailure | undefined;
@@ -76,6 +77,7 @@ export class TranslatedStream implements ExchangeStream {
         break;
       case 'usage':
         this.meters = chunk.meters;
+        this.isUsageFinal = this.finishReason !== undefined;
         this.serviceTier = chunk.serviceTier ?? this.serviceTier;
         break;
       case 'error':
@@ -99,6 +101,7 @@ export class TranslatedStream implements ExchangeStream {
       finishReason: this.finishReason,
       nativeFinishReason: this.nativeFinishReason,
       meters: this.meters,
+      isUsageFinal: this.isUsageFinal,
       outputBytes: this.outputBytes,
       reasoningBytes: this.reasoningBytes,
       upstreamId: this.upstreamId,

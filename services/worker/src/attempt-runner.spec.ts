@@ -365,6 +365,73 @@ describe('failures of the provider', () => {
   });
 });
 
+describe('an answer whose finish reason came', () => {
+  const said = openaiChunk({ content: 'Hello, wide world.' }) + OPENAI_FINISH;
+  const reported = { source: common.UsageSource.PROVIDER, meters: { input_uncached: 11, output_text: 7 } };
+  const estimated = { source: common.UsageSource.ESTIMATED, meters: { output_text: 5 } };
+  const deadlines = { connectMs: 5_000n, firstTokenMs: 5_000n, betweenChunksMs: 150n, totalMs: 5_000n };
+
+  it.each([
+    ['is cut off', said, true, estimated],
+    ['is cut off behind its usage', said + OPENAI_USAGE, true, reported],
+    ['falls silent', said, false, estimated],
+    ['falls silent behind its usage', said + OPENAI_USAGE, false, reported],
+    ['ends in garbage', `${said}data: {{{\n\n`, false, estimated],
+    ['ends in garbage behind its usage', `${said}${OPENAI_USAGE}data: {{{\n\n`, false, reported],
+  ])('is whole although it %s', async (_what, text, isCut, usage) => {
+    upstream.script = (response) => void sse(response).write(text, () => isCut && setImmediate(() => response.destroy()));
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true, deadlines }));
+    expect(await listener.ended).toMatchObject({ end: COMPLETED, error: undefined });
+    expect(listener.content).toBe('Hello, wide world.');
+    expect(listener.usages.at(-1)).toMatchObject({ isFinal: true, usage });
+    expect(harness.results[0]!.result).toMatchObject({ outcome: events.AttemptOutcome.COMPLETED, usageSource: usage.source });
+    await eventually(() => expect(upstream.hits[0]!.isAborted).toBe(true));
+  });
+
+  it('is none when the provider then says that it failed', async () => {
+    upstream.script = (response) => void sse(response).end(`${said}data: ${JSON.stringify({ error: { message: 'late', type: 'server_error' } })}\n\n`);
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    expect(await listener.ended).toMatchObject({ end: FAILED, error: { errorType: 'provider_unavailable' } });
+  });
+
+  it('tells a client that leaves before the end the provider’s count, if that came', async () => {
+    upstream.script = (response) => void sse(response).write(said + OPENAI_USAGE);
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    await eventually(() => expect(listener.usages).toHaveLength(1));
+    listener.handle.cancel('the client left');
+    expect((await listener.ended).end).toBe(CANCELLED);
+    expect(listener.usages.at(-1)).toMatchObject({ isFinal: true, usage: reported });
+    expect(harness.results[0]!.result.usageSource).toBe(common.UsageSource.PROVIDER);
+  });
+});
+
+describe('usage that cannot be right', () => {
+  it.each([
+    ['negative', { prompt_tokens: -11, completion_tokens: -7, total_tokens: -18 }],
+    ['nothing for an answer', { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }],
+    ['text', { prompt_tokens: '11', completion_tokens: '7' }],
+  ])('is estimated and flagged, whole and streamed: %s', async (_what, usage) => {
+    for (const stream of [false, true]) {
+      const event = `data: ${JSON.stringify({ id: 'chatcmpl-1', choices: [], usage })}\n\n`;
+      upstream.script = (response) =>
+        stream ? void sse(response).end(openaiChunk({ content: 'Hello.' }) + OPENAI_FINISH + event + DONE) : json(response, 200, { ...whole, usage });
+      const listener = startReading(harness.runner, chatStart(upstream.url, { stream }));
+      expect((await listener.ended).end).toBe(COMPLETED);
+      const last = listener.usages.at(-1)!.usage!;
+      expect(last).toMatchObject({ source: common.UsageSource.ESTIMATED, meters: { output_text: 2 } });
+      expect(last.meters['input_uncached']).toBeGreaterThan(3);
+    }
+  });
+
+  it('does not take the count of a beginning for that of the whole', async () => {
+    const early = openaiChunk({ content: 'Hello' }, { usage: { prompt_tokens: 11, completion_tokens: 1, total_tokens: 12 } });
+    upstream.script = (response) => void sse(response).end(early + openaiChunk({ content: ', wide world.' }) + OPENAI_FINISH + DONE);
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    expect((await listener.ended).end).toBe(COMPLETED);
+    expect(listener.usages.at(-1)).toMatchObject({ usage: { source: common.UsageSource.ESTIMATED, meters: { input_uncached: 11, output_text: 5 } } });
+  });
+});
+
 describe('deadlines', () => {
   const deadlines = { connectMs: 1_000n, firstTokenMs: 5_000n, betweenChunksMs: 5_000n, totalMs: 5_000n };
 

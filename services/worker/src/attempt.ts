@@ -1,5 +1,5 @@
 import type { Clock, Meters } from '@switchyard/core';
-import type { CreateExchange, Exchange, StreamProgress, UpstreamRequest } from '@switchyard/dialects/provider';
+import type { CreateExchange, Exchange, ExchangeStream, StreamProgress, UpstreamFailure, UpstreamRequest } from '@switchyard/dialects/provider';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener } from '@switchyard/grpc';
 import { common, events, worker } from '@switchyard/proto';
@@ -7,7 +7,7 @@ import { AttemptDeadlines, deadlineLimits } from './attempt-deadlines.js';
 import { AttemptWindow } from './attempt-window.js';
 import { deadlineError, errorDetail, transportError, upstreamFailureError, type DeadlineStage } from './core/attempt-errors.js';
 import { countsOf, type AttemptResult } from './core/attempt-report.js';
-import { estimateMeters } from './core/estimate-usage.js';
+import { estimateMeters, isCredible } from './core/estimate-usage.js';
 import { exchangeInput } from './core/exchange-input.js';
 import type { MediaFetcher } from './media-fetcher.js';
 import type { ProviderAccess, ProviderAccessBook } from './provider-access.js';
@@ -59,6 +59,8 @@ export class Attempt implements AttemptHandle {
   private upstreamId = '';
   private serviceTier = '';
   private meters: Meters | undefined;
+  /** The provider counted when it had finished, so these meters are its last. */
+  private isUsageFinal = false;
   private outputBytes = 0;
   private reasoningBytes = 0;
   private finishReason = '';
@@ -155,16 +157,33 @@ export class Attempt implements AttemptHandle {
     const contentType = contentTypeOf(head);
     if (contentType === 'application/json') throw await this.jsonInsteadOfStream(exchange, body);
     if (contentType !== '' && contentType !== 'text/event-stream') throw this.wrongContentType(contentType);
-    const stream = exchange.openStream();
+    let failure: UpstreamFailure | undefined;
+    try {
+      failure = await this.forwardStream(exchange.openStream(), body);
+    } catch (error) {
+      if (!this.isWhole || !((this.stopError ?? error) instanceof SwitchyardError)) throw error;
+      return;
+    }
+    if (failure === undefined) this.isUsageFinal ||= !this.isWhole;
+    else if (!this.isWhole || failure.isUnreadable !== true) throw upstreamFailureError(failure, this.credential);
+  }
+
+  /** With its finish reason an answer is whole: what breaks afterwards takes nothing from the client, but perhaps the usage from us. */
+  private get isWhole(): boolean {
+    return this.finishReason !== '' && this.finishReason !== 'error';
+  }
+
+  /** To the provider's last word, or to the failure that it reported. */
+  private async forwardStream(stream: ExchangeStream, body: PulledBody): Promise<UpstreamFailure | undefined> {
     for (;;) {
       await this.waitForRoom();
       const bytes = await this.pull(body, Math.max(this.window.bytesLeft, MIN_PULL_BYTES));
       const progress = bytes === undefined ? stream.finish() : stream.push(bytes);
       this.forward(progress);
-      if (progress.error !== undefined) throw upstreamFailureError(progress.error, this.credential);
-      if (progress.done) return;
+      if (progress.error !== undefined) return progress.error;
+      if (progress.done) return undefined;
       if (bytes === undefined) {
-        if ('outcome' in progress && progress.outcome === 'finished') return;
+        if ('outcome' in progress && progress.outcome === 'finished') return undefined;
         throw this.cut();
       }
     }
@@ -177,6 +196,7 @@ export class Attempt implements AttemptHandle {
     this.deadlines?.onPaused();
     const answer = exchange.readWhole(bytes);
     this.meters = answer.meters;
+    this.isUsageFinal = true;
     this.outputBytes = answer.outputBytes;
     this.reasoningBytes = answer.reasoningBytes;
     this.finishReason = answer.finishReason ?? '';
@@ -231,6 +251,7 @@ export class Attempt implements AttemptHandle {
     this.finishReason = progress.finishReason ?? this.finishReason;
     if (progress.bytes !== '' || isNewFinish)
       this.sendData(Buffer.from(progress.bytes), progress.hasContent, this.finishReason, progress.nativeFinishReason ?? '');
+    this.isUsageFinal = progress.isUsageFinal;
     if (progress.meters === undefined || progress.meters === this.meters) return;
     this.meters = progress.meters;
     this.sendUsage(progress.meters, common.UsageSource.PROVIDER, false);
@@ -248,11 +269,10 @@ export class Attempt implements AttemptHandle {
   private complete(): void {
     // What may still come is not awaited, yet the connection is worth keeping.
     this.call?.discard();
-    const source = this.meters === undefined ? common.UsageSource.ESTIMATED : common.UsageSource.PROVIDER;
-    this.meters ??= this.estimate();
+    const source = this.settleUsage();
     // A fee per request is a meter of its own, where the provider has one.
     if (this.start.costSchedule?.ratesPico['request'] !== undefined) this.meters = { ...this.meters, request: 1 };
-    this.sendUsage(this.meters, source, true);
+    this.sendUsage(this.meters ?? {}, source, true);
     this.report(events.AttemptOutcome.COMPLETED, undefined, source);
     this.end(worker.AttemptEnd.COMPLETED, undefined);
   }
@@ -266,13 +286,11 @@ export class Attempt implements AttemptHandle {
     const error = isCancelled ? undefined : this.typed(cause);
     // Part of an answer came: the provider bills for it, whatever it last said.
     const hasOutput = this.outputBytes > 0 || this.meters !== undefined;
-    if (hasOutput) {
-      this.meters = this.estimate();
-      this.sendUsage(this.meters, common.UsageSource.ESTIMATED, true);
-    }
+    const source = hasOutput ? this.settleUsage() : common.UsageSource.ESTIMATED;
+    if (this.meters !== undefined) this.sendUsage(this.meters, source, true);
     const isOurs = isCancelled || this.isPaused;
     if (this.call !== undefined) {
-      this.report(isOurs ? events.AttemptOutcome.CANCELLED : events.AttemptOutcome.UPSTREAM_FAILED, error, common.UsageSource.ESTIMATED);
+      this.report(isOurs ? events.AttemptOutcome.CANCELLED : events.AttemptOutcome.UPSTREAM_FAILED, error, source);
     }
     this.end(isCancelled ? worker.AttemptEnd.CANCELLED : worker.AttemptEnd.FAILED, error);
   }
@@ -334,8 +352,11 @@ export class Attempt implements AttemptHandle {
     this.deadlines?.onContent();
   }
 
-  private estimate(): Meters {
-    return estimateMeters(this.meters, this.start.body, this.outputBytes, this.reasoningBytes);
+  /** Keeps the provider's last and credible count; anything else is filled up by size. */
+  private settleUsage(): common.UsageSource {
+    if (this.isUsageFinal && this.meters !== undefined && isCredible(this.meters, this.outputBytes)) return common.UsageSource.PROVIDER;
+    this.meters = estimateMeters(this.meters, this.start.body, this.outputBytes, this.reasoningBytes);
+    return common.UsageSource.ESTIMATED;
   }
 
   private typed(cause: unknown): SwitchyardError {

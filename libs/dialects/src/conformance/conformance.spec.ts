@@ -177,6 +177,12 @@ describe.each(PROVIDER_DIALECTS)('%s', (dialect) => {
     expect(events).not.toContain('error');
   });
 
+  it('knows the last count of tokens from an earlier one, however the bytes are split', () => {
+    for (const size of [7, 100_000])
+      expect(streamThrough(dialect, 'text-stream.sse', size).last).toMatchObject({ isUsageFinal: true, meters: expect.any(Object) });
+    expect(streamThrough(dialect, 'mid-stream-error.sse', 100_000).last.isUsageFinal).toBe(false);
+  });
+
   it('keeps what came before an event that cannot be read, however the bytes are split', () => {
     const before = fixture(dialect, 'mid-stream-error.sse')
       .split(/(?<=\n\r?\n)/)

@@ -26,6 +26,7 @@ export class SameDialectStream implements ExchangeStream {
   private finishReason: FinishReason | undefined;
   private nativeFinishReason: string | undefined;
   private meters: Meters | undefined;
+  private isUsageFinal = false;
   private upstreamId: string | undefined;
   private serviceTier: string | undefined;
   private error: UpstreamFailure | undefined;
@@ -64,12 +65,14 @@ export class SameDialectStream implements ExchangeStream {
   private edit(chunk: JsonObject | undefined): string {
     this.error = chunk ? failureInside(chunk, this.manifest) : UNREADABLE_EVENT;
     if (!chunk || this.error) return '';
-    this.meters = metersInside(chunk, this.manifest) ?? this.meters;
+    const meters = metersInside(chunk, this.manifest);
+    this.meters = meters ?? this.meters;
     this.upstreamId ??= asString(chunk['id']);
     this.serviceTier = asString(chunk['service_tier']) ?? this.serviceTier;
     const choices = asArray(chunk['choices']) ?? [];
-    if (choices.length === 0 && Object.keys(chunk).every((key) => ENVELOPE_KEYS.has(key))) return '';
     for (const choice of choices) if (isJsonObject(choice)) this.editChoice(choice, chunk);
+    if (meters) this.isUsageFinal = this.finishReason !== undefined;
+    if (choices.length === 0 && Object.keys(chunk).every((key) => ENVELOPE_KEYS.has(key))) return '';
     return `data: ${this.head},"choices":${JSON.stringify(choices)}${otherFields(chunk)}}\n\n`;
   }
 
@@ -96,6 +99,7 @@ export class SameDialectStream implements ExchangeStream {
       finishReason: this.finishReason,
       nativeFinishReason: this.nativeFinishReason,
       meters: this.meters,
+      isUsageFinal: this.isUsageFinal,
       outputBytes: this.outputBytes,
       reasoningBytes: this.reasoningBytes,
       upstreamId: this.upstreamId,

@@ -109,5 +109,6 @@ describe('estimates', () => {
     expect(estimateMeters({ input_uncached: 50, output_text: 9 }, body, 8, 0)).toEqual({ input_uncached: 50, output_text: 9 });
     expect(estimateMeters({ input_uncached: 50, output_text: 1 }, body, 40, 20)).toEqual({ input_uncached: 50, output_text: 5, reasoning: 5 });
     expect(estimateMeters(undefined, body, 40, 0)).toEqual({ input_uncached: 6, output_text: 10 });
+    expect(estimateMeters({ output_text: 12 }, body, 40, 0)).toEqual({ input_uncached: 6, output_text: 12 });
   });
 });

@@ -1,4 +1,4 @@
-import { completionTokenCount, type Meters } from '@switchyard/core';
+import { completionTokenCount, promptTokenCount, type Meters } from '@switchyard/core';
 
 /** UTF-8 bytes that a token stands for on average; English prose and code lie between 3.5 and 4.5. */
 const BYTES_PER_TOKEN = 4;
@@ -24,14 +24,20 @@ export function estimatePromptTokens(body: Uint8Array): number {
   return estimateTokens(sum.bytes) + sum.media * TOKENS_PER_MEDIUM + sum.messages * TOKENS_PER_MESSAGE;
 }
 
+/** Counts that may be charged as they are: no prompt is empty, and output has tokens. */
+export function isCredible(reported: Meters, outputBytes: number): boolean {
+  return promptTokenCount(reported) > 0 && (outputBytes === 0 || completionTokenCount(reported) > 0);
+}
+
 /** Meters of an answer whose provider reported nothing (more). What it did report of the prompt is kept; its output count can only be too small. */
 export function estimateMeters(reported: Meters | undefined, promptBody: Uint8Array, outputBytes: number, reasoningBytes: number): Meters {
   const reasoning = estimateTokens(reasoningBytes);
   const outputText = estimateTokens(Math.max(0, outputBytes - reasoningBytes));
   if (reported === undefined) return withoutZeros({ input_uncached: estimatePromptTokens(promptBody), output_text: outputText, reasoning });
-  if (completionTokenCount(reported) >= reasoning + outputText) return reported;
+  const prompted = promptTokenCount(reported) > 0 ? reported : { ...reported, input_uncached: estimatePromptTokens(promptBody) };
+  if (completionTokenCount(reported) >= reasoning + outputText) return prompted;
   const { output_text: reportedText = 0, reasoning: reportedReasoning = 0 } = reported;
-  return withoutZeros({ ...reported, output_text: Math.max(reportedText, outputText), reasoning: Math.max(reportedReasoning, reasoning) });
+  return withoutZeros({ ...prompted, output_text: Math.max(reportedText, outputText), reasoning: Math.max(reportedReasoning, reasoning) });
 }
 
 function addTexts(value: unknown, sum: { bytes: number; media: number; messages: number }): void {

@@ -163,8 +163,11 @@ export class AnthropicStreamParser implements ProviderStreamParser {
   }
 
   private readMessageDelta(event: JsonObject, chunks: ProviderChunk[]): void {
+    this.readStop(asObject(event['delta']) ?? {}, chunks);
     this.addUsage(asObject(event['usage']), chunks);
-    const delta = asObject(event['delta']) ?? {};
+  }
+
+  private readStop(delta: JsonObject, chunks: ProviderChunk[]): void {
     const stopReason = asString(delta['stop_reason']);
     if (stopReason === undefined) return;
     for (const index of [...this.blocks.keys()]) this.closeBlock(index, chunks);

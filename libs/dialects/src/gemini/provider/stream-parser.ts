@@ -43,9 +43,9 @@ export class GeminiStreamParser implements ProviderStreamParser {
     }
     const candidate = asObject(asArray(body['candidates'])?.[0]);
     for (const part of asObjects(asObject(candidate?.['content'])?.['parts'])) this.readPart(part, asString(body['responseId']), chunks);
+    if (candidate && !error) this.readEnd(candidate, chunks);
     if (usage && hasCounts(usage)) chunks.push({ type: 'usage', meters: geminiMeters(usage) });
     if (error) chunks.push({ type: 'error', error });
-    else if (candidate) this.readEnd(candidate, chunks);
   }
 
   private readEnd(candidate: JsonObject, chunks: ProviderChunk[]): void {
