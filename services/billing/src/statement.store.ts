@@ -83,7 +83,7 @@ export async function readStatementEntries(
   limit: number,
 ): Promise<{ entries: billing.StatementEntry[]; entryCount: bigint }> {
   const { rows } = await client.query<{ timeMs: bigint; kind: string; description: string; amount: string; transactionId: string; entryCount: bigint }>(
-    `SELECT accept_time_ms AS "timeMs", kind, coalesce(description, '') AS description, -sum(amount_pico) AS amount, transaction_id AS "transactionId", count(*) OVER () AS "entryCount"
+    `SELECT accept_time_ms AS "timeMs", kind, coalesce(description, '') AS description, -sum(ledger_entries.amount_pico) AS amount, transaction_id AS "transactionId", count(*) OVER () AS "entryCount"
        FROM ledger_transactions JOIN ledger_entries USING (transaction_id) LEFT JOIN credit_grants USING (transaction_id, account_id)
       WHERE account_id = $1 AND accept_time_ms >= $2 AND accept_time_ms < $3 AND ${IS_NO_USAGE} AND kind <> 'receivable_cover' AND ledger_account IN ($4, $5)
       GROUP BY accept_time_ms, kind, description, transaction_id ORDER BY accept_time_ms, transaction_id LIMIT $6`,
