@@ -34,8 +34,20 @@ export function newEventId(clock: Clock, random: RandomSource): string {
 
 /** Unix milliseconds inside a UUIDv7, or undefined when it is not one. */
 export function eventIdTimeMs(eventId: string): number | undefined {
-  const hex = eventId.replaceAll('-', '');
-  return /^[0-9a-f]{12}7[0-9a-f]{19}$/i.test(hex) ? Number.parseInt(hex.slice(0, 12), 16) : undefined;
+  const hex = DASHED.test(eventId) ? eventId.slice(0, 8) + eventId.slice(9, 13) : bareTimeDigits(eventId.replaceAll('-', ''));
+  return hex === undefined ? undefined : Number.parseInt(hex, 16);
+}
+
+const DASHED = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+function bareTimeDigits(hex: string): string | undefined {
+  return /^[0-9a-f]{12}7[0-9a-f]{19}$/i.test(hex) ? hex.slice(0, 12) : undefined;
+}
+
+/** Another event id, always the same for the same id: for a second event that whoever repeats the first has to name alike. */
+export function companionEventId(eventId: string): string {
+  const last = Number.parseInt(eventId.slice(-1), 16);
+  return eventId.slice(0, -1) + (last ^ 1).toString(16);
 }
 
 /** Uniform base62 text; bytes that would bias it are thrown away. */

@@ -31,8 +31,12 @@ export function usdToPico(text: string): PicoUsd {
 
 /** The number that a JSON API shows; never used in arithmetic. */
 export function picoToUsdNumber(amountPico: PicoUsd): number {
+  // Both sides of the division are exact up to here, so its one rounding is that of the decimal text.
+  if (amountPico <= MAX_EXACT_PICO && amountPico >= -MAX_EXACT_PICO) return Number(amountPico) / 1e12;
   return Number(picoToUsd(amountPico));
 }
+
+const MAX_EXACT_PICO = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** `dividend ÷ divisor` rounded half to even. Both must not be negative, the divisor positive. */
 export function divideHalfEven(dividend: bigint, divisor: bigint): bigint {

@@ -7,7 +7,6 @@ import { ingressSpoolRecovery } from './generation-journal.js';
 const accepted: AcceptedGeneration = {
   generationId: 'gen-1767225600-00000000000000000000',
   eventId: '019b7600-0000-7000-8000-000000000001',
-  attemptEventId: '019b7600-0000-7000-8000-000000000002',
   acceptTimeMs: 1_767_225_600_000,
   accountId: 'account',
   workspaceId: 'workspace',
@@ -43,6 +42,7 @@ describe('ingressSpoolRecovery', () => {
       endpointId: 'acme/writer@alpha',
     });
     expect(decodeAttemptCompleted(attempt!.value)).toMatchObject({
+      eventId: '019b7600-0000-7000-8000-000000000000',
       attemptId: `${accepted.generationId}:0`,
       costPico: 9_007_199_254_740_993n,
       reporter: events.AttemptReporter.INGRESS,

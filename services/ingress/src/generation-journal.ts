@@ -36,8 +36,7 @@ export class GenerationJournal {
   /** @throws SwitchyardError `gateway_unavailable` when the spool is full or cannot be written. */
   accepted(generation: Generation, candidate: PlanCandidate): void {
     if (generation.isAccepted) return;
-    const accepted = acceptedGeneration(generation, candidate, newEventId(this.clock, this.random));
-    this.spool.append({ kind: 'accepted', generationId: generation.id, body: JSON.stringify(accepted) });
+    this.spool.append({ kind: 'accepted', generationId: generation.id, body: JSON.stringify(acceptedGeneration(generation, candidate)) });
     generation.isAccepted = true;
   }
 

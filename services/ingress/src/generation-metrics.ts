@@ -74,10 +74,11 @@ class SeriesCache<Series> {
     private readonly labelNames: readonly string[],
   ) {}
 
-  of(...values: string[]): Series {
-    const key = values.length === 1 ? values[0]! : values.join('\n');
+  of(first: string, second?: string): Series {
+    const key = second === undefined ? first : `${first}\n${second}`;
     let series = this.series.get(key);
     if (!series) {
+      const values = [first, second ?? ''];
       series = this.family.labels(Object.fromEntries(this.labelNames.map((name, index) => [name, values[index]!])));
       this.series.set(key, series);
     }

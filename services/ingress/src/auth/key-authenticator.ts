@@ -6,27 +6,39 @@ import type { KeyCache } from './key-cache.js';
 
 const KEY_FORM = /^Bearer +(\S{1,512})$/i;
 
+/** Headers of known keys that are remembered with the hash they stand for. */
+const MAX_HEADERS = 10_000;
+
 /** Bearer keys, looked up by the SHA-256 of the whole secret; the hash itself is never a credential. */
 export class KeyAuthenticator implements Authenticator {
+  /** So that a key's next requests hash nothing. Only what was a key gets in, so nobody else can fill it. */
+  private readonly hashes = new Map<string, string>();
+
   constructor(
     private readonly keys: KeyCache,
     private readonly clock: Clock,
   ) {}
 
   async authenticate(headers: RequestHeaders): Promise<AuthenticatedKey> {
-    const secret = secretOf(headers);
-    const secretHash = hash('sha256', secret, 'hex');
+    const header = headers['authorization'];
+    const knownHash = typeof header === 'string' ? this.hashes.get(header) : undefined;
+    const secretHash = knownHash ?? hash('sha256', secretOf(header), 'hex');
     const key = this.keys.peek(secretHash) ?? (await this.keys.find(secretHash));
     if (!key) throw new SwitchyardError('authentication', 'The API key is not known. Check that it was copied whole.');
     if (key.disabled) throw new SwitchyardError('authentication', 'The API key is disabled.');
     if (key.expireTimeMs !== undefined && Number(key.expireTimeMs) <= this.clock.nowMs())
       throw new SwitchyardError('authentication', 'The API key has expired.');
+    if (knownHash === undefined) this.remember(header as string, secretHash);
     return { key, isStale: !this.keys.isLive };
+  }
+
+  private remember(header: string, secretHash: string): void {
+    if (this.hashes.size >= MAX_HEADERS) this.hashes.clear();
+    this.hashes.set(header, secretHash);
   }
 }
 
-function secretOf(headers: RequestHeaders): string {
-  const header = headers['authorization'];
+function secretOf(header: string | string[] | undefined): string {
   if (typeof header !== 'string' || header === '') throw new SwitchyardError('authentication', 'No API key: send "Authorization: Bearer <key>".');
   const secret = KEY_FORM.exec(header)?.[1];
   if (!secret) throw new SwitchyardError('authentication', 'The Authorization header must read "Bearer <key>".');

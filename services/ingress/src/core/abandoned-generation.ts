@@ -1,4 +1,4 @@
-import { calculateCharge, PriceMissingError, type Meters } from '@switchyard/core';
+import { calculateCharge, companionEventId, PriceMissingError, type Meters } from '@switchyard/core';
 import { common, events } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
 import type { Generation } from './generation.js';
@@ -11,7 +11,6 @@ import { estimateMeters } from './settlement.js';
 export interface AcceptedGeneration {
   readonly generationId: string;
   readonly eventId: string;
-  readonly attemptEventId: string;
   readonly acceptTimeMs: number;
   readonly accountId: string;
   readonly workspaceId: string;
@@ -40,12 +39,11 @@ export interface EstimatedCost {
   readonly unitCostsPico: Readonly<Record<string, string>>;
 }
 
-export function acceptedGeneration(generation: Generation, candidate: PlanCandidate, attemptEventId: string): AcceptedGeneration {
+export function acceptedGeneration(generation: Generation, candidate: PlanCandidate): AcceptedGeneration {
   const { request, key } = generation;
   return {
     generationId: generation.id,
     eventId: generation.eventId,
-    attemptEventId,
     acceptTimeMs: generation.acceptTimeMs,
     accountId: key.accountId,
     workspaceId: key.workspaceId,
@@ -67,7 +65,7 @@ export function acceptedGeneration(generation: Generation, candidate: PlanCandid
 
 /** The end of a generation whose ingress died before it could write one: nothing is charged. */
 export function gatewayFailedEvent(accepted: AcceptedGeneration, reporter: string): events.GenerationCompleted {
-  const { cost: _cost, attemptEventId: _attemptEventId, acceptTimeMs, ...facts } = accepted;
+  const { cost: _cost, acceptTimeMs, ...facts } = accepted;
   return events.GenerationCompleted.fromPartial({
     ...facts,
     acceptTimeMs: BigInt(acceptTimeMs),
@@ -80,9 +78,9 @@ export function gatewayFailedEvent(accepted: AcceptedGeneration, reporter: strin
 
 /** Its first attempt, estimated: a worker's own report corrects it. */
 export function abandonedAttemptEvent(accepted: AcceptedGeneration, reporter: string): events.AttemptCompleted {
-  const { generationId, attemptEventId, cost, accountId, endpointId, providerSlug, modelPermaslug, traceparent } = accepted;
+  const { generationId, cost, accountId, endpointId, providerSlug, modelPermaslug, traceparent } = accepted;
   return lostAttemptEvent({
-    eventId: attemptEventId,
+    eventId: companionEventId(accepted.eventId),
     generationId,
     index: 0,
     acceptTimeMs: accepted.acceptTimeMs,

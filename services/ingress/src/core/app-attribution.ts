@@ -60,7 +60,8 @@ function isCategory(name: string): name is AppCategory {
 }
 
 function textOf(value: string | string[] | undefined, maxLength: number): string {
-  const text = Array.isArray(value) ? value.join(',') : (value ?? '');
+  if (value === undefined) return '';
+  const text = Array.isArray(value) ? value.join(',') : value;
   // Control characters would forge lines in exports.
   return text
     .replace(/\p{Cc}/gu, ' ')

@@ -65,13 +65,14 @@ function reachedUpstream(attempt: AttemptRecord): boolean {
 
 /** Units that no provider reports because they are plain to see, where they have a price: the request itself, and its images. */
 function withUnits(meters: Meters, schedule: PriceSchedule, bound: RequestBound): Meters {
-  const isPriced = (meter: Meter) => [schedule, ...schedule.overrides].some((prices) => prices.ratesPico[meter] !== undefined);
-  if (!isPriced('request') && !isPriced('input_image')) return meters;
-  return {
-    ...meters,
-    ...(isPriced('request') ? { request: 1 } : {}),
-    ...(isPriced('input_image') && bound.imageCount > 0 ? { input_image: bound.imageCount } : {}),
-  };
+  const hasRequestPrice = isPriced(schedule, 'request');
+  const hasImagePrice = bound.imageCount > 0 && isPriced(schedule, 'input_image');
+  if (!hasRequestPrice && !hasImagePrice) return meters;
+  return { ...meters, ...(hasRequestPrice ? { request: 1 } : {}), ...(hasImagePrice ? { input_image: bound.imageCount } : {}) };
+}
+
+function isPriced(schedule: PriceSchedule, meter: Meter): boolean {
+  return schedule.ratesPico[meter] !== undefined || schedule.overrides.some(({ ratesPico }) => ratesPico[meter] !== undefined);
 }
 
 /** A missing price is never zero: what has a price is charged, and people are told of the rest. */

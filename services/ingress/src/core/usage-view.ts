@@ -12,7 +12,7 @@ export function usageView(meters: Meters, charge: Charge): UsageView {
     if (PROMPT_SIDE.has(line.meter)) promptPico += line.amountPico;
   }
   // A discount is taken off the sum, so the completion's share is what remains.
-  const promptChargePico = sumPico === 0n ? 0n : (promptPico * charge.amountPico) / sumPico;
+  const promptChargePico = sumPico === charge.amountPico ? promptPico : (promptPico * charge.amountPico) / sumPico;
   return {
     meters,
     cost: picoToUsdNumber(charge.amountPico),
