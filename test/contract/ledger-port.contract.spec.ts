@@ -9,6 +9,8 @@ import { ServedTarget } from './served-target.js';
 /** More than a double can hold exactly. */
 const ODD_AMOUNT = 9_007_199_254_740_993n;
 
+const DAY_MS = 86_400_000n;
+
 let target: ServedTarget;
 
 beforeAll(async () => {
@@ -47,6 +49,63 @@ describePort(
         costPico: '9007199254740993',
         marginPico: '9007199254740993',
       });
+    });
+
+    it("explains no generation of another account, and one's own in words too", async () => {
+      const customer = await newCustomer(100n);
+      const charge = chargeOf(customer, 40n, { metadata: { team: 'red' }, user: 'ann' });
+      await publishUsage(target.eventLog, charge);
+      const { generationId } = charge;
+      const { explanationText } = await eventually(() => port.explainGeneration({ generationId, accountId: customer.accountId }));
+      for (const part of [generationId, 'team=red', 'ann', '1 × 0.00000000004 USD', 'price-1']) expect(explanationText).toContain(part);
+      await expect(port.explainGeneration({ generationId, accountId: 'another' })).rejects.toMatchObject({ type: 'not_found' });
+    });
+
+    it('lists spend, amounts beyond a double exact', async () => {
+      const customer = await newCustomer(3n * ODD_AMOUNT);
+      const charges = [chargeOf(customer, ODD_AMOUNT, { metadata: { team: 'red' } }), chargeOf(customer, 2n, { metadata: { team: 'blue' } })];
+      await publishUsage(target.eventLog, ...charges);
+      const dayStartMs = charges[0]!.acceptTimeMs - (charges[0]!.acceptTimeMs % DAY_MS);
+      const request = billing.ListSpendRequest.fromPartial({
+        accountId: customer.accountId,
+        startTimeMs: dayStartMs,
+        endTimeMs: dayStartMs + 2n * DAY_MS,
+        groupBy: ['key', 'tag:team'],
+      });
+      await eventually(async () => expect((await port.listSpend(request)).total?.requestCount).toBe(2n));
+      const { rows, total, keys } = await port.listSpend(request);
+      expect(rows.map(({ group, sums }) => [group, sums?.chargePico])).toEqual([
+        [[customer.keyHash, 'blue'], 2n],
+        [[customer.keyHash, 'red'], ODD_AMOUNT],
+      ]);
+      expect([total?.chargePico, keys.map(({ name }) => name)]).toEqual([ODD_AMOUNT + 2n, ['key']]);
+      const firstPage = await port.listSpend({ ...request, limit: 1 });
+      const secondPage = await port.listSpend({ ...request, limit: 1, cursor: firstPage.nextCursor });
+      expect([...firstPage.rows, ...secondPage.rows]).toEqual(rows);
+      expect(secondPage.nextCursor).toBe('');
+      await expect(port.listSpend({ ...request, groupBy: ['colour'] })).rejects.toMatchObject({ type: 'invalid_request' });
+    });
+
+    it("states an account's month", async () => {
+      const customer = await newCustomer(3n * ODD_AMOUNT);
+      const charge = chargeOf(customer, ODD_AMOUNT);
+      await publishUsage(target.eventLog, charge);
+      const month = new Date(Number(charge.acceptTimeMs)).toISOString().slice(0, 7);
+      const statement = await eventually(async () => {
+        const answer = await port.getStatement({ accountId: customer.accountId, month });
+        expect(answer.statement?.requestCount).toBe(1n);
+        return answer.statement!;
+      });
+      expect(statement).toMatchObject({
+        opening: { creditsPico: 0n, receivablePico: 0n },
+        boughtPico: 3n * ODD_AMOUNT,
+        chargedPico: ODD_AMOUNT,
+        closing: { creditsPico: 2n * ODD_AMOUNT, receivablePico: 0n },
+        isProvisional: true,
+        differences: [],
+      });
+      await expect(port.getStatement({ accountId: customer.accountId, month: '2026-13' })).rejects.toMatchObject({ type: 'invalid_request' });
+      await expect(port.getStatement({ accountId: 'nobody', month })).rejects.toMatchObject({ type: 'not_found' });
     });
 
     it('verifies the whole journal and counts it', async () => {
