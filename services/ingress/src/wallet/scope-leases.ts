@@ -81,12 +81,13 @@ export class ScopeLeases {
     return this.windowSpend + this.previousWindowSpend;
   }
 
-  recall(leaseId: string): void {
-    for (const lease of this.leases) {
-      if (lease.leaseId !== leaseId) continue;
-      lease.isRecalled = true;
-      lease.mustAnswer = true;
-    }
+  /** False when the lease is not held. */
+  recall(leaseId: string): boolean {
+    const lease = this.leases.find((held) => held.leaseId === leaseId);
+    if (!lease) return false;
+    lease.isRecalled = true;
+    lease.mustAnswer = true;
+    return true;
   }
 
   /** Gives back the unreserved rest of leases that may not be reserved from any more, and forgets those with nothing open. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing, type LeasePort } from '@switchyard/proto';
-import { captureLogger, manualClock } from '@switchyard/testing';
+import { captureLogger, eventually, manualClock } from '@switchyard/testing';
 import { isShortage, scopeId, Wallet, type ScopeNeed } from './wallet.js';
 
 const scope: billing.LeaseScope = { kind: billing.LeaseScopeKind.ACCOUNT_CREDIT, accountId: 'account', keyHash: '', windowStartMs: 0n };
@@ -136,6 +136,21 @@ describe('Wallet', () => {
     expect(fake.releases.at(-1)).toEqual({ leaseId: 'lease-0', releasedTotal: 70n, isClosed: true });
     expect(fake.order.at(-1)).toBe('acquire');
     expect(fake.order.at(-2)).toBe('release');
+  });
+
+  it('answers a recall that overtakes the lease once who waited for it is served', async () => {
+    const { fake, wallet } = walletOver(100n);
+    fake.grantAtLeast = 100n;
+    const waiting = wallet.reserve([need(40n)], 0);
+    wallet.recall(['lease-0']);
+    expect(isShortage(await waiting)).toBe(false);
+    await eventually(() => expect(fake.releases).toEqual([{ leaseId: 'lease-0', releasedTotal: 60n, isClosed: false }]));
+  });
+
+  it('answers a recall of a lease that it does not have: nobody waits for it in vain', async () => {
+    const { fake, wallet } = walletOver(100n);
+    wallet.recall(['lease-of-a-lost-answer']);
+    await eventually(() => expect(fake.releases).toEqual([{ leaseId: 'lease-of-a-lost-answer', releasedTotal: 0n, isClosed: false }]));
   });
 
   it('takes all scopes or none', async () => {

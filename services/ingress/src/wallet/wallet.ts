@@ -69,6 +69,8 @@ export class Wallet {
   private readonly scopes = new Map<string, ScopeLeases>();
   private readonly groups = new Map<string, WaitingGroup>();
   private readonly prefetchNotBeforeMs = new Map<string, number>();
+  private readonly recalledEarly = new Set<string>();
+  private openCallCount = 0;
   private waiterCount = 0;
   private requestCount = 0;
   private sweepTimer: NodeJS.Timeout | undefined;
@@ -162,8 +164,19 @@ export class Wallet {
 
   /** Billing asks for money back. */
   recall(leaseIds: readonly string[]): void {
-    for (const leases of this.scopes.values()) for (const leaseId of leaseIds) leases.recall(leaseId);
+    const unknown = new Set(leaseIds);
+    for (const leases of this.scopes.values()) for (const leaseId of leaseIds) if (leases.recall(leaseId)) unknown.delete(leaseId);
+    // A recall may overtake the answer that grants the lease.
+    for (const leaseId of unknown) this.recalledEarly.add(leaseId);
     void this.sweep(false);
+    if (this.openCallCount === 0) this.answerUnknown();
+  }
+
+  /** Recalled leases that no call can bring any more: somebody waits to hear that nothing comes of them. */
+  private answerUnknown(): void {
+    const releases = [...this.recalledEarly].map((leaseId) => ({ leaseId, releasedTotal: 0n, isClosed: false }));
+    this.recalledEarly.clear();
+    if (releases.length > 0) void this.release(releases);
   }
 
   private async acquireFor(groupId: string, group: WaitingGroup): Promise<void> {
@@ -266,7 +279,7 @@ export class Wallet {
 
   private async acquire(asks: readonly Ask[], acceptTimeMs: number, sentAtMs: number): Promise<Acquired> {
     if (asks.length === 0) return { shortage: undefined, isPartial: false };
-    const response = await this.askBilling({
+    const response = await this.counted({
       holderId: this.options.holderId,
       epoch: this.options.epoch,
       requestId: `${this.options.holderId}:${this.requestCount++}`,
@@ -276,6 +289,24 @@ export class Wallet {
     if (response.shortage) return { shortage: response.shortage, isPartial: false };
     for (const lease of response.leases) this.hold(lease, sentAtMs);
     return { shortage: undefined, isPartial: asks.some((ask, index) => (response.leases[index]?.granted ?? 0n) < ask.wanted) };
+  }
+
+  private async counted(request: billing.AcquireLeasesRequest): Promise<billing.AcquireLeasesResponse> {
+    this.openCallCount++;
+    try {
+      return await this.askBilling(request);
+    } finally {
+      this.openCallCount--;
+      // After the leases of this answer are held and those that waited for them are served.
+      setImmediate(() => this.recallEarly());
+    }
+  }
+
+  private recallEarly(): void {
+    if (this.recalledEarly.size === 0) return;
+    const leaseIds = [...this.recalledEarly];
+    this.recalledEarly.clear();
+    this.recall(leaseIds);
   }
 
   /** One more try with the same id after a lost answer: leases that were granted the first time are granted again, not twice. */
