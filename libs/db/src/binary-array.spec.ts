@@ -49,8 +49,9 @@ describe('binaryArray', () => {
       values: fc.oneof(
         fc.uuid(),
         fc.uuid().map((id) => id.toUpperCase()),
+        fc.uuid().map((id) => id.replaceAll('-', '')),
       ),
-      expected: (id: string) => id.toLowerCase(),
+      expected: (id: string) => id.toLowerCase().replace(/^(.{8})-?(.{4})-?(.{4})-?(.{4})-?(.{12})$/, '$1-$2-$3-$4-$5'),
     },
     json: { values: text.map((value) => JSON.stringify({ value })), expected: asText },
     jsonb: { values: fc.oneof(fc.integer(), fc.boolean()).map((value) => JSON.stringify({ value })), expected: (json: string) => json.replace(':', ': ') },
@@ -120,7 +121,8 @@ describe('binaryArray', () => {
   it.each<[BinaryElementType, unknown]>([
     ['uuid', '0190a8f0-0000-7000-8000-00000000000g'],
     ['uuid', '0190a8f0-0000-7000-8000+000000000000'],
-    ['uuid', '0190a8f0000070008000000000000000'],
+    ['uuid', '0190a8f000007000800000000000000'],
+    ['uuid', '0190a8f0-0000-7000-80000-00000000000'],
     ['boolean', 'false'],
     ['bigint', '5'],
     ['integer', '5'],

@@ -46,7 +46,7 @@ export function isBinaryElementType(type: string): type is BinaryElementType {
 /**
  * A one-dimensional array as the parameter `$1::<type>[]` takes it: the driver sends buffers as they are, so that nothing is quoted, escaped or parsed on
  * either side. `null` and `undefined` are NULL. Integers are numbers or bigints, and so are numerics, which are whole; times are dates, UUIDs have their 36
- * characters. What is no string becomes one for a text, and is serialized for JSON, where a string is taken as JSON already.
+ * characters, or 32 without dashes. What is no string becomes one for a text, and is serialized for JSON, where a string is taken as JSON already.
  *
  * @throws TypeError for a value of another kind, RangeError for a number that the type does not hold
  */
@@ -182,10 +182,13 @@ function writeNumeric(value: unknown, at: number): number {
 }
 
 const UUID_LENGTH = 36;
+const BARE_UUID_LENGTH = 32;
 const HYPHEN = 45;
 
 function writeUuid(value: unknown, at: number): number {
-  if (typeof value !== 'string' || value.length !== UUID_LENGTH) throw notA('UUID', value);
+  if (typeof value !== 'string') throw notA('UUID', value);
+  if (value.length === BARE_UUID_LENGTH) return writeUuid(dashed(value), at);
+  if (value.length !== UUID_LENGTH) throw notA('UUID', value);
   reserve(at, LENGTH_BYTES + 16);
   let next = scratch.writeInt32BE(16, at);
   for (let index = 0; index < UUID_LENGTH; index += 2) {
@@ -198,6 +201,10 @@ function writeUuid(value: unknown, at: number): number {
     scratch[next++] = byte;
   }
   return next;
+}
+
+function dashed(bare: string): string {
+  return `${bare.slice(0, 8)}-${bare.slice(8, 12)}-${bare.slice(12, 16)}-${bare.slice(16, 20)}-${bare.slice(20)}`;
 }
 
 /** Negative for what is no digit, and so is whatever is combined with it. */

@@ -3,11 +3,12 @@ import { defineTarget } from '@switchyard/runtime';
 import { analyticsConfig } from './analytics.config.js';
 import { AnalyticsModule } from './analytics.module.js';
 import { CreateAnalytics1763700000000 } from './migrations/create-analytics-1763700000000.js';
+import { KeepEventText1764200000000 } from './migrations/keep-event-text-1764200000000.js';
 
 export const analyticsTarget = defineTarget({
   name: 'analytics',
   config: analyticsConfig,
-  schema: { name: 'analytics', migrations: [CreateAnalytics1763700000000] },
+  schema: { name: 'analytics', migrations: [CreateAnalytics1763700000000, KeepEventText1764200000000] },
   provides: [AnalyticsPort],
   requires: [],
   module: (context) => AnalyticsModule.register(context),

@@ -1,5 +1,5 @@
 import { eventIdTimeMs, generationIdTimeMs } from '@switchyard/core';
-import { batchInsert, type Queryable } from '@switchyard/db';
+import { insertOnce, type Queryable } from '@switchyard/db';
 import type { events } from '@switchyard/proto';
 import type { Pool } from 'pg';
 import { storable } from './core/activity-sums.js';
@@ -35,35 +35,35 @@ export interface GenerationFilter {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-const insertGenerations = batchInsert({
+const insertGenerations = insertOnce<StoredGeneration>({
   table: 'generation',
   columns: {
-    event_id: 'uuid',
-    generation_id: 'text',
-    account_id: 'text',
-    workspace_id: 'text',
-    key_hash: 'text',
-    accept_time_ms: 'bigint',
-    status: 'text',
-    model: 'text',
-    model_permaslug: 'text',
-    provider_slug: 'text',
-    http_referer: 'text',
-    app_title: 'text',
-    external_user: 'text',
-    session_id: 'text',
-    event: 'json',
+    event_id: ['uuid', ({ event }) => event.eventId],
+    generation_id: ['text', ({ event }) => event.generationId],
+    account_id: ['text', ({ event }) => event.accountId],
+    workspace_id: ['text', ({ event }) => event.workspaceId],
+    key_hash: ['text', ({ event }) => event.keyHash],
+    accept_time_ms: ['bigint', ({ event }) => event.acceptTimeMs],
+    status: ['text', ({ event }) => statusOf(event)],
+    model: ['text', ({ event }) => event.model],
+    model_permaslug: ['text', ({ event }) => event.modelPermaslug],
+    provider_slug: ['text', ({ event }) => event.providerSlug],
+    http_referer: ['text', ({ event }) => storable(event.httpReferer)],
+    app_title: ['text', ({ event }) => storable(event.appTitle)],
+    external_user: ['text', ({ event }) => storable(event.user)],
+    session_id: ['text', ({ event }) => storable(event.sessionId)],
+    body: ['text', ({ json }) => json],
   },
-  suffix: 'ON CONFLICT (event_id) DO NOTHING RETURNING event_id',
+  key: 'event_id',
+  identity: ['event_id', ({ event }) => canonicalEventId(event.eventId)],
 });
 
 export class GenerationStore {
   constructor(private readonly pool: Pool) {}
 
-  /** Ids of the events that were not there yet. */
-  async insert(client: Queryable, generations: readonly StoredGeneration[]): Promise<Set<string>> {
-    const rows = await insertGenerations(client, generations.map(toRow));
-    return new Set(rows.map((row) => String(row['event_id'])));
+  /** Those that were not there yet. */
+  insert(client: Queryable, generations: readonly StoredGeneration[], mayBeKnown: boolean): Promise<readonly StoredGeneration[]> {
+    return insertGenerations(client, generations, mayBeKnown);
   }
 
   async find(accountId: string, generationId: string): Promise<string | undefined> {
@@ -77,7 +77,7 @@ export class GenerationStore {
   private async findBetween(accountId: string, generationId: string, from: string, to: string): Promise<string | undefined> {
     const { rows } = await this.pool.query<{ event: string }>({
       name: 'find_generation',
-      text: 'SELECT event::text AS event FROM generation WHERE generation_id = $1 AND account_id = $2 AND event_id >= $3 AND event_id < $4 LIMIT 1',
+      text: 'SELECT coalesce(body, event::text) AS event FROM generation WHERE generation_id = $1 AND account_id = $2 AND event_id >= $3 AND event_id < $4 LIMIT 1',
       values: [generationId, accountId, from, to],
     });
     return rows[0]?.event;
@@ -88,7 +88,7 @@ export class GenerationStore {
     const { conditions, values } = conditionsOf(filter);
     values.push(filter.limit);
     const { rows } = await this.pool.query<{ event_id: string; accept_time_ms: bigint; event: string }>(
-      `SELECT event_id, accept_time_ms, event::text AS event FROM generation WHERE ${conditions.join(' AND ')} ORDER BY accept_time_ms DESC, event_id DESC LIMIT $${values.length}`,
+      `SELECT event_id, accept_time_ms, coalesce(body, event::text) AS event FROM generation WHERE ${conditions.join(' AND ')} ORDER BY accept_time_ms DESC, event_id DESC LIMIT $${values.length}`,
       values,
     );
     return rows.map((row) => ({ eventId: row.event_id, acceptTimeMs: row.accept_time_ms, event: row.event }));
@@ -133,22 +133,8 @@ export function requireTimedId(eventId: string): void {
   if (eventIdTimeMs(eventId) === undefined) throw new TypeError('An event id must be a UUIDv7.');
 }
 
-function toRow({ event, json }: StoredGeneration) {
-  return {
-    event_id: event.eventId,
-    generation_id: event.generationId,
-    account_id: event.accountId,
-    workspace_id: event.workspaceId,
-    key_hash: event.keyHash,
-    accept_time_ms: event.acceptTimeMs,
-    status: statusOf(event),
-    model: event.model,
-    model_permaslug: event.modelPermaslug,
-    provider_slug: event.providerSlug,
-    http_referer: storable(event.httpReferer),
-    app_title: storable(event.appTitle),
-    external_user: storable(event.user),
-    session_id: storable(event.sessionId),
-    event: json,
-  };
+/** As Postgres tells it: lower case, with dashes. */
+export function canonicalEventId(eventId: string): string {
+  const lower = eventId.toLowerCase();
+  return lower.length === 36 ? lower : lower.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -1,4 +1,4 @@
-import { withTransaction } from '@switchyard/db';
+import { withLikelyNew } from '@switchyard/db';
 import {
   consumeWithDeadLetter,
   generationCompletedOf,
@@ -16,7 +16,7 @@ import type { AttemptStore } from './attempt.store.js';
 import { sumActivity } from './core/activity-sums.js';
 import { statusOf } from './core/generation-status.js';
 import type { EndpointStatisticsStore } from './endpoint-statistics.store.js';
-import { requireTimedId, type GenerationStore, type StoredGeneration } from './generation.store.js';
+import { canonicalEventId, requireTimedId, type GenerationStore, type StoredGeneration } from './generation.store.js';
 
 export const CONSUMER_GROUP = 'analytics';
 
@@ -62,21 +62,18 @@ export class UsageEventConsumer {
   }
 
   async consume(batch: readonly UsageEvent[]): Promise<void> {
-    const generations = batch.flatMap((item) => (item.kind === 'generation' ? [item.generation] : []));
-    const attempts = batch.flatMap((item) => (item.kind === 'attempt' ? [item.attempt] : []));
-    await withTransaction(this.options.pool, async (client) => {
-      const newGenerations = await this.options.generations.insert(client, generations);
-      await this.options.activity.add(
-        client,
-        sumActivity(
-          firstOf(
-            generations.map((generation) => generation.event),
-            newGenerations,
-          ),
-        ),
-      );
-      const newAttempts = await this.options.attempts.insert(client, attempts);
-      await this.options.statistics.add(client, firstOf(attempts, newAttempts));
+    const { pool, generations, attempts, activity, statistics } = this.options;
+    const ended = onceById(
+      batch.flatMap((item) => (item.kind === 'generation' ? [item.generation] : [])),
+      ({ event }) => event,
+    );
+    const tried = onceById(
+      batch.flatMap((item) => (item.kind === 'attempt' ? [item.attempt] : [])),
+      (attempt) => attempt,
+    );
+    await withLikelyNew(pool, async (client, mayBeKnown) => {
+      await activity.add(client, sumActivity(await generations.insert(client, ended, mayBeKnown)));
+      await statistics.add(client, await attempts.insert(client, tried, mayBeKnown));
     });
   }
 }
@@ -95,8 +92,12 @@ export function parseUsageEvent(record: ConsumedRecord): UsageEvent {
   return { kind: 'generation', generation: { event, json: record.value } };
 }
 
-/** Each new event once, even if the batch holds it twice. */
-function firstOf<Event extends { readonly eventId: string }>(events: readonly Event[], newIds: ReadonlySet<string>): Event[] {
-  const remaining = new Set(newIds);
-  return events.filter((event) => remaining.delete(event.eventId.toLowerCase()));
+/** Each event once, sorted by id: batches that overlap wait for each other instead of locking each other out. */
+function onceById<Item>(items: readonly Item[], eventOf: (item: Item) => { readonly eventId: string }): Item[] {
+  const byId = new Map<string, Item>();
+  for (const item of items) {
+    const id = canonicalEventId(eventOf(item).eventId);
+    if (!byId.has(id)) byId.set(id, item);
+  }
+  return [...byId].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, item]) => item);
 }

@@ -14,37 +14,41 @@ export interface ActivitySum {
   readonly keyHash: string;
   readonly externalUser: string;
   usagePico: bigint;
-  requestCount: bigint;
-  promptTokenCount: bigint;
-  completionTokenCount: bigint;
-  reasoningTokenCount: bigint;
+  requestCount: number;
+  promptTokenCount: number;
+  completionTokenCount: number;
+  reasoningTokenCount: number;
 }
 
+const DAY_MS = 86_400_000;
+
 /** Sums per day, endpoint, key and user of the generations that an endpoint answered, in one fixed order (so that writers never deadlock). */
-export function sumActivity(generations: readonly events.GenerationCompleted[]): ActivitySum[] {
+export function sumActivity(generations: readonly { readonly event: events.GenerationCompleted }[]): ActivitySum[] {
   const sums = new Map<string, ActivitySum>();
-  for (const generation of generations) {
-    if (!isAnswered(generation)) continue;
-    const sum = newSum(generation);
-    const key = JSON.stringify([
-      sum.accountId,
-      sum.day,
-      sum.endpointId,
-      sum.model,
-      sum.modelPermaslug,
-      sum.providerName,
-      sum.workspaceId,
-      sum.keyHash,
-      sum.externalUser,
-    ]);
-    const known = sums.get(key) ?? sum;
-    sums.set(key, known);
-    const meters = metersOf(generation);
-    known.usagePico += generation.chargePico;
-    known.requestCount += 1n;
-    known.promptTokenCount += BigInt(promptTokenCount(meters));
-    known.completionTokenCount += BigInt(completionTokenCount(meters));
-    known.reasoningTokenCount += BigInt(meters.reasoning ?? 0);
+  for (const { event } of generations) {
+    if (!isAnswered(event)) continue;
+    const dayNumber = Math.floor(Number(event.acceptTimeMs) / DAY_MS);
+    const user = storableUser(event.user);
+    // Nothing that Postgres stores contains a NUL, so no two sums share a key.
+    const key = [
+      event.accountId,
+      dayNumber,
+      event.endpointId,
+      event.model,
+      event.modelPermaslug,
+      event.providerName,
+      event.workspaceId,
+      event.keyHash,
+      user,
+    ].join('\0');
+    let sum = sums.get(key);
+    if (sum === undefined) sums.set(key, (sum = newSum(event, dayNumber, user)));
+    const meters = metersOf(event);
+    sum.usagePico += event.chargePico;
+    sum.requestCount += 1;
+    sum.promptTokenCount += promptTokenCount(meters);
+    sum.completionTokenCount += completionTokenCount(meters);
+    sum.reasoningTokenCount += meters.reasoning ?? 0;
   }
   return [...sums.entries()].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, sum]) => sum);
 }
@@ -57,22 +61,22 @@ function isAnswered(generation: events.GenerationCompleted): boolean {
   return generation.endpointId !== '' && (generation.end === events.GenerationEnd.COMPLETED || generation.end === events.GenerationEnd.CLIENT_ABORTED);
 }
 
-function newSum(generation: events.GenerationCompleted): ActivitySum {
+function newSum(generation: events.GenerationCompleted, dayNumber: number, externalUser: string): ActivitySum {
   return {
     accountId: generation.accountId,
-    day: new Date(Number(generation.acceptTimeMs)).toISOString().slice(0, 10),
+    day: new Date(dayNumber * DAY_MS).toISOString().slice(0, 10),
     endpointId: generation.endpointId,
     model: generation.model,
     modelPermaslug: generation.modelPermaslug,
     providerName: generation.providerName,
     workspaceId: generation.workspaceId,
     keyHash: generation.keyHash,
-    externalUser: storableUser(generation.user),
+    externalUser,
     usagePico: 0n,
-    requestCount: 0n,
-    promptTokenCount: 0n,
-    completionTokenCount: 0n,
-    reasoningTokenCount: 0n,
+    requestCount: 0,
+    promptTokenCount: 0,
+    completionTokenCount: 0,
+    reasoningTokenCount: 0,
   };
 }
 
