@@ -51,19 +51,26 @@ export class ScopeLeases {
     return sum;
   }
 
+  /** Whether this much can be reserved now; asks the newest leases first, which mostly hold it. */
+  holds(amount: bigint, nowMs: number): boolean {
+    let missing = amount;
+    for (let index = this.leases.length - 1; index >= 0 && missing > 0n; index--) missing -= spendable(this.leases[index]!, nowMs);
+    return missing <= 0n;
+  }
+
   /** Takes the whole amount, from several leases if needed, or nothing. */
   reserve(amount: bigint, nowMs: number): ReservedPart[] | undefined {
-    if (this.available(nowMs) < amount) return undefined;
     const parts: ReservedPart[] = [];
     let missing = amount;
     for (const lease of this.leases) {
+      if (missing <= 0n) break;
       const share = smaller(spendable(lease, nowMs), missing);
       if (share <= 0n) continue;
-      lease.reserved += share;
       missing -= share;
       parts.push({ leases: this, lease, amount: share });
-      if (missing === 0n) break;
     }
+    if (missing > 0n) return undefined;
+    for (const part of parts) part.lease.reserved += part.amount;
     return parts;
   }
 
@@ -129,7 +136,8 @@ export class ScopeLeases {
 }
 
 function spendable(lease: HeldLease, nowMs: number): bigint {
-  if (lease.isRecalled || nowMs >= lease.reserveBeforeMs) return 0n;
+  // Those that are used up stay until their time is over: they must cost no arithmetic.
+  if (lease.isRecalled || lease.settled === lease.granted || nowMs >= lease.reserveBeforeMs) return 0n;
   return larger(lease.granted - lease.settled - lease.reserved - lease.released, 0n);
 }
 

@@ -347,7 +347,7 @@ export class Wallet {
     for (const need of needs) {
       const leases = this.scopes.get(need.id)!;
       const wanted = leases.recentSpend(nowMs);
-      if (wanted === 0n || leases.available(nowMs) * 2n >= wanted) continue;
+      if (wanted === 0n || leases.holds((wanted + 1n) / 2n, nowMs)) continue;
       if ((this.prefetchNotBeforeMs.get(need.id) ?? 0) > nowMs) continue;
       this.prefetchNotBeforeMs.set(need.id, nowMs + PREFETCH_PAUSE_MS);
       // By billing's clock, which ours may differ from; and never so much that others would have to give something back.
