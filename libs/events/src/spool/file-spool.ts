@@ -6,6 +6,7 @@ import type { RecoveredSpool } from './recovered-spool.js';
 import { RefusedWrites } from './refused-writes.js';
 import { SegmentWriter } from './segment-files.js';
 import { decodeFrames, FrameBuffer } from './spool-frame.js';
+import { tellOwners, writeOwners } from './spool-owners.js';
 import { SpoolPublisher } from './spool-publisher.js';
 import type { AcceptedRecord, SpoolRecord } from './spool-record.js';
 import type { Spool, SpoolOptions, SpoolState } from './spool.js';
@@ -59,6 +60,8 @@ export class FileSpool implements Spool {
   private publishedAtMs = 0;
   private readonly doorbell = new WakeSignal();
   private drained: Promise<void> = Promise.resolve();
+  /** Owners of what dead processes left; it does not hold up what this process publishes. */
+  private told: Promise<boolean>[] = [];
 
   constructor(
     private readonly options: SpoolOptions,
@@ -136,6 +139,8 @@ export class FileSpool implements Spool {
     this.doorbell.ring();
     const deadline = setTimeout(() => this.stop(), drainWithinMs);
     await this.drained;
+    if (this.unpublishedCount === 0 && this.tail.openCount === 0) await this.tellOwn();
+    await Promise.all(this.told);
     clearTimeout(deadline);
     this.stop();
     this.refused.abandon();
@@ -240,7 +245,11 @@ export class FileSpool implements Spool {
   }
 
   private async drain(): Promise<void> {
-    for (const spool of this.recovered) await this.untilItWorks(() => this.drainRecovered(spool));
+    for (const spool of this.recovered) {
+      await this.untilItWorks(async () => {
+        if (await this.drainRecovered(spool)) this.told.push(this.tellRecovered(spool));
+      });
+    }
     this.recovered = [];
     while (!this.stopped.signal.aborted) {
       let isIdle = false;
@@ -253,22 +262,44 @@ export class FileSpool implements Spool {
     }
   }
 
-  private async drainRecovered(spool: RecoveredSpool): Promise<void> {
+  /** False when there was no more time. */
+  private async drainRecovered(spool: RecoveredSpool): Promise<boolean> {
     await spool.scan();
     this.tornTailCount += spool.tornTailCount;
     let remaining = spool.eventCount;
     this.countUnpublished(remaining);
     try {
       for await (const { events, count } of spool.portions(this.options.recovery)) {
-        if (!(await this.publisher.publish(events, identity, () => undefined))) return;
+        if (!(await this.publisher.publish(events, identity, () => undefined))) return false;
         remaining -= count;
         this.countPublished(count);
       }
+      return true;
     } catch (error) {
       // It is counted anew when it is tried again.
       this.countPublished(remaining);
       throw error;
     }
+  }
+
+  private async tellRecovered(spool: RecoveredSpool): Promise<boolean> {
+    const { owner, folder, logger } = this.options;
+    if (owner !== undefined && !(await tellOwners(spool.owners, owner, logger, this.stopped.signal))) return false;
+    try {
+      spool.finish(spool.isIn(folder) && owner !== undefined ? [owner.id] : []);
+      return true;
+    } catch (error) {
+      logger.warn('A spool that was read to its end could not be removed.', { error });
+      return false;
+    }
+  }
+
+  /** What it did not come to is done by the next process, which finds the name in the folder. */
+  private async tellOwn(): Promise<void> {
+    const { owner, folder, logger } = this.options;
+    const areOthersTold = (await Promise.all(this.told)).every(Boolean);
+    if (owner === undefined || !(await tellOwners([owner.id], owner, logger, this.stopped.signal))) return;
+    if (areOthersTold) writeOwners(folder, []);
   }
 
   /** False when there was nothing to do. */

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -284,6 +285,172 @@ describe('the spool', () => {
     expect(spool.state().unpublishedCount).toBe(0);
   });
 
+  it('flags an end whose mark was torn off by the crash', async () => {
+    log.goAway();
+    const dying = await open('dying');
+    complete(dying, 'g1');
+    complete(dying, 'g2');
+    await dying.flushed();
+    const dead = leaveAsDead('dying', 'dead');
+    const segment = join(dead, segmentsOf(dead)[0]!);
+    truncateSync(segment, statSync(segment).size - 1);
+    const heirLog = recordingEventLog();
+    spools.push(await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger }));
+    await eventually(() => expect(heirLog.published).toEqual([event('g1'), RECOVERY.flagUnconfirmed(event('g2'))]));
+  });
+
+  it('adopts what a dead process left while the log is away, loses none of it when it dies as well, and publishes its own behind it', async () => {
+    log.goAway();
+    const dying = await open('dying');
+    dying.append({ kind: 'accepted', generationId: 'open', body: 'first' });
+    complete(dying, 'g1');
+    await dying.flushed();
+    leaveAsDead('dying', 'dead');
+    const heirLog = recordingEventLog();
+    heirLog.goAway();
+    const heir = await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger });
+    spools.push(heir);
+    complete(heir, 'g2');
+    await heir.flushed();
+    await eventually(() => expect(heir.state().unpublishedCount).toBe(3));
+    leaveAsDead('heir', 'heir-that-died');
+    const lastLog = recordingEventLog();
+    spools.push(await openSpool({ folder: join(root, 'last'), eventLog: lastLog, recovery: RECOVERY, clock: realClock(), logger }));
+    const everything = [{ ...event('open', 'gateway_failed'), headers: { body: 'first' } }, event('g1'), event('g2')];
+    await eventually(() => expect(new Set(lastLog.published)).toEqual(new Set(everything)));
+    expect(lastLog.published).toHaveLength(3);
+    await eventually(() => expect(readdirSync(join(root, 'last')).filter((name) => name.startsWith('adopted-'))).toEqual([]));
+    heirLog.comeBack();
+    // As the log dedupes by id: the same events again, with the same ids.
+    await eventually(() => expect(new Set(heirLog.published)).toEqual(new Set(everything)));
+  });
+
+  it('publishes first what an earlier process left in the same folder', async () => {
+    log.goAway();
+    const earlier = await open('a');
+    complete(earlier, 'g1');
+    await earlier.flushed();
+    leaveAsDead('a', 'a-again');
+    const laterLog = recordingEventLog();
+    const later = await openSpool({ folder: join(root, 'a-again'), eventLog: laterLog, recovery: RECOVERY, clock: realClock(), logger });
+    spools.push(later);
+    complete(later, 'g2');
+    await eventually(() => expect(laterLog.published).toEqual([event('g1'), event('g2')]));
+  });
+
+  describe('that belongs to somebody', () => {
+    const told: string[] = [];
+    let isDeaf = false;
+    const ownedBy = (id: string) => ({
+      owner: {
+        id,
+        onPublished: async (ownerId: string) => {
+          if (isDeaf) throw new Error('Nobody hears it.');
+          told.push(ownerId);
+        },
+      },
+    });
+    beforeEach(() => {
+      told.length = 0;
+      isDeaf = false;
+    });
+
+    it('tells whose events are all published: its own when it closes, not while some are left', async () => {
+      const spool = await open('a', ownedBy('first'));
+      complete(spool, 'g1');
+      await eventually(() => expect(ids()).toEqual(['g1']));
+      expect(told).toEqual([]);
+      await spool.close({ drainWithinMs: 2_000 });
+      expect(told).toEqual(['first']);
+      expect(existsSync(join(root, 'a'))).toBe(false);
+    });
+
+    it('leaves it to the next process when events or an open generation are left', async () => {
+      log.goAway();
+      const spool = await open('a', ownedBy('first'));
+      complete(spool, 'g1');
+      await spool.close({ drainWithinMs: 20 });
+      log.comeBack();
+      const next = await open('a', ownedBy('second'));
+      await eventually(() => expect(told).toEqual(['first']));
+      expect(ids()).toEqual(['g1']);
+      next.append({ kind: 'accepted', generationId: 'open', body: '' });
+      await next.close({ drainWithinMs: 2_000 });
+      expect(told).toEqual(['first']);
+      const last = await open('b', ownedBy('third'));
+      await eventually(() => expect(told).toEqual(['first', 'second']));
+      expect(ids()).toEqual(['g1', 'open']);
+      await last.close({ drainWithinMs: 2_000 });
+      expect(told).toEqual(['first', 'second', 'third']);
+    });
+
+    it('tells of dead owners once their events are in the log, also of those whom a dead process had adopted', async () => {
+      log.goAway();
+      const oldest = await open('oldest', ownedBy('oldest'));
+      complete(oldest, 'g1');
+      await oldest.flushed();
+      leaveAsDead('oldest', 'dead');
+      const middleLog = recordingEventLog();
+      middleLog.goAway();
+      const middle = await openSpool({
+        ...ownedBy('middle'),
+        folder: join(root, 'middle'),
+        eventLog: middleLog,
+        recovery: RECOVERY,
+        clock: realClock(),
+        logger,
+      });
+      complete(middle, 'g2');
+      await middle.flushed();
+      leaveAsDead('middle', 'dead-too');
+      await middle.close({ drainWithinMs: 1 });
+      rmSync(join(root, 'middle'), { recursive: true });
+      const heirLog = recordingEventLog();
+      heirLog.goAway();
+      const heir = await openSpool({ ...ownedBy('heir'), folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger });
+      spools.push(heir);
+      await eventually(() => expect(heirLog.publishCount).toBeGreaterThan(0));
+      expect(told).toEqual([]);
+      heirLog.comeBack();
+      await eventually(() => expect(new Set(told)).toEqual(new Set(['oldest', 'middle'])));
+      expect(new Set(heirLog.published.map((record) => record.key))).toEqual(new Set(['g1', 'g2']));
+      await eventually(() => expect(readdirSync(join(root, 'heir')).filter((name) => name.startsWith('adopted-'))).toEqual([]));
+    });
+
+    it('publishes its own while nobody hears of a dead owner, tells as soon as somebody does, and leaves it to the next process otherwise', async () => {
+      log.goAway();
+      const dying = await open('dying', ownedBy('dead'));
+      complete(dying, 'g1');
+      await dying.flushed();
+      leaveAsDead('dying', 'left');
+      isDeaf = true;
+      const heirLog = recordingEventLog();
+      const heir = await openSpool({ ...ownedBy('heir'), folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger });
+      complete(heir, 'g2');
+      await eventually(() => expect(heirLog.published.map((record) => record.key)).toEqual(['g1', 'g2']));
+      await heir.close({ drainWithinMs: 200 });
+      expect(told).toEqual([]);
+      isDeaf = false;
+      spools.push(await openSpool({ ...ownedBy('last'), folder: join(root, 'last'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger }));
+      await eventually(() => expect(new Set(told)).toEqual(new Set(['dead', 'heir'])));
+      expect(heirLog.published).toHaveLength(2);
+    });
+  });
+
+  it('counts as full after 24 hours without publishing, unless told otherwise', async () => {
+    const clock = manualClock();
+    log.goAway();
+    const spool = await open('a', { clock });
+    complete(spool, 'g1');
+    await spool.flushed();
+    clock.advance(24 * 3_600_000 - 1);
+    expect(spool.state().isFull).toBe(false);
+    expect(spool.state().usedShare).toBeGreaterThan(0.99);
+    clock.advance(1);
+    expect(spool.state().isFull).toBe(true);
+    expect(() => spool.append({ kind: 'accepted', generationId: 'new', body: '' })).toThrow(expect.objectContaining({ httpStatus: 503 }));
+  });
+
   it('counts as full when nothing could be published for too long', async () => {
     const clock = manualClock();
     log.goAway();
@@ -340,6 +507,29 @@ describe('the spool', () => {
       await flushed;
       log.comeBack();
       await eventually(() => expect(new Set(ids())).toEqual(new Set(['g1', 'g2'])));
+    });
+
+    it('recovers when the folder was away for a while', async () => {
+      const spool = await open('a', { segmentBytes: 1 });
+      complete(spool, 'g1');
+      await eventually(() => expect(spool.state().unpublishedCount).toBe(0));
+      renameSync(join(root, 'a'), join(root, 'elsewhere'));
+      complete(spool, 'g2');
+      await spool.flushed();
+      expect(spool.state().isWritable).toBe(false);
+      expect(() => spool.append({ kind: 'accepted', generationId: 'new', body: '' })).toThrow(expect.objectContaining({ httpStatus: 503 }));
+      renameSync(join(root, 'elsewhere'), join(root, 'a'));
+      await eventually(() => expect(spool.state().isWritable).toBe(true));
+      complete(spool, 'g3');
+      await eventually(() => expect(ids()).toEqual(['g1', 'g2', 'g3']));
+    });
+
+    it.each([
+      ['lies below a file', () => join(root, 'file', 'spool')],
+      ['is a file', () => join(root, 'file')],
+    ])('does not start when its folder %s', async (_name, folder) => {
+      writeFileSync(join(root, 'file'), '');
+      await expect(openSpool({ folder: folder(), eventLog: log, recovery: RECOVERY, clock: realClock(), logger })).rejects.toThrow(/ENOTDIR|EEXIST|ENOENT/);
     });
 
     it('tells the caller in time that nothing was recorded', async () => {

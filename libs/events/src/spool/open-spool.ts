@@ -1,13 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@switchyard/telemetry';
 import { FileSpool } from './file-spool.js';
 import { RecoveredSpool } from './recovered-spool.js';
+import { ADOPTED, listAdopted, looksLikeSpool, removeIfEmpty } from './spool-folders.js';
 import { codeOf, tryLockFolder, type SpoolLock } from './spool-lock.js';
+import { writeOwners } from './spool-owners.js';
 import type { Spool, SpoolOptions } from './spool.js';
 
-const ADOPTED = 'adopted-';
 const LOCK_TRIES = 20;
 const LOCK_PAUSE_MS = 100;
 
@@ -19,8 +20,9 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const lock = await lockFolder(options.folder);
   try {
     adoptAbandonedSpools(options.folder, options.logger);
-    const own = new RecoveredSpool(options.folder, false, options.logger);
-    const adopted = listAdopted(options.folder).map((folder) => new RecoveredSpool(folder, true, options.logger));
+    const own = new RecoveredSpool(options.folder, options.logger);
+    const adopted = listAdopted(options.folder).map((folder) => new RecoveredSpool(folder, options.logger));
+    if (options.owner !== undefined) writeOwners(options.folder, [...own.owners, options.owner.id]);
     const spool = new FileSpool(options, [own, ...adopted], () => {
       lock.release();
       removeIfEmpty(options.folder);
@@ -62,25 +64,5 @@ function adoptAbandonedSpools(folder: string, logger: Logger): void {
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
     }
-  }
-}
-
-function looksLikeSpool(folder: string): boolean {
-  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.segment') || name.startsWith(ADOPTED) || name === 'lock');
-}
-
-/** Adopted folders may hold folders that their owner had adopted itself. */
-function listAdopted(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name.startsWith(ADOPTED))
-    .map((entry) => join(folder, entry.name))
-    .flatMap((adopted) => [...listAdopted(adopted), adopted]);
-}
-
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch (error) {
-    if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'ENOENT') throw error;
   }
 }

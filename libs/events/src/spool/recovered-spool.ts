@@ -3,6 +3,8 @@ import type { Logger } from '@switchyard/telemetry';
 import type { EventRecord } from '../event-log.js';
 import { listSegments, type Segment } from './segment-files.js';
 import { SegmentReader } from './segment-reader.js';
+import { removeFinished } from './spool-folders.js';
+import { readOwners, writeOwners } from './spool-owners.js';
 import type { AcceptedRecord, SpoolRecord } from './spool-record.js';
 import type { SpoolRecovery } from './spool.js';
 
@@ -17,6 +19,8 @@ export interface RecoveredPortion {
  * holds only what is exceptional. Nothing is written: a crash in the middle repeats the same events with the same ids.
  */
 export class RecoveredSpool {
+  /** Who wait to be told that all of it was published. */
+  readonly owners: readonly string[];
   private readonly segments: Segment[];
   private readonly abandoned = new Map<string, AcceptedRecord>();
   private readonly unconfirmed = new Set<string>();
@@ -26,11 +30,14 @@ export class RecoveredSpool {
 
   constructor(
     private readonly folder: string,
-    /** Not the spool's own folder: removed when empty. */
-    private readonly isAdopted: boolean,
     private readonly logger: Logger,
   ) {
+    this.owners = readOwners(folder);
     this.segments = listSegments(folder);
+  }
+
+  isIn(folder: string): boolean {
+    return this.folder === folder;
   }
 
   get byteLength(): number {
@@ -81,7 +88,12 @@ export class RecoveredSpool {
       rmSync(segment.path, { force: true });
       this.segments.splice(this.segments.indexOf(segment), 1);
     }
-    if (this.isAdopted) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Its owners were told: `successors` take their place, or the folder goes with the last of them when it was adopted. */
+  finish(successors: readonly string[]): void {
+    writeOwners(this.folder, successors);
+    removeFinished(this.folder);
   }
 
   private note(record: SpoolRecord): void {

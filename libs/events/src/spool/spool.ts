@@ -11,11 +11,23 @@ export interface SpoolRecovery {
   flagUnconfirmed(event: EventRecord): EventRecord;
 }
 
+/** Whom a spool's records belong to, for those who wait until the last of them is in the log. */
+export interface SpoolOwner {
+  /** The folder remembers it: whoever reads the records after a crash knows whose they were. */
+  readonly id: string;
+  /**
+   * Everything that this owner ever wrote has been published: this process's own when it closes, a dead process's when its records were read to their end.
+   * Repeated until it resolves, also by a later process; so it may be told twice.
+   */
+  onPublished(ownerId: string): Promise<void>;
+}
+
 export interface SpoolOptions {
   /** This process instance's own folder, directly below the root that all instances of a data directory share. */
   readonly folder: string;
   readonly eventLog: EventLog;
   readonly recovery: SpoolRecovery;
+  readonly owner?: SpoolOwner;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Default 1 GiB. */
