@@ -26,6 +26,7 @@ import { AttemptReserver } from './wallet/attempt-reserver.js';
 import { HolderWatch } from './wallet/holder-watch.js';
 import { ThreadedTokenCounter } from './wallet/prompt-token-counter.js';
 import { QuotaKeeper } from './wallet/quota-keeper.js';
+import { spoolReadiness } from './spool-readiness.js';
 import { Wallet } from './wallet/wallet.js';
 
 type Context = TargetContext<IngressConfig>;
@@ -112,19 +113,7 @@ async function compose(context: Context): Promise<IngressParts> {
   const { clock, logger, config } = context;
   const holderId = randomUUID();
   const leasePort = context.port(LeasePort);
-  const spool = await openSpool({
-    folder: join(context.dataDirectory, 'spool', holderId),
-    eventLog: context.eventLog,
-    recovery: ingressSpoolRecovery,
-    owner: {
-      id: holderId,
-      // All that this holder spent is published, so billing may return what it still holds.
-      onPublished: async (owner) => void (await leasePort.closeEpoch({ holderId: owner, epoch: EPOCH })),
-    },
-    clock,
-    logger,
-    maxBytes: config.spoolMaxBytes,
-  });
+  const spool = await openIngressSpool(context, holderId);
   const keys = new KeyCache(context.port(KeyPort), clock, logger, {
     keyGraceMs: config.keyGraceMs,
     maxKeys: config.keyCacheSize,
@@ -183,6 +172,24 @@ async function compose(context: Context): Promise<IngressParts> {
     requestTimeoutMs: config.requestTimeoutMs,
   });
   return { spool, keys, wallet, holder, feed, keepAlive, tokenCounter, inference, http };
+}
+
+function openIngressSpool(context: Context, holderId: string): Promise<Spool> {
+  const { clock, logger, config } = context;
+  const leasePort = context.port(LeasePort);
+  return openSpool({
+    folder: join(context.dataDirectory, 'spool', holderId),
+    eventLog: context.eventLog,
+    recovery: ingressSpoolRecovery,
+    owner: {
+      id: holderId,
+      // All that a holder spent is published, so billing may return what it still holds.
+      onPublished: async (owner) => void (await leasePort.closeEpoch({ holderId: owner, epoch: EPOCH })),
+    },
+    clock,
+    logger,
+    maxBytes: config.spoolMaxBytes,
+  });
 }
 
 function countLeaseCalls({ metrics }: Context, wallet: Wallet): void {
@@ -254,11 +261,7 @@ function readinessChecks(lifecycle: IngressLifecycle): ReadinessCheck[] {
     check('clock', ({ holder }) =>
       holder.isClockSkewed ? { ready: false, detail: `${Math.round(holder.clockSkewMs)} ms away from billing's clock` } : { ready: true },
     ),
-    check('spool', ({ spool }) => {
-      const { usedShare, isFull, isWritable } = spool.state();
-      if (isFull || !isWritable) return { ready: false, detail: isFull ? 'full' : 'not writable' };
-      return usedShare >= 0.8 ? { ready: true, degraded: true, detail: `${Math.round(usedShare * 100)} % used` } : { ready: true };
-    }),
+    check('spool', ({ spool }) => spoolReadiness(spool.state())),
   ];
 }
 
