@@ -91,6 +91,14 @@ describe('binaryArray', () => {
     expect(await understood('text', [])).toEqual([]);
   });
 
+  it('repeats what is as in the row before, however often and long', async () => {
+    const long = 'é'.repeat(70_000);
+    const texts = ['a', 'a', long, long, long, null, null, 'a', '', '', 'ab', 'a'];
+    expect(await understood('text', texts)).toEqual(texts);
+    const id = '0190a8f0-0000-7000-8000-0000000000ab';
+    expect(await understood('uuid', [id, id, null, id, id])).toEqual([id, id, null, id, id]);
+  });
+
   it('is a copy: the next array does not change it', async () => {
     const first = binaryArray('text', ['one', 'two']);
     binaryArray('text', ['other', 'words']);
@@ -121,6 +129,8 @@ describe('binaryArray', () => {
   it.each<[BinaryElementType, unknown]>([
     ['uuid', '0190a8f0-0000-7000-8000-00000000000g'],
     ['uuid', '0190a8f0-0000-7000-8000+000000000000'],
+    ['uuid', '0190a8f0-0000-7000-8000-00000000000\u0130'],
+    ['uuid', '\u0130190a8f0-0000-7000-8000-000000000000'],
     ['uuid', '0190a8f000007000800000000000000'],
     ['uuid', '0190a8f0-0000-7000-80000-00000000000'],
     ['boolean', 'false'],

@@ -54,8 +54,21 @@ export function binaryArray(elementType: BinaryElementType, values: readonly unk
   const { typeId, write } = FORMATS[elementType];
   let hasMissing = 0;
   let at = HEADER_BYTES;
+  let previous: unknown;
+  let previousAt = at;
   for (let index = 0; index < values.length; index++) {
     const value = values[index];
+    // Columns of one account, one model, one transaction: much is as in the row before.
+    if (typeof value === 'string' && value === previous) {
+      const byteCount = at - previousAt;
+      reserve(at, byteCount);
+      scratch.copyWithin(at, previousAt, at);
+      previousAt = at;
+      at += byteCount;
+      continue;
+    }
+    previous = value;
+    previousAt = at;
     if (value === null || value === undefined) {
       hasMissing = 1;
       reserve(at, LENGTH_BYTES);
@@ -103,10 +116,11 @@ function writeLengthAndCharacters(text: string, at: number): number {
 /** Returns how many bytes the text took. Lone surrogates become U+FFFD, as everywhere in the driver. */
 function writeCharacters(text: string, at: number): number {
   if (text.length > SHORT_TEXT) return scratch.write(text, at, 'utf8');
+  const bytes = scratch;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
-    if (code > 127) return scratch.write(text, at, 'utf8');
-    scratch[at + index] = code;
+    if (code > 127) return bytes.write(text, at, 'utf8');
+    bytes[at + index] = code;
   }
   return text.length;
 }
@@ -190,28 +204,32 @@ function writeUuid(value: unknown, at: number): number {
   if (value.length === BARE_UUID_LENGTH) return writeUuid(dashed(value), at);
   if (value.length !== UUID_LENGTH) throw notA('UUID', value);
   reserve(at, LENGTH_BYTES + 16);
-  let next = scratch.writeInt32BE(16, at);
+  const bytes = scratch;
+  let next = bytes.writeInt32BE(16, at);
+  // Every digit is 0 to 15, so that a bit above those is left where one was none.
+  let seen = 0;
   for (let index = 0; index < UUID_LENGTH; index += 2) {
     if (index === 8 || index === 13 || index === 18 || index === 23) {
       if (value.charCodeAt(index) !== HYPHEN) throw notA('UUID', value);
       index++;
     }
-    const byte = (hexDigit(value.charCodeAt(index)) << 4) | hexDigit(value.charCodeAt(index + 1));
-    if (byte < 0) throw notA('UUID', value);
-    scratch[next++] = byte;
+    const high = HEX_DIGITS[value.charCodeAt(index) & 0xff]!;
+    const low = HEX_DIGITS[value.charCodeAt(index + 1) & 0xff]!;
+    seen |= high | low | (value.charCodeAt(index) & 0xff00) | (value.charCodeAt(index + 1) & 0xff00);
+    bytes[next++] = (high << 4) | low;
   }
+  if (seen > 15) throw notA('UUID', value);
   return next;
 }
 
+/** By character code; 16 for what is no digit. */
+const HEX_DIGITS = Uint8Array.from({ length: 256 }, (_, code) => {
+  const digit = '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase());
+  return digit === -1 ? 16 : digit;
+});
+
 function dashed(bare: string): string {
   return `${bare.slice(0, 8)}-${bare.slice(8, 12)}-${bare.slice(12, 16)}-${bare.slice(16, 20)}-${bare.slice(20)}`;
-}
-
-/** Negative for what is no digit, and so is whatever is combined with it. */
-function hexDigit(code: number): number {
-  if (code >= 48 && code <= 57) return code - 48;
-  const lower = code | 32;
-  return lower >= 97 && lower <= 102 ? lower - 87 : -1;
 }
 
 function notA(kind: string, value: unknown): TypeError {

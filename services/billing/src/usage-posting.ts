@@ -93,11 +93,11 @@ export class UsagePosting {
     let [lateCount, underestimatedCount, excessPico] = [0, 0, 0n];
     for (const { event } of items) {
       const acceptTimeMs = Number(event.acceptTimeMs);
-      const { uncoveredPico, ...settled } = state.settle(event, acceptTimeMs);
+      const settled = state.settle(event, acceptTimeMs);
       if (settled.flags.includes('late')) lateCount++;
       if (settled.flags.includes('underestimated')) underestimatedCount++;
       excessPico += settled.excessPico;
-      const transaction = chargeTransaction(event, uncoveredPico);
+      const transaction = chargeTransaction(event, settled.uncoveredPico);
       if (transaction) transactions.push(transaction);
       charges.push({ event, excessPico: settled.excessPico, flags: flagsOf(event, settled.flags) });
     }
