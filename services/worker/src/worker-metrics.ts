@@ -41,7 +41,7 @@ export class WorkerMetrics {
   private attemptCounter(provider: string, outcome: string, errorType: string): Counter {
     return remembered(this.attempts, `${provider} ${outcome} ${errorType}`, () =>
       this.metrics
-        .counter({ name: 'switchyard_attempts_total', help: 'Attempts that ended.', labelNames: ['provider', 'outcome', 'error_type'] })
+        .counter({ name: 'switchyard_worker_attempts_total', help: 'Attempts that ended in this worker.', labelNames: ['provider', 'outcome', 'error_type'] })
         .labels({ provider, outcome, error_type: errorType }),
     );
   }
