@@ -205,6 +205,19 @@ export const CELLS: readonly Cell[] = [
   ...READERS,
 ];
 
+/** The label `outcome` of `switchyard_attempts_total`. */
+export function metricLabel(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'replaced':
+    case 'broken':
+      return outcome.error;
+    case 'completed':
+      return 'completed';
+    case 'left':
+      return 'client_gone';
+  }
+}
+
 /** Unique among the cells; also the name of the cell's model. */
 export function cellId({ wire, isStreamed, fault, point }: Cell): string {
   return [wire, isStreamed ? 'streamed' : 'whole', fault, point]

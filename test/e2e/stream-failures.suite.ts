@@ -5,7 +5,7 @@ import { eventually } from '@switchyard/testing';
 import { FailingUpstream, type Exchange, type Script } from './failing-upstream.js';
 import { COUNTS, FAILING_WIRES, PIECES, TEXT, type Counts } from './failing-wires.js';
 import { FLOOD_TEXT_LENGTH, MAX_ANSWER_BYTES, scriptOf, STANDBY_COUNTS, STANDBY_TEXT, standbyScript } from './stream-failure-scripts.js';
-import { cellId, CLIENT_LEAVES, ERROR_STATUS, type Cell, type Outcome, type Usage } from './stream-failure-table.js';
+import { cellId, CLIENT_LEAVES, ERROR_STATUS, metricLabel, type Cell, type Outcome, type Usage } from './stream-failure-table.js';
 
 /** Short, yet long enough for a machine that does ten other things. */
 const DEADLINES = { firstTokenMs: 4_000, betweenChunksMs: 2_500, totalMs: 12_000 };
@@ -309,6 +309,14 @@ export function streamFailuresSuite(shape: Shape, cells: readonly Cell[]): void 
       expect(await customer.verifyLedger()).toEqual([]);
     }, 60_000);
 
+    it('every attempt was counted once, under the name that the table gives it', async () => {
+      await Promise.all(results.values());
+      const { text } = await call(new URL(fixture.platform.baseUrl).origin, '/metrics');
+      const series = [...text.matchAll(/^switchyard_attempts_total\{provider="([^"]+)",outcome="([^"]+)"\} (\d+)$/gm)];
+      const counted = series.map(([, provider, outcome, count]): [string, number] => [`${provider} ${outcome}`, Number(count)]);
+      expect(Object.fromEntries(counted.filter(([name]) => !name.startsWith('standby ')))).toEqual(expectedCounts(cells));
+    }, 60_000);
+
     it('nothing unforeseen happened in any process', () => {
       expect(fixture.platform.output()).not.toMatch(/unforeseen|uncaught|unhandled/i);
     });
@@ -363,6 +371,17 @@ function shownAt(point: string): string {
     default:
       return '';
   }
+}
+
+/** Attempts by provider and by what metrics call their end. */
+function expectedCounts(cells: readonly Cell[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const cell of cells) {
+    const { outcome } = cell;
+    const name = `${providerOf(cell)} ${metricLabel(outcome)}`;
+    counts[name] = (counts[name] ?? 0) + 1 + (outcome.kind === 'replaced' ? outcome.triesAlone : 0);
+  }
+  return counts;
 }
 
 const aloneModel = (cell: Cell): string => `${cellId(cell)}-alone`;
