@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { RequestLimits } from '@switchyard/api';
-import { openSpool, type Spool } from '@switchyard/events';
+import { openSpool, registerSpoolMetrics, type Spool } from '@switchyard/events';
 import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, LedgerPort, RouterPort } from '@switchyard/proto';
 import { CircuitBreakers, type DeadlineSettings } from '@switchyard/routing';
 import { READINESS_CHECKS, type ReadinessCheck, type ReadinessState, type TargetContext } from '@switchyard/runtime';
@@ -114,6 +114,7 @@ async function compose(context: Context): Promise<IngressParts> {
   const holderId = randomUUID();
   const leasePort = context.port(LeasePort);
   const spool = await openIngressSpool(context, holderId);
+  registerSpoolMetrics(context.metrics, spool);
   const keys = new KeyCache(context.port(KeyPort), clock, logger, {
     keyGraceMs: config.keyGraceMs,
     maxKeys: config.keyCacheSize,
@@ -161,7 +162,7 @@ async function compose(context: Context): Promise<IngressParts> {
     metrics: new GenerationMetrics(context.metrics),
     deadlines: deadlinesOf(config),
   };
-  const authenticator = new KeyAuthenticator(keys, clock);
+  const authenticator = new KeyAuthenticator(keys, () => holder.billingNowMs());
   const inference = inferenceServer(context, gateway, authenticator, keepAlive);
   const management = managementModule(context, authenticator, gateway.breakers);
   const http = new HttpServer(inference, management, prepareManagement, {

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import type { Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AuthenticatedKey, Authenticator, RequestHeaders } from './authenticator.js';
 import type { KeyCache } from './key-cache.js';
@@ -16,7 +15,8 @@ export class KeyAuthenticator implements Authenticator {
 
   constructor(
     private readonly keys: KeyCache,
-    private readonly clock: Clock,
+    /** Unix milliseconds on billing's clock. */
+    private readonly nowMs: () => number,
   ) {}
 
   async authenticate(headers: RequestHeaders): Promise<AuthenticatedKey> {
@@ -26,8 +26,7 @@ export class KeyAuthenticator implements Authenticator {
     const key = this.keys.peek(secretHash) ?? (await this.keys.find(secretHash));
     if (!key) throw new SwitchyardError('authentication', 'The API key is not known. Check that it was copied whole.');
     if (key.disabled) throw new SwitchyardError('authentication', 'The API key is disabled.');
-    if (key.expireTimeMs !== undefined && Number(key.expireTimeMs) <= this.clock.nowMs())
-      throw new SwitchyardError('authentication', 'The API key has expired.');
+    if (key.expireTimeMs !== undefined && Number(key.expireTimeMs) <= this.nowMs()) throw new SwitchyardError('authentication', 'The API key has expired.');
     if (knownHash === undefined) this.remember(header as string, secretHash);
     return { key, isStale: !this.keys.isLive };
   }
