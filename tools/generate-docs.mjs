@@ -8,10 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { catalogSchema } from './docs/catalog-schema.mjs';
 import { configurationReference } from './docs/configuration-reference.mjs';
 import { errorReference } from './docs/error-reference.mjs';
+import { failureReference } from './docs/failure-reference.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const pages = {
   'docs/reference/errors.md': await errorReference(),
+  'docs/reference/failures.md': failureReference(),
   'docs/reference/configuration.md': await configurationReference(),
   'docs/reference/catalog.schema.json': catalogSchema(),
 };

@@ -23,7 +23,11 @@ const MESSAGES = [{ role: 'user', content: 'Say something.' }];
 
 /** A chunk or a whole answer. */
 interface Answer {
-  readonly choices: readonly { readonly delta?: { readonly content?: string | null }; readonly message?: { readonly content?: string } }[];
+  readonly choices: readonly {
+    readonly delta?: { readonly content?: string | null };
+    readonly message?: { readonly content?: string };
+    readonly finish_reason?: string | null;
+  }[];
   readonly usage?: { readonly cost: number };
   readonly error?: { readonly code: number; readonly metadata?: { readonly error_type: string } };
 }
@@ -350,7 +354,15 @@ function seenIn(answer: JsonResponse<unknown>, isStreamed: boolean): Seen {
   return {
     status: answer.status,
     text: isStream ? textOf(chunks) : (whole?.choices?.[0]?.message?.content ?? ''),
-    end: isStream ? (last?.error ? 'error' : isDone ? 'done' : 'nothing') : whole === undefined ? 'nothing' : 'body',
+    end: isStream
+      ? last?.error && last.choices[0]?.finish_reason === 'error'
+        ? 'error'
+        : isDone
+          ? 'done'
+          : 'nothing'
+      : whole === undefined
+        ? 'nothing'
+        : 'body',
     error: last?.error && { code: last.error.code, type: last.error.metadata?.error_type },
     attempts: Number(answer.headers['x-switchyard-attempts']),
     costPico: cost === undefined ? undefined : picoOf(cost),
