@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { startFixture, type Fixture } from '@switchyard/test-platform';
 import { chatSuite } from './chat.suite.js';
+import { financeSuite } from './finance.suite.js';
 import { logSuite } from './log.suite.js';
 import { moneySuite } from './money.suite.js';
 import { operationsSuite } from './operations.suite.js';
@@ -14,6 +15,7 @@ describe('one process per target', () => {
 
   chatSuite(() => fixture);
   moneySuite(() => fixture);
+  financeSuite(() => fixture);
   logSuite(() => fixture);
   operationsSuite(() => fixture);
 });

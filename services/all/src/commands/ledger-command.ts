@@ -13,7 +13,7 @@ const USAGE = 'Usage: ledger explain <generation id> [--json], or ledger verify 
 export async function ledgerCommand(commandArguments: readonly string[]): Promise<number> {
   const { action, generationId, isJson } = parseLedgerArguments(commandArguments);
   if (action === 'explain') return withLedger((ledger) => explain(ledger, generationId, isJson));
-  return withLedger((ledger) => verify(ledger, isJson));
+  return withLedger((ledger) => verifyLedger(ledger, isJson, (text) => process.stdout.write(text)));
 }
 
 type LedgerArguments =
@@ -44,14 +44,15 @@ async function explain(ledger: LedgerPort, generationId: string, isJson: boolean
   return 0;
 }
 
-async function verify(ledger: LedgerPort, isJson: boolean): Promise<number> {
+/** Prints what was found; resolves to 1 when something does not hold. */
+export async function verifyLedger(ledger: Pick<LedgerPort, 'verifyLedger'>, isJson: boolean, print: (text: string) => void): Promise<number> {
   const result = await ledger.verifyLedger({}, { timeoutMs: VERIFY_TIMEOUT_MS });
-  process.stdout.write(isJson ? verificationJson(result) : verificationText(result));
+  print(isJson ? verificationJson(result) : verificationText(result));
   return result.differences.length === 0 ? 0 : 1;
 }
 
 /** Every difference in a line of its own, then what is flagged, then what was checked. */
-export function verificationText(result: billing.VerifyLedgerResponse): string {
+function verificationText(result: billing.VerifyLedgerResponse): string {
   const { differences, flagCounts, totals, checks, transactionCount, entryCount } = result;
   return [
     ...differences.map(({ check, subject, detail }) => `${check}: ${subject}: ${detail}`),
@@ -63,6 +64,6 @@ export function verificationText(result: billing.VerifyLedgerResponse): string {
 }
 
 /** Counts and amounts as text: they may be larger than a JSON number can tell. */
-export function verificationJson(result: billing.VerifyLedgerResponse): string {
+function verificationJson(result: billing.VerifyLedgerResponse): string {
   return `${JSON.stringify(result, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`;
 }

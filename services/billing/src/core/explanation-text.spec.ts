@@ -53,7 +53,10 @@ const SOURCE: ExplanationSource = {
       discountMillionths: 10_000,
       chargePico: '1980000',
       reservedPico: '1979993',
-      leases: [{ leaseId: 'l1', amount: '1980000' }],
+      leases: [
+        { leaseId: 'l1', amount: '1980000' },
+        { leaseId: 'l2', amount: '1' },
+      ],
       finishReason: 'stop',
     },
   },
@@ -70,6 +73,7 @@ const SOURCE: ExplanationSource = {
     },
   ],
   leases: [
+    { leaseId: 'l2', kind: 'key_requests_per_minute', holderId: 'ingress-1', epoch: 1n, granted: 30n, released: 0n, settled: '1', resolution: null },
     { leaseId: 'l1', kind: 'account_credit', holderId: 'ingress-1', epoch: 1n, granted: 5_000_000n, released: 0n, settled: '1980000', resolution: null },
   ],
 };
@@ -106,7 +110,10 @@ describe('an explanation for people', () => {
   });
 
   it('shows lease, attempts with their corrections, both sides of postings, and the margin', () => {
-    expect(line('granted')).toBe('granted 5000000 · released 0 · settled 1980000, of which this generation 1980000 · open');
+    expect(lines.filter((text) => text.trim().startsWith('granted')).map((text) => text.trim())).toEqual([
+      'granted 30 · released 0 · settled 1, of which this generation 1 · open',
+      'granted 0.000005 USD · released 0 USD · settled 0.00000198 USD, of which this generation 0.00000198 USD · open',
+    ]);
     expect(line('Attempt')).toBe('Attempt gen-1-x:0 at acme, reported by the ingress: session_lost');
     expect(line('corrected')).toBe("corrected by the worker's later report to 0.0000000004 USD, a difference of 0.0000000001 USD");
     expect(line('debit')).toMatch(/^debit +account:a1:credits +0\.00000198 USD$/);

@@ -60,12 +60,19 @@ function pricingLines(pricing: Json): string[] {
 }
 
 function leaseLines(explanation: Json): string[] {
-  return listOf(explanation['leases']).flatMap((lease) => [
-    '',
-    `Lease ${text(lease['leaseId'])} on ${text(lease['kind'])}, held by ${text(lease['holderId'])} in epoch ${text(lease['epoch'])}`,
-    `  granted ${text(lease['granted'])} · released ${text(lease['released'])} · settled ${text(lease['settled'])}, of which this generation ${text(lease['settledByThisGeneration'])} · ${text(lease['resolution']) || 'open'}`,
-  ]);
+  return listOf(explanation['leases']).flatMap((lease) => {
+    const kind = text(lease['kind']);
+    const shown = (amount: unknown): string => (MONEY_SCOPES.includes(kind) ? usd(amount) : text(amount));
+    return [
+      '',
+      `Lease ${text(lease['leaseId'])} on ${kind}, held by ${text(lease['holderId'])} in epoch ${text(lease['epoch'])}`,
+      `  granted ${shown(lease['granted'])} · released ${shown(lease['released'])} · settled ${shown(lease['settled'])}, of which this generation ${shown(lease['settledByThisGeneration'])} · ${text(lease['resolution']) || 'open'}`,
+    ];
+  });
 }
+
+/** The others count requests or tokens. */
+const MONEY_SCOPES = ['account_credit', 'key_limit'];
 
 function attemptLines(explanation: Json): string[] {
   return listOf(explanation['attempts']).flatMap((attempt) => {
