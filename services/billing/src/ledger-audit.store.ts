@@ -212,6 +212,7 @@ export const AUDIT_CHECKS: readonly AuditCheck[] = [...JOURNAL_CHECKS, ...EVENT_
 export async function prepareAudit(client: Queryable): Promise<void> {
   await client.query(`SET LOCAL statement_timeout = ${CHECK_TIMEOUT_MS}`);
   await client.query(`SET LOCAL work_mem = '32MB'`);
+  await client.query(`SET LOCAL hash_mem_multiplier = 1`);
   await client.query(`SET LOCAL max_parallel_workers_per_gather = 0`);
   await client.query(`SET LOCAL jit = off`);
 }
