@@ -278,6 +278,34 @@ export function describeEventLog(start: () => Promise<EventLogUnderTest>): void 
     expect(await replayDeadLetters(log, { logger })).toEqual({ replayedCount: 0, unknownCount: 0 });
   });
 
+  it('tells how far a group came in every partition, and lets it begin anew once it has no consumers', async () => {
+    const run = newRun();
+    const log = open();
+    await log.publish(Array.from({ length: 30 }, (_, index) => record(`gen-${index}`, run.value(index))));
+    const lagOf = async () => (await log.progress(run.group, [subject.topic])).reduce((sum, each) => sum + each.endOffset - each.nextOffset, 0n);
+    const before = await log.progress(run.group, [subject.topic]);
+    expect(new Set(before.map(({ partition }) => partition)).size).toBe(before.length);
+    expect(before.every(({ topic, firstOffset, nextOffset }) => topic === subject.topic && firstOffset === nextOffset)).toBe(true);
+    expect(await log.progress(run.group, ['a topic that nobody made'])).toEqual([]);
+    expect(await log.keptSinceMs([subject.topic])).toBe(0);
+
+    const seen: string[] = [];
+    const consume = () =>
+      log.subscribe({ group: run.group, topics: [subject.topic], maxBatchSize: BATCH, handler: async (batch) => void seen.push(...run.mine(batch)) });
+    const subscription = await consume();
+    await eventually(async () => expect(await lagOf()).toBe(0n), WAIT);
+    await expect(log.forgetGroup(run.group)).rejects.toMatchObject({ type: 'precondition_failed' });
+    await subscription.close();
+    expect((await log.progress(run.group, [subject.topic])).map(({ nextOffset }) => nextOffset)).toEqual(before.map(({ endOffset }) => endOffset));
+
+    await eventually(() => log.forgetGroup(run.group), WAIT);
+    expect(await log.progress(run.group, [subject.topic])).toEqual(before);
+    seen.length = 0;
+    await consume();
+    await eventually(() => expect(new Set(seen).size).toBe(30), WAIT);
+    await log.forgetGroup(`${run.group} that never was`);
+  });
+
   it('refuses to publish once closed, instead of waiting', async () => {
     const log = open();
     await log.publish([record('gen-1', 'x')]);

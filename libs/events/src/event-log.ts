@@ -37,6 +37,18 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+/** How far a group has come in one partition. */
+export interface PartitionProgress {
+  readonly topic: string;
+  readonly partition: number;
+  /** The oldest record kept. */
+  readonly firstOffset: bigint;
+  /** The next record that the group has to handle. */
+  readonly nextOffset: bigint;
+  /** The offset that the next record to be published will get. */
+  readonly endOffset: bigint;
+}
+
 /** An append-only, partitioned log with consumer groups. Implementations: Kafka and Postgres. */
 export interface EventLog {
   /** Resolves when all in-sync replicas have the records; rejects within a bounded time otherwise (some may then still have been taken). */
@@ -45,6 +57,12 @@ export interface EventLog {
   subscribe(options: SubscribeOptions): Promise<Subscription>;
   /** Records that the group has not committed yet, over all topics it consumes. */
   lag(group: string): Promise<bigint>;
+  /** Where the group stands in these topics; a group that never consumed stands at the oldest record kept. */
+  progress(group: string, topics: readonly string[]): Promise<readonly PartitionProgress[]>;
+  /** Since when everything that was published to these topics is still there, unix milliseconds; 0 when nothing was ever deleted. */
+  keptSinceMs(topics: readonly string[]): Promise<number>;
+  /** Forgets how far a group came: it will begin again with the oldest event kept. Throws `SwitchyardError` `precondition_failed` while it has consumers. */
+  forgetGroup(group: string): Promise<void>;
   /** Closes subscriptions and connections. */
   close(): Promise<void>;
 }

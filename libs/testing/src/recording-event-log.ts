@@ -31,6 +31,9 @@ export function recordingEventLog(): RecordingEventLog {
       throw new Error('A recording event log has no consumers.');
     },
     lag: async () => 0n,
+    progress: async () => [],
+    keptSinceMs: async () => 0,
+    forgetGroup: async () => {},
     close: async () => {},
   };
 }

@@ -6,6 +6,7 @@ import { createPool, runMigrations } from '@switchyard/db';
 import { encodeAttemptCompleted, encodeGenerationCompleted, EVENT_LOG_SCHEMA, PostgresEventLog } from '@switchyard/events';
 import { AnalyticsPort, events } from '@switchyard/proto';
 import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
+import { PrometheusMetrics } from '@switchyard/telemetry';
 import { captureLogger, eventually, realClock, seededRandom, startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import type { Pool } from 'pg';
 import type { AnalyticsConfig } from './analytics.config.js';
@@ -15,6 +16,7 @@ import { CONSUMER_GROUP } from './usage-event.consumer.js';
 
 const clock = realClock();
 const random = seededRandom(3);
+const metrics = new PrometheusMetrics();
 
 let postgres: TestPostgres;
 let pool: Pool;
@@ -30,7 +32,7 @@ beforeAll(async () => {
   pool = createPool(postgres.url, { schema: 'analytics' });
   eventLog = new PostgresEventLog({ url: postgres.url, logger: captureLogger() });
   const config: AnalyticsConfig = { consumerBatchSize: 100, statisticsIntervalMs: 50, generationRetentionMs: 86_400_000, attemptRetentionMs: 86_400_000 };
-  const context = { config, clock, logger: captureLogger(), eventLog, pool: () => pool } as unknown as TargetContext<AnalyticsConfig>;
+  const context = { config, clock, logger: captureLogger(), metrics, eventLog, pool: () => pool } as unknown as TargetContext<AnalyticsConfig>;
   application = await NestFactory.createApplicationContext(AnalyticsModule.register(context), { logger: false, abortOnError: false });
   port = application.get<AnalyticsPort>(AnalyticsPort.token);
 }, 90_000);
@@ -67,6 +69,7 @@ describe('AnalyticsModule', () => {
     await eventually(async () => expect(await eventLog.lag(CONSUMER_GROUP)).toBe(0n));
     const { rows } = await pool.query('SELECT sum(request_count)::int AS requests FROM activity_daily');
     expect(rows).toEqual([{ requests: 1 }]);
+    expect(metrics.render()).toMatch(/^switchyard_consumer_lag_records{group="analytics",topic="switchyard.generation-completed.v1"} \d/m);
   });
 
   it('streams endpoint statistics as attempts come in, and is ready', async () => {

@@ -1,4 +1,5 @@
 import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
+import { ConsumerLagWatch } from '@switchyard/events';
 import { AnalyticsPort } from '@switchyard/proto';
 import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
 import { ActivityStore } from './activity.store.js';
@@ -10,7 +11,7 @@ import { GenerationStore } from './generation.store.js';
 import { PartitionStore } from './partition.store.js';
 import { RetentionJob } from './retention.job.js';
 import { StatisticsFeed } from './statistics-feed.js';
-import { UsageEventConsumer } from './usage-event.consumer.js';
+import { CONSUMER_GROUP, CONSUMER_TOPICS, UsageEventConsumer } from './usage-event.consumer.js';
 
 /** Starts and stops what runs by itself: partitions first, for the consumer writes into them. */
 class AnalyticsLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -18,15 +19,18 @@ class AnalyticsLifecycle implements OnApplicationBootstrap, BeforeApplicationShu
     private readonly retention: RetentionJob,
     private readonly feed: StatisticsFeed,
     private readonly consumer: UsageEventConsumer,
+    private readonly lag: ConsumerLagWatch,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
     await this.retention.start();
     await this.feed.start();
     await this.consumer.start();
+    this.lag.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
+    await this.lag.stop();
     await this.consumer.stop();
     await this.feed.stop();
     await this.retention.stop();
@@ -55,6 +59,7 @@ export class AnalyticsModule {
       logger,
       maxBatchSize: config.consumerBatchSize,
     });
+    const lag = new ConsumerLagWatch({ eventLog: context.eventLog, group: CONSUMER_GROUP, topics: CONSUMER_TOPICS, metrics: context.metrics, clock, logger });
     const retention = new RetentionJob({ partitions: new PartitionStore(pool), statistics, clock, logger, ...config });
     const staleAfterMs = STATISTICS_STALE_AFTER_INTERVALS * config.statisticsIntervalMs;
     return {
@@ -62,7 +67,7 @@ export class AnalyticsModule {
       providers: [
         { provide: AnalyticsPort.token, useValue: new AnalyticsService({ generations, attempts, activity, feed, clock }) },
         { provide: READINESS_CHECKS, useValue: [statisticsCheck(feed, staleAfterMs)] satisfies ReadinessCheck[] },
-        { provide: AnalyticsLifecycle, useValue: new AnalyticsLifecycle(retention, feed, consumer) },
+        { provide: AnalyticsLifecycle, useValue: new AnalyticsLifecycle(retention, feed, consumer, lag) },
       ],
       exports: [AnalyticsPort.token, READINESS_CHECKS],
     };

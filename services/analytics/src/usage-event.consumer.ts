@@ -19,6 +19,7 @@ import type { EndpointStatisticsStore } from './endpoint-statistics.store.js';
 import { canonicalEventId, requireTimedId, type GenerationStore, type StoredGeneration } from './generation.store.js';
 
 export const CONSUMER_GROUP = 'analytics';
+export const CONSUMER_TOPICS: readonly string[] = [TOPICS.generationCompleted, TOPICS.attemptCompleted];
 
 /** The last instant that a date can name. */
 const MAX_TIME_MS = 8_640_000_000_000_000n;
@@ -48,7 +49,7 @@ export class UsageEventConsumer {
     this.subscription = await consumeWithDeadLetter({
       eventLog,
       group: CONSUMER_GROUP,
-      topics: [TOPICS.generationCompleted, TOPICS.attemptCompleted],
+      topics: CONSUMER_TOPICS,
       maxBatchSize,
       logger,
       parse: parseUsageEvent,

@@ -1,4 +1,5 @@
 import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
+import { ConsumerLagWatch } from '@switchyard/events';
 import { AccountPort, KeyPort, LeasePort, LedgerPort } from '@switchyard/proto';
 import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
 import { AccountService } from './account.service.js';
@@ -16,7 +17,7 @@ import { NotificationListener } from './notification-listener.store.js';
 import { ReleaseWaiter } from './release-waiter.js';
 import { ScopeLimits } from './scope-limits.js';
 import { ScopeResolver } from './scope-resolver.js';
-import { UsageEventConsumer } from './usage-event.consumer.js';
+import { CONSUMER_GROUP, CONSUMER_TOPICS, UsageEventConsumer } from './usage-event.consumer.js';
 import { UsagePosting } from './usage-posting.js';
 
 type BillingContext = Pick<TargetContext<BillingConfig>, 'config' | 'clock' | 'random' | 'logger' | 'metrics' | 'pool' | 'eventLog'>;
@@ -41,6 +42,7 @@ export function createBilling(context: BillingContext) {
     metrics: metrics.usage,
     maxBatchSize: config.consumerBatchSize,
   });
+  const lag = new ConsumerLagWatch({ eventLog, group: CONSUMER_GROUP, topics: CONSUMER_TOPICS, metrics: context.metrics, clock, logger });
   const expiry = new LeaseExpiryJob({
     ...shared,
     eventLog,
@@ -73,8 +75,10 @@ export function createBilling(context: BillingContext) {
       holderRecalls.start();
       expiry.start();
       await consumer.start();
+      lag.start();
     },
     async stop(): Promise<void> {
+      await lag.stop();
       await consumer.stop();
       await expiry.stop();
       releaseWaiter.stop();

@@ -1,6 +1,6 @@
 import type { Clock } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
-import type { EventLog } from '@switchyard/events';
+import type { EventLog, PartitionProgress } from '@switchyard/events';
 import type { Counter, Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import { dropOldChanges } from './change.store.js';
@@ -9,13 +9,13 @@ import type { LeaseReturns } from './lease-returns.js';
 import { dropOldQuotaWindows } from './lease-scope.store.js';
 import { findLeasesGrantedBefore, findLeasesOfEpoch } from './lease.store.js';
 import { createMonthPartitions } from './ledger-partition.store.js';
-import { CONSUMER_GROUP } from './usage-event.consumer.js';
+import { CONSUMER_GROUP, CONSUMER_TOPICS } from './usage-event.consumer.js';
 
 export interface LeaseExpiryJobOptions {
   readonly pool: Pool;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly eventLog: Pick<EventLog, 'lag'>;
+  readonly eventLog: Pick<EventLog, 'progress'>;
   readonly leaseReturns: LeaseReturns;
   readonly leaseAbandonAfterMs: number;
   readonly abandonedCounter: Counter;
@@ -34,6 +34,8 @@ export class LeaseExpiryJob {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private tickCount = 0;
+  /** By epoch: where the log ended when its close was first seen. All events of the epoch lie before. */
+  private readonly awaitedEnds = new Map<string, ReadonlyMap<string, bigint>>();
 
   constructor(private readonly options: LeaseExpiryJobOptions) {}
 
@@ -60,17 +62,23 @@ export class LeaseExpiryJob {
     }
   }
 
-  /** Events of an epoch were published before its close was asked for, so once the log is consumed nothing of it is left. */
+  /** Events of an epoch were published before its close was asked for, so once the log was consumed up to there nothing of it is left. */
   async closeEpochs(): Promise<void> {
     const { pool, eventLog, leaseReturns, clock, logger } = this.options;
     const epochs = await findClosingEpochs(pool, clock.nowMs(), EPOCHS_PER_STEP);
-    if (epochs.length === 0 || (await eventLog.lag(CONSUMER_GROUP)) > 0n) return;
+    if (epochs.length === 0) {
+      this.awaitedEnds.clear();
+      return;
+    }
+    const progress = await eventLog.progress(CONSUMER_GROUP, CONSUMER_TOPICS);
     for (const epoch of epochs) {
+      if (!this.isConsumed(epoch, progress)) continue;
       let returnedCount = 0;
       for (let leaseIds = await this.leasesOf(epoch); leaseIds.length > 0; leaseIds = await this.leasesOf(epoch)) {
         returnedCount += (await leaseReturns.resolve(leaseIds, 'epoch_closed')).length;
       }
       await markClosed(pool, epoch, clock.nowMs());
+      this.awaitedEnds.delete(nameOf(epoch));
       logger.info('closed the epoch of a lease holder', { holderId: epoch.holderId, count: returnedCount });
     }
   }
@@ -98,7 +106,23 @@ export class LeaseExpiryJob {
     while ((await dropWindows()) === WINDOWS_PER_STEP);
   }
 
+  /** Not a lag of zero: under load there never is one. */
+  private isConsumed(epoch: EpochRow, progress: readonly PartitionProgress[]): boolean {
+    const name = nameOf(epoch);
+    const ends = this.awaitedEnds.get(name) ?? new Map(progress.map((each) => [partitionOf(each), each.endOffset]));
+    this.awaitedEnds.set(name, ends);
+    return progress.every((each) => each.nextOffset >= (ends.get(partitionOf(each)) ?? 0n));
+  }
+
   private leasesOf(epoch: EpochRow): Promise<string[]> {
     return findLeasesOfEpoch(this.options.pool, epoch.holderId, epoch.epoch, LEASES_PER_STEP);
   }
+}
+
+function nameOf({ holderId, epoch }: EpochRow): string {
+  return `${epoch} ${holderId}`;
+}
+
+function partitionOf({ topic, partition }: PartitionProgress): string {
+  return `${topic} ${partition}`;
 }

@@ -159,6 +159,26 @@ describe('leases', () => {
     expect((await fixture.acquire(second, 'dying', [creditScope(customer, 1n)], { epoch: 2n })).leases).toHaveLength(1);
   });
 
+  it('returns what a closed epoch held once the events before its close are consumed, also when the log never comes to rest', async () => {
+    const customer = await fixture.createCustomer(first, { creditPico: 100n });
+    const held = async () => (await first.accounts.getCredits({ accountId: customer.accountId })).heldPico;
+    await fixture.acquire(first, 'dead', [creditScope(customer, 100n)]);
+    fixture.eventLog.lagOfBilling = 3n;
+    await first.leases.closeEpoch({ holderId: 'dead', epoch: 1n });
+    // Both instances have seen where the log ends.
+    await first.expiry.closeEpochs();
+    await second.expiry.closeEpochs();
+    fixture.eventLog.publishedCount += 10n;
+    fixture.eventLog.lagOfBilling = 11n;
+    await first.expiry.closeEpochs();
+    expect(await held()).toBe(100n);
+    fixture.eventLog.publishedCount += 10n;
+    fixture.eventLog.lagOfBilling = 20n;
+    await first.expiry.closeEpochs();
+    expect(await held()).toBe(0n);
+    fixture.eventLog.lagOfBilling = 0n;
+  });
+
   it('refuses an epoch when a newer one is in use', async () => {
     const customer = await fixture.createCustomer(first, { creditPico: 100n });
     await fixture.acquire(first, 'restarted', [creditScope(customer, 1n)], { epoch: 5n });

@@ -14,6 +14,7 @@ import { storableDocument } from './core/event-document.js';
 import type { PostingReport, UsageItem, UsagePosting } from './usage-posting.js';
 
 export const CONSUMER_GROUP = 'billing';
+export const CONSUMER_TOPICS: readonly string[] = [TOPICS.generationCompleted, TOPICS.attemptCompleted];
 
 export interface UsageEventMetrics {
   readonly events: Counter;
@@ -42,7 +43,7 @@ export class UsageEventConsumer {
     this.subscription = await consumeWithDeadLetter({
       eventLog,
       group: CONSUMER_GROUP,
-      topics: [TOPICS.generationCompleted, TOPICS.attemptCompleted],
+      topics: CONSUMER_TOPICS,
       maxBatchSize,
       logger,
       parse: parseUsageEvent,

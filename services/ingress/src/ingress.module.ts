@@ -114,7 +114,7 @@ async function compose(context: Context): Promise<IngressParts> {
   const holderId = randomUUID();
   const leasePort = context.port(LeasePort);
   const spool = await openIngressSpool(context, holderId);
-  registerSpoolMetrics(context.metrics, spool);
+  registerSpoolMetrics(context.metrics, spool, 'ingress');
   const keys = new KeyCache(context.port(KeyPort), clock, logger, {
     keyGraceMs: config.keyGraceMs,
     maxKeys: config.keyCacheSize,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { processEnvironment } from '@switchyard/config';
 import { clientDialects } from '@switchyard/dialects';
 import { createExchange } from '@switchyard/dialects/provider';
-import { openSpool, type Spool, type SpoolRecovery } from '@switchyard/events';
+import { openSpool, registerSpoolMetrics, type Spool, type SpoolRecovery } from '@switchyard/events';
 import { SessionServer } from '@switchyard/grpc';
 import type { worker } from '@switchyard/proto';
 import type { TargetContext } from '@switchyard/runtime';
@@ -46,6 +46,7 @@ export async function openWorkerParts(context: TargetContext<WorkerConfig>): Pro
     logger,
     maxBytes: config.spoolMaxBytes,
   });
+  registerSpoolMetrics(context.metrics, spool, 'worker');
   const providers = new ProviderAccessBook({ credentials, environment, credentialHosts: config.credentialHosts });
   const upstream = new UpstreamHttp({ connectTimeoutMs: config.connectTimeoutMs, keepAliveMs: config.keepAliveMs });
   const guard = new EgressGuard({ allowCidrs: config.egressAllowCidrs });

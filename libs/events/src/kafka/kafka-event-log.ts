@@ -1,5 +1,6 @@
-import type { Kafka } from 'kafkajs';
-import type { EventLog, EventRecord, SubscribeOptions, Subscription } from '../event-log.js';
+import { SwitchyardError } from '@switchyard/errors';
+import kafkajs, { type Admin, type Kafka } from 'kafkajs';
+import type { EventLog, EventRecord, PartitionProgress, SubscribeOptions, Subscription } from '../event-log.js';
 import { KafkaAdmin, newKafkaClient, type KafkaConnectionOptions } from './kafka-client.js';
 import { KafkaPublisher } from './kafka-publisher.js';
 import { KafkaSubscription } from './kafka-subscription.js';
@@ -77,6 +78,42 @@ export class KafkaEventLog implements EventLog {
     });
   }
 
+  async progress(group: string, topics: readonly string[]): Promise<readonly PartitionProgress[]> {
+    return this.admin.use(async (admin) => {
+      const existing = new Set(await admin.listTopics());
+      const partitions = topics
+        .filter((topic) => existing.has(this.topicPrefix + topic))
+        .map(async (topic) => {
+          const name = this.topicPrefix + topic;
+          const [committed, offsets] = await Promise.all([admin.fetchOffsets({ groupId: group, topics: [name] }), admin.fetchTopicOffsets(name)]);
+          const done = new Map(committed.flatMap((each) => each.partitions.map(({ partition, offset }) => [partition, BigInt(offset)] as const)));
+          return offsets.map(({ partition, low, high }) => progressOf(topic, partition, { low: BigInt(low), high: BigInt(high), done: done.get(partition) }));
+        });
+      return (await Promise.all(partitions)).flat();
+    });
+  }
+
+  /** The topics' own retention counts, which need not be the one that we create topics with. */
+  async keptSinceMs(topics: readonly string[]): Promise<number> {
+    return this.admin.use(async (admin) => {
+      const existing = new Set(await admin.listTopics());
+      const since = topics.map((topic) => this.topicPrefix + topic).filter((name) => existing.has(name));
+      return Math.max(0, ...(await Promise.all(since.map((name) => topicKeptSinceMs(admin, name)))));
+    });
+  }
+
+  async forgetGroup(group: string): Promise<void> {
+    await this.admin.use(async (admin) => {
+      // The coordinator has to be known before it can be asked.
+      await admin.fetchOffsets({ groupId: group });
+      const { groups } = await admin.describeGroups([group]);
+      const state = groups[0]?.state ?? 'Dead';
+      if (state === 'Dead') return;
+      if (state !== 'Empty') throw new SwitchyardError('precondition_failed', `The group ${group} has consumers; stop them first.`);
+      await admin.deleteGroups([group]);
+    });
+  }
+
   async close(): Promise<void> {
     this.closing.abort();
     await Promise.all([...this.subscriptions.keys()].map((subscription) => subscription.close()));
@@ -113,4 +150,22 @@ export class KafkaEventLog implements EventLog {
       await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitionCount, replicationFactor, configEntries }] });
     }, this.closing.signal);
   }
+}
+
+function progressOf(topic: string, partition: number, { low, high, done = -1n }: { low: bigint; high: bigint; done: bigint | undefined }): PartitionProgress {
+  return { topic, partition, firstOffset: low, nextOffset: done > low ? done : low, endOffset: high };
+}
+
+async function topicKeptSinceMs(admin: Admin, name: string): Promise<number> {
+  const offsets = await admin.fetchTopicOffsets(name);
+  if (offsets.every(({ low }) => BigInt(low) === 0n)) return 0;
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['retention.ms', 'retention.bytes'] }],
+  });
+  const settings = new Map(resources.flatMap(({ configEntries }) => configEntries.map((entry) => [entry.configName, Number(entry.configValue)] as const)));
+  const [retentionMs = 0, retentionBytes = -1] = [settings.get('retention.ms'), settings.get('retention.bytes')];
+  // Bounded by bytes too, nobody can say how far back it goes.
+  if (retentionBytes >= 0) return Date.now();
+  return retentionMs < 0 ? 0 : Date.now() - retentionMs;
 }

@@ -1,6 +1,6 @@
-import { binaryArray } from '@switchyard/db';
+import { binaryArray, withTransaction } from '@switchyard/db';
 import type { Pool, ClientBase } from 'pg';
-import type { ConsumedRecord, EventRecord } from '../event-log.js';
+import type { ConsumedRecord, EventRecord, PartitionProgress } from '../event-log.js';
 
 /** First half of the advisory lock that a consumer's session holds as its sign of life. */
 export const MEMBER_LOCK_CLASS = 7_923_001;
@@ -116,6 +116,39 @@ export class EventLogStore {
     return rows[0]!.lag;
   }
 
+  async progress(group: string, topics: readonly string[]): Promise<PartitionProgress[]> {
+    const { rows } = await this.pool.query<PartitionProgress>(
+      `SELECT topic.name AS topic, tp.partition, tp.first_position AS "firstOffset", tp.next_position AS "endOffset",
+          greatest(coalesce(claim.position, tp.first_position), tp.first_position) AS "nextOffset"
+        FROM topic JOIN topic_partition tp ON tp.topic_id = topic.id
+        LEFT JOIN claim ON claim.group_name = $1 AND claim.topic_id = tp.topic_id AND claim.partition = tp.partition
+        WHERE topic.name = ANY($2::text[]) ORDER BY topic.id, tp.partition`,
+      [group, topics],
+    );
+    return rows;
+  }
+
+  async isTrimmed(topics: readonly string[]): Promise<boolean> {
+    const { rows } = await this.pool.query<{ trimmed: boolean }>(
+      `SELECT coalesce(bool_or(first_position > 0), false) AS trimmed FROM topic JOIN topic_partition ON topic_id = topic.id WHERE topic.name = ANY($1::text[])`,
+      [topics],
+    );
+    return rows[0]!.trimmed;
+  }
+
+  /** False when it has consumers. */
+  forgetGroup(group: string, memberTimeoutMs: number): Promise<boolean> {
+    return withTransaction(this.pool, async (client) => {
+      // Whoever joins meanwhile waits.
+      await client.query('LOCK TABLE member, claim IN SHARE ROW EXCLUSIVE MODE');
+      await forgetDeadMembers(client, group, memberTimeoutMs);
+      const { rowCount } = await client.query('SELECT 1 FROM member WHERE group_name = $1', [group]);
+      if (rowCount !== 0) return false;
+      await client.query('DELETE FROM claim WHERE group_name = $1', [group]);
+      return true;
+    });
+  }
+
   async trim(olderThanMs: number, atMost: number): Promise<bigint> {
     const { rows } = await this.pool.query<{ trimmed: bigint }>(`SELECT trim_consumed($1 * interval '1 millisecond', $2) AS trimmed`, [olderThanMs, atMost]);
     return rows[0]!.trimmed;
@@ -152,17 +185,7 @@ export class EventLogStore {
         ON CONFLICT DO NOTHING`,
       [group, topicIds],
     );
-    await session.query(
-      `DELETE FROM member WHERE group_name = $1 AND (
-          heartbeat_at < clock_timestamp() - $2 * interval '1 millisecond'
-          OR NOT EXISTS (
-            SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
-              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-              AND classid::bigint = $3 AND objid::bigint = member.lock_key
-          )
-        )`,
-      [group, memberTimeoutMs, MEMBER_LOCK_CLASS],
-    );
+    await forgetDeadMembers(session, group, memberTimeoutMs);
     await session.query(
       `UPDATE claim SET member_id = NULL WHERE group_name = $1 AND member_id IS NOT NULL
         AND member_id NOT IN (SELECT member_id FROM member WHERE group_name = $1)`,
@@ -208,6 +231,21 @@ export class EventLogStore {
   private async wake(session: Connection): Promise<void> {
     await session.query(`SELECT pg_notify('${WAKE_CHANNEL}', 'members')`);
   }
+}
+
+/** Their session ended, or they were silent for too long. */
+async function forgetDeadMembers(client: Connection, group: string, memberTimeoutMs: number): Promise<void> {
+  await client.query(
+    `DELETE FROM member WHERE group_name = $1 AND (
+        heartbeat_at < clock_timestamp() - $2 * interval '1 millisecond'
+        OR NOT EXISTS (
+          SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND classid::bigint = $3 AND objid::bigint = member.lock_key
+        )
+      )`,
+    [group, memberTimeoutMs, MEMBER_LOCK_CLASS],
+  );
 }
 
 function appendValues(batches: readonly PartitionBatch[], appender: string): unknown[] {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { createClient, createPool } from '@switchyard/db';
+import { SwitchyardError } from '@switchyard/errors';
 import type { Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
-import type { ConsumedRecord, EventLog, EventRecord, SubscribeOptions, Subscription } from '../event-log.js';
+import type { ConsumedRecord, EventLog, EventRecord, PartitionProgress, SubscribeOptions, Subscription } from '../event-log.js';
 import { EVENT_LOG_SCHEMA } from './event-log.schema.js';
 import { EventLogStore, type PartitionBatch, type TopicInfo } from './event-log.store.js';
 import { PostgresGroupMember } from './postgres-group-member.js';
@@ -33,6 +34,7 @@ type OnWake = (isForeign: boolean) => void;
 const TRIM_INTERVAL_MS = 60_000;
 const TRIM_AT_MOST = 10_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
+const DEFAULT_MEMBER_TIMEOUT_MS = 10_000;
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 
 /** The event log of a Switchyard without Kafka: small, and with the same promises. */
@@ -84,6 +86,19 @@ export class PostgresEventLog implements EventLog {
     return this.store.lag(group);
   }
 
+  async progress(group: string, topics: readonly string[]): Promise<readonly PartitionProgress[]> {
+    return this.store.progress(group, topics);
+  }
+
+  async keptSinceMs(topics: readonly string[]): Promise<number> {
+    return (await this.store.isTrimmed(topics)) ? Date.now() - (this.options.retentionMs ?? DEFAULT_RETENTION_MS) : 0;
+  }
+
+  async forgetGroup(group: string): Promise<void> {
+    if (!(await this.store.forgetGroup(group, this.options.memberTimeoutMs ?? DEFAULT_MEMBER_TIMEOUT_MS)))
+      throw new SwitchyardError('precondition_failed', `The group ${group} has consumers; stop them first.`);
+  }
+
   /** Deletes what all groups consumed and what is older than the retention; done by itself every minute. Answers how many. */
   async trim(): Promise<bigint> {
     try {
@@ -126,7 +141,7 @@ export class PostgresEventLog implements EventLog {
   }
 
   private async newMember(subscribe: SubscribeOptions, onWake: OnWake): Promise<{ member: PostgresGroupMember; topicNames: ReadonlyMap<number, string> }> {
-    const { memberTimeoutMs = 10_000 } = this.options;
+    const { memberTimeoutMs = DEFAULT_MEMBER_TIMEOUT_MS } = this.options;
     const topicNames = new Map<number, string>();
     for (const name of subscribe.topics) topicNames.set((await this.topic(name)).id, name);
     const member = new PostgresGroupMember({
