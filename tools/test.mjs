@@ -38,6 +38,7 @@ const PHASES = [
   { name: 'compat', command: jest(['test/compat']), limitMs: 15 * MINUTE_MS, suite: true },
   { name: 'e2e', command: jest(['test/e2e'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true },
   { name: 'chaos', command: jest(['test/chaos'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
+  { name: 'race', command: jest(['test/race'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'tidy', command: jest(['test/tidy']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'parity', command: script('tools/parity/parity.mjs', ['--results']), limitMs: MINUTE_MS },
   { name: 'guarantees', command: script('tools/parity/guarantees.mjs', ['--results']), limitMs: MINUTE_MS },

@@ -45,8 +45,13 @@ export const statusesOf = (outcomes: readonly Outcome[]): number[] => [...new Se
 /** Answers of these need no more than this: a longer wait is a hang. */
 const PATIENCE_MS = 30_000;
 
-export async function ask(race: RacePlatform, ingress: number, key: string, request: Request): Promise<Outcome> {
-  const urls = race.platform.ingressUrls!;
+export async function ask(
+  race: RacePlatform,
+  ingress: number,
+  key: string,
+  request: Request,
+  urls: readonly string[] = race.platform.ingressUrls!,
+): Promise<Outcome> {
   const sentAtMs = race.nowMs();
   const { status, headers, text, body } = await call<Body>(urls[ingress % urls.length]!, '/chat/completions', {
     key,

@@ -6,14 +6,18 @@ export const PRICES = { prompt: '1', completion: '50' };
 export const NEW_PRICES = { prompt: '2', completion: '70' };
 
 export const MODELS = {
-  /** Its provider honours `max_tokens`. */
+  /** Its provider honours `max_tokens`, and writes no more than 180 tokens: no request can cost more than a cent. */
   honest: 'acme/honest',
-  /** The same, one price after another. */
+  /** The same provider with a larger maximum, and one price after another. */
   dated: 'acme/dated',
   /** Its provider ignores `max_tokens` and reports 40 % more than it used. */
   boastful: 'acme/boastful',
   free: 'acme/gift:free',
 } as const;
+
+/** `SWITCHYARD_RACE_TIMES=20`: the whole race so many times, each over a new platform. Without it a shorter one runs once. */
+export const RACE_TIMES = Number(process.env['SWITCHYARD_RACE_TIMES'] ?? 1);
+export const IS_WHOLE_RACE = process.env['SWITCHYARD_RACE_TIMES'] !== undefined;
 
 export const INGRESS_COUNT = 3;
 export const BILLING_COUNT = 2;
@@ -49,7 +53,11 @@ export async function startRacePlatform(leadMs: number): Promise<RacePlatform> {
       honest: {
         name: 'Honest',
         simulate: { firstTokenMs: 5 },
-        endpoints: [endpoint(MODELS.honest), endpoint(MODELS.dated), { model: 'acme/gift', variant: 'free', prices: { prompt: '0', completion: '0' } }],
+        endpoints: [
+          { ...endpoint(MODELS.honest), max_completion_tokens: 180 },
+          endpoint(MODELS.dated),
+          { model: 'acme/gift', variant: 'free', prices: { prompt: '0', completion: '0' } },
+        ],
       },
       boastful: { name: 'Boastful', simulate: { usageInflation: 0.4, ignoresMaxTokens: true }, endpoints: [endpoint(MODELS.boastful)] },
     },

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { Books } from './books.js';
-import { startRacePlatform, type RacePlatform } from './race-platform.js';
+import { RACE_TIMES, startRacePlatform, type RacePlatform } from './race-platform.js';
 import { spendingSuite } from './spending.suite.js';
+import { limitsSuite, midnightSuite } from './limits.suite.js';
+import { outageSuite } from './outage.suite.js';
+import { pricesSuite } from './prices.suite.js';
 
-/** `SWITCHYARD_RACE_TIMES=20`: the whole race so many times, each over a new platform. */
-const TIMES = Number(process.env['SWITCHYARD_RACE_TIMES'] ?? 1);
-
-describe.each(Array.from({ length: TIMES }, (_, index) => index + 1))('three ingresses and two billing instances that race (%d)', () => {
+describe.each(Array.from({ length: RACE_TIMES }, (_, index) => index + 1))('three ingresses and two billing instances that race (%d)', () => {
   let platform: RacePlatform | undefined;
   let books: Books | undefined;
   beforeAll(async () => {
-    platform = await startRacePlatform(60_000);
+    platform = await startRacePlatform(45_000);
     books = new Books(platform.platform.eventLog!.databaseUrl!);
   }, 600_000);
   afterAll(async () => {
@@ -18,8 +18,10 @@ describe.each(Array.from({ length: TIMES }, (_, index) => index + 1))('three ing
     await platform?.stop();
   }, 120_000);
 
-  spendingSuite(
-    () => platform!,
-    () => books!,
-  );
+  for (const suite of [midnightSuite, spendingSuite, limitsSuite, pricesSuite, outageSuite]) {
+    suite(
+      () => platform!,
+      () => books!,
+    );
+  }
 });
