@@ -118,7 +118,13 @@ class AttemptRun implements AttemptListener {
     if (this.isOver) return;
     // An answer without content (a bare finish, a zero completion) is still an answer.
     if (frame.end === worker.AttemptEnd.COMPLETED && !this.isCommitted && !this.ownEnd) this.commit();
+    if (this.ownEnd === undefined && this.wasNotRead(frame)) return this.finish('client_gone', undefined, frame);
     this.finish(this.ownEnd ?? endKind(frame.end), frame.error, frame);
+  }
+
+  /** The time ran out while the client's socket was full: its doing, and as if it had left. No provider is to blame, and what it got is not free. */
+  private wasNotRead(frame: worker.EndFrame): boolean {
+    return this.isBlocked && frame.end === worker.AttemptEnd.FAILED && frame.error?.errorType === 'timeout';
   }
 
   private commit(): void {

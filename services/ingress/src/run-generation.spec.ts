@@ -409,6 +409,27 @@ describe('runGeneration', () => {
     expect(event).toMatchObject({ end: events.GenerationEnd.CLIENT_ABORTED, chargePico: 10_000n + 200_000n });
   });
 
+  it('charges what a stopped reader got when the time is over, tells it so, and blames no endpoint', async () => {
+    const notRead: Script = (_start, listener) => {
+      listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up' });
+      // More than the socket takes at once: it is full when the end comes.
+      listener.onData(data(`data: ${'x'.repeat(8 * 1024 * 1024)}\n\n`, { outputBytes: 400n }));
+      usage(listener, { input_uncached: 10, output_text: 100 });
+      listener.onEnd(end(worker.AttemptEnd.FAILED, 'timeout'));
+    };
+    await start(2, [notRead, notRead, notRead, streams]);
+    for (let turn = 0; turn < 3; turn++) {
+      const { text } = await chat({ stream: true, provider: { only: ['p0'] } });
+      expect(text).not.toContain('[DONE]');
+      expect(text).toMatch(/"error":\{"code":504,"message":"The answer was not read in time\."/);
+    }
+    const first = (await generations())[0]!;
+    expect(first).toMatchObject({ end: events.GenerationEnd.CLIENT_ABORTED, chargePico: 10_000n + 200_000n, errorType: '' });
+    // Three timeouts of its own would have closed it.
+    await chat({ stream: true, provider: { order: ['p0', 'p1'] } });
+    expect(transport.starts.at(-1)!.endpoint!.endpointId).toBe('e0');
+  });
+
   it('reports the cost of a stream whose client left and whose worker went away before it could', async () => {
     let started: () => void = () => undefined;
     const isStreaming = new Promise<void>((resolve) => (started = resolve));

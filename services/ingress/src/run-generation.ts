@@ -231,7 +231,11 @@ async function finishAnswer(
     await answer.fail(new SwitchyardError('gateway_unavailable', 'The gateway cannot record requests at the moment.', { retryAfterMs: 1_000 }));
     return;
   }
-  if (attempt.end === 'client_gone') return gateway.journal.delivered(generation);
+  if (attempt.end === 'client_gone') {
+    // One that only stopped reading is still there: should it read on, its answer must not look whole.
+    if (!answer.isClientGone) await answer.fail(new SwitchyardError('timeout', 'The answer was not read in time.'));
+    return gateway.journal.delivered(generation);
+  }
   const arrived = isAnswered(attempt)
     ? await answer.complete(generation, attempt, settlement)
     : await answer.fail(failureOf(generation.attempts, generation.request.routing));

@@ -54,6 +54,7 @@ export interface AttemptRecord {
 
 /**
  * `completed`: the upstream said it is done. `session_lost`: the worker went away in mid-attempt. `timed_out`: our own
- * guard ended it. `client_gone`: the client left a stream.
+ * guard ended it. `client_gone`: the client left a stream, or stopped
+ * reading it until its time was over.
  */
 export type AttemptEndKind = 'completed' | 'failed' | 'session_lost' | 'timed_out' | 'client_gone';
