@@ -30,7 +30,7 @@ export function createBilling(context: BillingContext) {
   const listener = new NotificationListener(pool, logger);
   const shared = { pool, clock, random, logger, listener, heartbeatMs: config.heartbeatMs };
   const scopeLimits = new ScopeLimits(config, () => clock.nowMs());
-  const feed = new KeyChangeFeed(shared);
+  const feed = new KeyChangeFeed({ ...shared, scopeLimits });
   const holderRecalls = new HolderRecalls(shared);
   const releaseWaiter = new ReleaseWaiter(listener);
   const leaseReturns = new LeaseReturns(shared);

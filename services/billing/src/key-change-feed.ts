@@ -7,6 +7,7 @@ import { readChanges, readSequence, type Change } from './change.store.js';
 import { findKeys } from './key.store.js';
 import { accountMessage, keyMessage } from './message-mapping.js';
 import type { NotificationListener } from './notification-listener.store.js';
+import type { ScopeLimits } from './scope-limits.js';
 import { SubscriberQueue } from './subscriber-queue.js';
 
 export interface KeyChangeFeedDependencies {
@@ -15,6 +16,7 @@ export interface KeyChangeFeedDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly heartbeatMs: number;
+  readonly scopeLimits: Pick<ScopeLimits, 'inForce'>;
 }
 
 const MAX_CHANGES_PER_MESSAGE = 1_000;
@@ -137,11 +139,11 @@ export class KeyChangeFeed {
   }
 
   private async messageOf(previousSequence: bigint, changes: readonly Change[]): Promise<billing.WatchKeysResponse> {
-    const { pool } = this.dependencies;
+    const { pool, scopeLimits } = this.dependencies;
     const keys = await findKeys(pool, distinct(changes.map((change) => change.keyHash)));
     const changedAccountIds = distinct(changes.map((change) => change.accountId));
     const accounts = await findAccounts(pool, distinct([...changedAccountIds, ...keys.map((key) => key.accountId)]));
-    const accountOf = new Map(accounts.map((account) => [account.accountId, account]));
+    const accountOf = new Map(accounts.map((account) => [account.accountId, scopeLimits.inForce(account)]));
     return {
       sequence: changes.at(-1)!.sequence,
       previousSequence,

@@ -40,6 +40,24 @@ describe('accounts and keys', () => {
     await expect(first.keys.resolveKey({ secretHash: secret })).rejects.toMatchObject({ type: 'invalid_request' });
   });
 
+  it('tells the platform’s limits with a key whose account has none of its own', async () => {
+    const limited = await fixture.startInstance({ accountRequestsPerMinute: 7, accountTokensPerMinute: 700 });
+    const { accountId } = await limited.accounts.createAccount({ accountId: '', name: 'Test' });
+    const { key } = await limited.keys.createKey(create({ accountId }));
+    const resolved = await limited.keys.resolveKey({ secretHash: key!.hash });
+    expect(resolved.key!.account).toMatchObject({ requestsPerMinute: 7n, tokensPerMinute: 700n });
+    const changes = limited.keys.watchKeys({ afterSequence: resolved.sequence })[Symbol.asyncIterator]();
+    await changes.next();
+    await limited.accounts.updateAccount(billing.UpdateAccountRequest.fromPartial({ accountId, updateMask: ['requests_per_minute'], requestsPerMinute: 5n }));
+    const told = await eventually(async () => {
+      const { value } = (await changes.next()) as { value: billing.WatchKeysResponse };
+      expect(value.changedAccounts.length).toBeGreaterThan(0);
+      return value.changedAccounts[0];
+    });
+    expect(told).toMatchObject({ accountId, requestsPerMinute: 5n, tokensPerMinute: 700n });
+    await changes.return?.();
+  });
+
   it('creates an account once and grants a credit once', async () => {
     const [one, two] = await Promise.all([
       first.accounts.createAccount({ accountId: 'acme', name: 'Acme' }),

@@ -47,14 +47,14 @@ export class KeyService implements KeyPort {
 
   /** @throws SwitchyardError `not_found` for unknown and deleted keys, `invalid_request` for what is no hash */
   async resolveKey(request: billing.ResolveKeyRequest): Promise<billing.ResolveKeyResponse> {
-    const { pool } = this.dependencies;
+    const { pool, scopeLimits } = this.dependencies;
     if (!isKeyHash(request.secretHash)) throw invalid('secret_hash must be a lower-case hex SHA-256.');
     // Read first: the key is then at least as new as the number.
     const sequence = await readSequence(pool);
     const [key] = await findKeys(pool, [request.secretHash]);
     if (!key || key.deleted) throw unknownKey();
     const [account] = await findAccounts(pool, [key.accountId]);
-    return { key: keyMessage(key, account), sequence };
+    return { key: keyMessage(key, account && scopeLimits.inForce(account)), sequence };
   }
 
   watchKeys(request: billing.WatchKeysRequest, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<billing.WatchKeysResponse> {

@@ -53,6 +53,13 @@ export class ScopeLimits {
     if (count > 0) await sendSignal(client, 'billing_recalls');
   }
 
+  /** The account with the platform's limits where it has none of its own: an ingress asks for quotas only where a limit is. */
+  inForce(account: AccountRow): AccountRow {
+    const requestsPerMinute = scopeLimit('account_requests_per_minute', account, undefined, this.platform) ?? null;
+    const tokensPerMinute = scopeLimit('account_tokens_per_minute', account, undefined, this.platform) ?? null;
+    return { ...account, requestsPerMinute, tokensPerMinute };
+  }
+
   /** Requests to free models that the account has on each day. */
   freeRequestsPerDay(account: AccountRow): bigint {
     return scopeLimit('free_requests_per_day', account, undefined, this.platform) ?? 0n;
