@@ -101,6 +101,10 @@ describe('leases', () => {
     const held = await fixture.acquire(second, 'keeper', [creditScope(customer, 80n)]);
     const leaseId = held.leases[0]!.leaseId;
     const holding = giveBackOnRecall(second, 'keeper', new Map([[leaseId, 70n]]), stop.signal);
+    await eventually(async () => {
+      const { rows } = await fixture.pool.query<{ seen: bigint }>("SELECT stream_seen_ms AS seen FROM lease_epochs WHERE holder_id = 'keeper'");
+      expect(rows[0]!.seen).toBeGreaterThan(0n);
+    });
     const ask = (amountNeeded: bigint, amountWanted: bigint) => fixture.acquire(first, 'many', [{ ...creditScope(customer, amountNeeded), amountWanted }]);
     expect((await ask(10n, 500n)).leases).toMatchObject([{ granted: 90n }]);
     expect((await ask(10n, 500n)).shortage).toMatchObject({ available: 0n, unspent: 100n });
