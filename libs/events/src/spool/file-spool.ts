@@ -69,7 +69,8 @@ export class FileSpool implements Spool {
     private readonly release: () => void,
   ) {
     const { maxBytes, maxAgeMs, segmentBytes, syncWithinMs, deliveryHoldMs, writeWithinMs } = { ...DEFAULTS, ...options };
-    this.limits = { maxBytes, maxAgeMs, segmentBytes, syncWithinMs, deliveryHoldMs, writeWithinMs };
+    // Only a segment that is full can go: one as large as the whole bound would keep the spool full for ever.
+    this.limits = { maxBytes, maxAgeMs, segmentBytes: Math.min(segmentBytes, Math.ceil(maxBytes / 4)), syncWithinMs, deliveryHoldMs, writeWithinMs };
     this.publisher = new SpoolPublisher({ eventLog: options.eventLog, logger: options.logger, signal: this.stopped.signal });
     this.refused = this.newRefusedWrites();
   }

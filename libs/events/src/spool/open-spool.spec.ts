@@ -276,6 +276,14 @@ describe('the spool', () => {
     complete(spool, 'new');
   });
 
+  it('opens again also when its bound is smaller than a segment', async () => {
+    const spool = await open('a', { maxBytes: 10_000 });
+    for (let index = 0; index < 60; index++) complete(spool, `g${index}`, 'x'.repeat(100));
+    await eventually(() => expect(spool.state()).toMatchObject({ isFull: false, unpublishedCount: 0 }));
+    spool.append({ kind: 'accepted', generationId: 'new', body: '' });
+    complete(spool, 'new');
+  });
+
   it('refuses a record that the log would never take, and goes on', async () => {
     const spool = await open('a');
     expect(() => complete(spool, 'huge', 'x'.repeat(1_000_000))).toThrow(RangeError);
