@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import type { Script } from './failing-upstream.js';
 import { COUNTS, FAILING_WIRES, TEXT, type Counts, type FailingWire } from './failing-wires.js';
-import { CLIENT_LEAVES, FAULTS, type Cell, type Fault, type Point } from './stream-failure-table.js';
+import { CLIENT_LEAVES, FAR_TOO_MUCH, FAULTS, STOPS_FOR_A_WHILE, STOPS_FOR_GOOD, type Cell, type Fault, type Point } from './stream-failure-table.js';
 
 /** Bound of whole answers in the tests. */
 export const MAX_ANSWER_BYTES = 256 * 1024;
@@ -286,6 +286,7 @@ const USAGE: Readonly<Record<string, Special>> = {
   'negative usage': withUsage(() => ({ prompt: -11, completion: -7 })),
   'usage of text': withUsageObject({ prompt_tokens: '11', completion_tokens: '7', total_tokens: '18' }),
   'usage of zero tokens for an answer': withUsage(() => ({ prompt: 0, completion: 0 })),
+  [FAR_TOO_MUCH]: withUsage(() => ({ prompt: COUNTS.prompt, completion: 1e300 })),
   'fractions of tokens': withUsageObject({ prompt_tokens: 11.9, completion_tokens: 7.9, total_tokens: 19.8 }),
   'a total that is not the sum': withUsageObject({ prompt_tokens: 11, completion_tokens: 7, total_tokens: 3 }),
   'details beyond their total': withUsageObject({
@@ -297,13 +298,12 @@ const USAGE: Readonly<Record<string, Special>> = {
   }),
 };
 
-const READERS: Readonly<Record<string, Special>> = {
-  'the client stops reading for longer than every silence allowed, then goes on': (wire) => [
-    ...steps(chunkedHead(true), chunk(wire.stream.preamble)),
-    ...Array.from({ length: FLOOD_PIECES }, () => FLOOD_CHUNK),
-    ...steps(chunk(wire.stream.finish + wire.stream.usage(COUNTS) + wire.stream.terminator) + LAST_CHUNK),
-  ],
-};
+const flood: Special = (wire) => [
+  ...steps(chunkedHead(true), chunk(wire.stream.preamble)),
+  ...Array.from({ length: FLOOD_PIECES }, () => FLOOD_CHUNK),
+  ...steps(chunk(wire.stream.finish + wire.stream.usage(COUNTS) + wire.stream.terminator) + LAST_CHUNK),
+];
+const READERS: Readonly<Record<string, Special>> = { [STOPS_FOR_A_WHILE]: flood, [STOPS_FOR_GOOD]: flood };
 const FLOOD_CHUNK = Buffer.from(
   chunk(`data: ${JSON.stringify({ id: 'chatcmpl-1', choices: [{ index: 0, delta: { content: FLOOD_PIECE }, finish_reason: null }] })}\n\n`),
 );

@@ -11,11 +11,14 @@ export type Outcome =
   /** Content was shown: the stream ends in the typed error. Nothing else is tried. */
   | { readonly kind: 'broken'; readonly error: ErrorName; readonly shown: Shown }
   /** The answer is whole all the same. */
-  | { readonly kind: 'completed'; readonly charged: Usage }
+  | { readonly kind: 'completed'; readonly charged: Usage | 'owed' }
   /** The client left a stream. */
   | { readonly kind: 'left'; readonly charged: 'nothing' | 'prompt' | Usage };
 
-/** Whose counts are charged: the provider's, or ours by the size of what was sent, which is flagged. */
+/**
+ * Whose counts are charged: the provider's, or ours by the size of what was sent, which is flagged. `owed`: the
+ * provider's, beyond all that the account has.
+ */
 export type Usage = 'reported' | 'estimated';
 export type Shown = 'first piece' | 'everything';
 
@@ -47,6 +50,9 @@ export const POINTS = [
 export type Point = (typeof POINTS)[number];
 
 export const CLIENT_LEAVES = 'the client leaves';
+export const STOPS_FOR_A_WHILE = 'the client stops reading for longer than every silence allowed, then goes on';
+export const STOPS_FOR_GOOD = 'the client stops reading until the time is over';
+export const FAR_TOO_MUCH = 'usage of more tokens than there are';
 
 const replaced = (error: ErrorName, isCostBooked = false): Outcome => ({
   kind: 'replaced',
@@ -56,7 +62,7 @@ const replaced = (error: ErrorName, isCostBooked = false): Outcome => ({
   isCostBooked,
 });
 const broken = (error: ErrorName, shown: Shown = 'first piece'): Outcome => ({ kind: 'broken', error, shown });
-const completed = (charged: Usage): Outcome => ({ kind: 'completed', charged });
+const completed = (charged: Usage | 'owed'): Outcome => ({ kind: 'completed', charged });
 const left = (charged: 'nothing' | 'prompt' | Usage): Outcome => ({ kind: 'left', charged });
 
 /** A provider that fails at one point of a stream. */
@@ -185,12 +191,13 @@ const USAGE: readonly Cell[] = [
   ...both('negative usage', completed('estimated'), 'gemini'),
   ...both('usage of text', completed('estimated')),
   ...both('usage of zero tokens for an answer', completed('estimated')),
+  ...both(FAR_TOO_MUCH, completed('owed')),
   ...both('fractions of tokens', completed('reported')),
   ...both('a total that is not the sum', completed('reported')),
   ...both('details beyond their total', completed('reported')),
 ];
 
-const READERS: readonly Cell[] = [streamed('the client stops reading for longer than every silence allowed, then goes on', completed('reported'))];
+const READERS: readonly Cell[] = [streamed(STOPS_FOR_A_WHILE, completed('reported')), streamed(STOPS_FOR_GOOD, left('estimated'))];
 
 export const CELLS: readonly Cell[] = [
   ...matrix('openai', FAULTS),

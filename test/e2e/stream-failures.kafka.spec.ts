@@ -1,5 +1,5 @@
 import { describe } from '@jest/globals';
-import { CELLS, CLIENT_LEAVES, type Cell } from './stream-failure-table.js';
+import { CELLS, CLIENT_LEAVES, STOPS_FOR_A_WHILE, STOPS_FOR_GOOD, type Cell } from './stream-failure-table.js';
 import { streamFailuresSuite } from './stream-failures.suite.js';
 
 /** What crosses the session between ingress and worker, and the two sides' books: one cell of each kind of outcome at each kind of point. */
@@ -10,7 +10,8 @@ const TELLING: readonly (readonly [fault: string, points: readonly string[]])[] 
   ['garbage', ['after the finish reason']],
   ['negative usage', ['']],
   [CLIENT_LEAVES, ['before the headers', 'after the headers', 'between chunks', 'before the terminator']],
-  ['the client stops reading for longer than every silence allowed, then goes on', ['']],
+  [STOPS_FOR_A_WHILE, ['']],
+  [STOPS_FOR_GOOD, ['']],
 ];
 
 const isTelling = (cell: Cell): boolean => cell.wire === 'openai' && TELLING.some(([fault, points]) => fault === cell.fault && points.includes(cell.point));

@@ -5,7 +5,17 @@ import { eventually } from '@switchyard/testing';
 import { FailingUpstream, type Exchange, type Script } from './failing-upstream.js';
 import { COUNTS, FAILING_WIRES, PIECES, TEXT, type Counts } from './failing-wires.js';
 import { FLOOD_TEXT_LENGTH, MAX_ANSWER_BYTES, scriptOf, STANDBY_COUNTS, STANDBY_TEXT, standbyScript } from './stream-failure-scripts.js';
-import { cellId, CLIENT_LEAVES, ERROR_STATUS, metricLabel, type Cell, type Outcome, type Usage } from './stream-failure-table.js';
+import {
+  cellId,
+  CLIENT_LEAVES,
+  ERROR_STATUS,
+  FAR_TOO_MUCH,
+  metricLabel,
+  STOPS_FOR_A_WHILE,
+  STOPS_FOR_GOOD,
+  type Cell,
+  type Outcome,
+} from './stream-failure-table.js';
 
 /** Short, yet long enough for a machine that does ten other things. */
 const DEADLINES = { firstTokenMs: 4_000, betweenChunksMs: 2_500, totalMs: 12_000 };
@@ -13,6 +23,11 @@ const DEADLINES = { firstTokenMs: 4_000, betweenChunksMs: 2_500, totalMs: 12_000
 const PRICES = { prompt: '1', completion: '1000' };
 const PROMPT_PICO = 1_000_000n;
 const COMPLETION_PICO = 1_000_000_000n;
+/** Millions of tokens of a flood must not cost a fortune. */
+const FLOOD_PRICES = { prompt: '1', completion: '0.000001' };
+const FLOOD_COMPLETION_PICO = 1n;
+/** No count of a provider is taken for more. */
+const MAX_COUNT = 0xffff_ffff;
 const MAX_TOKENS = 20;
 /** Pays one request and no second one beside it: what a failed attempt had reserved must be there again for the next. */
 const KEY_LIMIT_USD = 0.036;
@@ -42,6 +57,12 @@ interface GenerationRecord {
   readonly flags: readonly string[];
 }
 
+interface Charged {
+  readonly status: string;
+  readonly counts: Counts;
+  readonly flags: readonly string[];
+}
+
 /** What a client made of an answer. */
 interface Seen {
   readonly status: number;
@@ -56,7 +77,8 @@ interface Seen {
 }
 
 const picoOf = (usd: number): bigint => BigInt(Math.round(usd * 1e12));
-const priceOf = ({ prompt, completion }: Counts): bigint => BigInt(prompt) * PROMPT_PICO + BigInt(completion) * COMPLETION_PICO;
+const priceOf = ({ prompt, completion }: Counts, completionPico = COMPLETION_PICO): bigint =>
+  BigInt(prompt) * PROMPT_PICO + BigInt(completion) * completionPico;
 const tokensOf = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4);
 
 /** What the table promises, over real sockets. */
@@ -68,6 +90,7 @@ export function streamFailuresSuite(shape: Shape, cells: readonly Cell[]): void 
   const agent = new Agent({ keepAlive: false });
   const results = new Map<Cell, Promise<void>>();
   const charges: bigint[] = [];
+  const debtors: Customer[] = [];
 
   beforeAll(async () => {
     upstream = await FailingUpstream.start(new Map(cells.flatMap((cell) => modelsOf(cell).map((model) => [model, scriptOf(cell)]))));
@@ -90,7 +113,7 @@ export function streamFailuresSuite(shape: Shape, cells: readonly Cell[]): void 
   afterAll(async () => {
     await Promise.allSettled(results.values());
     agent.destroy();
-    customer?.close();
+    for (const each of [customer, ...debtors]) each?.close();
     await fixture?.stop();
     await Promise.all([upstream?.close(), standby?.close()]);
   }, 120_000);
@@ -107,7 +130,9 @@ export function streamFailuresSuite(shape: Shape, cells: readonly Cell[]): void 
   async function check(cell: Cell): Promise<void> {
     const { outcome } = cell;
     if (cell.fault === CLIENT_LEAVES) return checkLeaving(cell);
-    if (cell.fault.startsWith('the client stops reading')) return checkStoppedReader(cell);
+    if (cell.fault === STOPS_FOR_A_WHILE) return checkPausedReader(cell);
+    if (cell.fault === STOPS_FOR_GOOD) return checkStoppedReader(cell);
+    if (cell.fault === FAR_TOO_MUCH) return checkOwed(cell);
     await checkBacked(cell, outcome);
     if (outcome.kind === 'replaced') await checkAlone(cell, outcome);
   }
@@ -128,7 +153,7 @@ export function streamFailuresSuite(shape: Shape, cells: readonly Cell[]): void 
         return checkCharge(seen.generationId, { status: 'completed', counts: STANDBY_COUNTS, flags: [] });
       case 'completed':
         expect(seen).toMatchObject({ status: 200, text: TEXT, end: cell.isStreamed ? 'done' : 'body', attempts: 1 });
-        return checkCompleted(seen, outcome.charged);
+        return checkCompleted(seen, outcome.charged === 'reported');
       case 'broken': {
         const text = outcome.shown === 'everything' ? TEXT : PIECES[0];
         const error = { code: ERROR_STATUS[outcome.error], type: outcome.error };
@@ -185,7 +210,41 @@ export function streamFailuresSuite(shape: Shape, cells: readonly Cell[]): void 
     return checkCharge(record.id, { status: 'client_aborted', counts, flags: ['usage_estimated'] });
   }
 
+  /** What no limit could have covered is the account's debt, and nothing more is served until it is paid. */
+  async function checkOwed(cell: Cell): Promise<void> {
+    const debtor = await Customer.create(fixture.platform, '1');
+    debtors.push(debtor);
+    const seen = await ask(debtor.apiKey, bodyOf(cell, cellId(cell), [providerOf(cell), 'standby']));
+    expect(seen).toMatchObject({ status: 200, text: TEXT, end: cell.isStreamed ? 'done' : 'body' });
+    const amountPico = priceOf({ prompt: COUNTS.prompt, completion: MAX_COUNT });
+    const { chargePico, postings } = await eventually(async () => {
+      const explanation = await debtor.explain(seen.generationId);
+      expect(BigInt(explanation.chargePico)).toBe(amountPico);
+      return explanation;
+    }, patient);
+    const owed = postings.flatMap(({ entries }) => entries).find(({ ledgerAccount }) => ledgerAccount === `account:${debtor.accountId}:receivable`);
+    expect(BigInt(owed?.amountPico ?? 0)).toBe(BigInt(chargePico) - picoOf(1));
+    await eventually(async () => expect((await followUp(debtor.apiKey)).status).toBe(402), patient);
+  }
+
+  /** The time runs out while the client does not read: what it got is paid, and should it read on it sees that it is not all. */
   async function checkStoppedReader(cell: Cell): Promise<void> {
+    const model = cellId(cell);
+    const key = await customer.newKey({ limit: KEY_LIMIT_USD });
+    const client = openRequest(key.secret, bodyOf(cell, model, [providerOf(cell), 'standby']), { isStopped: true });
+    await eventually(() => expect(upstream.of(model)[0]?.hasHungUp).toBe(true), { timeoutMs: DEADLINES.totalMs * 2, intervalMs: 100 });
+    client.readOn();
+    const seen = seenIn(await client.finished(), cell.isStreamed);
+    expect(seen).toMatchObject({ status: 200, end: 'error', error: { code: 504, type: 'timeout' } });
+    expect(seen.text.length).toBeLessThan(FLOOD_TEXT_LENGTH);
+    expect((await followUp(key.secret)).status).toBe(200);
+    const { cancelled, tokens_prompt: prompt } = await recordOf(seen.generationId);
+    expect(cancelled).toBe(true);
+    const counts = { prompt, completion: tokensOf(seen.text) };
+    await checkCharge(seen.generationId, { status: 'client_aborted', counts, flags: ['usage_estimated'] }, FLOOD_COMPLETION_PICO);
+  }
+
+  async function checkPausedReader(cell: Cell): Promise<void> {
     const model = cellId(cell);
     const key = await customer.newKey({ limit: KEY_LIMIT_USD });
     const client = openRequest(key.secret, bodyOf(cell, model, [providerOf(cell), 'standby']), { isStopped: true });
@@ -195,11 +254,11 @@ export function streamFailuresSuite(shape: Shape, cells: readonly Cell[]): void 
     const seen = seenIn(await client.finished(), cell.isStreamed);
     expect([seen.status, seen.end, seen.text.length, seen.error]).toEqual([200, 'done', FLOOD_TEXT_LENGTH, undefined]);
     await checkAfterwards(key.secret, upstream.of(model), scriptOf(cell));
-    await checkCharge(seen.generationId, { status: 'completed', counts: COUNTS, flags: [] });
+    await checkCharge(seen.generationId, { status: 'completed', counts: COUNTS, flags: [] }, FLOOD_COMPLETION_PICO);
   }
 
-  async function checkCompleted(seen: Seen, charged: Usage): Promise<void> {
-    if (charged === 'reported') {
+  async function checkCompleted(seen: Seen, isReported: boolean): Promise<void> {
+    if (isReported) {
       expect(seen.costPico).toBe(priceOf(COUNTS));
       return checkCharge(seen.generationId, { status: 'completed', counts: COUNTS, flags: [] });
     }
@@ -219,11 +278,8 @@ export function streamFailuresSuite(shape: Shape, cells: readonly Cell[]): void 
   }
 
   /** The record and the ledger say the same. */
-  async function checkCharge(
-    generationId: string,
-    wanted: { readonly status: string; readonly counts: Counts; readonly flags: readonly string[] },
-  ): Promise<void> {
-    const amountPico = priceOf(wanted.counts);
+  async function checkCharge(generationId: string, wanted: Charged, completionPico = COMPLETION_PICO): Promise<void> {
+    const amountPico = priceOf(wanted.counts, completionPico);
     const record = await recordOf(generationId);
     expect({ ...record, total_cost: picoOf(record.total_cost) }).toMatchObject({ status: wanted.status, total_cost: amountPico, flags: wanted.flags });
     if (amountPico > 0n) expect([record.tokens_prompt, record.tokens_completion]).toEqual([wanted.counts.prompt, wanted.counts.completion]);
@@ -409,7 +465,8 @@ const reachesUpstream = (cell: Cell): boolean => UNREACHABLE[cell.fault] === und
 const providerOf = (cell: Cell): string => UNREACHABLE[cell.fault] ?? `failing-${cell.wire}`;
 
 function providersOf(cells: readonly Cell[], failingUrl: string, standbyUrl: string): Record<string, FixtureProvider> {
-  const endpoint = (model: string) => ({ model: `acme/${model}`, prices: PRICES });
+  const floods = new Set(cells.filter(({ fault }) => fault === STOPS_FOR_A_WHILE || fault === STOPS_FOR_GOOD).map(cellId));
+  const endpoint = (model: string) => ({ model: `acme/${model}`, prices: floods.has(model) ? FLOOD_PRICES : PRICES });
   const failing = (slug: string, baseUrl: string, like = 'vllm'): [string, FixtureProvider][] => {
     const models = cells.filter((cell) => providerOf(cell) === slug).flatMap(modelsOf);
     return models.length === 0 ? [] : [[slug, { name: `Failing ${slug}`, like, baseUrl, endpoints: models.map(endpoint) }]];

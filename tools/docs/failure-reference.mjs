@@ -22,7 +22,16 @@ on, and \`switchyard ledger verify\` finds nothing.
 
 const error = (name) => `\`${name}\` (${ERROR_STATUS[name]})`;
 const metric = (outcome) => `\`switchyard_attempts_total{outcome="${metricLabel(outcome)}"}\``;
-const USAGE = { reported: 'the provider’s count', estimated: 'an estimate by size' };
+const USAGE = {
+  reported: 'the provider’s count',
+  estimated: 'an estimate by size',
+  owed: 'the provider’s count, at most 2³² − 1 tokens of a kind; what the account has not got it owes (`receivable`), and gets 402 until that is covered',
+};
+const COMPLETED_TELLS = {
+  reported: ', no flag',
+  estimated: ', flag `usage_estimated`',
+  owed: '; `switchyard_billing_underestimated_charges_total`; `switchyard ledger explain`',
+};
 
 /** One cell in a few words. */
 function brief(outcome) {
@@ -65,7 +74,7 @@ function legendRow(outcome) {
         'all of it, usage with cost, and one clean end',
         USAGE[outcome.charged],
         'nothing',
-        `${metric(outcome)}; record: \`status: completed\`${outcome.charged === 'estimated' ? ', flag `usage_estimated`' : ', no flag'}`,
+        `${metric(outcome)}; record: \`status: completed\`${COMPLETED_TELLS[outcome.charged]}`,
       ];
     case 'left': {
       const what = {
@@ -77,7 +86,7 @@ function legendRow(outcome) {
       const isEstimated = outcome.charged === 'prompt' || outcome.charged === 'estimated';
       return [
         `left, ${outcome.charged}`,
-        '– (the connection to the provider is closed)',
+        'nothing more, and the connection to the provider is closed; a client that only stopped reading gets an error 504, should it read on',
         what[outcome.charged],
         'nothing',
         `${metric(outcome)}; record: \`status: client_aborted\`, \`cancelled: true\`${isEstimated ? ', flag `usage_estimated`' : ''}`,
