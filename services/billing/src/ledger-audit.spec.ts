@@ -26,8 +26,9 @@ describe('verifying the ledger', () => {
     other = await fixture.createCustomer(instance, { creditPico: USD });
     const scopes = [creditScope(limited, 1_000n), keyScope(limited, KEY_LIMIT, 1_000n), keyScope(limited, KEY_REQUESTS_PER_MINUTE, 2n)];
     const { leases } = await fixture.acquire(instance, 'ingress', scopes);
-    const uses = (amount: bigint) => leases.map(({ leaseId }, index) => ({ leaseId, amount: index === 2 ? 1n : amount }));
-    charges = [fixture.charge(limited, 300n, uses(300n)), fixture.charge(limited, 500n, uses(500n)), fixture.charge(other, 70n, [])];
+    // The first event settles more against the limit than its charge: such a window counts both.
+    const uses = (amount: bigint, beyond = 0n) => leases.map(({ leaseId }, index) => ({ leaseId, amount: [amount, amount + beyond, 1n][index]! }));
+    charges = [fixture.charge(limited, 300n, uses(300n, 10n)), fixture.charge(limited, 500n, uses(500n)), fixture.charge(other, 70n, [])];
     const ofAttempt = (generation: number, costPico: bigint, reporter: events.AttemptReporter) =>
       fixture.attempt(limited, charges[generation]!.generationId, costPico, reporter);
     costs = [ofAttempt(0, 20n, WORKER), ofAttempt(1, 30n, INGRESS)];

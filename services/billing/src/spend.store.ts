@@ -24,15 +24,6 @@ export interface SpendPage {
   readonly total: SpendSums;
 }
 
-export const NO_SPEND: SpendSums = {
-  chargePico: 0n,
-  requestCount: 0n,
-  promptTokenCount: 0n,
-  completionTokenCount: 0n,
-  reasoningTokenCount: 0n,
-  cachedTokenCount: 0n,
-};
-
 /** Long enough for a month of many millions of requests. */
 const SPEND_TIMEOUT_MS = 110_000;
 

@@ -7,7 +7,7 @@ import {
   spendResponseSchema,
   statementQuerySchema,
   statementResponseSchema,
-} from '../openrouter/finance.js';
+} from '../finance/finance.js';
 import { generationQuerySchema, generationResponseSchema, logsQuerySchema, logsResponseSchema } from '../openrouter/generations.js';
 import {
   createKeyResponseSchema,

@@ -1,4 +1,4 @@
-import type { PublicGeneration } from '@switchyard/api';
+import { csvText, type PublicGeneration } from '@switchyard/api';
 
 /** Columns of the per-call log as CSV, in this order. */
 export const CSV_COLUMNS = [
@@ -28,18 +28,16 @@ export const CSV_COLUMNS = [
   'upstream_id',
 ] as const satisfies readonly (keyof PublicGeneration)[];
 
-/** RFC 4180 with a header line. */
 export function generationsCsv(generations: readonly PublicGeneration[]): string {
-  const lines = [CSV_COLUMNS.join(','), ...generations.map((generation) => CSV_COLUMNS.map((column) => cell(generation[column])).join(','))];
-  return `${lines.join('\r\n')}\r\n`;
+  return csvText(
+    CSV_COLUMNS,
+    generations.map((generation) => CSV_COLUMNS.map((column) => cell(generation[column]))),
+  );
 }
 
-function cell(value: string | number | boolean | null | undefined): string {
-  if (value === null || value === undefined) return '';
-  if (typeof value !== 'string') return typeof value === 'number' ? decimal(value) : String(value);
-  // A spreadsheet would run a client-given text that begins like a formula.
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+function cell(value: string | number | boolean | null | undefined): string | null {
+  if (value === null || value === undefined) return null;
+  return typeof value === 'number' ? decimal(value) : String(value);
 }
 
 /** Small amounts without exponent, which spreadsheets and `awk` misread. */

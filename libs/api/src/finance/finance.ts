@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pageLimit, queryList, timeOf } from './query-parameters.js';
+import { pageLimit, queryList, timeOf } from '../openrouter/query-parameters.js';
 
 /** USD as decimal text, exact to a pico-USD (1e-12 USD): a JSON number would round. */
 const usd = z.string();
