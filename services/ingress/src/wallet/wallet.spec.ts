@@ -16,6 +16,7 @@ class FakeBilling {
   isAway = false;
   answersLost = 0;
   grantAtLeast = 0n;
+  onAnswer: () => void = () => undefined;
   private leaseCount = 0;
 
   /** Nothing is ever settled or given back here. */
@@ -28,6 +29,7 @@ class FakeBilling {
   readonly port: LeasePort = {
     acquireLeases: async (request) => {
       await Promise.resolve();
+      queueMicrotask(() => this.onAnswer());
       this.calls.push(request);
       this.order.push('acquire');
       if (this.answersLost-- > 0) throw new SwitchyardError('gateway_unavailable', 'no answer in time');
@@ -47,6 +49,11 @@ class FakeBilling {
     watchHolder: async function* () {},
     closeEpoch: async () => ({}),
   };
+
+  addCredit(amount: bigint): void {
+    this.onAnswer = () => undefined;
+    this.credit.set(scopeId(scope), this.credit.get(scopeId(scope))! + amount);
+  }
 
   private grant(wanted: billing.ScopeRequest): billing.Lease {
     const id = scopeId(wanted.scope!);
@@ -101,8 +108,16 @@ describe('Wallet', () => {
     const { fake, wallet } = walletOver(60n);
     const results = await Promise.all([70n, 90n, 50n].map((amount) => wallet.reserve([need(amount)], 0)));
     expect(results.map(isShortage)).toEqual([true, true, false]);
-    // The first, with whom the second is refused, and the one that fits.
-    expect(fake.calls).toHaveLength(2);
+    // The first, who came alone; the second, and the one that fits.
+    expect(fake.calls).toHaveLength(3);
+  });
+
+  it('refuses nobody who came after billing was asked: what has come back meanwhile is for them', async () => {
+    const { fake, wallet } = walletOver(60n);
+    const first = wallet.reserve([need(70n)], 0);
+    const late = wallet.reserve([need(80n)], 0);
+    fake.onAnswer = () => fake.addCredit(100n);
+    expect([isShortage(await first), isShortage(await late)]).toEqual([true, false]);
   });
 
   it('gives what there is to who can do with less, and no more than they want', async () => {

@@ -70,6 +70,8 @@ export class Wallet {
   private readonly groups = new Map<string, WaitingGroup>();
   private readonly prefetchNotBeforeMs = new Map<string, number>();
   private readonly recalledEarly = new Set<string>();
+  /** Calls under way that give something back; they never fail. */
+  private readonly releasing = new Set<Promise<void>>();
   private openCallCount = 0;
   private waiterCount = 0;
   private requestCount = 0;
@@ -189,7 +191,7 @@ export class Wallet {
         // Billing has no more: whoever can do with less takes what is held now.
         this.serveWaiters(group);
         this.serveWithLess(group, asked);
-        if (shortage && group.waiters[0] === asked[0]) this.refuse(group, asked[0]!, shortage);
+        if (shortage && group.waiters[0] === asked[0]) this.refuse(group, asked, shortage);
       }
     } catch (error) {
       this.logger.warn('billing could not be asked for a lease', { error });
@@ -217,13 +219,14 @@ export class Wallet {
 
   /** What is held goes to those that were asked for and take less, in order of arrival. */
   private serveWithLess(group: WaitingGroup, asked: readonly Waiter[]): void {
+    const waiting = new Set(group.waiters);
     for (const waiter of asked) {
-      if (!group.waiters.includes(waiter)) continue;
-      const reservation = this.tryReserve(waiter.needs) ?? this.tryReserveLess(waiter.needs);
+      const reservation = waiting.has(waiter) ? (this.tryReserve(waiter.needs) ?? this.tryReserveLess(waiter.needs)) : undefined;
       if (!reservation) continue;
-      group.waiters.splice(group.waiters.indexOf(waiter), 1);
+      waiting.delete(waiter);
       waiter.resolve(reservation);
     }
+    group.waiters = [...waiting];
   }
 
   /** As much of every need as the scarcest scope has, if that is not too little. */
@@ -238,8 +241,13 @@ export class Wallet {
     return amount === undefined || amount === 0n ? undefined : this.tryReserve(needs.map((need) => ({ ...need, amount: smaller(amount, need.amount) })));
   }
 
-  /** Whoever needs more than there can be of the scope that is short is refused with the first: asking for each alone would keep all of them waiting. */
-  private refuse(group: WaitingGroup, first: Waiter, shortage: billing.ScopeShortage): void {
+  /**
+   * Whoever needs more than there can be of the scope that is short is refused with the first: asking for each alone would
+   * keep all of them waiting. Who came while billing was asked is not: what has come back meanwhile is for them.
+   */
+  private refuse(group: WaitingGroup, asked: readonly Waiter[], shortage: billing.ScopeShortage): void {
+    const first = asked[0]!;
+    const wasAsked = new Set(asked);
     const id = shortage.scope && scopeId(shortage.scope);
     const leastOf = (waiter: Waiter) => leastAmount(waiter.needs.find((need) => need.id === id));
     const held = (id === undefined ? undefined : this.scopes.get(id)?.available(this.clock.monotonicMs())) ?? 0n;
@@ -247,7 +255,7 @@ export class Wallet {
     // Billing recalls for what the unspent rest can bear; beyond that it knows the answer without asking anybody.
     const wasRecalled = leastOf(first) - held <= unspent;
     const most = held + (wasRecalled ? shortage.available : unspent);
-    const isRefused = (waiter: Waiter) => waiter === first || leastOf(waiter) > most;
+    const isRefused = (waiter: Waiter) => waiter === first || (wasAsked.has(waiter) && leastOf(waiter) > most);
     const refused = group.waiters.filter(isRefused);
     group.waiters = group.waiters.filter((waiter) => !isRefused(waiter));
     for (const waiter of refused) waiter.resolve({ shortage });
@@ -256,8 +264,9 @@ export class Wallet {
   /** Asks for at least what the first needs, and for as much of what all want as there is. */
   private async acquireForAll(waiters: readonly Waiter[]): Promise<Acquired> {
     const first = waiters[0]!;
-    // What a recall has freed here meanwhile is billing's to grant, to us too.
-    if (first.needs.some((need) => this.scopes.get(need.id)?.hasReturns === true)) await this.sweep(false);
+    // What a recall has freed here meanwhile is billing's to grant, to us too: it must know of it first.
+    if (first.needs.some((need) => this.scopes.get(need.id)?.hasReturns === true)) void this.sweep(false);
+    if (this.releasing.size > 0) await endOrTimeout(Promise.all(this.releasing), RELEASE_PATIENCE_MS);
     const sentAtMs = this.clock.monotonicMs();
     const wanted = sumNeeds(waiters);
     const asks = first.needs.map((need) => this.askOf(need, wanted.get(need.id) ?? need.amount, sentAtMs)).filter((ask) => ask.wanted > 0n);
@@ -371,6 +380,13 @@ export class Wallet {
   }
 
   private async release(releases: billing.LeaseRelease[]): Promise<void> {
+    const releasing = this.releaseNow(releases);
+    this.releasing.add(releasing);
+    await releasing;
+    this.releasing.delete(releasing);
+  }
+
+  private async releaseNow(releases: billing.LeaseRelease[]): Promise<void> {
     for (let attempt = 0; attempt < RELEASE_ATTEMPTS; attempt++) {
       try {
         await this.leasePort.releaseLeases({ holderId: this.options.holderId, epoch: this.options.epoch, releases });
@@ -391,6 +407,7 @@ export interface SettledUse {
 
 const PREFETCH_PAUSE_MS = 200;
 const RELEASE_ATTEMPTS = 3;
+const RELEASE_PATIENCE_MS = 500;
 
 export function scopeId(scope: billing.LeaseScope): string {
   return `${scope.kind}:${scope.accountId}:${scope.keyHash}:${scope.windowStartMs}`;
@@ -404,6 +421,17 @@ function sumNeeds(waiters: readonly Waiter[]): ReadonlyMap<string, bigint> {
   const sums = new Map<string, bigint>();
   for (const waiter of waiters) for (const need of waiter.needs) sums.set(need.id, need.amount + (sums.get(need.id) ?? 0n));
   return sums;
+}
+
+/** Waits for work that never fails, but not for ever. */
+function endOrTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    void work.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 function leastAmount(need: ScopeNeed | undefined): bigint {
