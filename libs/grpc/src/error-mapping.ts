@@ -1,10 +1,13 @@
 import { Metadata, status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
 import { errorRow, isErrorType, SwitchyardError, type ErrorType, type SwitchyardErrorOptions } from '@switchyard/errors';
 import { common } from '@switchyard/proto';
+import { RETRY_AFTER_MS } from './call-deadline.js';
+import { isStorageAway } from './storage-away.js';
 
 /** Trailing metadata that carries `switchyard.common.v1.ErrorDetail`; the suffix makes it binary. */
 export const ERROR_DETAIL_KEY = 'switchyard-error-bin';
 const MASKED_MESSAGE = 'Something went wrong inside the gateway';
+const AWAY_MESSAGE = 'The gateway cannot reach its data at the moment; try again';
 
 /** What a gRPC handler fails with: `call` libraries read these three. */
 export interface GrpcFailure {
@@ -20,12 +23,15 @@ export interface ErrorLogger {
 
 /**
  * What may leave a service: typed errors as they are, save for masked rows; everything else becomes a fixed sentence with an
- * id, and is logged in full under the same id.
+ * id, and is logged in full under the same id. A database that is away is no fault of the call: it may be tried again.
  */
 export function maskError(error: unknown, method: string, logger: ErrorLogger): SwitchyardError {
   if (error instanceof SwitchyardError && error.row.messagePolicy === 'open') return error;
   const errorId = errorIdOf(error) ?? crypto.randomUUID();
   logger.error('A call failed unexpectedly', { errorId, method, error });
+  if (isStorageAway(error)) {
+    return new SwitchyardError('gateway_unavailable', AWAY_MESSAGE, { retryAfterMs: RETRY_AFTER_MS, metadata: { errorId }, cause: error });
+  }
   return new SwitchyardError(error instanceof SwitchyardError ? error.type : 'server', MASKED_MESSAGE, { metadata: { errorId }, cause: error });
 }
 
@@ -69,7 +75,8 @@ export function fromGrpcError(error: unknown, portName: string): SwitchyardError
   const detail = error.metadata?.get(ERROR_DETAIL_KEY)[0];
   if (detail instanceof Buffer) return fromErrorDetail(common.ErrorDetail.decode(detail), error);
   const type = ERROR_TYPE_OF_BARE_STATUS[error.code] ?? 'server';
-  return new SwitchyardError(type, bareMessage(type, portName), { cause: error, metadata: { port: portName } });
+  const retry = type === 'gateway_unavailable' ? { retryAfterMs: RETRY_AFTER_MS } : {};
+  return new SwitchyardError(type, bareMessage(type, portName), { cause: error, metadata: { port: portName }, ...retry });
 }
 
 /** No detail means that the call did not reach our code: the network, a proxy or gRPC itself answered. */

@@ -105,6 +105,20 @@ describe.each(BINDINGS)('a port $name', ({ open }) => {
     ]);
   });
 
+  it.each([
+    ['refuses connections', Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:5432'), { code: 'ECONNREFUSED' })],
+    ['is shut down', Object.assign(new Error('terminating connection due to administrator command'), { code: '57P01' })],
+    ['starts', Object.assign(new Error('the database system is starting up'), { code: '57P03' })],
+    ['breaks the connection', new Error('Connection terminated unexpectedly')],
+    ['is at no address', new AggregateError([Object.assign(new Error('a'), { code: 'ECONNREFUSED' })], 'no address of database.internal answers')],
+  ])('asks to come back when the database %s, and tells nobody where it is', async (_how, cause) => {
+    keys.answer = () => Promise.reject(cause);
+    const error = await failure(port.resolveKey({ secretHash: '' }));
+    expect(error).toMatchObject({ type: 'gateway_unavailable', httpStatus: 503, retryAfterMs: 1_000 });
+    expect(error.message).not.toContain(cause.message);
+    expect(logged).toMatchObject([{ errorId: error.metadata?.['errorId'], error: { message: cause.message } }]);
+  });
+
   it('gives up after the deadline and tells the implementation', async () => {
     let seen: AbortSignal | undefined;
     keys.answer = (_request, options) => {
@@ -176,12 +190,12 @@ describe.each(BINDINGS)('a port $name', ({ open }) => {
 });
 
 describe('a port client', () => {
-  it('says which service does not answer', async () => {
+  it('says which service does not answer, and when to come back', async () => {
     const { client, server } = await openGrpc(new ScriptedKeys());
     await server.close(0);
     const error = await failure(client.port.resolveKey({ secretHash: '' }, { timeoutMs: 2000 }));
     client.close();
-    expect(error.type).toBe('gateway_unavailable');
+    expect(error).toMatchObject({ type: 'gateway_unavailable', retryAfterMs: 1_000 });
     expect(error.message).toContain('billing');
   });
 

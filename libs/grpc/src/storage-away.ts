@@ -1,0 +1,28 @@
+/** Network errors of a server that is away, and what Postgres says while it starts, stops or has no connection left. */
+const AWAY_CODES: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
+]);
+/** Postgres' class of connection exceptions. */
+const CONNECTION_EXCEPTION = /^08[0-9A-Z]{3}$/;
+/** The client says these without a code. */
+const AWAY_MESSAGE = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+
+/** Whether a call failed because what a service keeps its data in cannot be reached: nothing is wrong with the call, and a later one will do. */
+export function isStorageAway(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isStorageAway);
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string') return AWAY_CODES.has(code) || CONNECTION_EXCEPTION.test(code);
+  return AWAY_MESSAGE.test(error.message);
+}
