@@ -52,6 +52,9 @@ export function operationsSuite(fixture: () => Fixture): void {
         '/generation',
         '/logs',
         '/activity',
+        '/finance/spend',
+        '/finance/statement',
+        '/finance/explain',
       ])
         expect(routes).toContain(route);
     });

@@ -184,6 +184,22 @@ describe('what finance asks', () => {
     expect(rows).toEqual(whole.rows);
   });
 
+  it('ends a page early when its names grow long, and goes on behind it', async () => {
+    const talkative = await fixture.createCustomer(instance, { creditPico: USD });
+    const appOf = (index: number): string => `https://app.example/${String(index).padStart(4, '0')}/${'x'.repeat(1_980)}`;
+    const count = 1_200;
+    await consume(
+      instance.consumer,
+      Array.from({ length: count }, (_, index) => fixture.charge(talkative, 1n, [], { httpReferer: appOf(index) })),
+    );
+    const asked = { accountId: talkative.accountId, groupBy: ['app'], limit: 10_000 };
+    const first = await ask(asked);
+    expect(first.rows.length).toBeLessThan(count);
+    const second = await ask({ ...asked, cursor: first.nextCursor });
+    expect([...first.rows, ...second.rows].map(({ group }) => group[0])).toEqual(Array.from({ length: count }, (_, index) => appOf(index)));
+    expect(second.nextCursor).toBe('');
+  });
+
   it('tells nothing of a time without requests', async () => {
     const nothing = await ask({ startTimeMs: 0n, endTimeMs: BigInt(DAY_MS), groupBy: ['key'] });
     expect(nothing).toMatchObject({ rows: [], nextCursor: '', total: { chargePico: 0n, requestCount: 0n } });

@@ -26,6 +26,8 @@ import {
 const SNAPSHOT = { isolation: 'REPEATABLE READ', readOnly: true } as const;
 const MAX_LINES = 1_000;
 const MAX_ENTRIES = 1_000;
+/** Characters of what spend is grouped by, in one answer. */
+const MAX_PAGE_LENGTH = 2_000_000;
 
 /** What finance asks: spend by whatever requests were tagged with, and statements. Each answer comes out of one snapshot. */
 export class FinanceReports {
@@ -40,10 +42,11 @@ export class FinanceReports {
     return withTransaction(
       this.pool,
       async (client) => {
-        const { groups, hasMore, total } = await readSpend(client, query);
+        const { groups: read, hasMore, total } = await readSpend(client, query);
+        const groups = withinPage(read);
         return {
           rows: groups.map((group) => spendRow(query, group)),
-          nextCursor: hasMore ? encodePosition(groups.at(-1)!) : '',
+          nextCursor: hasMore || groups.length < read.length ? encodePosition(groups.at(-1)!) : '',
           total,
           keys: await this.keysOf(client, query, groups),
         };
@@ -90,6 +93,16 @@ export class FinanceReports {
     const keys = await findKeys(client, [...new Set(groups.map(({ group }) => group[position]!))]);
     return keys.filter((key) => key.accountId === query.accountId).map(({ keyHash, name, label }) => ({ hash: keyHash, name, label }));
   }
+}
+
+/** As many as one message should carry: clients name users and apps as long as they please. */
+function withinPage(groups: readonly SpendGroup[]): readonly SpendGroup[] {
+  let length = 0;
+  const end = groups.findIndex(({ group }) => {
+    length += group.reduce((sum, value) => sum + value.length, 0);
+    return length > MAX_PAGE_LENGTH;
+  });
+  return end < 0 ? groups : groups.slice(0, Math.max(1, end));
 }
 
 function spendRow(query: SpendQuery, { periodStartMs, group, sums }: SpendGroup): billing.SpendRow {
