@@ -1,5 +1,6 @@
 import { ConfigError } from '@switchyard/config';
 import { SwitchyardError } from '@switchyard/errors';
+import { analyticsCommand } from './commands/analytics-command.js';
 import { checkConfigCommand, printConfigCommand } from './commands/config-commands.js';
 import { demoAccountCommand } from './commands/demo-account-command.js';
 import { eventsCommand } from './commands/events-command.js';
@@ -26,6 +27,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   ledger: ledgerCommand,
   statement: statementCommand,
   events: eventsCommand,
+  analytics: analyticsCommand,
 };
 
 async function main(commandLine: readonly string[]): Promise<number> {

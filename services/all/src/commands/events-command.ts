@@ -1,10 +1,9 @@
-import { loadConfig, processEnvironment, type Environment } from '@switchyard/config';
+import { loadConfig } from '@switchyard/config';
 import { replayDeadLetters } from '@switchyard/events';
 import { PlatformResources, platformConfig } from '@switchyard/runtime';
 import { createLogger } from '@switchyard/telemetry';
-import { readContractFile } from '../quickstart/contract-file.js';
-import { quickstartDataDirectory } from '../quickstart/data-directory.js';
 import { UsageError } from '../targets.js';
+import { eventLogEnvironment } from './event-log-environment.js';
 
 /** `events replay`: publishes dead letters again, to the topics they came from, and tells how many. */
 export async function eventsCommand(commandArguments: readonly string[]): Promise<number> {
@@ -19,12 +18,4 @@ export async function eventsCommand(commandArguments: readonly string[]): Promis
   } finally {
     await resources.close();
   }
-}
-
-/** The configured event log, else the one of a running quick start. */
-function eventLogEnvironment(): Environment {
-  const given = processEnvironment();
-  if ((given['KAFKA_BROKERS'] ?? given['SWITCHYARD_DATABASE_URL'] ?? '') !== '') return given;
-  const { databaseUrl, kafkaBrokers } = readContractFile(quickstartDataDirectory())?.eventLog ?? {};
-  return { ...given, SWITCHYARD_DATABASE_URL: databaseUrl, KAFKA_BROKERS: kafkaBrokers };
 }

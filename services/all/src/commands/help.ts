@@ -19,6 +19,7 @@ const COMMANDS = `Switchyard: one API in front of every LLM provider.
   statement <account> <yyyy-mm> [--format=text|json|csv]
                                An account's month: opening balance, what moved it, closing balance.
   events replay                Offer events that could not be processed once more.
+  analytics rebuild            Fill analytics' tables anew from the event log; analytics must be stopped.
 
 Settings are environment variables:
 `;

@@ -1,0 +1,100 @@
+import { withTransaction } from '@switchyard/db';
+import { SwitchyardError } from '@switchyard/errors';
+import type { ConsumedRecord, EventLog } from '@switchyard/events';
+import type { Logger } from '@switchyard/telemetry';
+import type { Pool } from 'pg';
+import { ActivityStore } from './activity.store.js';
+import { AttemptStore } from './attempt.store.js';
+import { EndpointStatisticsStore } from './endpoint-statistics.store.js';
+import { GenerationStore } from './generation.store.js';
+import { deleteSince } from './rebuild.store.js';
+import { CONSUMER_GROUP, CONSUMER_TOPICS, parseUsageEvent, UsageEventConsumer, type UsageEvent } from './usage-event.consumer.js';
+
+export interface RebuildOptions {
+  readonly eventLog: EventLog;
+  /** Connections to analytics' schema. */
+  readonly pool: Pool;
+  readonly logger: Logger;
+  readonly maxBatchSize?: number;
+}
+
+export interface RebuildReport {
+  /** Figures are rebuilt from here on, unix milliseconds, the beginning of a day (UTC); 0 for all there are. */
+  readonly sinceMs: number;
+  readonly eventCount: number;
+  /** Records that are no events; they were dead letters when they came first. */
+  readonly unreadableCount: number;
+}
+
+const DAY_MS = 86_400_000;
+/** Clocks of those who accept, publish and keep may differ. */
+const CLOCKS_DIFFER_MS = 3_600_000;
+const MAX_BATCH_SIZE = 1_000;
+const LOOK_INTERVAL_MS = 100;
+
+/**
+ * Fills analytics' tables anew from the event log, as far back as the log is whole. Analytics must not run: its consumer group begins anew. Ended in the
+ * middle, it can be repeated; analytics itself goes on with the rest when it starts first.
+ *
+ * @throws SwitchyardError `precondition_failed` while analytics runs
+ */
+export async function rebuildAnalytics(options: RebuildOptions): Promise<RebuildReport> {
+  const { eventLog, pool, logger } = options;
+  const sinceMs = wholeDaysSince(await eventLog.keptSinceMs(CONSUMER_TOPICS));
+  // Before anything is deleted: events that come again are known as long as their rows are there.
+  await eventLog.forgetGroup(CONSUMER_GROUP);
+  await withTransaction(pool, (client) => deleteSince(client, sinceMs));
+  logger.info('Analytics begins anew.', { detail: new Date(sinceMs).toISOString() });
+  return { sinceMs, ...(await consumeToTheEnd(options)) };
+}
+
+/** The first instant from which on days are whole. */
+export function wholeDaysSince(keptSinceMs: number): number {
+  return keptSinceMs === 0 ? 0 : Math.ceil((keptSinceMs + CLOCKS_DIFFER_MS) / DAY_MS) * DAY_MS;
+}
+
+async function consumeToTheEnd({ eventLog, pool, logger, maxBatchSize = MAX_BATCH_SIZE }: RebuildOptions): Promise<Omit<RebuildReport, 'sinceMs'>> {
+  const consumer = new UsageEventConsumer({
+    eventLog,
+    pool,
+    generations: new GenerationStore(pool),
+    attempts: new AttemptStore(pool),
+    activity: new ActivityStore(pool),
+    statistics: new EndpointStatisticsStore(pool),
+    logger,
+    maxBatchSize,
+  });
+  const ends = await eventLog.progress(CONSUMER_GROUP, CONSUMER_TOPICS);
+  if (ends.some(({ firstOffset, nextOffset }) => nextOffset > firstOffset))
+    throw new SwitchyardError('precondition_failed', 'Analytics was started meanwhile and has read events in vain: stop it and rebuild again.');
+  let [eventCount, unreadableCount] = [0, 0];
+  const subscription = await eventLog.subscribe({
+    group: CONSUMER_GROUP,
+    topics: CONSUMER_TOPICS,
+    maxBatchSize,
+    handler: async (batch) => {
+      const readable = batch.flatMap(readableEvent);
+      await consumer.consume(readable);
+      eventCount += readable.length;
+      unreadableCount += batch.length - readable.length;
+    },
+  });
+  try {
+    for (let waits = true; waits;) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+      const progress = await eventLog.progress(CONSUMER_GROUP, CONSUMER_TOPICS);
+      waits = ends.some((end) => progress.some((each) => each.topic === end.topic && each.partition === end.partition && each.nextOffset < end.endOffset));
+    }
+  } finally {
+    await subscription.close();
+  }
+  return { eventCount, unreadableCount };
+}
+
+function readableEvent(record: ConsumedRecord): UsageEvent[] {
+  try {
+    return [parseUsageEvent(record)];
+  } catch {
+    return [];
+  }
+}
