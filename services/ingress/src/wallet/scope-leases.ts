@@ -118,8 +118,10 @@ export class ScopeLeases {
   }
 
   /** Something of a lease that may not be reserved from waits to be given back. */
-  get hasReturns(): boolean {
-    return this.leases.some((lease) => lease.isRecalled && lease.granted - lease.settled - lease.reserved - lease.released > 0n);
+  hasReturns(nowMs: number): boolean {
+    return this.leases.some(
+      (lease) => (lease.isRecalled || nowMs >= lease.reserveBeforeMs) && lease.granted - lease.settled - lease.reserved - lease.released > 0n,
+    );
   }
 
   get isEmpty(): boolean {

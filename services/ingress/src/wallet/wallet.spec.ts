@@ -153,6 +153,21 @@ describe('Wallet', () => {
     expect(fake.order.at(-2)).toBe('release');
   });
 
+  it('refuses nobody for want of what it asked for ahead and is about to get', async () => {
+    const { fake, wallet } = walletOver(100n);
+    const first = await wallet.reserve([need(10n)], 0);
+    if (isShortage(first)) throw new Error('refused');
+    wallet.settle(first, () => 10n);
+    fake.grantAtLeast = 10n;
+    const second = await wallet.reserve([need(10n)], 0);
+    expect(isShortage(second)).toBe(false);
+    // What was spent is asked for ahead, as much as there is: 80; and before it is there somebody needs all of it.
+    fake.grantAtLeast = 80n;
+    const third = await wallet.reserve([need(80n)], 0);
+    expect(isShortage(third)).toBe(false);
+    expect(fake.calls.some((call) => call.scopes[0]!.amountNeeded === 0n)).toBe(true);
+  });
+
   it('answers a recall that overtakes the lease once who waited for it is served', async () => {
     const { fake, wallet } = walletOver(100n);
     fake.grantAtLeast = 100n;

@@ -69,6 +69,8 @@ export class Wallet {
   private readonly scopes = new Map<string, ScopeLeases>();
   private readonly groups = new Map<string, WaitingGroup>();
   private readonly prefetchNotBeforeMs = new Map<string, number>();
+  /** Per scope, the call under way that asks ahead of need; they never fail. */
+  private readonly prefetching = new Map<string, Promise<void>>();
   private readonly recalledEarly = new Set<string>();
   /** Calls under way that give something back; they never fail. */
   private readonly releasing = new Set<Promise<void>>();
@@ -265,8 +267,11 @@ export class Wallet {
   private async acquireForAll(waiters: readonly Waiter[]): Promise<Acquired> {
     const first = waiters[0]!;
     // What a recall has freed here meanwhile is billing's to grant, to us too: it must know of it first.
-    if (first.needs.some((need) => this.scopes.get(need.id)?.hasReturns === true)) void this.sweep(false);
-    if (this.releasing.size > 0) await endOrTimeout(Promise.all(this.releasing), RELEASE_PATIENCE_MS);
+    const nowMs = this.clock.monotonicMs();
+    if (first.needs.some((need) => this.scopes.get(need.id)?.hasReturns(nowMs) === true)) void this.sweep(false);
+    // And what was asked for ahead is ours already: billing would call it missing.
+    const arriving = first.needs.flatMap((need) => this.prefetching.get(need.id) ?? []);
+    if (this.releasing.size + arriving.length > 0) await endOrTimeout(Promise.all([...this.releasing, ...arriving]), RELEASE_PATIENCE_MS);
     const sentAtMs = this.clock.monotonicMs();
     const wanted = sumNeeds(waiters);
     const asks = first.needs.map((need) => this.askOf(need, wanted.get(need.id) ?? need.amount, sentAtMs)).filter((ask) => ask.wanted > 0n);
@@ -359,11 +364,19 @@ export class Wallet {
       if (wanted === 0n || leases.holds((wanted + 1n) / 2n, nowMs)) continue;
       if ((this.prefetchNotBeforeMs.get(need.id) ?? 0) > nowMs) continue;
       this.prefetchNotBeforeMs.set(need.id, nowMs + PREFETCH_PAUSE_MS);
-      // By billing's clock, which ours may differ from; and never so much that others would have to give something back.
-      void this.acquire([{ need, needed: 0n, wanted: 0n, recentSpend: wanted }], 0, nowMs).catch((error: unknown) => {
-        this.logger.debug('could not prefetch a lease', { error });
-      });
+      void this.prefetchOne(need, wanted, nowMs);
     }
+  }
+
+  /** By billing's clock, which ours may differ from; and never so much that others would have to give something back. */
+  private async prefetchOne(need: ScopeNeed, recentSpend: bigint, nowMs: number): Promise<void> {
+    const prefetched = this.acquire([{ need, needed: 0n, wanted: 0n, recentSpend }], 0, nowMs).then(
+      () => undefined,
+      (error: unknown) => this.logger.debug('could not prefetch a lease', { error }),
+    );
+    this.prefetching.set(need.id, prefetched);
+    await prefetched;
+    if (this.prefetching.get(need.id) === prefetched) this.prefetching.delete(need.id);
   }
 
   private async sweep(isClosing: boolean): Promise<void> {
