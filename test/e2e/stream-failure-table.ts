@@ -86,8 +86,10 @@ function streamedOutcome(wire: WireName, fault: Fault, point: Point): Outcome {
 }
 
 /** A whole answer is held back until its last byte: whatever goes wrong, nothing was shown. */
-function wholeOutcome(fault: Fault): Outcome {
-  return replaced(fault === 'stall' ? 'timeout' : 'provider_unavailable');
+function wholeOutcome(fault: Fault, point: Point): Outcome {
+  // What came of the body was written for us, unless it was nothing or an error that can be read.
+  const hasBody = point !== 'before the headers' && (point !== 'after the headers' || fault === 'garbage' || fault === 'huge line');
+  return replaced(fault === 'stall' ? 'timeout' : 'provider_unavailable', hasBody);
 }
 
 function matrix(wire: WireName, faults: readonly Fault[]): Cell[] {
@@ -95,7 +97,7 @@ function matrix(wire: WireName, faults: readonly Fault[]): Cell[] {
   for (const fault of faults) {
     for (const point of POINTS) {
       cells.push({ wire, isStreamed: true, fault, point, outcome: streamedOutcome(wire, fault, point) });
-      if (point !== 'before the first content') cells.push({ wire, isStreamed: false, fault, point, outcome: wholeOutcome(fault) });
+      if (point !== 'before the first content') cells.push({ wire, isStreamed: false, fault, point, outcome: wholeOutcome(fault, point) });
     }
   }
   return cells;
@@ -124,6 +126,7 @@ const whole = (fault: string, outcome: Outcome, wire: WireName = 'openai'): Cell
 const both = (fault: string, outcome: Outcome, wire: WireName = 'openai'): Cell[] => [streamed(fault, outcome, wire), whole(fault, outcome, wire)];
 
 const UNAVAILABLE = replaced('provider_unavailable');
+const UNAVAILABLE_BUT_BILLED = replaced('provider_unavailable', true);
 
 const CONNECTIONS: readonly Cell[] = [
   ...both('a refused connection', UNAVAILABLE),
@@ -132,16 +135,17 @@ const CONNECTIONS: readonly Cell[] = [
   ...both('a reset connection, before the headers', UNAVAILABLE),
   streamed('a reset connection, between chunks', broken('provider_unavailable')),
   streamed('a reset connection, before the terminator', completed('reported')),
-  ...both('a cut of a body without a length', UNAVAILABLE),
+  streamed('a cut of a body without a length', UNAVAILABLE),
+  whole('a cut of a body without a length', UNAVAILABLE_BUT_BILLED),
   streamed('a cut of a body without a length, between chunks', broken('provider_unavailable')),
   streamed('a body without a length that ends after the finish reason', completed('estimated')),
-  whole('less than the announced length', UNAVAILABLE),
+  whole('less than the announced length', UNAVAILABLE_BUT_BILLED),
   streamed('bytes that are no HTTP chunk, between chunks', broken('provider_unavailable')),
   streamed('bytes that are no HTTP chunk, after the finish reason', completed('estimated')),
   ...both('headers of one byte every 20 ms', replaced('timeout')),
   streamed('an event of one byte every 20 ms, before the first content', replaced('timeout')),
   streamed('an event of one byte every 20 ms, after the first content', broken('timeout')),
-  whole('a body of one byte every 20 ms', replaced('timeout')),
+  whole('a body of one byte every 20 ms', replaced('timeout', true)),
 ];
 
 const REFUSALS: readonly Cell[] = [
@@ -164,7 +168,7 @@ const FORMATS: readonly Cell[] = [
   ...both('gzip that is cut', UNAVAILABLE),
   ...both('gzip that is none', UNAVAILABLE),
   ...both('a content encoding that nobody knows', UNAVAILABLE),
-  whole('gzip that unfolds beyond the bound', UNAVAILABLE),
+  whole('gzip that unfolds beyond the bound', UNAVAILABLE_BUT_BILLED),
   streamed('a line of 1 MiB', completed('reported')),
   whole('an answer just under the bound', completed('reported')),
 ];

@@ -110,7 +110,8 @@ function legend() {
     .join('\n');
 }
 
-const NOTES = `*Cost booked*: the provider had reported the prompt’s tokens before it failed, so they are on its bill and in \`platform:expense\`; the customer pays nothing.
+const NOTES = `*Cost booked*: the provider had reported the prompt’s tokens before it failed, or had sent a part of a whole answer. That is on its bill, so an estimate is in
+\`platform:expense\`, flagged; the customer pays nothing.
 
 *Huge line*: more than 32 MiB in one event of a stream, more than \`SWITCHYARD_WORKER_MAX_ANSWER_BYTES\` of a whole answer, more headers than 16 KiB. *Stall*: longer than
 the deadlines of [routing](routing.md#deadlines). *Error frame* before the headers is a status of 500, in a whole answer the error’s JSON inside the body. A provider that

@@ -317,6 +317,12 @@ describe('failures of the provider', () => {
       response.write('{"id":', () => setImmediate(() => response.destroy()));
     };
     expect(await errorOf(chatStart(upstream.url))).toMatchObject({ errorType: 'provider_unavailable' });
+    // The provider wrote it, so it is on its bill, whatever of it arrived.
+    expect(harness.results[0]!.result).toMatchObject({ meters: { output_text: 2 }, usageSource: common.UsageSource.ESTIMATED });
+    expect(harness.results[0]!.result.meters?.input_uncached).toBeGreaterThan(3);
+    upstream.script = (response) => void response.writeHead(200, { 'content-type': 'application/json' }).end('x'.repeat(100_000));
+    await errorOf(chatStart(upstream.url, { maxOutputTokens: 20n }));
+    expect(harness.results[1]!.result.meters).toMatchObject({ output_text: 20 });
   });
 
   it('an error inside a stream ends it with that error', async () => {

@@ -1,5 +1,5 @@
 import type { Clock, Meters } from '@switchyard/core';
-import type { CreateExchange, Exchange, ExchangeStream, StreamProgress, UpstreamFailure, UpstreamRequest } from '@switchyard/dialects/provider';
+import type { CreateExchange, Exchange, ExchangeAnswer, ExchangeStream, StreamProgress, UpstreamFailure, UpstreamRequest } from '@switchyard/dialects/provider';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener } from '@switchyard/grpc';
 import { common, events, worker } from '@switchyard/proto';
@@ -7,7 +7,7 @@ import { AttemptDeadlines, deadlineLimits } from './attempt-deadlines.js';
 import { AttemptWindow } from './attempt-window.js';
 import { deadlineError, errorDetail, transportError, upstreamFailureError, type DeadlineStage } from './core/attempt-errors.js';
 import { countsOf, type AttemptResult } from './core/attempt-report.js';
-import { estimateMeters, isCredible } from './core/estimate-usage.js';
+import { bytesWithin, estimateMeters, isCredible } from './core/estimate-usage.js';
 import { exchangeInput } from './core/exchange-input.js';
 import type { MediaFetcher } from './media-fetcher.js';
 import type { ProviderAccess, ProviderAccessBook } from './provider-access.js';
@@ -61,6 +61,8 @@ export class Attempt implements AttemptHandle {
   private meters: Meters | undefined;
   /** The provider counted when it had finished, so these meters are its last. */
   private isUsageFinal = false;
+  /** Of the provider's body, whatever they are. */
+  private receivedBytes = 0;
   private outputBytes = 0;
   private reasoningBytes = 0;
   private finishReason = '';
@@ -192,9 +194,7 @@ export class Attempt implements AttemptHandle {
   private async wholeAnswer(exchange: Exchange, head: UpstreamHead, body: PulledBody): Promise<void> {
     const contentType = contentTypeOf(head);
     if (contentType !== '' && !/[/+]json$/.test(contentType)) throw this.wrongContentType(contentType);
-    const bytes = await readWhole({ next: () => this.pull(body) }, this.dependencies.maxAnswerBytes, this.providerName);
-    this.deadlines?.onPaused();
-    const answer = exchange.readWhole(bytes);
+    const answer = await this.readAnswer(exchange, body);
     this.meters = answer.meters;
     this.isUsageFinal = true;
     this.outputBytes = answer.outputBytes;
@@ -207,6 +207,19 @@ export class Attempt implements AttemptHandle {
     for (let offset = 0; offset < answer.bytes.byteLength; offset += PIECE_BYTES) {
       await this.waitForRoom();
       this.sendData(answer.bytes.subarray(offset, offset + PIECE_BYTES), answer.outputBytes > 0, this.finishReason, answer.nativeFinishReason ?? '');
+    }
+  }
+
+  /** An answer that comes in part was written for us all the same, and is billed: its size is the best guess of what it held. */
+  private async readAnswer(exchange: Exchange, body: PulledBody): Promise<ExchangeAnswer> {
+    try {
+      const bytes = await readWhole({ next: () => this.pull(body) }, this.dependencies.maxAnswerBytes, this.providerName);
+      this.deadlines?.onPaused();
+      return exchange.readWhole(bytes);
+    } catch (error) {
+      const cap = this.start.maxOutputTokens ?? this.endpoint.maxCompletionTokens;
+      if (this.start.apiType !== 'embeddings') this.outputBytes = bytesWithin(this.receivedBytes, cap);
+      throw error;
     }
   }
 
@@ -226,7 +239,9 @@ export class Attempt implements AttemptHandle {
     this.throwIfStopped();
     this.deadlines?.onWaiting();
     try {
-      return await body.next(maxBytes);
+      const bytes = await body.next(maxBytes);
+      this.receivedBytes += bytes?.byteLength ?? 0;
+      return bytes;
     } catch (error) {
       if (this.stopError !== undefined || error instanceof SwitchyardError) throw error;
       throw this.upstreamStatus < 300 ? this.cut(error) : transportError(error, this.providerName);

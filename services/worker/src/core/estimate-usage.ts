@@ -7,6 +7,11 @@ const TOKENS_PER_MEDIUM = 800;
 /** What the frame around one message costs. */
 const TOKENS_PER_MESSAGE = 4;
 
+/** Bytes of output of at most so many tokens. */
+export function bytesWithin(utf8Bytes: number, maxTokens: bigint | undefined): number {
+  return maxTokens === undefined ? utf8Bytes : Math.min(utf8Bytes, Number(maxTokens) * BYTES_PER_TOKEN);
+}
+
 export function estimateTokens(utf8Bytes: number): number {
   return Math.ceil(utf8Bytes / BYTES_PER_TOKEN);
 }
