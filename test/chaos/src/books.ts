@@ -39,10 +39,12 @@ const GENERATIONS = `
   SELECT generation_id AS "generationId", coalesce(document, body::jsonb)->>'user' AS "user", charge_pico AS "chargePico", flags, generation_end AS "end",
          (SELECT count(*)::int FROM billing.ledger_transactions posted WHERE posted.generation_id = charges.generation_id AND posted.kind = 'charge') AS "chargePostingCount"
     FROM billing.charges charges JOIN billing.usage_events USING (event_id, generation_id)`;
+/** What was cancelled or refused before a provider was called costs nothing, and nobody reports it. */
 const ATTEMPTS_WITHOUT_COST = `
   SELECT attempt_id AS subject
     FROM billing.usage_events, jsonb_array_elements(coalesce(document, body::jsonb)->'attempts') attempt, concat(generation_id, ':', coalesce(attempt->>'index', '0')) attempt_id
-   WHERE event_type = 'generation' AND NOT EXISTS (SELECT 1 FROM billing.attempt_costs WHERE attempt_costs.attempt_id = attempt_id.attempt_id)`;
+   WHERE event_type = 'generation' AND NOT (coalesce(attempt->>'status', '0') = '0' AND coalesce(attempt->>'errorType', '') IN ('', 'gateway_unavailable') AND coalesce(document, body::jsonb)->>'end' <> 'GENERATION_END_COMPLETED')
+     AND NOT EXISTS (SELECT 1 FROM billing.attempt_costs WHERE attempt_costs.attempt_id = attempt_id.attempt_id)`;
 const COSTS_WITHOUT_GENERATION = `
   SELECT attempt_id AS subject FROM billing.attempt_costs WHERE NOT EXISTS (SELECT 1 FROM billing.charges WHERE charges.generation_id = attempt_costs.generation_id)`;
 const DOUBLE_COSTS = `

@@ -27,10 +27,14 @@ export interface ChaosPlatformOptions {
   readonly recorder: Recorder;
   /** Logs and data stay for a look. */
   readonly keepsFolder: boolean;
+  /** Further settings of every service. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 interface HarmableLink {
-  readonly link: Link | undefined;
+  /** Of those that the plan of faults does not name, too. */
+  readonly link: string;
+  readonly to: ProcessKind;
   readonly proxy: TcpProxy;
 }
 
@@ -112,6 +116,11 @@ export class ChaosPlatform {
     return named[instance % named.length]!.proxy;
   }
 
+  /** Nobody reaches processes of this kind any more. */
+  cutOff(kind: ProcessKind): void {
+    for (const { to, proxy } of this.links) if (to === kind) proxy.harm({ kind: 'cut' });
+  }
+
   healEverything(): void {
     for (const { proxy } of this.links) proxy.heal();
     for (const process of this.processes) process.resume();
@@ -179,7 +188,7 @@ export class ChaosPlatform {
   private async startKafka(): Promise<void> {
     const port = await this.ports.take();
     this.kafka = await TcpProxy.listen([port], await this.ports.take());
-    this.links.push({ link: 'any-kafka', proxy: this.kafka });
+    this.links.push({ link: 'any-kafka', to: 'kafka', proxy: this.kafka });
     await this.launch({
       name: 'kafka',
       kind: 'kafka',
@@ -202,6 +211,7 @@ export class ChaosPlatform {
         ...basicEnvironment(),
         ...(await this.neighbours(service)),
         ...settingsOf(this.options.deadlines),
+        ...this.options.environment,
         [kind === 'ingress' ? 'SWITCHYARD_HTTP_PORT' : 'SWITCHYARD_GRPC_PORT']: String(port),
         SWITCHYARD_HEALTH_PORT: String(healthPort),
         SWITCHYARD_DATA_DIR: join(this.folder, name),
@@ -229,7 +239,7 @@ export class ChaosPlatform {
 
   private async newLink(from: ServiceKind | 'any', to: ProcessKind, targetPorts: readonly number[]): Promise<TcpProxy> {
     const proxy = await TcpProxy.listen(targetPorts, await this.ports.take());
-    this.links.push({ link: `${from}-${to}` as Link, proxy });
+    this.links.push({ link: `${from}-${to}`, to, proxy });
     return proxy;
   }
 

@@ -28,7 +28,7 @@ describe('the plan of faults', () => {
     const holds = PROCESS_KINDS.map((kind) => count((fault) => fault.action === 'hold' && fault.kind === kind));
     const harms = LINKS.map((link) => count((fault) => fault.action === 'harm' && fault.link === link));
     // At most the cards of the last deck, which is not dealt to its end, apart.
-    expect(Math.max(...kills) - Math.min(...kills)).toBeLessThanOrEqual(4);
+    expect(Math.max(...kills) - Math.min(...kills)).toBeLessThanOrEqual(6);
     expect(Math.max(...holds) - Math.min(...holds)).toBeLessThanOrEqual(2);
     expect(Math.max(...harms) - Math.min(...harms)).toBeLessThanOrEqual(1);
     expect(Math.min(...kills, ...holds, ...harms)).toBeGreaterThan(0);

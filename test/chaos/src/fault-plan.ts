@@ -34,7 +34,7 @@ export interface FaultPlanOptions {
 type Card = ((random: Random) => PlannedFault) & { readonly subject: string };
 type Random = ReturnType<typeof seededRandom>;
 
-const KILLS_PER_DECK = 4;
+const KILLS_PER_DECK = 6;
 const MAX_START_MS = 1_500;
 const PAIR_SHARE = 0.6;
 

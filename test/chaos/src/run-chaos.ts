@@ -47,10 +47,12 @@ export interface ChaosReport {
 
 const PROGRAM = resolve(import.meta.dirname, '../../../services/all/dist/main.js');
 const CUSTOMER_COUNT = 3;
-const KEYS_PER_CUSTOMER = 2;
+/** Of each customer's keys beside its first: every kind of lease is in use. */
+const KEY_SETTINGS = [{ limit: 500 }, { limit: 500, limit_reset: 'daily', requests_per_minute: 100_000, tokens_per_minute: 1_000_000_000 }];
 /** Far more than a run can spend: this is not about refusals for want of money. */
 const CREDIT_USD = '1000';
 const RECOVERY_WITHIN_MS = 60_000;
+const TOLD_RECOVERY_MS = 3_000;
 const SETTLED_WITHIN_MS = 120_000;
 const API_SAMPLE_SIZE = 20;
 
@@ -118,7 +120,7 @@ class Run {
     const keys: string[] = [];
     for (const customer of customers) {
       keys.push(customer.apiKey);
-      for (let index = 1; index < KEYS_PER_CUSTOMER; index++) keys.push((await customer.newKey({ limit: 500 })).secret);
+      for (const settings of KEY_SETTINGS) keys.push((await customer.newKey(settings)).secret);
     }
     const patienceMs = longMs + 90_000;
     return new ClientLoad({ seed, ingresses: this.ingresses, keys, models: CHAOS_MODELS, clientCount, pauseMs, patienceMs });
@@ -162,25 +164,33 @@ class Run {
   /** Nobody lends a hand: every ingress has to answer again by itself. */
   private async recover(load: ClientLoad, round: Round): Promise<void> {
     const startMs = performance.now();
-    for (const ingress of this.ingresses) {
-      try {
-        await eventually(
-          async () => {
-            const { outcome, detail = '' } = await load.ask(ingress);
-            if (outcome !== 'whole') throw new Error(`${outcome} ${detail}`);
-          },
-          { timeoutMs: RECOVERY_WITHIN_MS, intervalMs: 200 },
-        );
-      } catch (error) {
-        this.find('recovery needs no hand', `${ingress.name} after round ${round.number}`, String(error));
-      }
-    }
+    const waits = await Promise.all(this.ingresses.map((ingress) => this.untilAnswered(load, ingress, round)));
     const tookMs = performance.now() - startMs;
     if (tookMs > this.slowestRecoveryMs) this.slowestRecoveryMs = tookMs;
     const { length } = load.observations;
-    this.options.say(
-      `  every ingress answered again ${Math.round(performance.now() - startMs)} ms after round ${round.number} (${roundLengthMs(round) | 0} ms); ${length} requests`,
-    );
+    this.options.say(`  every ingress answered again ${Math.round(tookMs)} ms after its ${Math.round(roundLengthMs(round))} ms; ${length} requests so far`);
+    if (tookMs > TOLD_RECOVERY_MS) this.options.say(`  ${waits.filter((wait) => wait !== '').join('; ')}`);
+  }
+
+  /** Resolves with what it answered before it answered whole. */
+  private async untilAnswered(load: ClientLoad, ingress: { name: string; url: string }, round: Round): Promise<string> {
+    const startMs = performance.now();
+    const failures: string[] = [];
+    const probe = async () => {
+      const { outcome, detail = '' } = await load.ask(ingress);
+      if (outcome === 'whole') return;
+      failures.push(`${outcome} ${detail}`.slice(0, 80));
+      throw new Error(`${outcome} ${detail}`);
+    };
+    try {
+      await eventually(probe, { timeoutMs: RECOVERY_WITHIN_MS, intervalMs: 200 });
+    } catch (error) {
+      this.find('recovery needs no hand', `${ingress.name} after round ${round.number}`, String(error));
+    }
+    const counts = new Map<string, number>();
+    for (const failure of failures) counts.set(failure, (counts.get(failure) ?? 0) + 1);
+    const told = [...counts].map(([failure, count]) => `${count} × ${failure}`).join(', ');
+    return told === '' ? '' : `${ingress.name} for ${Math.round(performance.now() - startMs)} ms: ${told}`;
   }
 
   /** Until the books are complete: every answer has its charge, no event waits, no lease is open, and what the spools kept is published. */
@@ -234,7 +244,7 @@ class Run {
     const books = await this.reader.read();
     const { incidents } = this.recorder;
     return {
-      findings: [...this.findings, ...judge({ observations, incidents, books })],
+      findings: [...this.findings, ...judge({ observations, incidents, books, upstreamRequestCount: this.upstreams.requestCount })],
       roundCount: this.roundCount,
       outcomes: Object.fromEntries(
         OUTCOMES.map((outcome) => [outcome, observations.filter((observation) => observation.outcome === outcome).length]),

@@ -10,7 +10,7 @@ interface UpstreamPlan {
 }
 
 /** Two providers for each model, in three dialects; the cheaper one, which gets most of the traffic, fails in every way that a provider can fail in. */
-const PACE = { firstTokenMs: 20, betweenWordsMs: 12 };
+const PACE = { firstTokenMs: 10, betweenWordsMs: 6 };
 const UNRELIABLE: NonNullable<SimulatedProviderOptions['faults']> = [
   { kind: 'cut', share: 0.03, seed: 11, afterWords: 3, delayMs: 0 },
   { kind: 'cut', share: 0.02, seed: 12, afterWords: 0, delayMs: 0 },

@@ -39,7 +39,9 @@ function rules(
   incidents: readonly Incident[] = [],
   books: Partial<Books> = {},
 ): string[] {
-  return judge({ observations: [{ ...SEEN, ...seen }], incidents, books: { ...CLEAN, ...books, generations } }).map(({ rule }) => rule);
+  return judge({ observations: [{ ...SEEN, ...seen }], incidents, books: { ...CLEAN, ...books, generations }, upstreamRequestCount: 1 }).map(
+    ({ rule }) => rule,
+  );
 }
 
 describe('the verdict on a run', () => {
@@ -89,6 +91,7 @@ describe('the verdict on a run', () => {
     ['a lease that was settled otherwise', { unevenLeases: ['lease'] }, 'what events name is what was settled'],
     ['a generation that analytics lacks', { unevenAnalytics: ['gen-1'] }, 'analytics has what billing has'],
     ['a ledger that does not balance', { ledgerSumPico: 1n }, 'the ledger sums to zero'],
+    ['a request at a provider that nobody booked', { attemptCount: 0 }, 'each request at a provider has its cost'],
     ['a refused event', { deadLetterCount: 1 }, 'no event is refused'],
   ])('finds %s', (_what, books, rule) => {
     expect(rules({}, [BOOKED], [], books)).toEqual([rule]);

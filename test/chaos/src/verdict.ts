@@ -13,6 +13,8 @@ export interface Evidence {
   readonly observations: readonly Observation[];
   readonly incidents: readonly Incident[];
   readonly books: Books;
+  /** As the providers counted them. */
+  readonly upstreamRequestCount: number;
 }
 
 const PICO_PER_USD = 1e12;
@@ -20,7 +22,7 @@ const PICO_PER_USD = 1e12;
 const NOTE_LAG_MS = 250;
 
 /** Every promise of the platform that what was seen and what was booked contradict; nothing when all were kept. */
-export function judge({ observations, incidents, books }: Evidence): Finding[] {
+export function judge({ observations, incidents, books, upstreamRequestCount }: Evidence): Finding[] {
   const kills = incidents.filter((incident) => incident.kind === 'ingress' && (incident.what === 'killed' || incident.what === 'ended_by_itself'));
   const holds = incidents.filter((incident) => incident.kind === 'ingress' && incident.what === 'held');
   const bookedBySequence = groupBySequence(books.generations);
@@ -29,6 +31,9 @@ export function judge({ observations, incidents, books }: Evidence): Finding[] {
     ...observations.flatMap((observation) => judgeCharge(observation, bookedBySequence.get(observation.sequence) ?? [], kills)),
     ...judgeStrangers(observations, bookedBySequence),
     ...judgeBooks(books),
+    ...(books.attemptCount >= upstreamRequestCount
+      ? []
+      : [found('each request at a provider has its cost', 'all attempts', `${upstreamRequestCount} requests, ${books.attemptCount} costs`)]),
     ...incidents
       .filter((incident) => incident.what === 'ended_by_itself')
       .map(({ process, detail = '' }) => found('no process ends by itself', process, detail)),
