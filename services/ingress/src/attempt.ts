@@ -96,6 +96,7 @@ class AttemptRun implements AttemptListener {
 
   onData(frame: worker.DataFrame): void {
     if (this.isOver || this.ownEnd) return;
+    if (this.isPastSettling()) return this.stop('timed_out', 'the lease may not be settled any more');
     if (frame.isDebug) return this.output.writeDebug(frame.bytes);
     if (frame.finishReason) this.finishReason = frame.finishReason;
     if (frame.nativeFinishReason) this.nativeFinishReason = frame.nativeFinishReason;
@@ -116,10 +117,16 @@ class AttemptRun implements AttemptListener {
 
   onEnd(frame: worker.EndFrame): void {
     if (this.isOver) return;
+    if (this.isPastSettling()) this.ownEnd ??= 'timed_out';
     // An answer without content (a bare finish, a zero completion) is still an answer.
     if (frame.end === worker.AttemptEnd.COMPLETED && !this.isCommitted && !this.ownEnd) this.commit();
     if (this.ownEnd === undefined && this.wasNotRead(frame)) return this.finish('client_gone', undefined, frame);
     this.finish(this.ownEnd ?? endKind(frame.end), frame.error, frame);
+  }
+
+  /** A process that was stopped reads what has come meanwhile before its timers fire. */
+  private isPastSettling(): boolean {
+    return this.clock.monotonicMs() >= this.options.settleBeforeMs;
   }
 
   /** The time ran out while the client's socket was full: its doing, and as if it had left. No provider is to blame, and what it got is not free. */

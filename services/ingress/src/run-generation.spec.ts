@@ -93,6 +93,11 @@ const fails =
   (_start, listener) =>
     listener.onEnd(end(worker.AttemptEnd.FAILED, errorType, extra));
 
+/** A spool as its journal sees it. */
+function onDisk(spool: Spool): Spool {
+  return { append: (record) => spool.append(record), flushed: () => spool.flushed(), state: () => spool.state(), close: (options) => spool.close(options) };
+}
+
 /** Billing with a fixed amount of credit, as the wallet sees it. */
 function leasePort(state: { credit: bigint; isAway: boolean }): LeasePort {
   let count = 0;
@@ -185,17 +190,32 @@ describe('runGeneration', () => {
   let server: Server;
   let transport: ScriptedTransport;
   let wallet: Wallet;
+  let keepAlive: KeepAlive;
+  /** Told by the counter of prompt tokens; undefined as when its thread died. */
+  let promptTokenCount: number | undefined;
+  let countedPrompts = 0;
+  /** How long the process was stopped. */
+  let stoppedMs = 0;
+  /** Resolves when the disk has taken what is written; a test may hold it. */
+  let disk: Promise<void>;
   const credit = { credit: 0n, isAway: false };
 
   async function start(providerCount: number, scripts: Script[], priceFactor = 1n): Promise<void> {
-    const clock = realClock();
+    const running = realClock();
+    const clock = { nowMs: () => running.nowMs() + stoppedMs, monotonicMs: () => running.monotonicMs() + stoppedMs };
     const logger = captureLogger();
     credit.credit = 10n ** 12n;
     credit.isAway = false;
+    stoppedMs = 0;
+    disk = Promise.resolve();
+    promptTokenCount = undefined;
+    countedPrompts = 0;
+    keepAlive = new KeepAlive(1);
     transport = new ScriptedTransport(scripts);
     spool = await openSpool({ folder: join(folder, 'spool', 'a'), eventLog: log, recovery: ingressSpoolRecovery, clock, logger });
     wallet = new Wallet(leasePort(credit), clock, logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000, maxWaiters: 10, sweepIntervalMs: 1_000 });
     const random = seededRandom(1);
+    const tokenCounter = { count: async () => (countedPrompts++, promptTokenCount) };
     const table = routingTable(providerCount, priceFactor);
     const gateway = {
       clock,
@@ -206,8 +226,8 @@ describe('runGeneration', () => {
       breakers: new CircuitBreakers(),
       transport,
       quotas: new QuotaKeeper(wallet, clock, { earlyAbortsPerMinute: 20 }),
-      reserver: new AttemptReserver(wallet, { count: async () => undefined }, { defaultOutputTokens: 1_000, minOutputTokens: 1 }),
-      journal: new GenerationJournal(spool, clock, random, 'ingress/test'),
+      reserver: new AttemptReserver(wallet, tokenCounter, { defaultOutputTokens: 1_000, minOutputTokens: 1 }),
+      journal: new GenerationJournal({ ...onDisk(spool), flushed: () => disk.then(() => spool.flushed()) }, clock, random, 'ingress/test'),
       metrics: new GenerationMetrics(new PrometheusMetrics()),
       deadlines: { totalMs: 60_000 },
     };
@@ -215,13 +235,29 @@ describe('runGeneration', () => {
       [chatCompletionsRoute],
       gateway,
       { authenticate: async () => ({ key: KEY, isStale: false }) },
-      new KeepAlive(10_000),
+      keepAlive,
       clock,
       logger,
       { maxBodyBytes: 10_000, maxHeldBodyBytes: 15_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
     );
     server = createServer((incoming, outgoing) => void inference.handle(incoming, outgoing));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  }
+
+  /** The answer as far as it has come, and its rest. */
+  async function openStream(signal?: AbortSignal): Promise<{ soFar(): string; readonly rest: Promise<string> }> {
+    const { port } = server.address() as AddressInfo;
+    const response = await request(`http://127.0.0.1:${port}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: MODEL, stream: true, messages: [{ role: 'user', content: 'hi' }] }),
+      ...(signal ? { signal } : {}),
+    });
+    let text = '';
+    const rest = (async () => {
+      for await (const piece of response.body as AsyncIterable<Buffer>) text += piece.toString();
+      return text;
+    })();
+    return { soFar: () => text, rest };
   }
 
   async function chat(body: object): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
@@ -532,6 +568,128 @@ describe('runGeneration', () => {
     expect(both.map((event) => event.end).sort()).toEqual([events.GenerationEnd.COMPLETED, events.GenerationEnd.UPSTREAM_FAILED]);
     expect(both.find((event) => event.end === events.GenerationEnd.COMPLETED)!.flags).toContain('usage_estimated');
     expect(log.published.filter((record) => record.topic === TOPICS.attemptCompleted)).toHaveLength(2);
+  });
+
+  it('lets neither the end of a stream nor a whole answer go before its record is written', async () => {
+    await start(1, [streams, answers]);
+    let write: () => void = () => undefined;
+    disk = new Promise((resolve) => (write = resolve));
+    const stream = await openStream();
+    await eventually(() => expect(stream.soFar()).toContain('"finish":1'));
+    const whole = chat({});
+    let hasAnswered = false;
+    void whole.then(() => (hasAnswered = true));
+    await eventually(() => expect(transport.scripts).toHaveLength(0));
+    // Other requests come and go meanwhile.
+    for (let turn = 0; turn < 10; turn++) expect((await chat({ messages: [{ role: 'user', content: 'x'.repeat(20_000) }] })).status).toBe(413);
+    expect([stream.soFar().includes('"usage"'), stream.soFar().includes('[DONE]'), hasAnswered]).toEqual([false, false, false]);
+    write();
+    expect(await stream.rest).toContain('[DONE]');
+    expect((await whole).status).toBe(200);
+  });
+
+  it('tries a failure that may pass once more after a moment where one endpoint is left, and no other failure', async () => {
+    await start(1, [fails('provider_overloaded'), answers, fails('timeout')]);
+    const startTime = performance.now();
+    const response = await chat({});
+    expect([response.status, response.headers['x-switchyard-attempts']]).toEqual([200, '2']);
+    // 250 ms, give or take a fifth.
+    expect(performance.now() - startTime).toBeGreaterThan(195);
+    expect((await chat({})).status).toBe(504);
+    expect(transport.starts).toHaveLength(3);
+  });
+
+  it('passes over an endpoint that does not fit the money that is left, for one that does', async () => {
+    await start(2, [answers], 100n);
+    // Ten tokens of answer and the prompt fit at the first endpoint, and are a hundred times as dear at the second.
+    credit.credit = 1_000_000n;
+    const response = await chat({ max_tokens: 10, provider: { order: ['p1', 'p0'] } });
+    expect(response.status).toBe(200);
+    expect(transport.starts.map((started) => started.endpoint!.endpointId)).toEqual(['e0']);
+  });
+
+  it('counts a prompt only where its bound does not fit, and serves what the count lets fit', async () => {
+    await start(1, [answers, answers]);
+    const longPrompt = { max_tokens: 10, messages: [{ role: 'user', content: 'word '.repeat(1_000) }] };
+    // The bound of 5,000 bytes costs 5,000,000 pico and more, what is counted 632,000.
+    credit.credit = 1_000_000n;
+    expect((await chat(longPrompt)).status).toBe(402);
+    expect(countedPrompts).toBe(1);
+    promptTokenCount = 100;
+    expect((await chat(longPrompt)).status).toBe(200);
+    expect(countedPrompts).toBe(2);
+    credit.credit = 10n ** 12n;
+    expect((await chat(longPrompt)).status).toBe(200);
+    expect(countedPrompts).toBe(2);
+  });
+
+  it('ends a stream with the typed error before another byte, uncharged, when the process wakes after its lease can be settled', async () => {
+    let wake: () => void = () => undefined;
+    const sleeps: Script = (_start, listener) => {
+      listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up' });
+      listener.onData(data('data: {"text":"a"}\n\n'));
+      wake = () => {
+        // Longer than `settleForMs`; what came meanwhile is read before any timer fires.
+        stoppedMs += 130_000;
+        listener.onData(data('data: {"text":"b"}\n\n', { finishReason: 'stop' }));
+        usage(listener, { input_uncached: 10, output_text: 5 });
+        listener.onEnd(end(worker.AttemptEnd.COMPLETED));
+      };
+    };
+    await start(1, [sleeps, sleeps]);
+    const stream = await openStream();
+    await eventually(() => expect(stream.soFar()).toContain('"text":"a"'));
+    wake();
+    const text = await stream.rest;
+    expect(text).not.toContain('"text":"b"');
+    expect(text).not.toContain('[DONE]');
+    expect(text).toContain('"code":504');
+    const [event] = await generations();
+    expect(event).toMatchObject({ end: events.GenerationEnd.UPSTREAM_FAILED, chargePico: 0n, leases: [] });
+  });
+
+  it.each(['a debug chunk', 'a comment that keeps it alive'])(
+    'tells a total failure after %s inside the stream, which has its status already',
+    async (what) => {
+      let fail: () => void = () => undefined;
+      const early: Script = (_start, listener) => {
+        if (what === 'a debug chunk') listener.onData(data('data: {"debug":1}\n\n', { isDebug: true, hasContent: false }));
+        fail = () => listener.onEnd(end(worker.AttemptEnd.FAILED, 'invalid_request'));
+      };
+      await start(1, [early]);
+      if (what !== 'a debug chunk') keepAlive.start();
+      const stream = await openStream();
+      await eventually(() => expect(stream.soFar()).toMatch(what === 'a debug chunk' ? /"debug":1/ : /^:/));
+      fail();
+      const text = await stream.rest;
+      keepAlive.close();
+      expect(text).toMatch(/data: .*"code":400.*\n\n$/);
+      expect(text).not.toContain('[DONE]');
+    },
+  );
+
+  it('charges nothing for streams that were left before the provider answered, and limits a key that leaves more than 20 in a minute', async () => {
+    // All of it in one minute of the process's clock.
+    const untilNextMinuteMs = 60_000 - (performance.now() % 60_000);
+    const silent: Script = (_start, listener) => ({
+      grant: () => undefined,
+      cancel: () => setImmediate(() => listener.onEnd(end(worker.AttemptEnd.CANCELLED))),
+    });
+    await start(1, [...Array.from({ length: 21 }, () => silent), answers]);
+    stoppedMs = untilNextMinuteMs;
+    for (let turn = 1; turn <= 21; turn++) {
+      const abort = new AbortController();
+      const left = openStream(abort.signal).catch(() => undefined);
+      await eventually(() => expect(transport.starts).toHaveLength(turn));
+      abort.abort();
+      await left;
+      await eventually(async () => expect(await generations()).toHaveLength(turn));
+    }
+    expect(new Set((await generations()).map((event) => `${event.end} ${event.chargePico}`))).toEqual(new Set([`${events.GenerationEnd.CLIENT_ABORTED} 0`]));
+    const limited = await chat({});
+    expect([limited.status, Number(limited.headers['retry-after']) > 0]).toEqual([429, true]);
+    stoppedMs += 60_000;
+    expect((await chat({})).status).toBe(200);
   });
 
   it('answers 413 to a body over the bound', async () => {
