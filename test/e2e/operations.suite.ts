@@ -31,6 +31,7 @@ export function operationsSuite(fixture: () => Fixture): void {
       expect(lines.length).toBeGreaterThan(10);
       for (const line of lines) expect(line).toMatch(/^[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eEinfNa]+$/);
       expect(lines.some((line) => /^switchyard_\w*generation\w*\{?.* [1-9]/.test(line))).toBe(true);
+      expect(lines).toContain('switchyard_keys_stale 0');
       expect(metrics.text).not.toContain(apiKey);
     });
 

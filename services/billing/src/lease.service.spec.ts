@@ -23,6 +23,12 @@ describe('leases', () => {
   });
   afterAll(() => fixture.close());
 
+  const untilWatching = (holderId: string) =>
+    eventually(async () => {
+      const { rows } = await fixture.pool.query<{ seen: bigint }>('SELECT stream_seen_ms AS seen FROM lease_epochs WHERE holder_id = $1', [holderId]);
+      expect(rows[0]!.seen).toBeGreaterThan(0n);
+    });
+
   it('grants what is needed and counts it as held, neither spent nor gone', async () => {
     const customer = await fixture.createCustomer(first, { creditPico: USD });
     const { leases } = await fixture.acquire(first, 'ingress-1', [creditScope(customer, 100n)]);
@@ -101,10 +107,7 @@ describe('leases', () => {
     const held = await fixture.acquire(second, 'keeper', [creditScope(customer, 80n)]);
     const leaseId = held.leases[0]!.leaseId;
     const holding = giveBackOnRecall(second, 'keeper', new Map([[leaseId, 70n]]), stop.signal);
-    await eventually(async () => {
-      const { rows } = await fixture.pool.query<{ seen: bigint }>("SELECT stream_seen_ms AS seen FROM lease_epochs WHERE holder_id = 'keeper'");
-      expect(rows[0]!.seen).toBeGreaterThan(0n);
-    });
+    await untilWatching('keeper');
     const ask = (amountNeeded: bigint, amountWanted: bigint) => fixture.acquire(first, 'many', [{ ...creditScope(customer, amountNeeded), amountWanted }]);
     expect((await ask(10n, 500n)).leases).toMatchObject([{ granted: 90n }]);
     expect((await ask(10n, 500n)).shortage).toMatchObject({ available: 0n, unspent: 100n });
@@ -122,6 +125,21 @@ describe('leases', () => {
     expect((await fixture.acquire(patient, 'needy-2', [creditScope(customer, 60n)])).shortage).toMatchObject({ available: 0n });
     stop.abort();
     await holding;
+  });
+
+  it('waits for a live holder that does not answer a recall, and refuses when the time is over', async () => {
+    const waiting = await fixture.startInstance({ recallWaitMs: 300 });
+    const customer = await fixture.createCustomer(waiting, { creditPico: 100n });
+    await fixture.acquire(waiting, 'mute', [creditScope(customer, 100n)]);
+    const stop = new AbortController();
+    const watching = hearRecalls(second, 'mute', stop.signal);
+    await untilWatching('mute');
+    const startTime = performance.now();
+    const { shortage } = await fixture.acquire(waiting, 'needy-4', [creditScope(customer, 60n)]);
+    expect(performance.now() - startTime).toBeGreaterThan(290);
+    expect(shortage).toMatchObject({ available: 0n });
+    stop.abort();
+    await watching;
   });
 
   it('does not wait for holders that are gone', async () => {
@@ -339,6 +357,13 @@ describe('limits over time', () => {
     expect(await countScopes()).toBe(1);
   });
 });
+
+/** A holder that answers no recall. */
+async function hearRecalls(instance: Billing, holderId: string, signal: AbortSignal): Promise<void> {
+  let recallCount = 0;
+  for await (const { recalls } of instance.leases.watchHolder({ holderId, epoch: 1n }, { signal })) recallCount += recalls.length;
+  expect(recallCount).toBe(1);
+}
 
 /** A holder that answers recalls: it gives back the named totals; resolves with the leases recalled once the signal aborts. */
 async function giveBackOnRecall(instance: Billing, holderId: string, totals: ReadonlyMap<string, bigint>, signal: AbortSignal): Promise<string[]> {

@@ -245,6 +245,33 @@ describe('posting usage events', () => {
     await expectNoDifferences();
   });
 
+  it('writes each balance and each lease scope once for a whole batch, in the order of their ids', async () => {
+    const customers = await Promise.all([1, 2, 3].map(() => fixture.createCustomer(first, { creditPico: 1_000n })));
+    const leaseIds = await Promise.all(customers.map((customer) => lease(customer, 500n)));
+    const batch = Array.from({ length: 30 }, (_, index) => {
+      const charge = fixture.charge(customers[index % 3]!, 10n, [{ leaseId: leaseIds[index % 3]!, amount: 10n }]);
+      return [charge, fixture.attempt(customers[index % 3]!, charge.generationId, 4n, WORKER, { providerSlug: 'batched' })];
+    }).flat();
+    await fixture.pool.query(`
+      CREATE TABLE written (place serial, name text);
+      CREATE FUNCTION note_written() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO billing.written (name) VALUES (TG_TABLE_NAME || ' ' || (to_jsonb(NEW) ->> TG_ARGV[0])); RETURN NULL;
+      END $$;
+      CREATE TRIGGER note AFTER INSERT OR UPDATE ON ledger_balances FOR EACH ROW EXECUTE FUNCTION note_written('ledger_account');
+      CREATE TRIGGER note AFTER UPDATE ON lease_scopes FOR EACH ROW EXECUTE FUNCTION note_written('scope_id');`);
+    await consume(first.consumer, batch);
+    const { rows } = await fixture.pool.query<{ name: string }>('SELECT name FROM written ORDER BY place');
+    await fixture.pool.query('DROP TRIGGER note ON ledger_balances; DROP TRIGGER note ON lease_scopes; DROP TABLE written');
+    const written = (table: string) => rows.filter(({ name }) => name.startsWith(table)).map(({ name }) => name.slice(table.length + 1));
+    const accounts = customers.map((customer) => LEDGER.credits(customer.accountId));
+    expect(written('ledger_balances')).toEqual([...accounts, LEDGER.revenue, LEDGER.expense('batched'), LEDGER.payable('batched')].sort());
+    const scopeIds = written('lease_scopes').map(Number);
+    expect(scopeIds).toHaveLength(3);
+    expect(scopeIds).toEqual(scopeIds.toSorted((a, b) => a - b));
+    for (const customer of customers) expect(await credits(customer)).toMatchObject({ totalUsagePico: 100n, heldPico: 400n });
+    await expectNoDifferences();
+  });
+
   it('comes to the same books whatever the order and the batches of delivery', async () => {
     const amounts = fc.array(
       fc.record({ charge: fc.bigInt({ min: 0n, max: 90n }), cost: fc.bigInt({ min: 0n, max: 90n }), estimate: fc.option(fc.bigInt({ min: 0n, max: 90n })) }),

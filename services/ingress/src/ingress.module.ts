@@ -6,7 +6,7 @@ import type { RequestLimits } from '@switchyard/api';
 import { openSpool, registerSpoolMetrics, type Spool } from '@switchyard/events';
 import { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LeasePort, LedgerPort, RouterPort } from '@switchyard/proto';
 import { CircuitBreakers, type DeadlineSettings } from '@switchyard/routing';
-import { READINESS_CHECKS, type ReadinessCheck, type ReadinessState, type TargetContext } from '@switchyard/runtime';
+import { READINESS_CHECKS, type TargetContext } from '@switchyard/runtime';
 import type { Authenticator } from './auth/authenticator.js';
 import { KeyAuthenticator } from './auth/key-authenticator.js';
 import { KeyCache } from './auth/key-cache.js';
@@ -20,13 +20,14 @@ import { InferenceServer } from './http/inference-server.js';
 import { KeepAlive } from './http/keep-alive.js';
 import { ManagementModule, prepareManagement } from './http/management.module.js';
 import type { IngressConfig } from './ingress.config.js';
+import { ingressReadiness } from './ingress-readiness.js';
 import { RoutingTableFeed } from './routing-table.feed.js';
 import type { Gateway } from './run-generation.js';
 import { AttemptReserver } from './wallet/attempt-reserver.js';
 import { HolderWatch } from './wallet/holder-watch.js';
 import { ThreadedTokenCounter } from './wallet/prompt-token-counter.js';
 import { QuotaKeeper } from './wallet/quota-keeper.js';
-import { spoolReadiness } from './spool-readiness.js';
+import { LeaseCalls } from './wallet/lease-calls.js';
 import { Wallet } from './wallet/wallet.js';
 
 type Context = TargetContext<IngressConfig>;
@@ -102,7 +103,7 @@ export class IngressModule {
       module: IngressModule,
       providers: [
         { provide: IngressLifecycle, useValue: lifecycle },
-        { provide: READINESS_CHECKS, useValue: readinessChecks(lifecycle) },
+        { provide: READINESS_CHECKS, useValue: ingressReadiness(() => lifecycle.running) },
       ],
       exports: [READINESS_CHECKS],
     };
@@ -122,14 +123,10 @@ async function compose(context: Context): Promise<IngressParts> {
     heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
     reconnectDelayMs: RECONNECT_DELAY_MS,
   });
-  const wallet = new Wallet(leasePort, clock, logger, {
-    holderId,
-    epoch: EPOCH,
-    acquireTimeoutMs: config.leaseAcquireTimeoutMs,
-    maxWaiters: config.leaseMaxWaiters,
-    sweepIntervalMs: 250,
-  });
-  countLeaseCalls(context, wallet);
+  showStaleKeys(context, keys);
+  const leaseCalls = new LeaseCalls(leasePort, logger, { holderId, epoch: EPOCH, acquireTimeoutMs: config.leaseAcquireTimeoutMs });
+  countLeaseCalls(context, leaseCalls);
+  const wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: config.leaseMaxWaiters, sweepIntervalMs: 250 });
   const holder = new HolderWatch(leasePort, wallet, clock, logger, {
     holderId,
     epoch: EPOCH,
@@ -193,12 +190,17 @@ function openIngressSpool(context: Context, holderId: string): Promise<Spool> {
   });
 }
 
-function countLeaseCalls({ metrics }: Context, wallet: Wallet): void {
+function showStaleKeys({ metrics }: Context, keys: KeyCache): void {
+  const stale = metrics.gauge({ name: 'switchyard_keys_stale', help: '1 while changes of API keys do not reach the ingress.' }).labels();
+  metrics.onScrape(() => stale.set(keys.isLive ? 0 : 1));
+}
+
+function countLeaseCalls({ metrics }: Context, leaseCalls: LeaseCalls): void {
   const calls = metrics.counter({ name: 'switchyard_lease_calls_total', help: 'Calls to billing for leases of money, requests and tokens.' }).labels();
   let countedCalls = 0;
   metrics.onScrape(() => {
-    calls.increment(wallet.acquireCallCount - countedCalls);
-    countedCalls = wallet.acquireCallCount;
+    calls.increment(leaseCalls.acquireCount - countedCalls);
+    countedCalls = leaseCalls.acquireCount;
   });
 }
 
@@ -244,32 +246,6 @@ function deadlinesOf(config: IngressConfig): Partial<DeadlineSettings> {
     betweenChunksMs: config.attemptBetweenChunksMs,
     totalMs: config.attemptTotalMs,
   };
-}
-
-function readinessChecks(lifecycle: IngressLifecycle): ReadinessCheck[] {
-  const check = (name: string, state: (parts: IngressParts) => ReturnType<ReadinessCheck['check']>): ReadinessCheck => ({
-    name,
-    check: () => (lifecycle.running ? state(lifecycle.running) : { ready: false, detail: 'starting' }),
-  });
-  return [
-    check('routing-table', ({ feed }) =>
-      feed.hasTable
-        ? { ready: true, degraded: !feed.isLive, ...(feed.isLive ? {} : { detail: 'serving the last table' }) }
-        : { ready: false, detail: 'no table yet' },
-    ),
-    check('keys', ({ keys }) => dependency(keys, 'stale: keys verified earlier are served')),
-    check('billing', ({ holder }) => dependency(holder, 'serving from the leases held')),
-    check('clock', ({ holder }) =>
-      holder.isClockSkewed ? { ready: false, detail: `${Math.round(holder.clockSkewMs)} ms away from billing's clock` } : { ready: true },
-    ),
-    check('spool', ({ spool }) => spoolReadiness(spool.state())),
-  ];
-}
-
-/** What was never reached cannot be served from; what was, can go on without for a while. */
-function dependency(watched: { readonly isLive: boolean; readonly hasBeenLive: boolean }, withoutIt: string): ReadinessState {
-  if (!watched.hasBeenLive) return { ready: false, detail: 'not reached yet' };
-  return watched.isLive ? { ready: true } : { ready: true, degraded: true, detail: withoutIt };
 }
 
 function timeout(afterMs: number): Promise<void> {

@@ -110,10 +110,8 @@ describe('what goes on while a service is away', () => {
   const eventuallyBooked = (generationIds: readonly string[]) =>
     eventually(async () => expect(await books.unended(generationIds)).toEqual([]), { timeoutMs: RECOVERY_MS, intervalMs: 200 });
 
-  async function readiness(): Promise<{ ready: boolean; degraded: boolean }> {
-    const response = await fetch(new URL('/readyz', platform.ingressUrls[0]));
-    return (await response.json()) as { ready: boolean; degraded: boolean };
-  }
+  const fromIngress = async (path: string) => (await fetch(new URL(path, platform.ingressUrls[0]))).text();
+  const readiness = async () => JSON.parse(await fromIngress('/readyz')) as { readonly ready: boolean; readonly degraded: boolean };
 
   it.each(WAYS)('serves from the table and the list of models that it knows while the router %s', async (way) => {
     expect((await look('/models')).status).toBe(200);
@@ -138,6 +136,8 @@ describe('what goes on while a service is away', () => {
     const { untilMs } = await withLease();
     takeAway('billing', way);
     const served = await servedFromLeases(untilMs);
+    await eventually(async () => expect(await fromIngress('/readyz')).toMatch(/"detail":"stale: keys verified earlier are served"/));
+    expect(await fromIngress('/metrics')).toMatch(/^switchyard_keys_stale 1$/m);
     expectComeBackLater(await ask(`sk-sy-v1-${'0'.repeat(43)}`));
     await eventually(async () => expectComeBackLater(await ask()), { timeoutMs: 2 * RESERVE_MS });
     expectComeBackLater(await look('/credits'));

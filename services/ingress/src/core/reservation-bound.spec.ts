@@ -1,0 +1,74 @@
+import { describe, expect, it } from '@jest/globals';
+import { calculateCharge, completionTokenCount, promptTokenCount, type Meter, type Meters, type PriceSchedule, type RatesPico } from '@switchyard/core';
+import fc from 'fast-check';
+import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
+import { chatRequestBound } from './request-bound.js';
+import { affordableOutputTokens, inputTokenBound, maximumCharge, type RequestBound } from './reservation-bound.js';
+
+const NO_MEDIA = { imageCount: 0, fileCount: 0, audioCount: 0, videoCount: 0 };
+const TEXT_ALONE: RequestBound = { textBytes: 1_000, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
+
+function boundOf(body: object, counts: Partial<typeof NO_MEDIA> = {}, toolCount = 0): RequestBound {
+  return chatRequestBound({ ...body }, Buffer.from(JSON.stringify(body)), { ...NO_MEDIA, ...counts }, toolCount);
+}
+
+const say = (content: unknown) => ({ model: 'acme/writer', messages: [{ role: 'user', content }] });
+
+describe('the bound of a prompt', () => {
+  it('is never less than its tokens, in whatever script', () => {
+    const scripts = ['plain words', '汉字漢字', 'עברית', 'ประโยค', '🚂🚃', '\u0000\u001b', '  \n\t', 'ﷺ', 'naïve café'];
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.array(fc.constantFrom(...scripts)).map((parts) => parts.join('')),
+    );
+    fc.assert(fc.property(text, (content) => inputTokenBound(boundOf(say(content))) >= countTokens(content)));
+  });
+
+  it('takes the most that a picture can count as, however large its bytes are', () => {
+    const picture = (bytes: number) => say([{ type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(bytes)}` } }]);
+    const [small, large] = [picture(100), picture(1_000_000)].map((body) => inputTokenBound(boundOf(body, { imageCount: 1 })));
+    expect(large).toBe(small);
+    // A square of 2,048 pixels at high detail, by the dearest published rule of tiles.
+    expect(small).toBeGreaterThan(5_667);
+  });
+
+  it('makes room for what providers say of tools on their own', () => {
+    expect(inputTokenBound(boundOf(say('hi'), {}, 1))).toBeGreaterThan(inputTokenBound(boundOf(say('hi'))) + 500);
+  });
+});
+
+describe('what an attempt reserves', () => {
+  const INPUT: readonly Meter[] = ['input_uncached', 'input_audio', 'input_image_tokens'];
+  const CACHE: readonly Meter[] = ['cache_read', 'cache_write_5m', 'cache_write_1h'];
+  const OUTPUT: readonly Meter[] = ['output_text', 'reasoning', 'output_audio', 'output_image_tokens'];
+  const rates = fc
+    .dictionary(fc.constantFrom(...INPUT, ...CACHE, ...OUTPUT), fc.bigInt({ min: 0n, max: 10_000_000n }))
+    .map((some): RatesPico => ({ input_uncached: 3_000_000n, output_text: 15_000_000n, request: 7n, input_image: 11n, ...some }));
+  const overrides = fc.array(fc.record({ minPromptTokens: fc.nat(2_000), utcDays: fc.constant([]), ratesPico: rates }), { maxLength: 3 });
+  const schedules = fc
+    .record({ ratesPico: rates, overrides, discountMillionths: fc.nat(999_999) })
+    .map((schedule): PriceSchedule => ({ revision: 'r', ...schedule }));
+  const counts = (names: readonly Meter[]) => fc.dictionary(fc.constantFrom(...names), fc.nat(1_000));
+
+  it('covers every way to use the prompt and the output cap, at the prices of any size of prompt', () => {
+    fc.assert(
+      fc.property(schedules, counts(INPUT), counts(CACHE), counts(OUTPUT), fc.boolean(), (schedule, input, cache, output, usesCacheControl) => {
+        const meters: Meters = { ...input, ...(usesCacheControl ? cache : {}), ...output, request: 1, input_image: 2 };
+        const bound = { ...TEXT_ALONE, imageCount: 2, usesCacheControl };
+        const mostPico = maximumCharge(schedule, bound, promptTokenCount(meters), completionTokenCount(meters));
+        expect(calculateCharge(schedule, meters, 0).amountPico).toBeLessThanOrEqual(mostPico);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is the reverse of what an amount affords', () => {
+    fc.assert(
+      fc.property(schedules, fc.bigInt({ min: 0n, max: 10n ** 11n }), (schedule, availablePico) => {
+        const tokens = affordableOutputTokens(schedule, TEXT_ALONE, 1_064, availablePico);
+        if (tokens >= 0) expect(maximumCharge(schedule, TEXT_ALONE, 1_064, tokens)).toBeLessThanOrEqual(availablePico);
+        expect(maximumCharge(schedule, TEXT_ALONE, 1_064, Math.max(0, tokens + 1))).toBeGreaterThan(availablePico);
+      }),
+    );
+  });
+});
