@@ -20,6 +20,7 @@ import { InferenceServer } from './http/inference-server.js';
 import { KeepAlive } from './http/keep-alive.js';
 import { AttemptReserver } from './wallet/attempt-reserver.js';
 import { QuotaKeeper } from './wallet/quota-keeper.js';
+import { LeaseCalls } from './wallet/lease-calls.js';
 import { Wallet } from './wallet/wallet.js';
 
 const MODEL = 'acme/writer';
@@ -213,7 +214,8 @@ describe('runGeneration', () => {
     keepAlive = new KeepAlive(1);
     transport = new ScriptedTransport(scripts);
     spool = await openSpool({ folder: join(folder, 'spool', 'a'), eventLog: log, recovery: ingressSpoolRecovery, clock, logger });
-    wallet = new Wallet(leasePort(credit), clock, logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000, maxWaiters: 10, sweepIntervalMs: 1_000 });
+    const leaseCalls = new LeaseCalls(leasePort(credit), logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000 });
+    wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: 10, sweepIntervalMs: 1_000 });
     const random = seededRandom(1);
     const tokenCounter = { count: async () => (countedPrompts++, promptTokenCount) };
     const table = routingTable(providerCount, priceFactor);

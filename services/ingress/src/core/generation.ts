@@ -2,7 +2,7 @@ import type { Meters } from '@switchyard/core';
 import type { PlanCandidate } from '@switchyard/routing';
 import type { common, events } from '@switchyard/proto';
 import { type billing } from '@switchyard/proto';
-import type { Reservation } from '../wallet/wallet.js';
+import type { Reservation } from '../wallet/reservation.js';
 import type { GenerationRequest } from './generation-request.js';
 
 /** One client request from acceptance to its one end. */

@@ -1,6 +1,5 @@
 import { billing } from '@switchyard/proto';
-import type { ScopeNeed } from '../wallet/wallet.js';
-import { scopeId } from '../wallet/wallet.js';
+import { scopeId, type ScopeNeed } from '../wallet/reservation.js';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;

@@ -5,7 +5,8 @@ import type { Generation } from '../core/generation.js';
 import { affordableOutputTokens, inputTokenBound, maximumCharge } from '../core/reservation-bound.js';
 import { moneyNeeds } from '../core/scope-needs.js';
 import type { Settlement } from '../core/settlement.js';
-import { isShortage, type Reservation, type Shortage, type Wallet } from './wallet.js';
+import { isShortage, type Reservation, type Shortage } from './reservation.js';
+import type { Wallet } from './wallet.js';
 
 /** What one attempt may spend, and the output cap that keeps it within. */
 export interface AttemptReservation {

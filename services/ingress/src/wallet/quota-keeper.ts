@@ -6,7 +6,8 @@ import type { Generation } from '../core/generation.js';
 import { inputTokenBound } from '../core/reservation-bound.js';
 import { freeNeeds, isTokenScope, rateNeeds } from '../core/scope-needs.js';
 import type { Settlement } from '../core/settlement.js';
-import { isShortage, type SettledUse, type Wallet } from './wallet.js';
+import { isShortage, type SettledUse } from './reservation.js';
+import type { Wallet } from './wallet.js';
 
 export interface QuotaOptions {
   /** Requests that a key may abandon before the upstream answered, per minute; they cost nothing, so they are bounded. */

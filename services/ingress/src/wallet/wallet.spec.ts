@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing, type LeasePort } from '@switchyard/proto';
 import { captureLogger, eventually, manualClock } from '@switchyard/testing';
-import { isShortage, scopeId, Wallet, type ScopeNeed } from './wallet.js';
+import { LeaseCalls } from './lease-calls.js';
+import { isShortage, scopeId, type ScopeNeed } from './reservation.js';
+import { Wallet } from './wallet.js';
 
 const scope: billing.LeaseScope = { kind: billing.LeaseScopeKind.ACCOUNT_CREDIT, accountId: 'account', keyHash: '', windowStartMs: 0n };
 const keyScope: billing.LeaseScope = { kind: billing.LeaseScopeKind.KEY_LIMIT, accountId: 'account', keyHash: 'k', windowStartMs: 0n };
@@ -78,13 +80,9 @@ class FakeBilling {
 function walletOver(credit: bigint, keyLimit?: bigint) {
   const fake = new FakeBilling(new Map([[scopeId(scope), credit], ...(keyLimit === undefined ? [] : ([[scopeId(keyScope), keyLimit]] as const))]));
   const clock = manualClock();
-  const wallet = new Wallet(fake.port, clock, captureLogger(), {
-    holderId: 'holder',
-    epoch: 1n,
-    acquireTimeoutMs: 1_000,
-    maxWaiters: 3,
-    sweepIntervalMs: 1_000,
-  });
+  const logger = captureLogger();
+  const leaseCalls = new LeaseCalls(fake.port, logger, { holderId: 'holder', epoch: 1n, acquireTimeoutMs: 1_000 });
+  const wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: 3, sweepIntervalMs: 1_000 });
   return { fake, clock, wallet };
 }
 

@@ -1,33 +1,12 @@
 import type { Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
-import type { billing, LeasePort } from '@switchyard/proto';
+import type { billing } from '@switchyard/proto';
 import type { Logger } from '@switchyard/telemetry';
+import type { LeaseCalls } from './lease-calls.js';
+import { scopeId, type Reservation, type ScopeNeed, type SettledUse, type Shortage } from './reservation.js';
 import { ScopeLeases, type ReservedPart } from './scope-leases.js';
 
-/** One scope that an attempt needs, and how much of it. */
-export interface ScopeNeed {
-  readonly id: string;
-  readonly scope: billing.LeaseScope;
-  readonly amount: bigint;
-  /** Less than the amount is welcome, down to this, where there is no more. Then every need names the same two figures. */
-  readonly least?: bigint;
-}
-
-/** An attempt's share of its scopes: all of them, or there is no reservation. */
-export interface Reservation {
-  readonly parts: readonly ReservedPart[];
-  /** No byte may be sent and nothing charged after this time on the monotonic clock. */
-  readonly settleBeforeMs: number;
-}
-
-export interface Shortage {
-  readonly shortage: billing.ScopeShortage;
-}
-
 export interface WalletOptions {
-  readonly holderId: string;
-  readonly epoch: bigint;
-  readonly acquireTimeoutMs: number;
   readonly maxWaiters: number;
   readonly sweepIntervalMs: number;
 }
@@ -72,17 +51,11 @@ export class Wallet {
   /** Per scope, the call under way that asks ahead of need; they never fail. */
   private readonly prefetching = new Map<string, Promise<void>>();
   private readonly recalledEarly = new Set<string>();
-  /** Calls under way that give something back; they never fail. */
-  private readonly releasing = new Set<Promise<void>>();
-  private openCallCount = 0;
   private waiterCount = 0;
-  private requestCount = 0;
   private sweepTimer: NodeJS.Timeout | undefined;
-  /** Calls to billing so far, tried again ones included: for the metric and the tests that bound it. */
-  acquireCallCount = 0;
 
   constructor(
-    private readonly leasePort: LeasePort,
+    private readonly calls: LeaseCalls,
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly options: WalletOptions,
@@ -173,14 +146,14 @@ export class Wallet {
     // A recall may overtake the answer that grants the lease.
     for (const leaseId of unknown) this.recalledEarly.add(leaseId);
     void this.sweep(false);
-    if (this.openCallCount === 0) this.answerUnknown();
+    if (!this.calls.isAcquiring) this.answerUnknown();
   }
 
   /** Recalled leases that no call can bring any more: somebody waits to hear that nothing comes of them. */
   private answerUnknown(): void {
     const releases = [...this.recalledEarly].map((leaseId) => ({ leaseId, releasedTotal: 0n, isClosed: false }));
     this.recalledEarly.clear();
-    if (releases.length > 0) void this.release(releases);
+    if (releases.length > 0) void this.calls.release(releases);
   }
 
   private async acquireFor(groupId: string, group: WaitingGroup): Promise<void> {
@@ -270,8 +243,8 @@ export class Wallet {
     const nowMs = this.clock.monotonicMs();
     if (first.needs.some((need) => this.scopes.get(need.id)?.hasReturns(nowMs) === true)) void this.sweep(false);
     // And what was asked for ahead is ours already: billing would call it missing.
-    const arriving = first.needs.flatMap((need) => this.prefetching.get(need.id) ?? []);
-    if (this.releasing.size + arriving.length > 0) await endOrTimeout(Promise.all([...this.releasing, ...arriving]), RELEASE_PATIENCE_MS);
+    const underWay = [...this.calls.openReleases, ...first.needs.flatMap((need) => this.prefetching.get(need.id) ?? [])];
+    if (underWay.length > 0) await endOrTimeout(Promise.all(underWay), PATIENCE_MS);
     const sentAtMs = this.clock.monotonicMs();
     const wanted = sumNeeds(waiters);
     const asks = first.needs.map((need) => this.askOf(need, wanted.get(need.id) ?? need.amount, sentAtMs)).filter((ask) => ask.wanted > 0n);
@@ -293,27 +266,12 @@ export class Wallet {
 
   private async acquire(asks: readonly Ask[], acceptTimeMs: number, sentAtMs: number): Promise<Acquired> {
     if (asks.length === 0) return { shortage: undefined, isPartial: false };
-    const response = await this.counted({
-      holderId: this.options.holderId,
-      epoch: this.options.epoch,
-      requestId: `${this.options.holderId}:${this.requestCount++}`,
-      scopes: asks.map(({ need, needed, wanted, recentSpend }) => ({ scope: need.scope, amountNeeded: needed, amountWanted: wanted, recentSpend })),
-      acceptTimeMs: BigInt(acceptTimeMs),
-    });
+    const scopes = asks.map(({ need, needed, wanted, recentSpend }) => ({ scope: need.scope, amountNeeded: needed, amountWanted: wanted, recentSpend }));
+    // Recalls that overtook this answer: after its leases are held and those that waited for them are served.
+    const response = await this.calls.acquire(scopes, acceptTimeMs).finally(() => setImmediate(() => this.recallEarly()));
     if (response.shortage) return { shortage: response.shortage, isPartial: false };
     for (const lease of response.leases) this.hold(lease, sentAtMs);
     return { shortage: undefined, isPartial: asks.some((ask, index) => (response.leases[index]?.granted ?? 0n) < ask.wanted) };
-  }
-
-  private async counted(request: billing.AcquireLeasesRequest): Promise<billing.AcquireLeasesResponse> {
-    this.openCallCount++;
-    try {
-      return await this.askBilling(request);
-    } finally {
-      this.openCallCount--;
-      // After the leases of this answer are held and those that waited for them are served.
-      setImmediate(() => this.recallEarly());
-    }
   }
 
   private recallEarly(): void {
@@ -321,19 +279,6 @@ export class Wallet {
     const leaseIds = [...this.recalledEarly];
     this.recalledEarly.clear();
     this.recall(leaseIds);
-  }
-
-  /** One more try with the same id after a lost answer: leases that were granted the first time are granted again, not twice. */
-  private async askBilling(request: billing.AcquireLeasesRequest): Promise<billing.AcquireLeasesResponse> {
-    const options = { timeoutMs: this.options.acquireTimeoutMs };
-    this.acquireCallCount++;
-    try {
-      return await this.leasePort.acquireLeases(request, options);
-    } catch (error) {
-      if (!(error instanceof SwitchyardError) || error.type !== 'gateway_unavailable') throw error;
-      this.acquireCallCount++;
-      return this.leasePort.acquireLeases(request, options);
-    }
   }
 
   private hold(lease: billing.Lease, sentAtMs: number): void {
@@ -389,46 +334,13 @@ export class Wallet {
         this.prefetchNotBeforeMs.delete(id);
       }
     }
-    if (releases.length > 0) await this.release(releases);
+    if (releases.length > 0) await this.calls.release(releases);
   }
-
-  private async release(releases: billing.LeaseRelease[]): Promise<void> {
-    const releasing = this.releaseNow(releases);
-    this.releasing.add(releasing);
-    await releasing;
-    this.releasing.delete(releasing);
-  }
-
-  private async releaseNow(releases: billing.LeaseRelease[]): Promise<void> {
-    for (let attempt = 0; attempt < RELEASE_ATTEMPTS; attempt++) {
-      try {
-        await this.leasePort.releaseLeases({ holderId: this.options.holderId, epoch: this.options.epoch, releases });
-        return;
-      } catch (error) {
-        this.logger.warn('could not give leases back', { error });
-      }
-    }
-    // What could not be given back returns when billing abandons the lease.
-  }
-}
-
-/** What a generation settles against one lease; goes into its event. */
-export interface SettledUse {
-  readonly leaseId: string;
-  readonly amount: bigint;
 }
 
 const PREFETCH_PAUSE_MS = 200;
-const RELEASE_ATTEMPTS = 3;
-const RELEASE_PATIENCE_MS = 500;
-
-export function scopeId(scope: billing.LeaseScope): string {
-  return `${scope.kind}:${scope.accountId}:${scope.keyHash}:${scope.windowStartMs}`;
-}
-
-export function isShortage(result: Reservation | Shortage): result is Shortage {
-  return 'shortage' in result;
-}
+/** For calls under way that may bring what is needed. */
+const PATIENCE_MS = 500;
 
 function sumNeeds(waiters: readonly Waiter[]): ReadonlyMap<string, bigint> {
   const sums = new Map<string, bigint>();

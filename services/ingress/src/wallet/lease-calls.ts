@@ -1,0 +1,79 @@
+import { SwitchyardError } from '@switchyard/errors';
+import type { billing, LeasePort } from '@switchyard/proto';
+import type { Logger } from '@switchyard/telemetry';
+
+export interface LeaseCallOptions {
+  readonly holderId: string;
+  readonly epoch: bigint;
+  readonly acquireTimeoutMs: number;
+}
+
+const RELEASE_ATTEMPTS = 3;
+
+/** The holder's calls to billing: what is asked for, what is given back, and which of them are under way. */
+export class LeaseCalls {
+  /** Calls for leases so far, tried again ones included: for the metric and the tests that bound it. */
+  acquireCount = 0;
+  private openAcquireCount = 0;
+  private requestCount = 0;
+  private readonly releasing = new Set<Promise<void>>();
+
+  constructor(
+    private readonly leasePort: LeasePort,
+    private readonly logger: Logger,
+    private readonly options: LeaseCallOptions,
+  ) {}
+
+  /** A lease may be on its way here. */
+  get isAcquiring(): boolean {
+    return this.openAcquireCount > 0;
+  }
+
+  /** Calls under way that give something back; they never fail. */
+  get openReleases(): readonly Promise<void>[] {
+    return [...this.releasing];
+  }
+
+  /** @throws SwitchyardError what billing refuses with, or `gateway_unavailable` after two tries. */
+  async acquire(scopes: billing.ScopeRequest[], acceptTimeMs: number): Promise<billing.AcquireLeasesResponse> {
+    const { holderId, epoch } = this.options;
+    this.openAcquireCount++;
+    try {
+      return await this.tryTwice({ holderId, epoch, requestId: `${holderId}:${this.requestCount++}`, scopes, acceptTimeMs: BigInt(acceptTimeMs) });
+    } finally {
+      this.openAcquireCount--;
+    }
+  }
+
+  /** What could not be given back returns when billing abandons the lease. */
+  async release(releases: billing.LeaseRelease[]): Promise<void> {
+    const releasing = this.releaseNow(releases);
+    this.releasing.add(releasing);
+    await releasing;
+    this.releasing.delete(releasing);
+  }
+
+  /** One more try with the same id after a lost answer: leases that were granted the first time are granted again, not twice. */
+  private async tryTwice(request: billing.AcquireLeasesRequest): Promise<billing.AcquireLeasesResponse> {
+    const options = { timeoutMs: this.options.acquireTimeoutMs };
+    this.acquireCount++;
+    try {
+      return await this.leasePort.acquireLeases(request, options);
+    } catch (error) {
+      if (!(error instanceof SwitchyardError) || error.type !== 'gateway_unavailable') throw error;
+      this.acquireCount++;
+      return this.leasePort.acquireLeases(request, options);
+    }
+  }
+
+  private async releaseNow(releases: billing.LeaseRelease[]): Promise<void> {
+    for (let attempt = 0; attempt < RELEASE_ATTEMPTS; attempt++) {
+      try {
+        await this.leasePort.releaseLeases({ holderId: this.options.holderId, epoch: this.options.epoch, releases });
+        return;
+      } catch (error) {
+        this.logger.warn('could not give leases back', { error });
+      }
+    }
+  }
+}
