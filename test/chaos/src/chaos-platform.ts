@@ -106,6 +106,11 @@ export class ChaosPlatform {
     return `127.0.0.1:${this.servicesOf(kind)[0]!.port}`;
   }
 
+  /** Where each process of a target tells its metrics and whether it is ready. */
+  healthUrls(kind: ServiceKind): readonly string[] {
+    return this.servicesOf(kind).map((service) => `http://127.0.0.1:${service.healthPort}`);
+  }
+
   process(kind: ProcessKind, instance: number): ControlledProcess {
     const ofKind = this.processes.filter((candidate) => candidate.kind === kind);
     return ofKind[instance % ofKind.length]!;
