@@ -16,6 +16,8 @@ const ENVIRONMENT = { SWITCHYARD_INGRESS_REPLICAS: '3' };
 /** Longer than any wait that the gateway allows itself before it answers without a service that it needs. */
 const ANSWER_MS = 15_000;
 const RECOVERY_MS = 60_000;
+/** Models of which a cheap and a dear provider serve each. */
+const CHOICES = Array.from({ length: 40 }, (_, index) => `acme/choice-${index}`);
 jest.setTimeout(180_000);
 
 /** What clients notice when one of the five services stands still, dies or is stopped. */
@@ -24,10 +26,17 @@ describe('five services of which one is away', () => {
   const suspended = new Set<number>();
   beforeAll(async () => {
     const slow = { name: 'Slow', simulate: { betweenWordsMs: 40 }, endpoints: [{ model: 'acme/slow', prices: { prompt: '1', completion: '2' } }] };
-    fixture = await startFixture({ shape: 'split', environment: ENVIRONMENT, providers: { slow } });
+    // By price alone one request in ten thousand would go to the dear one.
+    const priced = (name: string, prompt: string) => ({
+      name,
+      simulate: {},
+      endpoints: CHOICES.map((model) => ({ model, prices: { prompt, completion: prompt } })),
+    });
+    const providers = { slow, cheap: priced('Cheap', '0.01'), dear: priced('Dear', '1') };
+    fixture = await startFixture({ shape: 'split', environment: ENVIRONMENT, providers });
   }, 300_000);
   afterEach(() => {
-    fixture.upstreams['alpha']!.faults.clear();
+    for (const slug of ['alpha', 'cheap']) fixture.upstreams[slug]!.faults.clear();
     for (const pid of suspended) resume(pid);
   });
   afterAll(async () => {
@@ -89,6 +98,22 @@ describe('five services of which one is away', () => {
     for (const ingress of [0, 1, 2]) await expectAnswer({}, ingress);
   });
 
+  it('avoids a failing provider at once where it failed, and within ten seconds at every ingress', async () => {
+    fixture.upstreams['cheap']!.faults.add({ kind: 'server_error', share: 1, seed: 1, delayMs: 0 });
+    const untilMs = performance.now() + 10_000;
+    const choose = async (model: string, ingress: number) => {
+      const { status, headers } = await ask({ model }, ingress);
+      expect([status, headers['x-switchyard-provider']]).toEqual([200, 'dear']);
+      return Number(headers['x-switchyard-attempts']);
+    };
+    for (const model of CHOICES) expect([await choose(model, 0), await choose(model, 0)]).toEqual([2, 1]);
+    for (const ingress of [1, 2]) {
+      // Each model is asked for once, so that no failure of its own tells this ingress what to avoid.
+      const unasked = [...CHOICES];
+      await eventually(async () => expect(await choose(unasked.pop()!, ingress)).toBe(1), { timeoutMs: untilMs - performance.now(), intervalMs: 200 });
+    }
+  });
+
   it('serves from the table it knows while the router stands still and after it died', async () => {
     const pid = suspend('router');
     for (const ingress of [0, 1, 2]) await expectAnswer({}, ingress);
@@ -121,6 +146,15 @@ describe('five services of which one is away', () => {
       resume(pid);
       await eventuallyAnswers(dear);
       await eventually(async () => expect((await ask({}, 0, unknownKey)).status).toBe(401), { timeoutMs: RECOVERY_MS, intervalMs: 200 });
+    });
+
+    it('lets a stream that runs come to its end, long after the last word of billing', async () => {
+      // Longer than it takes an ingress to call what it knows of keys stale.
+      const { rest } = await openStream({ model: 'acme/slow', messages: prompt('say 90 words') });
+      const pid = suspend('billing');
+      expectWholeStream(await rest);
+      resume(pid);
+      await eventuallyAnswers(dear);
     });
 
     it('goes on by itself once a billing that died is back', async () => {

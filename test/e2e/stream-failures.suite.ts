@@ -355,7 +355,7 @@ export function streamFailuresSuite(shape: Shape, cells: readonly Cell[]): void 
   }
 
   describe.each(groupsOf(cells))('%s', (_name, group) => {
-    it.each(group.map((cell) => [titleOf(cell), cell] as const))('%s', async (_title, cell) => results.get(cell), 120_000);
+    it.each(group.map((cell) => [titleOf(cell), cell] as const))('%s, as the table says', async (_title, cell) => results.get(cell), 120_000);
   });
 
   describe('after all of it', () => {
