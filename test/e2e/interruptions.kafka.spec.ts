@@ -99,7 +99,7 @@ describe('five services of which one is away', () => {
   });
 
   it('avoids a failing provider at once where it failed, and within ten seconds at every ingress', async () => {
-    fixture.upstreams['cheap']!.faults.add({ kind: 'server_error', share: 1, seed: 1, delayMs: 0 });
+    fixture.upstreams['cheap']!.faults.add({ kind: 'server_error', share: 1, seed: 1, delayMs: 0, afterWords: 0 });
     const untilMs = performance.now() + 10_000;
     const choose = async (model: string, ingress: number) => {
       const { status, headers } = await ask({ model }, ingress);
