@@ -35,7 +35,7 @@ export const platformConfig = defineConfig({
     env: 'SWITCHYARD_KAFKA_TOPIC_PREFIX',
     schema: z.string(),
     default: '',
-    description: 'Put before all topic names, for brokers that several installations share.',
+    description: 'Put before the names of all topics and consumer groups, for brokers that several installations share.',
   }),
   kafkaPartitions: field({
     env: 'SWITCHYARD_KAFKA_PARTITIONS',

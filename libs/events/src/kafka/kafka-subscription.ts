@@ -97,7 +97,7 @@ export class KafkaSubscription implements Subscription {
   private newConsumer(): Consumer {
     this.lastSignOfLifeMs = performance.now();
     return this.options.client.consumer({
-      groupId: this.options.subscribe.group,
+      groupId: this.options.topicPrefix + this.options.subscribe.group,
       sessionTimeout: SESSION_TIMEOUT_MS,
       heartbeatInterval: HEARTBEAT_INTERVAL_MS,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
