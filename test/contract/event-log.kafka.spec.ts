@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { describe, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { KafkaEventLog } from '@switchyard/events';
-import { captureLogger, startTestKafka } from '@switchyard/testing';
+import { captureLogger, eventually, startTestKafka } from '@switchyard/testing';
+import { Kafka, logLevel } from 'kafkajs';
 import { describeEventLog } from './event-log.contract.js';
 
 // A killed broker takes half a minute to give its groups back.
@@ -17,5 +18,67 @@ describe('event log in Kafka', () => {
       interrupt: async () => kafka.restart?.(),
       close: async () => {},
     };
+  });
+});
+
+describe('topics in Kafka', () => {
+  it('are consumed by each installation of its own, where several share a broker', async () => {
+    const { brokers, topicPrefix } = await startTestKafka();
+    const topic = `shared-${randomUUID()}`;
+    const seen = new Map<string, string[]>([
+      ['one.', []],
+      ['two.', []],
+    ]);
+    const logs = [...seen].map(([name, values]) => ({
+      name,
+      values,
+      log: new KafkaEventLog({ brokers, clientId: 'contract', logger: captureLogger(), partitionCount: 2, topicPrefix: topicPrefix + name }),
+    }));
+    try {
+      for (const { name, log } of logs)
+        await log.publish(Array.from({ length: 6 }, (_, index) => ({ topic, key: `key-${index}`, value: `${name}${index}`, headers: {} })));
+      for (const { values, log } of logs)
+        await log.subscribe({
+          group: 'group',
+          topics: [topic],
+          maxBatchSize: 10,
+          handler: async (batch) => void values.push(...batch.map(({ value }) => value)),
+        });
+      for (const { name, values, log } of logs) {
+        await eventually(() => expect([...values].sort()).toEqual(Array.from({ length: 6 }, (_, index) => `${name}${index}`)), { timeoutMs: 60_000 });
+        await eventually(async () => expect(await log.lag('group')).toBe(0n), { timeoutMs: 60_000 });
+      }
+    } finally {
+      await Promise.all(logs.map(({ log }) => log.close()));
+    }
+  });
+
+  it('are taken to be whole only since the first record that is left, whatever their settings say', async () => {
+    const { brokers, topicPrefix } = await startTestKafka();
+    const admin = new Kafka({ clientId: 'contract-trim', brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
+    const log = new KafkaEventLog({ brokers, clientId: 'contract', logger: captureLogger(), topicPrefix, partitionCount: 2 });
+    const name = `trimmed-${randomUUID()}`;
+    const publish = () => log.publish(Array.from({ length: 20 }, (_, index) => ({ topic: name, key: `key-${index}`, value: 'value', headers: {} })));
+    try {
+      await admin.connect();
+      await publish();
+      const first = await admin.fetchTopicOffsets(topicPrefix + name);
+      const betweenMs = Date.now();
+      await publish();
+      const afterMs = Date.now();
+      expect(await log.keptSinceMs([name])).toBe(0);
+
+      await admin.deleteTopicRecords({ topic: topicPrefix + name, partitions: first.slice(0, 1).map(({ partition, high }) => ({ partition, offset: high })) });
+      const sinceMs = await log.keptSinceMs([name]);
+      expect(sinceMs).toBeGreaterThanOrEqual(betweenMs);
+      expect(sinceMs).toBeLessThanOrEqual(afterMs);
+
+      const { partition, high } = (await admin.fetchTopicOffsets(topicPrefix + name))[1]!;
+      await admin.deleteTopicRecords({ topic: topicPrefix + name, partitions: [{ partition, offset: high }] });
+      const emptiedMs = Date.now();
+      expect(await log.keptSinceMs([name])).toBeGreaterThanOrEqual(emptiedMs);
+    } finally {
+      await Promise.all([admin.disconnect(), log.close()]);
+    }
   });
 });

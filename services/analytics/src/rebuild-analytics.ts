@@ -1,6 +1,6 @@
 import { withTransaction } from '@switchyard/db';
 import { SwitchyardError } from '@switchyard/errors';
-import type { ConsumedRecord, EventLog } from '@switchyard/events';
+import type { ConsumedRecord, EventLog, PartitionProgress } from '@switchyard/events';
 import type { Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import { ActivityStore } from './activity.store.js';
@@ -41,11 +41,24 @@ const LOOK_INTERVAL_MS = 100;
 export async function rebuildAnalytics(options: RebuildOptions): Promise<RebuildReport> {
   const { eventLog, pool, logger } = options;
   const sinceMs = wholeDaysSince(await eventLog.keptSinceMs(CONSUMER_TOPICS));
+  const handled = await eventLog.progress(CONSUMER_GROUP, CONSUMER_TOPICS);
   // Before anything is deleted: events that come again are known as long as their rows are there.
   await eventLog.forgetGroup(CONSUMER_GROUP);
   await withTransaction(pool, (client) => deleteSince(client, sinceMs));
   logger.info('Analytics begins anew.', { detail: new Date(sinceMs).toISOString() });
-  return { sinceMs, ...(await consumeToTheEnd(options)) };
+  return { sinceMs, ...(await consumeToTheEnd(options, isStanding(sinceMs, handled))) };
+}
+
+/**
+ * True for events that stand in figures which stay as they are. Their rows would tell too, unless requests are kept for a shorter time than the log keeps
+ * events: then the event is all there is, and would count again.
+ */
+function isStanding(sinceMs: number, handled: readonly PartitionProgress[]): (event: UsageEvent, record: ConsumedRecord) => boolean {
+  const handledUntil = new Map(handled.map(({ topic, partition, nextOffset }) => [`${topic} ${partition}`, nextOffset]));
+  return (event, { topic, partition, offset }) => {
+    const timeMs = event.kind === 'generation' ? event.generation.event.acceptTimeMs : event.attempt.endTimeMs;
+    return timeMs < BigInt(sinceMs) && offset < (handledUntil.get(`${topic} ${partition}`) ?? 0n);
+  };
 }
 
 /** The first instant from which on days are whole. */
@@ -53,7 +66,10 @@ export function wholeDaysSince(keptSinceMs: number): number {
   return keptSinceMs === 0 ? 0 : Math.ceil((keptSinceMs + CLOCKS_DIFFER_MS) / DAY_MS) * DAY_MS;
 }
 
-async function consumeToTheEnd({ eventLog, pool, logger, maxBatchSize = MAX_BATCH_SIZE }: RebuildOptions): Promise<Omit<RebuildReport, 'sinceMs'>> {
+async function consumeToTheEnd(
+  { eventLog, pool, logger, maxBatchSize = MAX_BATCH_SIZE }: RebuildOptions,
+  stands: (event: UsageEvent, record: ConsumedRecord) => boolean,
+): Promise<Omit<RebuildReport, 'sinceMs'>> {
   const consumer = new UsageEventConsumer({
     eventLog,
     pool,
@@ -73,8 +89,8 @@ async function consumeToTheEnd({ eventLog, pool, logger, maxBatchSize = MAX_BATC
     topics: CONSUMER_TOPICS,
     maxBatchSize,
     handler: async (batch) => {
-      const readable = batch.flatMap(readableEvent);
-      await consumer.consume(readable);
+      const readable = batch.flatMap((record) => readableEvent(record).map((event) => ({ event, record })));
+      await consumer.consume(readable.flatMap(({ event, record }) => (stands(event, record) ? [] : [event])));
       eventCount += readable.length;
       unreadableCount += batch.length - readable.length;
     },

@@ -1,6 +1,7 @@
 import { SwitchyardError } from '@switchyard/errors';
 import kafkajs, { type Admin, type Kafka } from 'kafkajs';
-import type { EventLog, EventRecord, PartitionProgress, SubscribeOptions, Subscription } from '../event-log.js';
+import { pauseFor } from '../backoff.js';
+import type { ConsumedRecord, EventLog, EventRecord, PartitionProgress, SubscribeOptions, Subscription } from '../event-log.js';
 import { KafkaAdmin, newKafkaClient, type KafkaConnectionOptions } from './kafka-client.js';
 import { KafkaPublisher } from './kafka-publisher.js';
 import { KafkaSubscription } from './kafka-subscription.js';
@@ -14,12 +15,14 @@ export interface KafkaEventLogOptions extends KafkaConnectionOptions {
   readonly minInsyncReplicas?: number;
   /** How long topics that we create keep events; default 7 days. */
   readonly retentionMs?: number;
-  /** In front of all topic names, for brokers that several installations share. */
+  /** In front of the names of all topics and consumer groups, for brokers that several installations share. */
   readonly topicPrefix?: string;
 }
 
 const BROKER_DEFAULT = -1;
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
+const KEPT_SINCE_GROUP = 'switchyard.kept-since';
+const FIRST_RECORDS_WITHIN_MS = 60_000;
 
 /** The event log in Apache Kafka. It connects when it is first used, and again for ever. */
 export class KafkaEventLog implements EventLog {
@@ -60,14 +63,15 @@ export class KafkaEventLog implements EventLog {
   }
 
   async lag(group: string): Promise<bigint> {
+    const groupId = this.topicPrefix + group;
     return this.admin.use(async (admin) => {
       const known = [...this.subscriptions.values()].filter((options) => options.group === group).flatMap((options) => options.topics);
       await admin.listTopics();
-      const committed = await admin.fetchOffsets({ groupId: group });
+      const committed = await admin.fetchOffsets({ groupId });
       const topics = new Set([...known.map((topic) => this.topicPrefix + topic), ...committed.map(({ topic }) => topic)]);
       let lag = 0n;
       for (const topic of topics) {
-        const offsets = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+        const offsets = await admin.fetchOffsets({ groupId, topics: [topic] });
         const done = new Map(offsets.flatMap(({ partitions }) => partitions.map(({ partition, offset }) => [partition, BigInt(offset)] as const)));
         for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
           const next = done.get(partition) ?? -1n;
@@ -79,13 +83,14 @@ export class KafkaEventLog implements EventLog {
   }
 
   async progress(group: string, topics: readonly string[]): Promise<readonly PartitionProgress[]> {
+    const groupId = this.topicPrefix + group;
     return this.admin.use(async (admin) => {
       const existing = new Set(await admin.listTopics());
       const partitions = topics
         .filter((topic) => existing.has(this.topicPrefix + topic))
         .map(async (topic) => {
           const name = this.topicPrefix + topic;
-          const [committed, offsets] = await Promise.all([admin.fetchOffsets({ groupId: group, topics: [name] }), admin.fetchTopicOffsets(name)]);
+          const [committed, offsets] = await Promise.all([admin.fetchOffsets({ groupId, topics: [name] }), admin.fetchTopicOffsets(name)]);
           const done = new Map(committed.flatMap((each) => each.partitions.map(({ partition, offset }) => [partition, BigInt(offset)] as const)));
           return offsets.map(({ partition, low, high }) => progressOf(topic, partition, { low: BigInt(low), high: BigInt(high), done: done.get(partition) }));
         });
@@ -93,24 +98,31 @@ export class KafkaEventLog implements EventLog {
     });
   }
 
-  /** The topics' own retention counts, which need not be the one that we create topics with. */
+  /**
+   * The topics' own retention counts, which need not be the one that we create topics with, and so does the first record that is left: records may have been
+   * deleted before the retention became what it is.
+   */
   async keptSinceMs(topics: readonly string[]): Promise<number> {
-    return this.admin.use(async (admin) => {
-      const existing = new Set(await admin.listTopics());
-      const since = topics.map((topic) => this.topicPrefix + topic).filter((name) => existing.has(name));
-      return Math.max(0, ...(await Promise.all(since.map((name) => topicKeptSinceMs(admin, name)))));
-    });
+    const trimmed = (await this.progress(KEPT_SINCE_GROUP, topics)).filter(({ firstOffset }) => firstOffset > 0n);
+    if (trimmed.length === 0) return 0;
+    const nowMs = Date.now();
+    // Where nothing is left nobody can say what there was.
+    if (trimmed.some(({ firstOffset, endOffset }) => firstOffset === endOffset)) return nowMs;
+    const names = [...new Set(trimmed.map(({ topic }) => topic))];
+    const retentions = await this.admin.use((admin) => Promise.all(names.map((name) => retentionMsOf(admin, this.topicPrefix + name))));
+    return Math.max(nowMs - Math.min(nowMs, ...retentions), ...(await this.firstTimesMs(names, trimmed)));
   }
 
   async forgetGroup(group: string): Promise<void> {
+    const groupId = this.topicPrefix + group;
     await this.admin.use(async (admin) => {
       // The coordinator has to be known before it can be asked.
-      await admin.fetchOffsets({ groupId: group });
-      const { groups } = await admin.describeGroups([group]);
+      await admin.fetchOffsets({ groupId });
+      const { groups } = await admin.describeGroups([groupId]);
       const state = groups[0]?.state ?? 'Dead';
       if (state === 'Dead') return;
       if (state !== 'Empty') throw new SwitchyardError('precondition_failed', `The group ${group} has consumers; stop them first.`);
-      await admin.deleteGroups([group]);
+      await admin.deleteGroups([groupId]);
     });
   }
 
@@ -121,12 +133,32 @@ export class KafkaEventLog implements EventLog {
     await this.admin.close();
   }
 
+  /** When the first records that are left in these partitions were published. The broker's own search by time counts deleted records in, so they are read. */
+  private async firstTimesMs(topics: readonly string[], partitions: readonly PartitionProgress[]): Promise<number[]> {
+    const times = new Map<string, number>();
+    const patience = new AbortController();
+    const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }): string => `${topic} ${partition}`;
+    await this.forgetGroup(KEPT_SINCE_GROUP);
+    const handler = async (batch: readonly ConsumedRecord[]): Promise<void> => {
+      for (const record of batch) if (!times.has(nameOf(record))) times.set(nameOf(record), record.timeMs);
+      if (partitions.every((each) => times.has(nameOf(each)))) patience.abort();
+    };
+    const subscription = await this.subscribe({ group: KEPT_SINCE_GROUP, topics, maxBatchSize: 1_000, handler });
+    try {
+      await pauseFor(FIRST_RECORDS_WITHIN_MS, patience.signal);
+    } finally {
+      await subscription.close();
+    }
+    return partitions.map((each) => times.get(nameOf(each)) ?? Date.now());
+  }
+
   private async prepareGroup({ group, topics }: SubscribeOptions): Promise<void> {
+    const groupId = this.topicPrefix + group;
     await Promise.all(topics.map((topic) => this.ensureTopic(topic)));
     // While the coordinator loads, a consumer would crash at once.
     await this.admin.useUntilReady(async (admin) => {
       await admin.listTopics();
-      return admin.fetchOffsets({ groupId: group });
+      return admin.fetchOffsets({ groupId });
     }, this.closing.signal);
   }
 
@@ -156,9 +188,8 @@ function progressOf(topic: string, partition: number, { low, high, done = -1n }:
   return { topic, partition, firstOffset: low, nextOffset: done > low ? done : low, endOffset: high };
 }
 
-async function topicKeptSinceMs(admin: Admin, name: string): Promise<number> {
-  const offsets = await admin.fetchTopicOffsets(name);
-  if (offsets.every(({ low }) => BigInt(low) === 0n)) return 0;
+/** How far back a topic's settings let it go; without end where they do not say. */
+async function retentionMsOf(admin: Admin, name: string): Promise<number> {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['retention.ms', 'retention.bytes'] }],
@@ -166,6 +197,6 @@ async function topicKeptSinceMs(admin: Admin, name: string): Promise<number> {
   const settings = new Map(resources.flatMap(({ configEntries }) => configEntries.map((entry) => [entry.configName, Number(entry.configValue)] as const)));
   const [retentionMs = 0, retentionBytes = -1] = [settings.get('retention.ms'), settings.get('retention.bytes')];
   // Bounded by bytes too, nobody can say how far back it goes.
-  if (retentionBytes >= 0) return Date.now();
-  return retentionMs < 0 ? 0 : Date.now() - retentionMs;
+  if (retentionBytes >= 0) return 0;
+  return retentionMs < 0 ? Number.POSITIVE_INFINITY : retentionMs;
 }

@@ -18,11 +18,16 @@ export async function analyticsCommand(commandArguments: readonly string[]): Pro
   try {
     const pool = resources.pool(analyticsTarget.name, analyticsTarget.schema);
     const { sinceMs, eventCount, unreadableCount } = await rebuildAnalytics({ eventLog: resources.eventLog, pool, logger });
-    const extent = sinceMs === 0 ? 'everything' : `what was accepted since ${new Date(sinceMs).toISOString().slice(0, 10)}; older figures stayed as they were`;
     const unreadable = unreadableCount === 0 ? '' : ` ${unreadableCount} records were no events.`;
-    process.stdout.write(`Read ${eventCount} events and rebuilt ${extent}.${unreadable}\n`);
+    process.stdout.write(`Read ${eventCount} events and rebuilt ${extentOf(sinceMs, Date.now())}.${unreadable}\n`);
     return 0;
   } finally {
     await resources.close();
   }
+}
+
+function extentOf(sinceMs: number, nowMs: number): string {
+  if (sinceMs === 0) return 'everything';
+  if (sinceMs > nowMs) return 'nothing, because the event log has no whole day any more; all figures stayed as they were';
+  return `what was accepted since ${new Date(sinceMs).toISOString().slice(0, 10)} 00:00 UTC; older figures stayed as they were`;
 }
