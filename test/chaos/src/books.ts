@@ -36,9 +36,10 @@ export interface Books {
 }
 
 const GENERATIONS = `
-  SELECT generation_id AS "generationId", coalesce(document, body::jsonb)->>'user' AS "user", charge_pico AS "chargePico", flags, generation_end AS "end",
-         (SELECT count(*)::int FROM billing.ledger_transactions posted WHERE posted.generation_id = charges.generation_id AND posted.kind = 'charge') AS "chargePostingCount"
-    FROM billing.charges charges JOIN billing.usage_events USING (event_id, generation_id)`;
+  SELECT charges.generation_id AS "generationId", coalesce(document, body::jsonb)->>'user' AS "user", charge_pico AS "chargePico", flags, generation_end AS "end",
+         coalesce(posted.count, 0) AS "chargePostingCount"
+    FROM billing.charges JOIN billing.usage_events USING (event_id)
+    LEFT JOIN (SELECT generation_id, count(*)::int FROM billing.ledger_transactions WHERE kind = 'charge' GROUP BY 1) posted ON posted.generation_id = charges.generation_id`;
 /** What was cancelled or refused before a provider was called costs nothing, and nobody reports it. */
 const ATTEMPTS_WITHOUT_COST = `
   SELECT attempt_id AS subject
@@ -75,7 +76,7 @@ export class BookReader {
     databaseUrl: string,
     private readonly kafkaBrokers: readonly string[],
   ) {
-    this.pool = createPool(databaseUrl, { max: 2, applicationName: 'chaos', statementTimeoutMs: 120_000 });
+    this.pool = createPool(databaseUrl, { max: 2, applicationName: 'chaos', statementTimeoutMs: 300_000 });
     this.eventLog = new KafkaEventLog({ brokers: kafkaBrokers, clientId: 'chaos', logger: captureLogger() });
   }
 
