@@ -1,4 +1,6 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { needsKafka } from './needs-kafka.mjs';
 import { readTable, unknownTests, unmetPromises, writeTable } from './parity-table.mjs';
 import { scanSource, titlePattern } from './scan-titles.mjs';
 
@@ -74,6 +76,19 @@ describe('the parity table', () => {
 
   it('is not met by a row without tests', () => {
     expect(unmetPromises(readTable(page), results, titlePattern)).toContain('A01: no test names it');
+  });
+});
+
+describe('tests that are left out without Kafka', () => {
+  const root = resolve(import.meta.dirname, '../..');
+
+  it.each([
+    ['test/chaos/src/chaos.kafka.spec.ts', true],
+    ['test/race/limits.suite.ts', true],
+    ['test/e2e/money.suite.ts', false],
+    ['test/chaos/src/verdict.spec.ts', false],
+  ])('%s: %s', (file, isLeftOut) => {
+    expect(needsKafka(root, file)).toBe(isLeftOut);
   });
 });
 
