@@ -39,7 +39,7 @@ describe('what goes on while a service is away', () => {
     platform = await ChaosPlatform.start({
       replicas: { ingress: 1, worker: 1, router: 1, billing: 1, analytics: 1 },
       deadlines: { attemptTotalMs: 6_000, leaseReserveMs: RESERVE_MS, leaseSettleMarginMs: 7_000, leaseAbandonAfterMs: 20_000 },
-      environment: { SWITCHYARD_SPOOL_MAX_BYTES: String(SPOOL_MAX_BYTES) },
+      environment: { SWITCHYARD_SPOOL_MAX_BYTES: String(SPOOL_MAX_BYTES), SWITCHYARD_LEASE_ACQUIRE_TIMEOUT_MS: '1000' },
       catalog,
       recorder: new Recorder(),
       keepsFolder: false,
@@ -168,7 +168,8 @@ describe('what goes on while a service is away', () => {
     takeAway('postgres', way);
     const served = await servedFromLeases(untilMs);
     await eventually(async () => expectComeBackLater(await ask()), { timeoutMs: 2 * RESERVE_MS });
-    for (const path of ['/credits', '/keys', '/activity', `/generation?id=${served[0]}`]) expectComeBackLater(await look(path));
+    const looks = await Promise.all(['/credits', '/keys', '/activity', `/generation?id=${served[0]}`].map(look));
+    looks.forEach(expectComeBackLater);
     platform.healEverything();
     await eventuallyServed();
     await eventuallyBooked(served);
