@@ -1,4 +1,5 @@
 import { Module, type BeforeApplicationShutdown, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
+import { ConfigError } from '@switchyard/config';
 import { ConsumerLagWatch } from '@switchyard/events';
 import { AccountPort, KeyPort, LeasePort, LedgerPort } from '@switchyard/proto';
 import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
@@ -27,6 +28,7 @@ export function createBilling(context: BillingContext) {
   const { config, clock, random, logger, eventLog } = context;
   const pool = context.pool();
   const metrics = billingMetrics(context.metrics);
+  requireLateAbandon(config);
   const listener = new NotificationListener(pool, logger);
   const shared = { pool, clock, random, logger, listener, heartbeatMs: config.heartbeatMs };
   const scopeLimits = new ScopeLimits(config, () => clock.nowMs());
@@ -87,6 +89,15 @@ export function createBilling(context: BillingContext) {
       listener.stop();
     },
   };
+}
+
+/** What a lease still holds must not return while its reservations may be charged: the limit could be passed. */
+function requireLateAbandon({ leaseReserveMs, leaseSettleMarginMs, leaseAbandonAfterMs }: BillingConfig): void {
+  const settleMs = leaseReserveMs + leaseSettleMarginMs;
+  if (leaseAbandonAfterMs > settleMs) return;
+  throw new ConfigError([
+    { env: 'SWITCHYARD_LEASE_ABANDON_AFTER_MS', message: `must be more than ${settleMs}, the reserve time and the settle margin together` },
+  ]);
 }
 
 export type Billing = ReturnType<typeof createBilling>;

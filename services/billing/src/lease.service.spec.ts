@@ -345,6 +345,13 @@ describe('limits over time', () => {
     await noDifferences(instance);
   });
 
+  it('starts no billing that would give an abandoned lease back while it may still be charged', async () => {
+    const times = { leaseReserveMs: 60_000, leaseSettleMarginMs: 600_000 };
+    await expect(fixture.startInstance({ ...times, leaseAbandonAfterMs: 660_000 })).rejects.toThrow(
+      'SWITCHYARD_LEASE_ABANDON_AFTER_MS must be more than 660000',
+    );
+  });
+
   it('forgets minute windows a day later, with their leases', async () => {
     clock.setNow(Date.UTC(2026, 10, 26, 12));
     const customer = await fixture.createCustomer(instance);
