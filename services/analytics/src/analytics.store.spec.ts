@@ -291,7 +291,7 @@ describe('retention', () => {
 });
 
 describe('retention beside events that came too early', () => {
-  it('leaves them in the default partition and goes on', async () => {
+  it('leaves them in the default partition, goes on, and deletes them when their time has come', async () => {
     const { clock, retention, service, generation, deliverGenerations, random } = setUp();
     const farAhead = manualClock(clock.nowMs() + 400 * DAY_MS);
     const early = generation({ eventId: newEventId(farAhead, random) });
@@ -301,6 +301,9 @@ describe('retention beside events that came too early', () => {
     await expect(service.getGeneration({ accountId: 'acme', generationId: early.generationId })).resolves.toMatchObject({
       generation: { eventId: early.eventId },
     });
+    clock.advance(100 * DAY_MS);
+    await retention.run();
+    await expect(service.getGeneration({ accountId: 'acme', generationId: early.generationId })).rejects.toMatchObject({ type: 'not_found' });
   });
 });
 

@@ -26,13 +26,14 @@ export class PartitionStore {
     }
   }
 
-  /** Drops partitions that end before that time; their names. */
+  /** Drops partitions that end before that time; their names. Rows of such months that lie in the default partition are deleted. */
   async dropBefore(table: PartitionedTable, timeMs: number): Promise<string[]> {
     const { rows } = await this.pool.query<{ name: string }>('SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::regclass', [
       table,
     ]);
     const dropped = rows.map((row) => row.name).filter((name) => endOf(name) <= timeMs);
     for (const name of dropped) await this.pool.query(`DROP TABLE ${name}`);
+    await this.pool.query(`DELETE FROM ${table}_default WHERE event_id < $1`, [eventIdFloor(beginOfMonth(timeMs))]);
     return dropped;
   }
 
@@ -54,6 +55,11 @@ export class PartitionStore {
 
 function partitionName(table: PartitionedTable, year: number, month: number): string {
   return `${table}_${year}${String(month).padStart(2, '0')}`;
+}
+
+function beginOfMonth(timeMs: number): number {
+  const time = new Date(timeMs);
+  return Date.UTC(time.getUTCFullYear(), time.getUTCMonth(), 1);
 }
 
 /** First instant after the partition; the default partition never ends. */
