@@ -1,5 +1,6 @@
 import type { ClientBase, QueryResult, QueryResultRow } from 'pg';
-import { binaryArray, isBinaryElementType, type BinaryElementType } from './binary-array.js';
+import { binaryArray } from './binary-array.js';
+import { isBinaryElementType, type BinaryElementType } from './binary-format.js';
 
 /** Column name → Postgres type of its values, without `[]`: `{ id: 'uuid', amount_pico: 'bigint' }`. JSON columns take text. */
 export type ColumnTypes = Readonly<Record<string, string>>;

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import fc from 'fast-check';
 import type pg from 'pg';
-import { binaryArray, type BinaryElementType } from './binary-array.js';
+import { binaryArray } from './binary-array.js';
+import type { BinaryElementType } from './binary-format.js';
 import { createPool } from './pool.js';
 
 const MAX_BIGINT = 2n ** 63n - 1n;

@@ -1,47 +1,8 @@
-/** Types whose arrays travel in Postgres' own binary form, by the names that SQL gives them. */
-export type BinaryElementType = 'bigint' | 'boolean' | 'integer' | 'json' | 'jsonb' | 'numeric' | 'smallint' | 'text' | 'timestamptz' | 'uuid';
-
-type WriteElement = (value: unknown, at: number) => number;
-
-interface ElementFormat {
-  /** Object id of the type, the same in every Postgres. */
-  readonly typeId: number;
-  /** Writes the value's length and bytes at the place; returns the place after them. */
-  readonly write: WriteElement;
-}
-
-/** Where arrays are put together; it grows, and a very large one is not kept. */
-let scratch = Buffer.allocUnsafe(65_536);
-const MAX_KEPT_BYTES = 4_194_304;
+import { FORMATS, scratch, takeScratch, writeAgain, writeMissing, type BinaryElementType } from './binary-format.js';
 
 const HEADER_BYTES = 20;
 /** An empty array has no dimension. */
 const EMPTY_ARRAY_BYTES = 12;
-const LENGTH_BYTES = 4;
-const MISSING = -1;
-/** A character of a JavaScript text takes at most three bytes in UTF-8. */
-const MAX_BYTES_OF_CHARACTER = 3;
-/** Shorter texts are written faster from here than by the runtime's own function. */
-const SHORT_TEXT = 40;
-const JSONB_VERSION = 1;
-const POSTGRES_EPOCH_MS = 946_684_800_000n;
-
-const FORMATS: Readonly<Record<BinaryElementType, ElementFormat>> = {
-  bigint: { typeId: 20, write: writeBigint },
-  boolean: { typeId: 16, write: writeBoolean },
-  integer: { typeId: 23, write: writeInteger },
-  json: { typeId: 114, write: writeJson },
-  jsonb: { typeId: 3802, write: writeJsonb },
-  numeric: { typeId: 1700, write: writeNumeric },
-  smallint: { typeId: 21, write: writeSmallint },
-  text: { typeId: 25, write: writeText },
-  timestamptz: { typeId: 1184, write: writeTime },
-  uuid: { typeId: 2950, write: writeUuid },
-};
-
-export function isBinaryElementType(type: string): type is BinaryElementType {
-  return Object.hasOwn(FORMATS, type);
-}
 
 /**
  * A one-dimensional array as the parameter `$1::<type>[]` takes it: the driver sends buffers as they are, so that nothing is quoted, escaped or parsed on
@@ -60,25 +21,20 @@ export function binaryArray(elementType: BinaryElementType, values: readonly unk
     const value = values[index];
     // Columns of one account, one model, one transaction: much is as in the row before.
     if (typeof value === 'string' && value === previous) {
-      const byteCount = at - previousAt;
-      reserve(at, byteCount);
-      scratch.copyWithin(at, previousAt, at);
-      previousAt = at;
-      at += byteCount;
+      const end = at;
+      at = writeAgain(previousAt, end, at);
+      previousAt = end;
       continue;
     }
     previous = value;
     previousAt = at;
     if (value === null || value === undefined) {
       hasMissing = 1;
-      reserve(at, LENGTH_BYTES);
-      at = scratch.writeInt32BE(MISSING, at);
+      at = writeMissing(at);
     } else at = write(value, at);
   }
   writeHeader(values.length, hasMissing, typeId);
-  const array = Buffer.from(scratch.subarray(0, values.length === 0 ? EMPTY_ARRAY_BYTES : at));
-  if (scratch.length > MAX_KEPT_BYTES) scratch = Buffer.allocUnsafe(65_536);
-  return array;
+  return takeScratch(values.length === 0 ? EMPTY_ARRAY_BYTES : at);
 }
 
 function writeHeader(length: number, hasMissing: number, typeId: number): void {
@@ -88,150 +44,4 @@ function writeHeader(length: number, hasMissing: number, typeId: number): void {
   scratch.writeInt32BE(length, 12);
   // The first element's number.
   scratch.writeInt32BE(1, 16);
-}
-
-function reserve(at: number, byteCount: number): void {
-  if (at + byteCount <= scratch.length) return;
-  const larger = Buffer.allocUnsafe(2 * (at + byteCount));
-  scratch.copy(larger, 0, 0, at);
-  scratch = larger;
-}
-
-function writeText(value: unknown, at: number): number {
-  return writeLengthAndCharacters(typeof value === 'string' ? value : String(value), at);
-}
-
-function writeJson(value: unknown, at: number): number {
-  return writeLengthAndCharacters(typeof value === 'string' ? value : JSON.stringify(value), at);
-}
-
-function writeLengthAndCharacters(text: string, at: number): number {
-  reserve(at, LENGTH_BYTES + MAX_BYTES_OF_CHARACTER * text.length);
-  const start = at + LENGTH_BYTES;
-  const end = start + writeCharacters(text, start);
-  scratch.writeInt32BE(end - start, at);
-  return end;
-}
-
-/** Returns how many bytes the text took. Lone surrogates become U+FFFD, as everywhere in the driver. */
-function writeCharacters(text: string, at: number): number {
-  if (text.length > SHORT_TEXT) return scratch.write(text, at, 'utf8');
-  const bytes = scratch;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code > 127) return bytes.write(text, at, 'utf8');
-    bytes[at + index] = code;
-  }
-  return text.length;
-}
-
-function writeJsonb(value: unknown, at: number): number {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  reserve(at, LENGTH_BYTES + 1 + MAX_BYTES_OF_CHARACTER * text.length);
-  const start = at + LENGTH_BYTES;
-  scratch[start] = JSONB_VERSION;
-  const end = start + 1 + writeCharacters(text, start + 1);
-  scratch.writeInt32BE(end - start, at);
-  return end;
-}
-
-function writeBigint(value: unknown, at: number): number {
-  reserve(at, LENGTH_BYTES + 8);
-  const start = scratch.writeInt32BE(8, at);
-  if (typeof value === 'bigint') return scratch.writeBigInt64BE(value, start);
-  if (typeof value !== 'number') throw notA('number', value);
-  if (!Number.isSafeInteger(value)) throw new RangeError(`Not a whole number: ${value}.`);
-  // Faster than by way of a bigint, and as exact.
-  scratch.writeInt32BE(Math.floor(value / 0x1_0000_0000), start);
-  return scratch.writeUInt32BE(value >>> 0, start + 4);
-}
-
-function writeInteger(value: unknown, at: number): number {
-  reserve(at, LENGTH_BYTES + 4);
-  return scratch.writeInt32BE(wholeNumber(value), scratch.writeInt32BE(4, at));
-}
-
-function writeSmallint(value: unknown, at: number): number {
-  reserve(at, LENGTH_BYTES + 2);
-  return scratch.writeInt16BE(wholeNumber(value), scratch.writeInt32BE(2, at));
-}
-
-/** The buffer refuses what is out of range, but would cut fractions. */
-function wholeNumber(value: unknown): number {
-  if (typeof value !== 'number' && typeof value !== 'bigint') throw notA('number', value);
-  const number = Number(value);
-  if (!Number.isInteger(number)) throw new RangeError(`Not a whole number: ${value}.`);
-  return number;
-}
-
-function writeBoolean(value: unknown, at: number): number {
-  if (typeof value !== 'boolean') throw notA('boolean', value);
-  reserve(at, LENGTH_BYTES + 1);
-  return scratch.writeUInt8(value ? 1 : 0, scratch.writeInt32BE(1, at));
-}
-
-function writeTime(value: unknown, at: number): number {
-  if (!(value instanceof Date)) throw notA('date', value);
-  return writeBigint((BigInt(value.getTime()) - POSTGRES_EPOCH_MS) * 1_000n, at);
-}
-
-const NUMERIC_BASE = 10_000n;
-const NUMERIC_NEGATIVE = 0x4000;
-
-/** Digits to the base 10,000, the most significant first, after their count, the power of the first, the sign and the decimals (none). */
-function writeNumeric(value: unknown, at: number): number {
-  if (typeof value !== 'number' && typeof value !== 'bigint') throw notA('number', value);
-  const whole = BigInt(value);
-  const digits: number[] = [];
-  for (let rest = whole < 0n ? -whole : whole; rest > 0n; rest /= NUMERIC_BASE) digits.push(Number(rest % NUMERIC_BASE));
-  const length = 8 + 2 * digits.length;
-  reserve(at, LENGTH_BYTES + length);
-  let next = scratch.writeInt32BE(length, at);
-  next = scratch.writeInt16BE(digits.length, next);
-  next = scratch.writeInt16BE(Math.max(0, digits.length - 1), next);
-  next = scratch.writeUInt16BE(whole < 0n ? NUMERIC_NEGATIVE : 0, next);
-  next = scratch.writeInt16BE(0, next);
-  for (let index = digits.length - 1; index >= 0; index--) next = scratch.writeInt16BE(digits[index]!, next);
-  return next;
-}
-
-const UUID_LENGTH = 36;
-const BARE_UUID_LENGTH = 32;
-const HYPHEN = 45;
-
-function writeUuid(value: unknown, at: number): number {
-  if (typeof value !== 'string') throw notA('UUID', value);
-  if (value.length === BARE_UUID_LENGTH) return writeUuid(dashed(value), at);
-  if (value.length !== UUID_LENGTH) throw notA('UUID', value);
-  reserve(at, LENGTH_BYTES + 16);
-  const bytes = scratch;
-  let next = bytes.writeInt32BE(16, at);
-  // Every digit is 0 to 15, so that a bit above those is left where one was none.
-  let seen = 0;
-  for (let index = 0; index < UUID_LENGTH; index += 2) {
-    if (index === 8 || index === 13 || index === 18 || index === 23) {
-      if (value.charCodeAt(index) !== HYPHEN) throw notA('UUID', value);
-      index++;
-    }
-    const high = HEX_DIGITS[value.charCodeAt(index) & 0xff]!;
-    const low = HEX_DIGITS[value.charCodeAt(index + 1) & 0xff]!;
-    seen |= high | low | (value.charCodeAt(index) & 0xff00) | (value.charCodeAt(index + 1) & 0xff00);
-    bytes[next++] = (high << 4) | low;
-  }
-  if (seen > 15) throw notA('UUID', value);
-  return next;
-}
-
-/** By character code; 16 for what is no digit. */
-const HEX_DIGITS = Uint8Array.from({ length: 256 }, (_, code) => {
-  const digit = '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase());
-  return digit === -1 ? 16 : digit;
-});
-
-function dashed(bare: string): string {
-  return `${bare.slice(0, 8)}-${bare.slice(8, 12)}-${bare.slice(12, 16)}-${bare.slice(16, 20)}-${bare.slice(20)}`;
-}
-
-function notA(kind: string, value: unknown): TypeError {
-  return new TypeError(`Not a ${kind}: ${String(value)}.`);
 }

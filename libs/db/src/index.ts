@@ -1,5 +1,6 @@
 export * from './batch-insert.js';
-export { binaryArray, type BinaryElementType } from './binary-array.js';
+export { binaryArray } from './binary-array.js';
+export type { BinaryElementType } from './binary-format.js';
 export { isCluster, placePostgresData, type PostgresData } from './embedded-postgres/postgres-data.js';
 export { findPostgresProgram, type PostgresProgram } from './embedded-postgres/postgres-program.js';
 export { temporaryFolder } from './embedded-postgres/surroundings.js';
@@ -7,4 +8,5 @@ export { insertOnce, withLikelyNew, type InsertOnceOptions } from './insert-once
 export * from './migration.js';
 export * from './pool.js';
 export * from './run-migrations.js';
+export { sourceCopy, type SourceCopyOptions } from './source-copy.js';
 export * from './transaction.js';

@@ -1,8 +1,9 @@
 import pg from 'pg';
-import { sourceInsert, type Queryable, type SharedValues, type SourceInsertOptions } from './batch-insert.js';
+import { sourceInsert, type SharedValues } from './batch-insert.js';
+import { sourceCopy, type SourceCopyOptions } from './source-copy.js';
 import { withTransaction } from './transaction.js';
 
-export interface InsertOnceOptions<Source, Shared extends string = never> extends Omit<SourceInsertOptions<Source, Shared>, 'suffix'> {
+export interface InsertOnceOptions<Source, Shared extends string = never> extends SourceCopyOptions<Source, Shared> {
   /** Column of the unique index. */
   readonly key: string;
   /** A column of UUIDs or texts that tells which sources were inserted, and each source's value of it. */
@@ -17,10 +18,10 @@ const UNIQUE_VIOLATION = '23505';
  */
 export function insertOnce<Source, Shared extends string = never>(
   options: InsertOnceOptions<Source, Shared>,
-): (client: Queryable, sources: readonly Source[], mayBeKnown: boolean, ...shared: SharedValues<Shared>) => Promise<readonly Source[]> {
+): (client: pg.ClientBase, sources: readonly Source[], mayBeKnown: boolean, ...shared: SharedValues<Shared>) => Promise<readonly Source[]> {
   const { key, identity, ...insert } = options;
   const [column, valueOf] = identity;
-  const insertNew = sourceInsert<Source, never, Shared>(insert);
+  const insertNew = sourceCopy<Source, Shared>(insert);
   const suffix = `ON CONFLICT (${key}) DO NOTHING RETURNING ${column}::text AS id`;
   const insertUnknown = sourceInsert<Source, { id: string }, Shared>({ ...insert, suffix });
   return async (client, sources, mayBeKnown, ...shared) => {

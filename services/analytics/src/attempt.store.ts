@@ -1,6 +1,6 @@
-import { insertOnce, type Queryable } from '@switchyard/db';
+import { insertOnce } from '@switchyard/db';
 import { events } from '@switchyard/proto';
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { canonicalEventId } from './generation.store.js';
 
 const MAX_INTEGER = 2_147_483_647n;
@@ -28,7 +28,7 @@ export class AttemptStore {
   constructor(private readonly pool: Pool) {}
 
   /** Those that were not there yet. */
-  insert(client: Queryable, attempts: readonly events.AttemptCompleted[], mayBeKnown: boolean): Promise<readonly events.AttemptCompleted[]> {
+  insert(client: ClientBase, attempts: readonly events.AttemptCompleted[], mayBeKnown: boolean): Promise<readonly events.AttemptCompleted[]> {
     return insertAttempts(client, attempts, mayBeKnown);
   }
 

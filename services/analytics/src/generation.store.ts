@@ -1,7 +1,7 @@
 import { eventIdTimeMs, generationIdTimeMs } from '@switchyard/core';
-import { insertOnce, type Queryable } from '@switchyard/db';
+import { insertOnce } from '@switchyard/db';
 import type { events } from '@switchyard/proto';
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { storable } from './core/activity-sums.js';
 import { statusOf } from './core/generation-status.js';
 import type { LogCursor } from './core/log-cursor.js';
@@ -62,7 +62,7 @@ export class GenerationStore {
   constructor(private readonly pool: Pool) {}
 
   /** Those that were not there yet. */
-  insert(client: Queryable, generations: readonly StoredGeneration[], mayBeKnown: boolean): Promise<readonly StoredGeneration[]> {
+  insert(client: ClientBase, generations: readonly StoredGeneration[], mayBeKnown: boolean): Promise<readonly StoredGeneration[]> {
     return insertGenerations(client, generations, mayBeKnown);
   }
 

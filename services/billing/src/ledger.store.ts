@@ -1,7 +1,8 @@
-import { batchInsert, binaryArray, sourceInsert, type Queryable } from '@switchyard/db';
-import type { LedgerTransaction } from './core/ledger-transaction.js';
+import { batchInsert, sourceCopy, type Queryable } from '@switchyard/db';
+import type { ClientBase } from 'pg';
+import type { LedgerEntry, LedgerTransaction } from './core/ledger-transaction.js';
 
-const insertTransactions = sourceInsert<LedgerTransaction, never, 'posted_at_ms'>({
+const insertTransactions = sourceCopy<LedgerTransaction, 'posted_at_ms'>({
   table: 'ledger_transactions',
   columns: {
     transaction_id: ['uuid', (transaction) => transaction.transactionId],
@@ -15,6 +16,21 @@ const insertTransactions = sourceInsert<LedgerTransaction, never, 'posted_at_ms'
   shared: { posted_at_ms: 'bigint' },
 });
 
+interface PlacedEntry extends LedgerEntry {
+  readonly transactionId: string;
+  readonly index: number;
+}
+
+const insertEntries = sourceCopy<PlacedEntry>({
+  table: 'ledger_entries',
+  columns: {
+    transaction_id: ['uuid', (entry) => entry.transactionId],
+    entry_index: ['smallint', (entry) => entry.index],
+    ledger_account: ['text', (entry) => entry.ledgerAccount],
+    amount_pico: ['bigint', (entry) => entry.amountPico],
+  },
+});
+
 const addToBalances = batchInsert({
   table: 'ledger_balances',
   columns: { ledger_account: 'text', balance_pico: 'numeric', entry_count: 'bigint' },
@@ -23,34 +39,18 @@ const addToBalances = batchInsert({
 });
 
 /** Posts whole transactions and moves each balance once, in the order of the accounts' names, which keeps concurrent batches from deadlocks. */
-export async function postTransactions(client: Queryable, transactions: readonly LedgerTransaction[], nowMs: number): Promise<void> {
+export async function postTransactions(client: ClientBase, transactions: readonly LedgerTransaction[], nowMs: number): Promise<void> {
   if (transactions.length === 0) return;
   // The order of the indexes, which grow at their end.
   const sorted = transactions.toSorted((a, b) => (a.transactionId < b.transactionId ? -1 : 1));
   await insertTransactions(client, sorted, { posted_at_ms: nowMs });
-  await insertEntries(client, sorted);
+  await insertEntries(
+    client,
+    sorted.flatMap(({ transactionId, entries }) =>
+      entries.map(({ ledgerAccount, amountPico }, index) => ({ transactionId, index, ledgerAccount, amountPico })),
+    ),
+  );
   await addToBalances(client, balanceChanges(transactions));
-}
-
-async function insertEntries(client: Queryable, transactions: readonly LedgerTransaction[]): Promise<void> {
-  const transactionIds: string[] = [];
-  const entryIndexes: number[] = [];
-  const ledgerAccounts: string[] = [];
-  const amounts: bigint[] = [];
-  for (const { transactionId, entries } of transactions) {
-    for (let index = 0; index < entries.length; index++) {
-      transactionIds.push(transactionId);
-      entryIndexes.push(index);
-      ledgerAccounts.push(entries[index]!.ledgerAccount);
-      amounts.push(entries[index]!.amountPico);
-    }
-  }
-  await client.query({
-    name: 'insert_ledger_entries',
-    text: `INSERT INTO ledger_entries (transaction_id, entry_index, ledger_account, amount_pico)
-           SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::text[]), unnest($4::bigint[])`,
-    values: [binaryArray('uuid', transactionIds), binaryArray('smallint', entryIndexes), binaryArray('text', ledgerAccounts), binaryArray('bigint', amounts)],
-  });
 }
 
 function balanceChanges(transactions: readonly LedgerTransaction[]): { ledger_account: string; balance_pico: bigint; entry_count: number }[] {

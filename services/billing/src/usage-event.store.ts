@@ -1,5 +1,6 @@
 import { insertOnce, type Queryable } from '@switchyard/db';
 import { events } from '@switchyard/proto';
+import type { ClientBase } from 'pg';
 
 /** A usage event as it came, byte for byte but for what JSON in Postgres cannot hold. */
 export interface UsageEvent {
@@ -22,7 +23,12 @@ const insertEvents = insertOnce<UsageEvent, 'recorded_at_ms'>({
 });
 
 /** Records the events; returns those that are new. Sorted by id. */
-export function recordEvents<Item extends UsageEvent>(client: Queryable, items: readonly Item[], nowMs: number, mayBeKnown: boolean): Promise<readonly Item[]> {
+export function recordEvents<Item extends UsageEvent>(
+  client: ClientBase,
+  items: readonly Item[],
+  nowMs: number,
+  mayBeKnown: boolean,
+): Promise<readonly Item[]> {
   return insertEvents(client, items, mayBeKnown, { recorded_at_ms: nowMs }) as Promise<readonly Item[]>;
 }
 

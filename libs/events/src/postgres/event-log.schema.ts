@@ -25,8 +25,23 @@ class AddAppendBatch1763730000000 implements MigrationInterface {
   }
 }
 
+class AddTakePositions1764300000000 implements MigrationInterface {
+  name = 'AddTakePositions1764300000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(TAKE_POSITIONS);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP FUNCTION take_positions');
+  }
+}
+
 /** The Postgres event log's own schema. */
-export const EVENT_LOG_SCHEMA: DatabaseSchema = { name: 'event_log', migrations: [CreateEventLog1763700000000, AddAppendBatch1763730000000] };
+export const EVENT_LOG_SCHEMA: DatabaseSchema = {
+  name: 'event_log',
+  migrations: [CreateEventLog1763700000000, AddAppendBatch1763730000000, AddTakePositions1764300000000],
+};
 
 const TABLES = `
 CREATE TABLE topic (
@@ -99,7 +114,7 @@ END $body$;`;
 
 /**
  * As `append_records`, with less work: the caller names each partition once, and for each record the partition's ordinal and the record's number in it.
- * Answers the first position that each partition's records took. `append_records` stays for programs of the version before.
+ * Answers the first position that each partition's records took. Both stay for programs of the versions before.
  */
 const APPEND_BATCH = `
 CREATE FUNCTION append_batch(part_topics smallint[], part_partitions integer[], part_sizes integer[],
@@ -125,6 +140,32 @@ BEGIN
     FROM unnest(record_parts, record_numbers, keys, record_values, record_headers) AS u(part, number, key, value, headers);
   PERFORM pg_notify('switchyard_event_log', appender);
   RETURN first_positions;
+END $body$;`;
+
+/**
+ * The first half of appending: the transaction that calls it takes so many positions of each partition and then puts its records there. The partitions' rows
+ * stay locked until commit, as in `append_records`. Answers each partition's first position, and the time at which the log takes the records; commit wakes
+ * whoever waits for records.
+ */
+const TAKE_POSITIONS = `
+CREATE FUNCTION take_positions(part_topics smallint[], part_partitions integer[], part_sizes integer[], appender text,
+  OUT first_positions bigint[], OUT taken_at timestamptz) LANGUAGE plpgsql AS $body$
+BEGIN
+  PERFORM 1 FROM topic_partition
+    WHERE (topic_id, partition) IN (SELECT * FROM unnest(part_topics, part_partitions))
+    ORDER BY topic_id, partition FOR UPDATE;
+  WITH advanced AS (
+    UPDATE topic_partition AS target SET next_position = target.next_position + part.size
+    FROM unnest(part_topics, part_partitions, part_sizes) WITH ORDINALITY AS part(topic_id, partition, size, ordinal)
+    WHERE target.topic_id = part.topic_id AND target.partition = part.partition
+    RETURNING part.ordinal, target.next_position - part.size AS first_position
+  )
+  SELECT array_agg(first_position ORDER BY ordinal) INTO first_positions FROM advanced;
+  IF array_length(first_positions, 1) IS DISTINCT FROM array_length(part_topics, 1) THEN
+    RAISE EXCEPTION 'An event names a topic or partition that does not exist.';
+  END IF;
+  PERFORM pg_notify('switchyard_event_log', appender);
+  taken_at := clock_timestamp();
 END $body$;`;
 
 const ENSURE_TOPIC = `

@@ -1,4 +1,4 @@
-import { binaryArray, withTransaction } from '@switchyard/db';
+import { sourceCopy, withTransaction } from '@switchyard/db';
 import type { Pool, ClientBase } from 'pg';
 import type { ConsumedRecord, EventRecord, PartitionProgress } from '../event-log.js';
 
@@ -37,6 +37,23 @@ export interface GroupView {
   readonly claims: readonly (PartitionPosition & { readonly memberId: string | null })[];
 }
 
+interface PlacedRecord extends PartitionPosition {
+  readonly record: EventRecord;
+}
+
+const copyRecords = sourceCopy<PlacedRecord, 'appended_at'>({
+  table: 'record',
+  columns: {
+    topic_id: ['smallint', (placed) => placed.topicId],
+    partition: ['integer', (placed) => placed.partition],
+    position: ['bigint', (placed) => placed.position],
+    key: ['text', ({ record }) => record.key],
+    value: ['text', ({ record }) => record.value],
+    headers: ['text', ({ record }) => JSON.stringify(record.headers)],
+  },
+  shared: { appended_at: 'timestamptz' },
+});
+
 type Connection = Pick<ClientBase, 'query'> | Pool;
 
 /** SQL of the Postgres event log; connections have `event_log` as their search_path. */
@@ -51,13 +68,17 @@ export class EventLogStore {
   }
 
   /** Resolves once the records are committed, to the first position that each partition's records took. `appender` is told to every waiting consumer. */
-  async append(batches: readonly PartitionBatch[], appender: string): Promise<bigint[]> {
-    const { rows } = await this.pool.query<{ first_positions: bigint[] }>({
-      name: 'event_log_append_batch',
-      text: 'SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9) AS first_positions',
-      values: appendValues(batches, appender),
+  append(batches: readonly PartitionBatch[], appender: string): Promise<readonly bigint[]> {
+    return withTransaction(this.pool, async (client) => {
+      const { rows } = await client.query<{ first_positions: bigint[]; taken_at: Date }>({
+        name: 'event_log_take_positions',
+        text: 'SELECT first_positions, taken_at FROM take_positions($1, $2, $3, $4)',
+        values: [batches.map(({ topicId }) => topicId), batches.map(({ partition }) => partition), batches.map(({ records }) => records.length), appender],
+      });
+      const { first_positions: firstPositions, taken_at: takenAt } = rows[0]!;
+      await copyRecords(client, placedRecords(batches, firstPositions), { appended_at: takenAt });
+      return firstPositions;
     });
-    return rows[0]!.first_positions;
   }
 
   /** The next records of several partitions, at most `limit` in all, each partition's in order. */
@@ -248,39 +269,9 @@ async function forgetDeadMembers(client: Connection, group: string, memberTimeou
   );
 }
 
-function appendValues(batches: readonly PartitionBatch[], appender: string): unknown[] {
-  const parts: number[] = [];
-  const numbers: number[] = [];
-  const keys: string[] = [];
-  const values: string[] = [];
-  const headers: string[] = [];
-  for (const [index, { records }] of batches.entries()) {
-    for (const [number, record] of records.entries()) {
-      parts.push(index + 1);
-      numbers.push(number);
-      keys.push(record.key);
-      values.push(record.value);
-      headers.push(JSON.stringify(record.headers));
-    }
-  }
-  return [
-    binaryArray(
-      'smallint',
-      batches.map(({ topicId }) => topicId),
-    ),
-    binaryArray(
-      'integer',
-      batches.map(({ partition }) => partition),
-    ),
-    binaryArray(
-      'integer',
-      batches.map(({ records }) => records.length),
-    ),
-    binaryArray('integer', parts),
-    binaryArray('integer', numbers),
-    binaryArray('text', keys),
-    binaryArray('text', values),
-    binaryArray('text', headers),
-    appender,
-  ];
+function placedRecords(batches: readonly PartitionBatch[], firstPositions: readonly bigint[]): PlacedRecord[] {
+  return batches.flatMap(({ topicId, partition, records }, index) => {
+    const firstPosition = firstPositions[index]!;
+    return records.map((record, number) => ({ topicId, partition, position: firstPosition + BigInt(number), record }));
+  });
 }
