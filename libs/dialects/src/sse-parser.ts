@@ -15,6 +15,10 @@ export const DEFAULT_SSE_LIMITS: SseLimits = { maxEventBytes: 32 * 1024 * 1024 }
 
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
+const NOTHING = Buffer.alloc(0);
+const SMALLEST_PENDING_BYTES = 256;
+/** Memory that grew beyond this for one long line is not kept for the next. */
+const MAX_KEPT_BYTES = 64 * 1024;
 
 /**
  * Incremental parser of `text/event-stream` (https://html.spec.whatwg.org/multipage/server-sent-events.html) over bytes
@@ -22,8 +26,8 @@ const CARRIAGE_RETURN = 13;
  * that the stream's end cut off is not reported.
  */
 export class SseParser {
-  /** Pieces of a line whose end has not come yet, and their size. */
-  private pieces: Uint8Array[] = [];
+  /** Memory for the beginning of a line whose end has not come yet, used again for the next, and how much of it is filled. */
+  private pending = NOTHING;
   private pendingBytes = 0;
   private skipLineFeed = false;
   private isFirstLine = true;
@@ -47,11 +51,11 @@ export class SseParser {
       return events;
     }
     this.skipLineFeed = end === chunk.length - 1 && chunk[end] === CARRIAGE_RETURN;
+    if (this.pendingBytes + end > this.limits.maxEventBytes * 2) throw tooLong(this.limits);
+    const start = this.pendingBytes === 0 ? 0 : this.finishPending(chunk, events);
     // Line ends are never inside a UTF-8 sequence, so whole lines decode on their own.
-    const isPair = end > 0 && chunk[end] === LINE_FEED && chunk[end - 1] === CARRIAGE_RETURN;
-    const complete = this.takePending(chunk.subarray(0, isPair ? end - 1 : end));
-    if (complete.length > this.limits.maxEventBytes * 2) throw tooLong(this.limits);
-    for (const line of splitLines(complete.toString('utf8'))) this.readLine(line, events);
+    const isPair = end > start && chunk[end] === LINE_FEED && chunk[end - 1] === CARRIAGE_RETURN;
+    if (start <= end) for (const line of splitLines(textOf(chunk.subarray(start, isPair ? end - 1 : end)))) this.readLine(line, events);
     this.keep(chunk.subarray(end + 1));
     return events;
   }
@@ -63,19 +67,32 @@ export class SseParser {
 
   private keep(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.pendingBytes += bytes.length;
-    if (this.pendingBytes > this.limits.maxEventBytes) throw tooLong(this.limits);
-    // The caller may reuse its buffer.
-    this.pieces.push(Uint8Array.prototype.slice.call(bytes));
+    if (this.pendingBytes + bytes.length > this.limits.maxEventBytes) throw tooLong(this.limits);
+    this.append(bytes);
   }
 
-  private takePending(bytes: Uint8Array): Buffer {
-    if (this.pieces.length === 0) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.pieces.push(bytes);
-    const all = Buffer.concat(this.pieces);
-    this.pieces = [];
+  /** Copies, since the caller may reuse its buffer. */
+  private append(bytes: Uint8Array): void {
+    const sizeBytes = this.pendingBytes + bytes.length;
+    if (sizeBytes > this.pending.length) {
+      // Not of the shared pool: it lives as long as the stream, and would keep a whole block of the pool.
+      const larger = Buffer.allocUnsafeSlow(Math.max(SMALLEST_PENDING_BYTES, 2 ** Math.ceil(Math.log2(sizeBytes))));
+      larger.set(this.pending.subarray(0, this.pendingBytes));
+      this.pending = larger;
+    }
+    this.pending.set(bytes, this.pendingBytes);
+    this.pendingBytes = sizeBytes;
+  }
+
+  /** Reads the line that was kept, whose end is in `chunk`; gives where the next line begins. */
+  private finishPending(chunk: Uint8Array, events: SseEvent[]): number {
+    const end = firstLineEnd(chunk);
+    this.append(chunk.subarray(0, end));
+    const line = this.pending.toString('utf8', 0, this.pendingBytes);
     this.pendingBytes = 0;
-    return all;
+    if (this.pending.length > MAX_KEPT_BYTES) this.pending = NOTHING;
+    this.readLine(line, events);
+    return chunk[end] === CARRIAGE_RETURN && chunk[end + 1] === LINE_FEED ? end + 2 : end + 1;
   }
 
   private readLine(rawLine: string, events: SseEvent[]): void {
@@ -113,6 +130,16 @@ export class SseParser {
 
 function lastLineEnd(bytes: Uint8Array): number {
   return Math.max(bytes.lastIndexOf(LINE_FEED), bytes.lastIndexOf(CARRIAGE_RETURN));
+}
+
+function firstLineEnd(bytes: Uint8Array): number {
+  const lineFeed = bytes.indexOf(LINE_FEED);
+  const carriageReturn = (lineFeed === -1 ? bytes : bytes.subarray(0, lineFeed)).indexOf(CARRIAGE_RETURN);
+  return carriageReturn === -1 ? lineFeed : carriageReturn;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
 function splitLines(text: string): string[] {

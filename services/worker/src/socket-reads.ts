@@ -9,9 +9,12 @@ export interface SocketReadOptions {
   readonly onread?: OnReadOpts;
 }
 
+/** Memory of sockets for one full read each. */
+const fullReads = new WeakMap<Socket, Buffer>();
+
 /**
- * Options of sockets that each hold little for a slow reader. Node takes 64 KiB of fresh memory for every read, and all of it stays
- * as long as any part of it is waiting somewhere; here a read leaves memory of exactly its own size.
+ * Options of sockets that each hold little for a slow reader, and leave little behind for a quick one. Node takes 64 KiB of fresh
+ * memory for every read, and all of it stays as long as any part of it is waiting somewhere.
  */
 export function socketReadOptions(): SocketReadOptions {
   // All sockets share the buffer: outside Windows the system fills it only right before the callback.
@@ -20,9 +23,22 @@ export function socketReadOptions(): SocketReadOptions {
 }
 
 function pushCopy(this: Socket, bytesRead: number, buffer: Uint8Array): boolean {
-  const bytes = Buffer.allocUnsafeSlow(bytesRead);
+  const bytes = memoryFor(this, bytesRead);
   bytes.set(buffer.subarray(0, bytesRead));
   return this.push(bytes);
+}
+
+/**
+ * A full read, of which a flood consists, comes into the memory of the one before, once that has been read; others get memory of
+ * exactly their size. undici keeps views of an unfinished head alone, which a full read always finishes, or is refused.
+ */
+function memoryFor(socket: Socket, bytesRead: number): Buffer {
+  if (bytesRead < READ_BYTES || socket.readableLength > 0) return Buffer.allocUnsafeSlow(bytesRead);
+  const known = fullReads.get(socket);
+  if (known !== undefined) return known;
+  const memory = Buffer.allocUnsafeSlow(READ_BYTES);
+  fullReads.set(socket, memory);
+  return memory;
 }
 
 /**

@@ -1,11 +1,12 @@
 import { Readable, type Transform } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { SwitchyardError } from '@switchyard/errors';
+import { ByteQueue } from './byte-queue.js';
 import type { UpstreamCall } from './upstream-http.js';
 
 /** A body that is pulled piece by piece; undefined is its end. */
 export interface PulledBody {
-  /** `maxBytes` is a wish: a decoder hands out pieces of its own size. */
+  /** `maxBytes` is a wish: a decoder hands out pieces of its own size. Whoever keeps a piece copies it: the next may take its place. */
   next(maxBytes?: number): Promise<Uint8Array | undefined>;
 }
 
@@ -44,33 +45,26 @@ export function decodedBody(call: UpstreamCall, contentEncoding: string | undefi
 
 /** @throws SwitchyardError `provider_unavailable` when there is more than `maxBytes`. */
 export async function readWhole(body: PulledBody, maxBytes: number, providerName: string): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  let sizeBytes = 0;
+  const whole = new ByteQueue();
   for (let piece = await body.next(); piece !== undefined; piece = await body.next()) {
-    sizeBytes += piece.byteLength;
-    if (sizeBytes > maxBytes) throw new SwitchyardError('provider_unavailable', `${providerName} answered with more than ${maxBytes} bytes.`);
-    pieces.push(piece);
+    if (whole.sizeBytes + piece.byteLength > maxBytes)
+      throw new SwitchyardError('provider_unavailable', `${providerName} answered with more than ${maxBytes} bytes.`);
+    whole.push(piece);
   }
-  return pieces.length === 1 ? asBuffer(pieces[0]!) : Buffer.concat(pieces, sizeBytes);
+  return whole.take(maxBytes);
 }
 
 /** At most the first `maxBytes`: enough of an error to understand it. */
 export async function readBeginning(body: PulledBody, maxBytes: number): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  let sizeBytes = 0;
-  while (sizeBytes < maxBytes) {
+  const beginning = new ByteQueue();
+  while (beginning.sizeBytes < maxBytes) {
     const piece = await body.next();
     if (piece === undefined) break;
-    pieces.push(piece);
-    sizeBytes += piece.byteLength;
+    beginning.push(piece);
   }
-  return Buffer.concat(pieces).subarray(0, maxBytes);
+  return beginning.take(maxBytes);
 }
 
 async function* chunksOf(call: UpstreamCall): AsyncIterable<Uint8Array> {
-  for (let chunk = await call.next(); chunk !== undefined; chunk = await call.next()) yield chunk;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let chunk = await call.next(); chunk !== undefined; chunk = await call.next()) yield Buffer.from(chunk);
 }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { ByteQueue } from './byte-queue.js';
 import { readInSlices, socketReadOptions } from './socket-reads.js';
 
 /** Bytes that may wait in memory for a reader before the socket is paused. */
@@ -20,7 +21,7 @@ export interface UpstreamHttpOptions {
 export interface UpstreamHttpRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Buffer;
 }
 
 /** Calls providers over HTTP/1.1 with kept connections. Redirects are never followed: a provider's API has none, and a key must not travel. */
@@ -79,8 +80,7 @@ export interface UpstreamHead {
 export class UpstreamCall implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined;
   private head: UpstreamHead | undefined;
-  private chunks: Buffer[] = [];
-  private queuedBytes = 0;
+  private readonly queue = new ByteQueue();
   private isEnded = false;
   private failure: Error | undefined;
   private waiter: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
@@ -97,29 +97,23 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
 
   /**
    * Bytes that have come since the last call (also those before a cut), at most `maxBytes` of them; undefined at the end of the body.
-   * One call at a time.
+   * One call at a time. The bytes are the caller's until it lets anything else happen: what comes next may take their place.
    */
   async next(maxBytes = Infinity): Promise<Buffer | undefined> {
-    while (this.chunks.length === 0 && !this.isEnded) {
+    while (this.queue.sizeBytes === 0 && !this.isEnded) {
       // Resuming may deliver at once.
       if (this.controller?.paused) this.controller.resume();
       else await this.progress();
     }
-    if (this.chunks.length === 0) {
-      if (this.failure !== undefined) throw this.failure;
-      return undefined;
-    }
-    const bytes = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks, this.queuedBytes);
-    const rest = bytes.subarray(Math.min(maxBytes, bytes.byteLength));
-    this.chunks = rest.byteLength === 0 ? [] : [rest];
-    this.queuedBytes = rest.byteLength;
-    return rest.byteLength === 0 ? bytes : bytes.subarray(0, maxBytes);
+    if (this.queue.sizeBytes > 0) return this.queue.take(maxBytes);
+    if (this.failure !== undefined) throw this.failure;
+    return undefined;
   }
 
   /** Hangs up. Whoever waits, or comes later, gets the error. */
   abort(error: Error): void {
     if (this.isEnded) return;
-    this.chunks = [];
+    this.queue.clear();
     this.fail(error);
     this.controller?.abort(error);
   }
@@ -128,7 +122,7 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   discard(): void {
     if (this.isEnded || this.discardedBytes !== undefined) return;
     this.discardedBytes = 0;
-    this.chunks = [];
+    this.queue.clear();
     this.discardTimer = setTimeout(() => this.abort(new Error('the rest of the answer took too long')), MAX_DISCARD_MS);
     this.discardTimer.unref();
     if (this.controller?.paused) this.controller.resume();
@@ -140,7 +134,9 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     this.onConnected();
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    // They are views of what the socket read last, which would stay until the end of the answer.
+    controller.rawHeaders = null;
     if (status < 200) return;
     this.head = { status, headers };
     this.wake();
@@ -152,9 +148,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
       if (this.discardedBytes > MAX_DISCARDED_BYTES) this.abort(new Error('the rest of the answer is too long'));
       return;
     }
-    this.chunks.push(chunk);
-    this.queuedBytes += chunk.byteLength;
-    if (this.queuedBytes >= MAX_QUEUED_BYTES) controller.pause();
+    this.queue.push(chunk);
+    if (this.queue.sizeBytes >= MAX_QUEUED_BYTES) controller.pause();
     this.wake();
   }
 

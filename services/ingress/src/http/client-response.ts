@@ -59,7 +59,9 @@ export class ClientResponse {
   /** False: the socket is full; the drain listener is called when it is not. */
   write(bytes: Uint8Array | string, nowMs: number): boolean {
     this.lastWriteMs = nowMs;
-    return this.isGone || this.response.write(bytes);
+    if (this.isGone) return true;
+    const isWaiting = (this.response.socket?.writableLength ?? 0) > 0;
+    return this.response.write(isWaiting && typeof bytes !== 'string' ? ownMemory(bytes) : bytes);
   }
 
   /** Milliseconds since the last byte, for keep-alive comments. */
@@ -114,6 +116,14 @@ const STREAM_HEADERS: ResponseHeaders = [
   'x-accel-buffering',
   'no',
 ];
+
+/** What has to wait must not keep a message of the session in memory with the bytes of other requests in it, nor a block of Node's shared pool. */
+function ownMemory(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer.byteLength <= 2 * bytes.byteLength) return bytes;
+  const own = Buffer.allocUnsafeSlow(bytes.byteLength);
+  own.set(bytes);
+  return own;
+}
 
 const ARRIVED = Promise.resolve(true);
 const LEFT = Promise.resolve(false);

@@ -6,6 +6,9 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { MAX_PATH_PARAMETER_LENGTH, sendFrameworkError } from './framework-errors.js';
 import type { InferenceServer } from './inference-server.js';
 
+/** Bytes of an answer that may wait for a slow reader's socket before its provider has to wait, too. */
+const WAITING_BYTES = 16 * 1024;
+
 export interface HttpServerOptions {
   readonly host: string;
   readonly port: number;
@@ -68,6 +71,7 @@ export class HttpServer {
       {
         noDelay: true,
         keepAlive: true,
+        highWaterMark: WAITING_BYTES,
         maxHeaderSize: this.options.maxHeaderBytes,
         requestTimeout: this.options.requestTimeoutMs,
         headersTimeout: Math.min(60_000, this.options.requestTimeoutMs),
