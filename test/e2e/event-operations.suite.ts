@@ -1,7 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -12,7 +11,7 @@ import { createPool } from '@switchyard/db';
 import { encodeAttemptCompleted, encodeGenerationCompleted, TOPICS, type EventLog, type EventRecord } from '@switchyard/events';
 import { AccountPort, billing, common, events, KeyPort, LedgerPort } from '@switchyard/proto';
 import { runTargets, type Platform } from '@switchyard/runtime';
-import { captureLogger, eventually, realClock, seededRandom } from '@switchyard/testing';
+import { captureLogger, eventually, freePort, realClock, seededRandom } from '@switchyard/testing';
 import { request } from 'undici';
 
 export interface EventOperationsSubject {
@@ -278,15 +277,4 @@ function chargeRecord(customer: Customer, addedFields: object, timeMs = clock.no
 
 function sumOf([row]: readonly { readonly count: bigint | null }[]): bigint {
   return row?.count ?? 0n;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
 }

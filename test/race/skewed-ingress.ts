@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from '@jest/globals';
-import { eventually } from '@switchyard/testing';
+import { eventually, freePort } from '@switchyard/testing';
 import type { RacePlatform } from './race-platform.js';
 
 export interface SkewedIngress {
@@ -48,14 +47,4 @@ export async function startSkewedIngress(race: RacePlatform, skewMs: number): Pr
     throw error;
   }
   return { url: `http://127.0.0.1:${port}/api/v1`, stop };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
 }

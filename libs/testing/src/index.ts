@@ -1,5 +1,6 @@
 export * from './capture-logger.js';
 export * from './eventually.js';
+export * from './free-ports.js';
 export * from './recorded-answers.js';
 export * from './recording-event-log.js';
 export * from './test-kafka.js';

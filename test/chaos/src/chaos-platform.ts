@@ -1,9 +1,9 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findPostgresProgram, temporaryFolder } from '@switchyard/db';
+import { FreePorts } from '@switchyard/testing';
 import { stringify } from 'yaml';
 import type { Link, ProcessKind } from './fault-plan.js';
-import { FreePorts } from './free-ports.js';
 import { ControlledProcess } from './process-control.js';
 import type { Recorder } from './recorder.js';
 import { TcpProxy } from './tcp-proxy.js';

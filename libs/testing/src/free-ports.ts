@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 
-/** Below the ports that systems hand out for outgoing connections: a process that is down must find its port free when it comes back. */
+/** Below the ports that systems hand out for outgoing connections: a process that starts, or comes back, must find its port still free. */
 const FIRST = 21_000;
 const LAST = 29_000;
 
@@ -16,6 +16,11 @@ export class FreePorts {
     }
     throw new Error(`No port between ${FIRST} and ${LAST} is free.`);
   }
+}
+
+/** One that is free now; far from what others were given, so that the ports after it are mostly free too. */
+export function freePort(): Promise<number> {
+  return new FreePorts().take();
 }
 
 function isFree(port: number): Promise<boolean> {
