@@ -6,7 +6,7 @@ export const analyticsConfig = defineConfig({
   consumerBatchSize: field({
     env: 'SWITCHYARD_ANALYTICS_BATCH_SIZE',
     schema: integer({ min: 1, max: 10_000 }),
-    default: 500,
+    default: 1_000,
     description: 'Most usage events that are written in one transaction.',
   }),
   statisticsIntervalMs: field({

@@ -98,7 +98,7 @@ export const billingConfig = defineConfig({
   consumerBatchSize: field({
     env: 'SWITCHYARD_BILLING_BATCH_SIZE',
     schema: integer({ min: 1, max: 5_000 }),
-    default: 500,
+    default: 1_000,
     description: 'Most usage events posted in one transaction.',
   }),
 });

@@ -115,12 +115,12 @@ export class EventLogStore {
     }));
   }
 
-  /** False when a position was not this member's any more. */
+  /** False when a position was not this member's any more. Does not wait for the disk: what a crash forgets is delivered again. */
   async commit(group: string, memberId: string, positions: readonly PartitionPosition[]): Promise<boolean> {
     const { rowCount } = await this.pool.query({
       name: 'event_log_commit',
       text: `UPDATE claim SET position = done.position
-        FROM unnest($3::smallint[], $4::integer[], $5::bigint[]) AS done(topic_id, partition, position)
+        FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried, unnest($3::smallint[], $4::integer[], $5::bigint[]) AS done(topic_id, partition, position)
         WHERE claim.group_name = $1 AND claim.member_id = $2 AND claim.topic_id = done.topic_id AND claim.partition = done.partition`,
       values: [group, memberId, positions.map((at) => at.topicId), positions.map((at) => at.partition), positions.map((at) => at.position)],
     });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createPool, runMigrations } from '@switchyard/db';
+import { events } from '@switchyard/proto';
 import { captureLogger, eventually, startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import type { Pool } from 'pg';
 import type { ConsumedRecord, EventRecord } from '../event-log.js';
@@ -70,6 +71,30 @@ describe('the event log in Postgres', () => {
       const rounds = seen.filter((each) => each.key === 'key-1' && each.value.startsWith(who)).map((each) => each.value);
       expect(rounds).toEqual([...rounds].sort());
     }
+  });
+
+  it("spares a consumer that lags the reading and decoding of its own process's records, also behind those of others", async () => {
+    const own = open({ partitionCount: 2 });
+    const other = open({ partitionCount: 2 });
+    const seen: ConsumedRecord[] = [];
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    await own.subscribe({
+      group: 'g',
+      topics: ['line'],
+      maxBatchSize: 10,
+      handler: async (batch) => {
+        await held;
+        seen.push(...batch);
+      },
+    });
+    await other.publish(Array.from({ length: 40 }, (_, index) => record(`key-${index}`, 'other')));
+    const message = events.GenerationCompleted.fromPartial({});
+    await own.publish(Array.from({ length: 400 }, (_, index) => ({ ...record(`key-${index}`, 'own'), message })));
+    letGo();
+    await eventually(() => expect(seen).toHaveLength(440));
+    expect(new Set(seen.map(({ partition, offset }) => `${partition}/${offset}`)).size).toBe(440);
+    expect(seen.filter((each) => each.message === message).length).toBeGreaterThan(300);
   });
 
   it('trims what every group consumed and what is old enough, and nothing else', async () => {

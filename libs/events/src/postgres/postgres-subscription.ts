@@ -4,7 +4,7 @@ import type { ConsumedRecord, SubscribeOptions, Subscription } from '../event-lo
 import { WakeSignal } from '../wake-signal.js';
 import type { EventLogStore, PartitionPosition } from './event-log.store.js';
 import type { PostgresGroupMember } from './postgres-group-member.js';
-import type { RecentReader } from './recent-records.js';
+import { partitionKeyOf, type RecentReader } from './recent-records.js';
 
 export interface PostgresSubscriptionOptions {
   readonly subscribe: SubscribeOptions;
@@ -21,14 +21,18 @@ const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5_000;
 /** Batches that are not full begin at most this often: a busy consumer takes fewer and larger ones. */
 const BATCH_INTERVAL_MS = 100;
+/** After a batch of so many records its statements' fixed costs count for more than the wait. */
+const LARGE_BATCH_SIZE = 100;
+const LARGE_BATCH_INTERVAL_MS = 300;
 
 /** One consumer: reads the partitions that its membership holds, in batches over all of them, until closed. A lost database is waited for. */
 export class PostgresSubscription implements Subscription {
   private readonly closing = new AbortController();
   private readonly doorbell = new WakeSignal();
   private finished: Promise<void> | undefined;
-  /** The database may have records that were not read from this process's memory. */
-  private mustAsk = true;
+  /** Partitions of which the database may have records that this process's memory lacks, from where they were read to. */
+  private suspects = new Set<string>();
+  private areAllSuspect = true;
   private askedAtMs = 0;
 
   constructor(private readonly options: PostgresSubscriptionOptions) {}
@@ -51,7 +55,7 @@ export class PostgresSubscription implements Subscription {
     try {
       await member.join();
       await member.rebalance();
-      this.mustAsk = true;
+      this.areAllSuspect = true;
       return { member, topicNames, recent };
     } catch (error) {
       recent.close();
@@ -79,7 +83,7 @@ export class PostgresSubscription implements Subscription {
   }
 
   private wake(isForeign: boolean): void {
-    if (isForeign) this.mustAsk = true;
+    if (isForeign) this.areAllSuspect = true;
     this.doorbell.ring();
   }
 
@@ -91,30 +95,48 @@ export class PostgresSubscription implements Subscription {
     while (!this.closing.signal.aborted) {
       member.requireAlive();
       if (performance.now() - rebalancedAtMs >= rebalanceIntervalMs) {
-        if (await member.rebalance()) this.mustAsk = true;
+        if (await member.rebalance()) this.areAllSuspect = true;
         rebalancedAtMs = performance.now();
       }
       const startedAtMs = performance.now();
       const batch = await this.nextBatch(membership);
       if (batch.length === 0) await this.doorbell.wait(pollIntervalMs);
       else await this.deliver(batch, member, topicNames, handlerBackoff);
-      if (batch.length > 0 && batch.length < subscribe.maxBatchSize) await this.pauseUntil(startedAtMs + BATCH_INTERVAL_MS);
+      if (batch.length > 0 && batch.length < subscribe.maxBatchSize) await this.pauseUntil(startedAtMs + intervalAfter(batch.length));
     }
   }
 
-  /** From this process's memory; from the database when others published, and now and then while there is nothing else to do. */
+  /**
+   * From this process's memory, and from the database for partitions that others published to or that memory has forgotten; now and then for all while there
+   * is nothing else to do. A consumer that lags thus reads its own process's records from memory all the same.
+   */
   private async nextBatch({ member, topicNames, recent }: Membership): Promise<ConsumedRecord[]> {
     const { store, subscribe, pollIntervalMs } = this.options;
+    const { maxBatchSize } = subscribe;
     const positions = member.nextPositions();
     if (positions.length === 0) return [];
-    const known = this.mustAsk ? [] : recent.read(positions, subscribe.maxBatchSize);
-    if (known.length > 0 || (!this.mustAsk && performance.now() - this.askedAtMs < pollIntervalMs)) return known;
+    const asked = this.partitionsToAsk(positions, recent);
+    // Neither may keep the other waiting.
+    const known = recent.read(positions, asked.length === 0 ? maxBatchSize : Math.floor(maxBatchSize / 2));
+    const isIdle = known.length === 0 && performance.now() - this.askedAtMs >= pollIntervalMs;
+    if (asked.length === 0 && !isIdle) return known;
+    const wanted = isIdle ? positions : asked;
     // Whatever is told of from here on is news.
-    this.mustAsk = false;
+    for (const at of wanted) this.suspects.delete(partitionKeyOf(at));
     this.askedAtMs = performance.now();
-    const found = await store.read(positions, subscribe.maxBatchSize, topicNames);
-    if (found.length === subscribe.maxBatchSize) this.mustAsk = true;
-    return found;
+    const limit = maxBatchSize - known.length;
+    const found = await store.read(wanted, limit, topicNames);
+    if (found.length >= limit) for (const at of wanted) this.suspects.add(partitionKeyOf(at));
+    if (found.length === 0 && known.length === 0) return recent.read(positions, maxBatchSize);
+    return [...known, ...found];
+  }
+
+  private partitionsToAsk(positions: readonly PartitionPosition[], recent: RecentReader): PartitionPosition[] {
+    if (this.areAllSuspect) {
+      this.areAllSuspect = false;
+      this.suspects = new Set(positions.map(partitionKeyOf));
+    }
+    return positions.filter((at) => !recent.holds(at) && (this.suspects.has(partitionKeyOf(at)) || recent.isAhead(at)));
   }
 
   private async pauseUntil(timeMs: number): Promise<void> {
@@ -138,6 +160,10 @@ export class PostgresSubscription implements Subscription {
     backoff.reset();
     await member.commit(positionsAfter(batch, topicNames));
   }
+}
+
+function intervalAfter(batchSize: number): number {
+  return batchSize < LARGE_BATCH_SIZE ? BATCH_INTERVAL_MS : LARGE_BATCH_INTERVAL_MS;
 }
 
 interface Membership {

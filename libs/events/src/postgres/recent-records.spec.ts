@@ -34,6 +34,9 @@ describe('records that were just published', () => {
     recent.add(TOPIC, 0, 10n, records(0, 10, 3));
     expect(offsets(reader.read([at(0, 10)], 10))).toEqual(['0:10', '0:11', '0:12']);
     expect(reader.read([at(0, 13)], 10)).toEqual([]);
+    expect([13, 14, 15, 16, 17].map((position) => reader.holds(at(0, position)))).toEqual([false, false, true, true, false]);
+    expect([12, 13, 14, 15, 17].map((position) => reader.isAhead(at(0, position)))).toEqual([true, true, true, false, false]);
+    expect([reader.holds(at(1, 13)), reader.isAhead(at(1, 13))]).toEqual([false, false]);
     expect(offsets(reader.read([at(0, 15)], 10))).toEqual(['0:15', '0:16']);
   });
 

@@ -123,6 +123,16 @@ export class RecentReader {
     return found;
   }
 
+  /** Whether the partition's next record is here. */
+  holds(at: PartitionPosition): boolean {
+    return this.source.chunksOf(partitionKeyOf(at)).some((chunk) => chunk.firstPosition <= at.position && endOf(chunk) > at.position);
+  }
+
+  /** Whether later records of the partition are here. */
+  isAhead(at: PartitionPosition): boolean {
+    return this.source.chunksOf(partitionKeyOf(at)).some((chunk) => chunk.firstPosition > at.position);
+  }
+
   close(): void {
     this.source.close(this);
   }
