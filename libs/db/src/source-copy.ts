@@ -52,6 +52,7 @@ interface CopyConnection extends pg.Connection {
   endCopyFrom(): void;
 }
 
+/** Its fields have other names than the driver's own: `rows`, for one, would ask for another protocol, and the copy would wait for ever. */
 class CopyIn extends pg.Query {
   constructor(
     text: string,
