@@ -1,3 +1,3 @@
 import { stoppedReadersSuite } from './stopped-readers.suite.js';
 
-stoppedReadersSuite('all', 50);
+stoppedReadersSuite('all', 200);
