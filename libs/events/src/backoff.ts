@@ -33,6 +33,16 @@ export class Backoff {
   }
 }
 
+/** The end of the work, or of the time. */
+export async function endWithin(work: Promise<unknown>, limitMs: number): Promise<void> {
+  const patience = new AbortController();
+  try {
+    await Promise.race([work, pauseFor(limitMs, patience.signal)]);
+  } finally {
+    patience.abort();
+  }
+}
+
 /** Resolves after the time, or as soon as the signal is given. */
 export async function pauseFor(durationMs: number, signal: AbortSignal): Promise<void> {
   try {

@@ -74,7 +74,7 @@ describe('the lag of a consumer group', () => {
     expect(shown('switchyard_consumer_lag_records', 'done')).toBe(2);
     progress = [at('done', 0, 3n, 3n)];
     await eventually(() => expect(shown('switchyard_consumer_lag_records', 'done')).toBe(0));
-    await watch.stop();
+    watch.stop();
     expect(warnings()).toHaveLength(1);
   });
 });

@@ -26,6 +26,7 @@ export class ConsumerLagWatch {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private isFailing = false;
+  private isStopped = false;
 
   constructor(private readonly options: ConsumerLagOptions) {
     const labelNames = ['group', 'topic'];
@@ -46,9 +47,10 @@ export class ConsumerLagWatch {
     this.tick();
   }
 
-  async stop(): Promise<void> {
+  /** A measurement under way is not waited for: the log may be away. */
+  stop(): void {
     clearInterval(this.timer);
-    await this.running;
+    this.isStopped = true;
   }
 
   async measure(): Promise<void> {
@@ -73,7 +75,7 @@ export class ConsumerLagWatch {
       this.isFailing = false;
     } catch (error) {
       // Once per outage; the gauges stay as they were.
-      if (!this.isFailing) this.options.logger.warn('The lag of a consumer group is not known.', { error, group: this.options.group });
+      if (!this.isFailing && !this.isStopped) this.options.logger.warn('The lag of a consumer group is not known.', { error, group: this.options.group });
       this.isFailing = true;
     }
   }

@@ -30,7 +30,7 @@ class AnalyticsLifecycle implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.lag.stop();
+    this.lag.stop();
     await this.consumer.stop();
     await this.feed.stop();
     await this.retention.stop();

@@ -80,7 +80,7 @@ export function createBilling(context: BillingContext) {
       lag.start();
     },
     async stop(): Promise<void> {
-      await lag.stop();
+      lag.stop();
       await consumer.stop();
       await expiry.stop();
       releaseWaiter.stop();

@@ -151,6 +151,10 @@ describe('requests and their events', () => {
       link().harm({ kind: 'black_hole' });
       await waitsInSpool(50);
       await eventually(async () => expect((await metric('ingress', 'switchyard_spool_oldest_age_seconds'))[0]).toBeGreaterThan(SILENCE_SECONDS), WAIT);
+      // Who is told to end meanwhile ends, and is started again.
+      const starts = CONSUMERS.map((kind) => recorder.countOf(kind, 'started'));
+      for (const kind of CONSUMERS) platform.process(kind, 1).stop();
+      await eventually(() => expect(CONSUMERS.map((kind) => recorder.countOf(kind, 'started'))).toEqual(starts.map((count) => count + 1)), WAIT);
       link().heal();
       await served(load, 20);
     });

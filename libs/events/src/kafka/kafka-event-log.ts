@@ -1,6 +1,6 @@
 import { SwitchyardError } from '@switchyard/errors';
 import kafkajs, { type Admin, type Kafka } from 'kafkajs';
-import { pauseFor } from '../backoff.js';
+import { endWithin, pauseFor } from '../backoff.js';
 import type { ConsumedRecord, EventLog, EventRecord, PartitionProgress, SubscribeOptions, Subscription } from '../event-log.js';
 import { KafkaAdmin, newKafkaClient, type KafkaConnectionOptions } from './kafka-client.js';
 import { KafkaPublisher } from './kafka-publisher.js';
@@ -22,6 +22,8 @@ export interface KafkaEventLogOptions extends KafkaConnectionOptions {
 const BROKER_DEFAULT = -1;
 const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
 const KEPT_SINCE_GROUP = 'switchyard.kept-since';
+/** A broker that swallows everything is not waited for: what was published has been acknowledged. */
+const CLOSE_WITHIN_MS = 5_000;
 const FIRST_RECORDS_WITHIN_MS = 60_000;
 
 /** The event log in Apache Kafka. It connects when it is first used, and again for ever. */
@@ -55,7 +57,7 @@ export class KafkaEventLog implements EventLog {
       subscribe,
       topicPrefix: this.topicPrefix,
       logger: this.options.logger,
-      prepare: () => this.prepareGroup(subscribe),
+      prepare: (signal) => this.prepareGroup(subscribe, signal),
     });
     this.subscriptions.set(subscription, subscribe);
     await subscription.start();
@@ -129,8 +131,7 @@ export class KafkaEventLog implements EventLog {
   async close(): Promise<void> {
     this.closing.abort();
     await Promise.all([...this.subscriptions.keys()].map((subscription) => subscription.close()));
-    await this.publisher.close();
-    await this.admin.close();
+    await endWithin(Promise.all([this.publisher.close(), this.admin.close()]), CLOSE_WITHIN_MS);
   }
 
   /** When the first records that are left in these partitions were published. The broker's own search by time counts deleted records in, so they are read. */
@@ -152,14 +153,14 @@ export class KafkaEventLog implements EventLog {
     return partitions.map((each) => times.get(nameOf(each)) ?? Date.now());
   }
 
-  private async prepareGroup({ group, topics }: SubscribeOptions): Promise<void> {
+  private async prepareGroup({ group, topics }: SubscribeOptions, signal: AbortSignal): Promise<void> {
     const groupId = this.topicPrefix + group;
     await Promise.all(topics.map((topic) => this.ensureTopic(topic)));
     // While the coordinator loads, a consumer would crash at once.
     await this.admin.useUntilReady(async (admin) => {
       await admin.listTopics();
       return admin.fetchOffsets({ groupId });
-    }, this.closing.signal);
+    }, signal);
   }
 
   private ensureTopic(topic: string): Promise<void> {

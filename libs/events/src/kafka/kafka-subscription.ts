@@ -1,6 +1,6 @@
 import type { Consumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from 'kafkajs';
 import type { Logger } from '@switchyard/telemetry';
-import { Backoff, pauseFor } from '../backoff.js';
+import { Backoff, endWithin, pauseFor } from '../backoff.js';
 import type { ConsumedRecord, SubscribeOptions, Subscription } from '../event-log.js';
 import { GatheredFetch } from './gathered-fetch.js';
 
@@ -10,7 +10,7 @@ export interface KafkaSubscriptionOptions {
   readonly topicPrefix: string;
   readonly logger: Logger;
   /** Makes sure that the topics exist and the group coordinator answers. */
-  prepare(): Promise<void>;
+  prepare(signal: AbortSignal): Promise<void>;
 }
 
 const SESSION_TIMEOUT_MS = 10_000;
@@ -25,7 +25,8 @@ const WATCH_INTERVAL_MS = 1_000;
 /** Even empty fetches are answered, so a silence of many of them means that the consumer hangs. */
 const SILENCE_LIMIT_MS = 60_000;
 const START_WITHIN_MS = 15_000;
-const DISCONNECT_WITHIN_MS = 30_000;
+/** What a handler does not finish until then is rolled back, and delivered to another. */
+const DISCONNECT_WITHIN_MS = 10_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5_000;
 
@@ -57,8 +58,8 @@ export class KafkaSubscription implements Subscription {
     const backoff = new Backoff(FIRST_PAUSE_MS, MAX_PAUSE_MS);
     while (!this.closing.signal.aborted) {
       try {
-        await this.options.prepare();
-        await this.runOnce(() => backoff.reset());
+        await this.unlessClosing(this.options.prepare(this.closing.signal));
+        if (!this.closing.signal.aborted) await this.runOnce(() => backoff.reset());
       } catch (error) {
         if (!this.closing.signal.aborted) this.options.logger.warn('A Kafka consumer failed and is replaced.', { error, group: this.options.subscribe.group });
       }
@@ -77,20 +78,38 @@ export class KafkaSubscription implements Subscription {
     this.listen(consumer, onJoined, ended.reject);
     ended.promise.catch(() => undefined);
     try {
-      await consumer.connect();
-      await consumer.subscribe({ topics: this.options.subscribe.topics.map((topic) => this.options.topicPrefix + topic), fromBeginning: true });
-      const fetch = new GatheredFetch((payloads) => this.handleFetched(payloads));
-      await consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: GATHERED_PARTITIONS,
-        eachBatch: (payload) => fetch.take(payload),
-      });
+      await this.unlessClosing(this.begin(consumer));
       await ended.promise;
     } finally {
       clearInterval(watchdog);
       this.closing.signal.removeEventListener('abort', onAbort);
       await disconnect(consumer);
+    }
+  }
+
+  private async begin(consumer: Consumer): Promise<void> {
+    await consumer.connect();
+    await consumer.subscribe({ topics: this.options.subscribe.topics.map((topic) => this.options.topicPrefix + topic), fromBeginning: true });
+    const fetch = new GatheredFetch((payloads) => this.handleFetched(payloads));
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: GATHERED_PARTITIONS,
+      eachBatch: (payload) => fetch.take(payload),
+    });
+  }
+
+  /** The work's end, or that of the subscription: a broker that swallows requests keeps kafkajs trying for minutes. */
+  private async unlessClosing(work: Promise<void>): Promise<void> {
+    const closed = Promise.withResolvers<void>();
+    const onAbort = (): void => closed.resolve();
+    if (this.closing.signal.aborted) onAbort();
+    this.closing.signal.addEventListener('abort', onAbort);
+    work.catch(() => undefined);
+    try {
+      await Promise.race([work, closed.promise]);
+    } finally {
+      this.closing.signal.removeEventListener('abort', onAbort);
     }
   }
 
@@ -214,10 +233,11 @@ async function commit(handled: ReadonlyMap<EachBatchPayload, KafkaMessage>): Pro
   await anyPayload!.heartbeat();
 }
 
-async function disconnect(consumer: Consumer): Promise<void> {
-  const patience = new AbortController();
-  await Promise.race([consumer.disconnect().catch(() => undefined), pauseFor(DISCONNECT_WITHIN_MS, patience.signal)]);
-  patience.abort();
+function disconnect(consumer: Consumer): Promise<void> {
+  return endWithin(
+    consumer.disconnect().catch(() => undefined),
+    DISCONNECT_WITHIN_MS,
+  );
 }
 
 function textHeaders(headers: IHeaders | undefined): Record<string, string> {
