@@ -113,7 +113,8 @@ export function spendingSuite(race: () => RacePlatform, books: () => Books): voi
       expect(flagged).toEqual(charges.filter((charge) => charge.excessPico > 0n));
       // The bound of docs/reference/ledger.md: what single answers took above their reservations.
       expect(owed).toBeLessThanOrEqual(sumPico(flagged.map((charge) => charge.excessPico)));
-      expect(await books().balanceOf(`account:${customer.accountId}:receivable`)).toBe(owed);
+      // What leases still kept pays for a part of the debt when it returns.
+      await eventually(async () => expect(await books().balanceOf(`account:${customer.accountId}:receivable`)).toBe(owed), { timeoutMs: 30_000 });
       expect(await books().balanceOf(`account:${customer.accountId}:credits`)).toBe(0n);
       expect(await metricSum(race(), 'billing', 'switchyard_billing_underestimated_charges_total')).toBeGreaterThan(0);
     }, 60_000);
