@@ -48,6 +48,8 @@ export async function startRacePlatform(leadMs: number): Promise<RacePlatform> {
       SWITCHYARD_BILLING_REPLICAS: String(BILLING_COUNT),
       SWITCHYARD_CLOCK_OFFSET_MS: String(clockOffsetMs),
       SWITCHYARD_CATALOG_RELOAD_MS: '250',
+      // 200 clients at once keep a small machine busy for longer than a fast endpoint is given.
+      SWITCHYARD_ATTEMPT_FIRST_TOKEN_LEAST_MS: '20000',
     },
     providers: {
       honest: {

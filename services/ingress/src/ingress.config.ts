@@ -106,6 +106,12 @@ export const ingressConfig = defineConfig({
     default: 30_000,
     description: 'Longest wait for the first token of a stream, in milliseconds; less where an endpoint is known to be faster, more for very long prompts.',
   }),
+  attemptFirstTokenLeastMs: field({
+    env: 'SWITCHYARD_ATTEMPT_FIRST_TOKEN_LEAST_MS',
+    schema: milliseconds,
+    default: 1_500,
+    description: 'What the wait for the first token is never cut below, however fast an endpoint is known to be, in milliseconds.',
+  }),
   attemptBetweenChunksMs: field({
     env: 'SWITCHYARD_ATTEMPT_BETWEEN_CHUNKS_MS',
     schema: milliseconds,

@@ -242,6 +242,7 @@ function deadlinesOf(config: IngressConfig): Partial<DeadlineSettings> {
   return {
     connectMs: config.attemptConnectMs,
     firstTokenUnknownMs: config.attemptFirstTokenMs,
+    firstTokenMinMs: config.attemptFirstTokenLeastMs,
     firstTokenMaxMs: config.attemptFirstTokenMs,
     betweenChunksMs: config.attemptBetweenChunksMs,
     totalMs: config.attemptTotalMs,
