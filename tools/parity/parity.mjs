@@ -32,7 +32,7 @@ if (mode === '--write') {
 } else if (mode === '--check') {
   problems = renewed === text ? unknown : [...unknown, 'docs/reference/parity.md is not what the test titles say: run `npm run generate`'];
 } else if (mode === '--results') {
-  problems = unmetPromises(table, readResults(), titlePattern);
+  problems = unmetPromises(table, readResults(root), titlePattern);
 } else {
   console.error('Usage: node tools/parity/parity.mjs --write | --check | --results');
   process.exit(2);
