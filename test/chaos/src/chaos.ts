@@ -23,4 +23,5 @@ async function main(): Promise<number> {
   return report.findings.length === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+// Connections to what was killed may linger.
+process.exit(await main());
