@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Metrics } from '@switchyard/telemetry';
+import { pipeline } from 'node:stream/promises';
+import { exposeMetrics, type Metrics } from '@switchyard/telemetry';
 import type { ReadinessReport } from './target.js';
 
 export interface HealthServer {
@@ -8,7 +9,7 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** `/healthz` (the process lives), `/readyz` (200 or 503 with every check), `/metrics` (Prometheus text). */
+/** `/healthz` (the process lives), `/readyz` (200 or 503 with every check), `/metrics` (OpenMetrics or Prometheus text). */
 export async function startHealthServer(options: { host: string; port: number; readiness: () => ReadinessReport; metrics: Metrics }): Promise<HealthServer> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5000 }, (request, response) => {
     const path = request.url?.split('?')[0];
@@ -17,7 +18,7 @@ export async function startHealthServer(options: { host: string; port: number; r
       const report = options.readiness();
       return send(response, report.ready ? 200 : 503, 'application/json', JSON.stringify(report));
     }
-    if (path === '/metrics') return send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', options.metrics.render());
+    if (path === '/metrics') return void sendMetrics(response, options.metrics, request.headers.accept);
     send(response, 404, 'application/json', '{"error":"not found"}');
   });
   await listen(server, options.host, options.port);
@@ -45,4 +46,15 @@ function listen(server: Server, host: string, port: number): Promise<void> {
 function send(response: ServerResponse, status: number, contentType: string, body: string): void {
   response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' });
   response.end(body);
+}
+
+async function sendMetrics(response: ServerResponse, metrics: Metrics, accept: string | undefined): Promise<void> {
+  const { contentType, pieces } = exposeMetrics(metrics, accept);
+  response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' });
+  try {
+    await pipeline(pieces, response);
+  } catch {
+    // Whoever asked has left.
+    response.destroy();
+  }
 }

@@ -1,8 +1,12 @@
+import type { MetricOptions } from './metric-definition.js';
+
 export type Labels = Readonly<Record<string, string>>;
 
 /** A plain number; `increment` costs an addition, so hot paths keep the object and call it directly. */
 export interface Counter {
   increment(by?: number): void;
+  /** For what somebody else counts: the counter becomes `total`, and never less than it was. */
+  raiseTo(total: number): void;
 }
 
 export interface Gauge {
@@ -11,20 +15,17 @@ export interface Gauge {
 }
 
 export interface Histogram {
-  observe(value: number): void;
-}
-
-export interface MetricOptions {
-  /** Prometheus name with unit: `switchyard_spool_bytes`, `switchyard_attempts_total`. */
-  readonly name: string;
-  readonly help: string;
-  readonly labelNames?: readonly string[];
+  /** `traceId` (32 hex characters, of a trace that is kept) becomes the exemplar of the value's bucket. */
+  observe(value: number, traceId?: string): void;
 }
 
 /** Series are created once per label set and then kept by the caller. Registering a name twice returns the same metric. */
 export interface MetricFamily<Series> {
   labels(labels?: Labels): Series;
 }
+
+/** The two text formats that Prometheus reads; only OpenMetrics has exemplars. */
+export type ExpositionFormat = 'prometheus' | 'openmetrics';
 
 export interface Metrics {
   counter(options: MetricOptions): MetricFamily<Counter>;
@@ -33,6 +34,8 @@ export interface Metrics {
   histogram(options: MetricOptions & { readonly buckets: readonly number[] }): MetricFamily<Histogram>;
   /** Called at every scrape, before rendering, to set gauges. */
   onScrape(update: () => void): void;
-  /** Prometheus text exposition format 0.0.4. */
-  render(): string;
+  /** All metrics as one text. */
+  render(format?: ExpositionFormat): string;
+  /** The same in pieces, one per metric: whoever serves requests beside lets them through between two. */
+  renderPieces(format?: ExpositionFormat): Iterable<string>;
 }

@@ -1,23 +1,56 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { counterDefinition, gaugeDefinition, type MetricDefinition } from './metric-definition.js';
 import type { Metrics } from './metrics.js';
+
+const CPU = counterDefinition({ name: 'process_cpu_seconds_total', help: 'User and system CPU time spent.', unit: 'seconds' });
+const START = gaugeDefinition({ name: 'process_start_time_seconds', help: 'When the process started, in unix time.', unit: 'seconds' });
+const MEMORY = gaugeDefinition({ name: 'process_resident_memory_bytes', help: 'Resident memory.', unit: 'bytes' });
+const HEAP = gaugeDefinition({ name: 'nodejs_heap_size_used_bytes', help: 'Used part of the heap.', unit: 'bytes' });
+const EXTERNAL = gaugeDefinition({ name: 'nodejs_external_memory_bytes', help: 'Memory outside of the heap: buffers.', unit: 'bytes' });
+const DELAY_99 = gaugeDefinition({
+  name: 'nodejs_eventloop_lag_p99_seconds',
+  help: '99th percentile of the event-loop delay since the last scrape.',
+  unit: 'seconds',
+});
+const DELAY_MAX = gaugeDefinition({ name: 'nodejs_eventloop_lag_max_seconds', help: 'Longest event-loop delay since the last scrape.', unit: 'seconds' });
+const UTILIZATION = gaugeDefinition({
+  name: 'nodejs_eventloop_utilization_ratio',
+  help: 'Part of the time since the last scrape that the event loop was busy.',
+  unit: 'ratio',
+});
+
+export const PROCESS_METRICS: readonly MetricDefinition[] = [CPU, START, MEMORY, HEAP, EXTERNAL, DELAY_99, DELAY_MAX, UTILIZATION];
 
 /** CPU, memory and event-loop delay of this process, under the names Prometheus' own clients use. */
 export function registerProcessMetrics(metrics: Metrics): { close(): void } {
-  const cpu = metrics.gauge({ name: 'process_cpu_seconds_total', help: 'User and system CPU time spent, in seconds.' }).labels();
-  const memory = metrics.gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory, in bytes.' }).labels();
-  const heap = metrics.gauge({ name: 'nodejs_heap_size_used_bytes', help: 'Used heap, in bytes.' }).labels();
-  const delay = metrics
-    .gauge({ name: 'nodejs_eventloop_lag_p99_seconds', help: '99th percentile of the event-loop delay since the last scrape, in seconds.' })
-    .labels();
+  const cpu = metrics.counter(CPU).labels();
+  metrics
+    .gauge(START)
+    .labels()
+    .set(Date.now() / 1_000 - process.uptime());
+  const memory = metrics.gauge(MEMORY).labels();
+  const heap = metrics.gauge(HEAP).labels();
+  const external = metrics.gauge(EXTERNAL).labels();
+  const delay99 = metrics.gauge(DELAY_99).labels();
+  const delayMax = metrics.gauge(DELAY_MAX).labels();
+  const utilization = metrics.gauge(UTILIZATION).labels();
   const histogram = monitorEventLoopDelay({ resolution: 20 });
   histogram.enable();
+  let lastUtilization = performance.eventLoopUtilization();
   metrics.onScrape(() => {
     const usage = process.cpuUsage();
-    cpu.set((usage.user + usage.system) / 1e6);
-    memory.set(process.memoryUsage.rss());
-    heap.set(process.memoryUsage().heapUsed);
-    delay.set(Number.isNaN(histogram.percentile(99)) ? 0 : histogram.percentile(99) / 1e9);
+    cpu.raiseTo((usage.user + usage.system) / 1e6);
+    const used = process.memoryUsage();
+    memory.set(used.rss);
+    heap.set(used.heapUsed);
+    external.set(used.external);
+    // Without a sample the percentile is not a number, and the maximum is zero.
+    delay99.set(histogram.count === 0 ? 0 : histogram.percentile(99) / 1e9);
+    delayMax.set(histogram.max / 1e9);
     histogram.reset();
+    const current = performance.eventLoopUtilization();
+    utilization.set(performance.eventLoopUtilization(current, lastUtilization).utilization);
+    lastUtilization = current;
   });
   return { close: () => void histogram.disable() };
 }

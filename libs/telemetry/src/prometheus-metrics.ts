@@ -1,18 +1,29 @@
-import type { Counter, Gauge, Histogram, Labels, MetricFamily, MetricOptions, Metrics } from './metrics.js';
+import type { MetricDefinition, MetricOptions } from './metric-definition.js';
+import type { Counter, ExpositionFormat, Gauge, Histogram, Labels, MetricFamily, Metrics } from './metrics.js';
 
-const SERIES_MAX = 5000;
+const NUMBERS_MAX = 1_000;
+const HISTOGRAMS_MAX = 300;
 
-type MetricKind = 'counter' | 'gauge' | 'histogram';
+type MetricKind = MetricDefinition['kind'];
 
 interface Series {
-  render(name: string, labels: string): string;
+  render(format: ExpositionFormat): string;
 }
 
 class NumberSeries implements Counter, Gauge, Series {
   private value = 0;
+  private readonly head: string;
+
+  constructor(name: string, labels: string) {
+    this.head = `${name}${braced(labels)} `;
+  }
 
   increment(by = 1): void {
     this.value += by;
+  }
+
+  raiseTo(total: number): void {
+    if (total > this.value) this.value = total;
   }
 
   set(value: number): void {
@@ -23,102 +34,154 @@ class NumberSeries implements Counter, Gauge, Series {
     this.value += by;
   }
 
-  render(name: string, labels: string): string {
-    return `${name}${braced(labels)} ${formatNumber(this.value)}\n`;
+  render(): string {
+    return `${this.head}${formatNumber(this.value)}\n`;
+  }
+}
+
+/** The last value of each bucket that came with a trace. */
+class Exemplars {
+  private readonly traceIds: (string | undefined)[];
+  private readonly values: Float64Array;
+  private readonly timesMs: Float64Array;
+
+  constructor(size: number) {
+    this.traceIds = new Array<undefined>(size);
+    this.values = new Float64Array(size);
+    this.timesMs = new Float64Array(size);
+  }
+
+  set(index: number, value: number, traceId: string): void {
+    this.traceIds[index] = traceId;
+    this.values[index] = value;
+    this.timesMs[index] = Date.now();
+  }
+
+  render(index: number): string {
+    const traceId = this.traceIds[index];
+    return traceId === undefined ? '' : ` # {trace_id="${traceId}"} ${formatNumber(this.values[index]!)} ${this.timesMs[index]! / 1_000}`;
   }
 }
 
 class HistogramSeries implements Histogram, Series {
+  /** Not cumulative; the last is of what is above every bound. */
   private readonly counts: Float64Array;
   private sum = 0;
-  private count = 0;
+  private exemplars: Exemplars | undefined;
+  /** Beginnings of the lines, which never change: a scrape of thousands of series only adds the figures. */
+  private heads: readonly string[] | undefined;
 
-  constructor(private readonly buckets: readonly number[]) {
-    this.counts = new Float64Array(buckets.length);
+  constructor(
+    private readonly name: string,
+    private readonly labels: string,
+    private readonly buckets: readonly number[],
+  ) {
+    this.counts = new Float64Array(buckets.length + 1);
   }
 
-  observe(value: number): void {
+  observe(value: number, traceId?: string): void {
+    const { buckets } = this;
+    let index = 0;
+    while (index < buckets.length && value > buckets[index]!) index++;
+    this.counts[index]!++;
     this.sum += value;
-    this.count++;
-    for (let index = 0; index < this.buckets.length; index++) {
-      if (value <= this.buckets[index]!) {
-        this.counts[index]!++;
-        return;
-      }
-    }
+    if (traceId !== undefined) (this.exemplars ??= new Exemplars(buckets.length + 1)).set(index, value, traceId);
   }
 
-  render(name: string, labels: string): string {
-    let cumulative = 0;
+  render(format: ExpositionFormat): string {
+    const heads = (this.heads ??= this.lineHeads());
+    const exemplars = format === 'openmetrics' ? this.exemplars : undefined;
+    const last = this.buckets.length;
+    let count = 0;
     let text = '';
-    for (const [index, bound] of this.buckets.entries()) {
-      cumulative += this.counts[index]!;
-      text += `${name}_bucket${braced(join(labels, `le="${formatNumber(bound)}"`))} ${cumulative}\n`;
+    for (let index = 0; index <= last; index++) {
+      count += this.counts[index]!;
+      text += `${heads[index]!}${count}${exemplars?.render(index) ?? ''}\n`;
     }
-    text += `${name}_bucket${braced(join(labels, 'le="+Inf"'))} ${this.count}\n`;
-    return `${text}${name}_sum${braced(labels)} ${formatNumber(this.sum)}\n${name}_count${braced(labels)} ${this.count}\n`;
+    return `${text}${heads[last + 1]!}${formatNumber(this.sum)}\n${heads[last + 2]!}${count}\n`;
+  }
+
+  private lineHeads(): string[] {
+    const { name, labels } = this;
+    const bounds = [...this.buckets.map(formatBound), '+Inf'];
+    return [
+      ...bounds.map((bound) => `${name}_bucket${braced(join(labels, `le="${bound}"`))} `),
+      `${name}_sum${braced(labels)} `,
+      `${name}_count${braced(labels)} `,
+    ];
   }
 }
 
 class Family<S extends Series> implements MetricFamily<S> {
   private readonly series = new Map<string, S>();
+  private readonly maxSeries: number;
 
   constructor(
     readonly kind: MetricKind,
     readonly options: MetricOptions,
-    private readonly createSeries: () => S,
-  ) {}
+    private readonly createSeries: (name: string, labels: string) => S,
+  ) {
+    this.maxSeries = options.maxSeries ?? (kind === 'histogram' ? HISTOGRAMS_MAX : NUMBERS_MAX);
+  }
 
   labels(labels: Labels = {}): S {
     const key = this.labelText(labels);
     const existing = this.series.get(key);
     if (existing) return existing;
     // A label whose values have no bound would otherwise grow memory for ever: what is over the bound is shared by one series.
-    const kept = this.series.size < SERIES_MAX ? key : this.labelText(Object.fromEntries((this.options.labelNames ?? []).map((name) => [name, 'other'])));
-    const created = this.series.get(kept) ?? this.createSeries();
+    const kept = this.series.size < this.maxSeries ? key : this.labelText(Object.fromEntries((this.options.labelNames ?? []).map((name) => [name, 'other'])));
+    const created = this.series.get(kept) ?? this.createSeries(this.options.name, kept);
     this.series.set(kept, created);
     return created;
   }
 
-  render(): string {
-    const { name, help } = this.options;
-    let text = `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${this.kind}\n`;
-    for (const [labels, series] of this.series) text += series.render(name, labels);
+  render(format: ExpositionFormat): string {
+    const { name, help, unit } = this.options;
+    // OpenMetrics names a counter without the suffix that its samples have.
+    const family = format === 'openmetrics' && this.kind === 'counter' ? name.replace(/_total$/, '') : name;
+    let text = `# HELP ${family} ${escapeHelp(help, format)}\n# TYPE ${family} ${this.kind}\n`;
+    if (format === 'openmetrics' && unit !== undefined && family.endsWith(`_${unit}`)) text += `# UNIT ${family} ${unit}\n`;
+    for (const series of this.series.values()) text += series.render(format);
     return text;
   }
 
   private labelText(labels: Labels): string {
-    return (this.options.labelNames ?? []).map((name) => `${name}="${escapeLabel(labels[name] ?? '')}"`).join(',');
+    return (this.options.labelNames ?? []).map((name) => `${name}="${escapeText(labels[name] ?? '')}"`).join(',');
   }
 }
 
-/** Plain counters in memory, rendered as Prometheus text when somebody scrapes. */
+/** Plain counters in memory, rendered as text when somebody scrapes. */
 export class PrometheusMetrics implements Metrics {
   private readonly families = new Map<string, Family<Series>>();
   private readonly updates: (() => void)[] = [];
 
   counter(options: MetricOptions): MetricFamily<Counter> {
-    return this.family('counter', options, () => new NumberSeries());
+    return this.family('counter', options, (name, labels) => new NumberSeries(name, labels));
   }
 
   gauge(options: MetricOptions): MetricFamily<Gauge> {
-    return this.family('gauge', options, () => new NumberSeries());
+    return this.family('gauge', options, (name, labels) => new NumberSeries(name, labels));
   }
 
   histogram(options: MetricOptions & { readonly buckets: readonly number[] }): MetricFamily<Histogram> {
-    return this.family('histogram', options, () => new HistogramSeries(options.buckets));
+    return this.family('histogram', options, (name, labels) => new HistogramSeries(name, labels, options.buckets));
   }
 
   onScrape(update: () => void): void {
     this.updates.push(update);
   }
 
-  render(): string {
-    for (const update of this.updates) update();
-    return [...this.families.values()].map((family) => family.render()).join('');
+  render(format: ExpositionFormat = 'prometheus'): string {
+    return [...this.renderPieces(format)].join('');
   }
 
-  private family<S extends Series>(kind: MetricKind, options: MetricOptions, createSeries: () => S): Family<S> {
+  *renderPieces(format: ExpositionFormat = 'prometheus'): Iterable<string> {
+    for (const update of this.updates) update();
+    for (const family of this.families.values()) yield family.render(format);
+    if (format === 'openmetrics') yield '# EOF\n';
+  }
+
+  private family<S extends Series>(kind: MetricKind, options: MetricOptions, createSeries: (name: string, labels: string) => S): Family<S> {
     const existing = this.families.get(options.name);
     if (existing) {
       if (existing.kind !== kind) throw new Error(`The metric ${options.name} is a ${existing.kind} already`);
@@ -138,8 +201,17 @@ function braced(labels: string): string {
   return labels === '' ? '' : `{${labels}}`;
 }
 
-function escapeLabel(value: string): string {
+function escapeText(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+function escapeHelp(help: string, format: ExpositionFormat): string {
+  return format === 'openmetrics' ? escapeText(help) : help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+}
+
+/** Bounds are labels: both formats and every version of Prometheus shall see the same, which is OpenMetrics' canonical one. */
+function formatBound(bound: number): string {
+  return Number.isInteger(bound) ? bound.toFixed(1) : String(bound);
 }
 
 function formatNumber(value: number): string {

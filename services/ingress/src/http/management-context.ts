@@ -20,7 +20,7 @@ export interface ManagementOptions {
   /** What this process saw of the endpoints. */
   readonly breakers: Pick<CircuitBreakers, 'states'>;
   readiness(): ReadinessReport;
-  readonly metrics: Pick<Metrics, 'render'>;
+  readonly metrics: Pick<Metrics, 'renderPieces'>;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly limits?: RequestLimits;

@@ -66,7 +66,7 @@ export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
     router: routerPort as RouterPort,
     catalog,
     readiness: () => fakes.readiness,
-    metrics: { render: () => 'switchyard_up 1\n' },
+    metrics: { renderPieces: () => ['switchyard_up 1\n'] },
     logger,
     clock,
     catalogMaxAgeMs: 0,

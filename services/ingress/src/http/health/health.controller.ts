@@ -1,8 +1,10 @@
-import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
+import { Readable } from 'node:stream';
+import { Controller, Get, Headers, Inject, Res } from '@nestjs/common';
+import { exposeMetrics } from '@switchyard/telemetry';
 import type { FastifyReply } from 'fastify';
 import { MANAGEMENT_CONTEXT, type ManagementContext } from '../management-context.js';
 
-/** `/healthz`: the process lives. `/readyz`: it can serve, and what is the matter otherwise. `/metrics`: Prometheus text. */
+/** `/healthz`: the process lives. `/readyz`: it can serve, and what is the matter otherwise. `/metrics`: OpenMetrics or Prometheus text. */
 @Controller()
 export class HealthController {
   constructor(@Inject(MANAGEMENT_CONTEXT) private readonly context: ManagementContext) {}
@@ -22,8 +24,8 @@ export class HealthController {
   }
 
   @Get('metrics')
-  @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-  metrics(): string {
-    return this.context.metrics.render();
+  async metrics(@Headers('accept') accept: string | undefined, @Res() reply: FastifyReply): Promise<void> {
+    const { contentType, pieces } = exposeMetrics(this.context.metrics, accept);
+    await reply.header('content-type', contentType).header('cache-control', 'no-store').send(Readable.from(pieces));
   }
 }
