@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { call, type Fixture } from '@switchyard/test-platform';
+import { call, MODELS, type Fixture } from '@switchyard/test-platform';
+
+const PROGRAM = resolve(import.meta.dirname, '../../services/all/dist/main.js');
 
 interface OpenapiDocument {
   readonly openapi: string;
@@ -60,6 +64,21 @@ export function operationsSuite(fixture: () => Fixture): void {
         expect(routes).toContain(route);
     });
 
+    it('`chat` tells in one line that an answer was streamed and charged, and ends with 1 and a sentence where it was not', async () => {
+      const { baseUrl, apiKey } = fixture().platform;
+      const chat = (...more: string[]) => run(['chat', `--base-url=${baseUrl}`, ...more], { SWITCHYARD_API_KEY: apiKey });
+      const good = await chat(`--model=${MODELS.writer}`);
+      expect([good.exitCode, good.errors]).toEqual([0, '']);
+      expect(good.output).toMatch(/^gen-\S+: answered \(first content after \d+ ms, end after \d+ ms\) and charged 0\.0\d+ USD\.\n$/);
+      const unknownModel = await chat('--model=acme/nothing');
+      expect([unknownModel.exitCode, unknownModel.output]).toEqual([1, '']);
+      expect(unknownModel.errors).toMatch(/^The chat was answered with 4\d\d: .+\n$/);
+      const wrongKey = await chat(`--model=${MODELS.writer}`, '--key=sk-wrong');
+      expect([wrongKey.exitCode, wrongKey.errors.split('\n').length]).toEqual([1, 2]);
+      const nobody = await run(['chat', '--base-url=http://127.0.0.1:1/api/v1', '--model=a/b', '--key=k']);
+      expect([nobody.exitCode, nobody.errors]).toEqual([1, expect.stringMatching(/^http:\/\/127\.0\.0\.1:1\/api\/v1 cannot be reached: .+\n$/)]);
+    });
+
     it('what is not there is 404, and the wrong method 405, both in the one envelope', async () => {
       const { baseUrl, managementKey } = fixture().platform;
       const missing = await call<{ error: { code: number } }>(baseUrl, '/nothing', { key: managementKey });
@@ -68,5 +87,19 @@ export function operationsSuite(fixture: () => Fixture): void {
       expect([wrong.status, wrong.body.error.code]).toEqual([405, 405]);
       expect(wrong.headers['allow']).toContain('POST');
     });
+  });
+}
+
+interface Ended {
+  readonly exitCode: number;
+  readonly output: string;
+  readonly errors: string;
+}
+
+function run(commandArguments: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  return new Promise((done) => {
+    execFile(process.execPath, [PROGRAM, ...commandArguments], { env: { PATH: process.env['PATH'], ...environment } }, (error, output, errors) =>
+      done({ exitCode: error === null ? 0 : Number(error.code), output, errors }),
+    );
   });
 }

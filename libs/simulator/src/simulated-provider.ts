@@ -9,6 +9,8 @@ import { answerOf, type SimulatedAnswer, type SimulatedRequest } from './simulat
 import type { SimulatedWire } from './simulated-wire.js';
 
 export interface SimulatedProviderOptions {
+  /** Address to listen on; default 127.0.0.1. */
+  readonly host?: string;
   /** 0 or absent: any free port. */
   readonly port?: number;
   /** Milliseconds before the first byte of an answer; default 0. */
@@ -63,7 +65,7 @@ export async function startSimulatedProvider(options: SimulatedProviderOptions =
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  await listen(server, options.port ?? 0);
+  await listen(server, options.port ?? 0, options.host ?? '127.0.0.1');
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
@@ -201,10 +203,10 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   return length === 0 ? {} : (JSON.parse(Buffer.concat(pieces).toString()) as unknown);
 }
 
-function listen(server: Server, port: number): Promise<void> {
+function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve());
+    server.listen(port, host, () => resolve());
   });
 }
 

@@ -1,15 +1,17 @@
 import { renderReference, type ConfigSection } from '@switchyard/config';
 import { platformConfig, type TargetName } from '@switchyard/runtime';
+import { commandConfig } from './commands/command.config.js';
 import { quickstartConfig } from './quickstart/quickstart.config.js';
 import { ALL_TARGETS, loadTargets } from './targets.js';
 
-/** The settings of every process, of these targets, and of the quick start. */
+/** The settings of every process, of these targets, of the quick start and of commands. */
 export async function configSections(names: readonly TargetName[] = ALL_TARGETS): Promise<ConfigSection[]> {
   const targets = await loadTargets(names);
   return [
     { title: 'Every process', definition: platformConfig },
     ...targets.map((target) => ({ title: `Target ${target.name}`, definition: target.config })),
     { title: 'Quick start', definition: quickstartConfig },
+    { title: 'Commands', definition: commandConfig },
   ];
 }
 

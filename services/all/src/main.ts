@@ -1,6 +1,7 @@
 import { ConfigError } from '@switchyard/config';
 import { SwitchyardError } from '@switchyard/errors';
 import { analyticsCommand } from './commands/analytics-command.js';
+import { chatCommand } from './commands/chat-command.js';
 import { checkConfigCommand, printConfigCommand } from './commands/config-commands.js';
 import { demoAccountCommand } from './commands/demo-account-command.js';
 import { eventsCommand } from './commands/events-command.js';
@@ -24,6 +25,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   quickstart: quickstartCommand,
   simulate: simulateCommand,
   'demo-account': demoAccountCommand,
+  chat: chatCommand,
   ledger: ledgerCommand,
   statement: statementCommand,
   events: eventsCommand,

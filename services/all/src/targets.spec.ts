@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { parseChatArguments } from './commands/chat-command.js';
+import { parseSimulateArguments } from './commands/simulate-command.js';
 import { parseTargetArguments } from './commands/target-arguments.js';
-import { parseTargetNames } from './targets.js';
+import { parseTargetNames, UsageError } from './targets.js';
 
 describe('the command line', () => {
   it('reads targets in any order, once each', () => {
@@ -25,5 +27,35 @@ describe('the command line', () => {
 
   it('refuses flags it does not know', () => {
     expect(() => parseTargetArguments(['--targets=all'])).toThrow("Unknown option '--targets'");
+  });
+
+  it('reads where simulators listen and what the catalogue calls them', () => {
+    expect(parseSimulateArguments(['--catalog-file=-', '--host=0.0.0.0', '--port=9200', '--advertised-host=simulator', '--catalog-only'])).toEqual({
+      catalogFile: '-',
+      catalogOnly: true,
+      host: '0.0.0.0',
+      firstPort: 9200,
+      advertisedHost: 'simulator',
+      betweenWordsMs: undefined,
+    });
+  });
+
+  it.each([[[]], [['--catalog-file=-', '--catalog-only']], [['--catalog-file=-', '--port=many']], [['--catalog-file=-', '--port=70000']]])(
+    'refuses to simulate with %j',
+    (commandArguments) => {
+      expect(() => parseSimulateArguments(commandArguments)).toThrow(UsageError);
+    },
+  );
+
+  const chat = ['--base-url=http://127.0.0.1:8080/api/v1', '--model=acme/writer'];
+  it.each([[[]], [['--model=a/b']], [['--base-url=here', '--model=a/b']], [[...chat, '--timeout=soon']], [[...chat, '--key=k', '--demo-account']]])(
+    'refuses to chat with %j',
+    (commandArguments) => {
+      expect(() => parseChatArguments(commandArguments)).toThrow(UsageError);
+    },
+  );
+
+  it('chats with a minute of patience and twenty words unless told otherwise', () => {
+    expect(parseChatArguments(chat)).toMatchObject({ key: undefined, usesDemoAccount: false, timeoutMs: 60_000, message: 'say 20 words' });
   });
 });

@@ -1,19 +1,30 @@
 import { loadConfig } from '@switchyard/config';
 import { SwitchyardError } from '@switchyard/errors';
-import { createPortClient } from '@switchyard/grpc';
-import { LedgerPort } from '@switchyard/proto';
+import { createPortClient, type PortClient } from '@switchyard/grpc';
+import { LedgerPort, type Port } from '@switchyard/proto';
 import { platformConfig } from '@switchyard/runtime';
 import { readContractFile } from '../quickstart/contract-file.js';
 import { quickstartDataDirectory } from '../quickstart/data-directory.js';
 
-/** Calls the ledger of a running billing service, and hangs up. @throws SwitchyardError `gateway_unavailable` when none is known */
-export async function withLedger(action: (ledger: LedgerPort) => Promise<number>): Promise<number> {
-  const client = createPortClient(LedgerPort, billingAddress());
+/** Gives the ports of a running billing service, and hangs up afterwards. @throws SwitchyardError `gateway_unavailable` when none is known */
+export async function withBilling<Result>(action: (connect: <Shape>(port: Port<Shape>) => Shape) => Promise<Result>): Promise<Result> {
+  const address = billingAddress();
+  const clients: PortClient<unknown>[] = [];
+  const connect = <Shape>(port: Port<Shape>): Shape => {
+    const client = createPortClient(port, address);
+    clients.push(client);
+    return client.port;
+  };
   try {
-    return await action(client.port);
+    return await action(connect);
   } finally {
-    client.close();
+    for (const client of clients) client.close();
   }
+}
+
+/** Calls the ledger of a running billing service. @throws SwitchyardError `gateway_unavailable` when none is known */
+export function withLedger(action: (ledger: LedgerPort) => Promise<number>): Promise<number> {
+  return withBilling((connect) => action(connect(LedgerPort)));
 }
 
 /** The configured address, else the one of a running quick start. */

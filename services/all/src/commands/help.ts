@@ -9,7 +9,11 @@ const COMMANDS = `Switchyard: one API in front of every LLM provider.
                                --split: the five services as processes, over gRPC and Kafka.
   simulate --catalog-file=<path>
                                Simulated providers, and the catalogue file that leads to them.
-  demo-account                 An account with demo credit and keys, at a running billing service.
+                               --host, --port, --advertised-host: where they are; --between-words: their pace in ms;
+                               --catalog-only: the file alone.
+  demo-account [--json]        An account with demo credit and keys, at a running billing service.
+  chat --base-url=<url> --model=<slug> [--key=<key> | --demo-account] [--message=<text>] [--timeout=60s]
+                               Send one streamed chat and wait until it is charged; exit code 1 when it is not.
   migrate [--target=a,b]       Bring database schemas up to date and end.
   check-config [--target=a,b]  Name every problem of the configuration.
   print-config [--diff]        Show the configuration, or what differs from the defaults.

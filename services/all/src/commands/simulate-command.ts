@@ -3,33 +3,80 @@ import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PROVIDER_MANIFESTS } from '@switchyard/providers';
 import { runUntilSignal } from '@switchyard/runtime';
-import { startSimulators } from '@switchyard/simulator';
+import { simulatorCatalog, startSimulators, type SimulatorOptions } from '@switchyard/simulator';
 import { UsageError } from '../targets.js';
 
+const USAGE = `Usage: simulate --catalog-file=<path> [--host=<address>] [--port=<first>] [--advertised-host=<name>] [--between-words=<ms>] [--catalog-only].`;
+const STANDARD_OUTPUT = '-';
+const LARGEST_NUMBER = 60_000;
+
+interface SimulateArguments extends SimulatorOptions {
+  /** `-`: standard output. */
+  readonly catalogFile: string;
+  readonly catalogOnly: boolean;
+}
+
 /**
- * `simulate --catalog-file=<path>`: simulated providers on 127.0.0.1 until a signal comes. Writes the catalogue file that leads to
- * them, for `SWITCHYARD_CATALOG_FILE` of a router; the worker has to share their loopback interface.
+ * `simulate --catalog-file=<path>`: simulated providers until a signal comes, on 127.0.0.1 and free ports unless told otherwise. Writes the
+ * catalogue file that leads to them, for `SWITCHYARD_CATALOG_FILE` of a router. With `--catalog-only` the file is all: for simulators that run
+ * elsewhere with the same arguments.
  */
 export async function simulateCommand(commandArguments: readonly string[]): Promise<number> {
-  const catalogFile = parseCatalogFile(commandArguments);
-  const simulators = await startSimulators(PROVIDER_MANIFESTS.map((manifest) => manifest.slug));
-  mkdirSync(dirname(catalogFile), { recursive: true });
-  const temporary = `${catalogFile}.${process.pid}.tmp`;
-  // JSON is YAML too.
-  writeFileSync(temporary, `${JSON.stringify(simulators.catalog, undefined, 2)}\n`);
-  renameSync(temporary, catalogFile);
-  for (const [name, provider] of simulators.providers) process.stdout.write(`${name}: ${provider.url}\n`);
+  const { catalogFile, catalogOnly, ...options } = parseSimulateArguments(commandArguments);
+  const slugs = PROVIDER_MANIFESTS.map((manifest) => manifest.slug);
+  if (catalogOnly) {
+    writeCatalog(catalogFile, simulatorCatalog(slugs, { ...options, firstPort: options.firstPort! }));
+    return 0;
+  }
+  const simulators = await startSimulators(slugs, options);
+  writeCatalog(catalogFile, simulators.catalog);
+  const tell = catalogFile === STANDARD_OUTPUT ? process.stderr : process.stdout;
+  for (const [name, provider] of simulators.providers) tell.write(`${name}: http://${options.advertisedHost ?? '127.0.0.1'}:${provider.port}\n`);
   await runUntilSignal(() => simulators.close());
   return 0;
 }
 
-function parseCatalogFile(commandArguments: readonly string[]): string {
-  const usage = 'Usage: simulate --catalog-file=<path>.';
+/** @throws UsageError */
+export function parseSimulateArguments(commandArguments: readonly string[]): SimulateArguments {
+  const values = parsed(commandArguments);
+  const catalogFile = values['catalog-file'];
+  const firstPort = wholeNumber(values.port);
+  const catalogOnly = values['catalog-only'] ?? false;
+  if (!catalogFile || (catalogOnly && !firstPort)) throw new UsageError(USAGE);
+  const betweenWordsMs = wholeNumber(values['between-words']);
+  return { catalogFile, catalogOnly, host: values.host, firstPort, advertisedHost: values['advertised-host'], betweenWordsMs };
+}
+
+function parsed(commandArguments: readonly string[]) {
   try {
-    const { values } = parseArgs({ args: [...commandArguments], options: { 'catalog-file': { type: 'string' } } });
-    if (!values['catalog-file']) throw new UsageError(usage);
-    return values['catalog-file'];
+    return parseArgs({
+      args: [...commandArguments],
+      options: {
+        'catalog-file': { type: 'string' },
+        host: { type: 'string' },
+        port: { type: 'string' },
+        'advertised-host': { type: 'string' },
+        'between-words': { type: 'string' },
+        'catalog-only': { type: 'boolean' },
+      },
+    }).values;
   } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError(`${(error as Error).message}. ${usage}`);
+    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
   }
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d+$/.test(text) || Number(text) > LARGEST_NUMBER) throw new UsageError(USAGE);
+  return Number(text);
+}
+
+function writeCatalog(path: string, catalog: object): void {
+  // JSON is YAML too.
+  const content = `${JSON.stringify(catalog, undefined, 2)}\n`;
+  if (path === STANDARD_OUTPUT) return void process.stdout.write(content);
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, content);
+  renameSync(temporary, path);
 }
