@@ -1,0 +1,2 @@
+#!/bin/sh
+exec /opt/kafka/bin/java-program kafka.admin.ConfigCommand "$@"
