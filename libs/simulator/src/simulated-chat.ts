@@ -57,6 +57,12 @@ export function simulatedTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
 }
 
+/** Milliseconds between words that the user asks for: "say 100 words 500 ms apart" lasts 50 seconds. Undefined: the provider's own pace. */
+export function pauseAskedForMs(request: SimulatedRequest): number | undefined {
+  const digits = / (\d{1,5}) ms apart/i.exec(request.lastUserText)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
 /**
  * Answers are made from the prompt: a tool call when a tool is forced or the user names one, JSON that fits the schema
  * when one is given, else text. "say N words" gives exactly that many, "say nothing" an empty answer, "say nothing at all" one without a finish reason.

@@ -55,6 +55,15 @@ describe('startSimulatedProvider', () => {
     expect(text.endsWith('data: [DONE]\n\n')).toBe(true);
   });
 
+  it('takes its time between words when the user asks it to', async () => {
+    await start();
+    const startMs = performance.now();
+    const { text } = await post('/v1/chat/completions', { ...hello, stream: true, messages: [{ role: 'user', content: 'say 3 words 60 ms apart' }] });
+    expect(text).toContain('word3');
+    // Timers may come a millisecond early.
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(3 * 59);
+  });
+
   it('keeps to max_tokens, and calls a tool that is forced with arguments that fit its schema', async () => {
     await start();
     const short = JSON.parse((await post('/v1/chat/completions', { ...hello, max_tokens: 3 })).text) as {

@@ -5,7 +5,7 @@ import { geminiEmbeddings, openaiEmbeddings } from './embeddings-wire.js';
 import { FaultPlan, faultSchema, type Fault, type FaultKind, type RefusalKind } from './fault-plan.js';
 import { geminiWire } from './gemini-wire.js';
 import { openaiChatWire } from './openai-chat-wire.js';
-import { answerOf, type SimulatedAnswer, type SimulatedRequest } from './simulated-chat.js';
+import { answerOf, pauseAskedForMs, type SimulatedAnswer, type SimulatedRequest } from './simulated-chat.js';
 import type { SimulatedWire } from './simulated-wire.js';
 
 export interface SimulatedProviderOptions {
@@ -140,12 +140,13 @@ class Exchange {
   private async stream(wire: SimulatedWire, request: SimulatedRequest, answer: SimulatedAnswer, fault: Fault | undefined): Promise<void> {
     this.response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
     const endsAfter = fault && ['cut', 'stall', 'error_frame'].includes(fault.kind) ? fault.afterWords : Number.POSITIVE_INFINITY;
+    const pauseMs = pauseAskedForMs(request) ?? this.options.betweenWordsMs;
     let sent = 0;
     for (const event of wire.stream(request, answer)) {
       if (this.response.destroyed) return;
       if (sent++ >= endsAfter) return this.breakOff(wire, fault!);
       if (!this.response.write(event)) await drained(this.response);
-      if (this.options.betweenWordsMs) await sleep(this.options.betweenWordsMs);
+      if (pauseMs) await sleep(pauseMs);
     }
     this.response.end();
   }
