@@ -1,5 +1,6 @@
 export * from './exemplar.js';
 export * from './file-destination.js';
+export * from './gen-ai-metrics.js';
 export * from './log-fields.js';
 export * from './logger.js';
 export * from './metric-definition.js';

@@ -61,6 +61,7 @@ export const METRIC_LABELS: Readonly<Record<string, { readonly meaning: string; 
   http_route: { meaning: 'pattern of the route; empty for what is no route', bound: 'the routes' },
   key_hash: { meaning: 'public hash of an API key', bound: 'the 100 keys that spent most in the last hour' },
   ledger_account: { meaning: 'kind of ledger account', bound: 'a list in the code' },
+  model: { meaning: 'as `gen_ai_request_model`', bound: 'as `gen_ai_request_model`' },
   outcome: { meaning: '`completed`, an error type, or how else an attempt ended', bound: 'the error table and 6 more' },
   phase: { meaning: '`open`, `half_open`', bound: '2' },
   provider: { meaning: 'slug of the provider', bound: 'the catalogue’s providers' },
@@ -69,5 +70,5 @@ export const METRIC_LABELS: Readonly<Record<string, { readonly meaning: string; 
   topic: { meaning: 'topic of the event log', bound: '2' },
 };
 
-/** Upper bounds of the GenAI client histograms of durations, as the semantic conventions advise. */
-export const GEN_AI_SECONDS_BUCKETS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+/** Models that one process labels by their own names. */
+export const LABELLED_MODELS_MAX = 100;

@@ -1,87 +1,175 @@
-import type { Metrics, Counter, Histogram, MetricFamily } from '@switchyard/telemetry';
 import { completionTokenCount, promptTokenCount } from '@switchyard/core';
+import { errorRow, isErrorType, type SwitchyardError } from '@switchyard/errors';
+import { events } from '@switchyard/proto';
+import type { ApiType, RoutingEndpoint } from '@switchyard/routing';
+import {
+  BoundedTexts,
+  exemplarOf,
+  GEN_AI_OPERATIONS,
+  GEN_AI_SERVER_DURATION,
+  GEN_AI_SERVER_FIRST_TOKEN,
+  GEN_AI_SERVER_OUTPUT_TOKEN,
+  LABELLED_MODELS_MAX,
+  SeriesCache,
+  type Counter,
+  type Histogram,
+  type Metrics,
+} from '@switchyard/telemetry';
 import type { AttemptRecord, Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
+import {
+  ATTEMPTS,
+  CHARGED,
+  COMPLETION_TOKENS,
+  EARLY_ABORTS,
+  FALLBACKS,
+  FIRST_TOKEN,
+  FLAGGED_CHARGES,
+  GENERATIONS,
+  PROMPT_TOKENS,
+  REFUSALS,
+} from './ingress-metrics.js';
 
-const SECONDS_BUCKETS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+const APIS: readonly ApiType[] = ['chat', 'completions', 'embeddings'];
+const PICO_PER_USD = 1e12;
+/** Endpoints come and go with the table; their series stay with the metrics, of which there is a bound. */
+const MAX_KEPT_ENDPOINTS = 10_000;
 
-/** Counters of the data path. Series are looked up by short strings and kept, so that a request pays additions only. */
+const END_LABELS: Readonly<Record<events.GenerationEnd, string>> = {
+  [events.GenerationEnd.UNSPECIFIED]: 'unknown',
+  [events.GenerationEnd.COMPLETED]: 'completed',
+  [events.GenerationEnd.CLIENT_ABORTED]: 'client_aborted',
+  [events.GenerationEnd.UPSTREAM_FAILED]: 'upstream_failed',
+  [events.GenerationEnd.GATEWAY_FAILED]: 'gateway_failed',
+  [events.GenerationEnd.UNRECOGNIZED]: 'unknown',
+};
+
+/** What is counted per API. */
+interface ApiSeries {
+  readonly ends: Readonly<Record<events.GenerationEnd, Counter>>;
+  readonly fallbacks: Counter;
+  readonly firstToken: Histogram;
+  readonly endpoints: Map<string, EndpointSeries>;
+}
+
+/** What is counted per provider and model. */
+interface EndpointSeries {
+  readonly promptTokens: Counter;
+  readonly completionTokens: Counter;
+  readonly charged: Counter;
+  readonly firstToken: Histogram;
+  readonly perOutputToken: Histogram;
+  /** By error type; empty for none. */
+  readonly duration: SeriesCache<Histogram>;
+}
+
+/**
+ * Counters of the data path. All series of an endpoint are found by one look-up of its id and then kept, so that a request pays for
+ * additions: no label is put together, and no object made.
+ */
 export class GenerationMetrics {
-  private readonly generations: SeriesCache<Counter>;
-  private readonly attempts: SeriesCache<Counter>;
-  private readonly promptTokens: SeriesCache<Counter>;
-  private readonly completionTokens: SeriesCache<Counter>;
-  private readonly firstToken: SeriesCache<Histogram>;
-  private readonly duration: SeriesCache<Histogram>;
+  private readonly apis: Readonly<Record<ApiType, ApiSeries>>;
+  private readonly attempts: SeriesCache<SeriesCache<Counter>>;
+  private readonly refusals: Readonly<Record<ApiType, SeriesCache<Counter>>>;
+  private readonly flags: SeriesCache<Counter>;
+  private readonly earlyAborts: Counter;
+  private readonly models = new BoundedTexts(LABELLED_MODELS_MAX);
 
-  constructor(metrics: Metrics) {
-    this.generations = new SeriesCache(
-      metrics.counter({ name: 'switchyard_generations_total', help: 'Generations by their end.', labelNames: ['api', 'end'] }),
-      ['api', 'end'],
-    );
-    this.attempts = new SeriesCache(
-      metrics.counter({ name: 'switchyard_attempts_total', help: 'Attempts by provider and outcome.', labelNames: ['provider', 'outcome'] }),
-      ['provider', 'outcome'],
-    );
-    this.promptTokens = new SeriesCache(
-      metrics.counter({ name: 'switchyard_prompt_tokens_total', help: 'Prompt tokens billed, by provider.', labelNames: ['provider'] }),
-      ['provider'],
-    );
-    this.completionTokens = new SeriesCache(
-      metrics.counter({ name: 'switchyard_completion_tokens_total', help: 'Completion tokens billed, by provider.', labelNames: ['provider'] }),
-      ['provider'],
-    );
-    this.firstToken = new SeriesCache(
-      metrics.histogram({
-        name: 'switchyard_first_token_seconds',
-        help: 'Time from accept to first content, by provider.',
-        labelNames: ['provider'],
-        buckets: SECONDS_BUCKETS,
-      }),
-      ['provider'],
-    );
-    this.duration = new SeriesCache(
-      metrics.histogram({
-        name: 'switchyard_generation_seconds',
-        help: 'Time from accept to the last content, by provider.',
-        labelNames: ['provider'],
-        buckets: SECONDS_BUCKETS,
-      }),
-      ['provider'],
-    );
+  /** `providerNameOf`: the semantic conventions' name of a provider by its slug. */
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly providerNameOf: (slug: string) => string = (slug) => slug,
+  ) {
+    this.apis = perApi((api) => this.apiSeries(api));
+    const attempts = metrics.counter(ATTEMPTS);
+    this.attempts = new SeriesCache((provider) => new SeriesCache((outcome) => attempts.labels({ provider, outcome })));
+    this.refusals = perApi((api) => this.refusalSeries(api));
+    const flags = metrics.counter(FLAGGED_CHARGES);
+    this.flags = new SeriesCache((flag) => flags.labels({ flag }));
+    for (const flag of ['usage_estimated', 'price_missing']) this.flags.of(flag);
+    this.earlyAborts = metrics.counter(EARLY_ABORTS).labels();
   }
 
   attemptEnded(attempt: AttemptRecord): void {
-    this.attempts.of(attempt.candidate.endpoint.providerSlug, attempt.error?.errorType || attempt.end).increment();
+    this.attempts
+      .of(attempt.candidate.endpoint.providerSlug)
+      .of(attempt.error?.errorType || attempt.end)
+      .increment();
+    if (attempt.end === 'client_gone' && attempt.upstreamStatus === 0) this.earlyAborts.increment();
   }
 
   generationEnded(generation: Generation, attempt: AttemptRecord, settlement: Settlement): void {
-    const provider = attempt.candidate.endpoint.providerSlug;
-    this.generations.of(generation.request.apiType, settlement.end).increment();
-    this.promptTokens.of(provider).increment(promptTokenCount(settlement.meters));
-    this.completionTokens.of(provider).increment(completionTokenCount(settlement.meters));
-    if (attempt.firstContentMs !== undefined) this.firstToken.of(provider).observe(attempt.firstContentMs / 1000);
-    this.duration.of(provider).observe(attempt.durationMs / 1000);
+    const { request } = generation;
+    const api = this.apis[request.apiType];
+    const series = this.endpointSeries(api, request.apiType, attempt.candidate.endpoint);
+    const traceId = exemplarOf(request.traceparent);
+    const outputTokens = completionTokenCount(settlement.meters);
+    const seconds = (attempt.startTimeMs - generation.acceptTimeMs + attempt.durationMs) / 1_000;
+    api.ends[settlement.end].increment();
+    if (generation.attempts.length > 1) api.fallbacks.increment();
+    series.promptTokens.increment(promptTokenCount(settlement.meters));
+    series.completionTokens.increment(outputTokens);
+    if (settlement.charge.amountPico > 0n) series.charged.increment(Number(settlement.charge.amountPico) / PICO_PER_USD);
+    series.duration.of(attempt.error?.errorType ?? '').observe(seconds, traceId);
+    if (request.stream && attempt.firstContentMs !== undefined) {
+      const firstTokenSeconds = attempt.firstContentMs / 1_000;
+      api.firstToken.observe(firstTokenSeconds, traceId);
+      series.firstToken.observe(firstTokenSeconds, traceId);
+      if (outputTokens > 1) series.perOutputToken.observe((seconds - firstTokenSeconds) / (outputTokens - 1));
+    }
+    for (const flag of settlement.flags) this.flags.of(flag).increment();
+  }
+
+  /** An error before any attempt decided how the request ends. */
+  refused(api: ApiType, error: SwitchyardError): void {
+    this.refusals[api].of(error.type).increment();
+  }
+
+  private apiSeries(api: ApiType): ApiSeries {
+    const generations = this.metrics.counter(GENERATIONS);
+    const ends = Object.fromEntries(
+      Object.entries(END_LABELS).map(([end, label]) => [end, label === 'unknown' ? UNCOUNTED : generations.labels({ api, end: label })]),
+    );
+    return {
+      ends: ends as Record<events.GenerationEnd, Counter>,
+      fallbacks: this.metrics.counter(FALLBACKS).labels({ api }),
+      firstToken: this.metrics.histogram(FIRST_TOKEN).labels({ api }),
+      endpoints: new Map(),
+    };
+  }
+
+  private refusalSeries(api: ApiType): SeriesCache<Counter> {
+    const refusals = this.metrics.counter(REFUSALS);
+    return new SeriesCache((type) => refusals.labels({ api, error_type: type, blame: isErrorType(type) ? errorRow(type).blame : 'gateway' }));
+  }
+
+  private endpointSeries(series: ApiSeries, api: ApiType, endpoint: RoutingEndpoint): EndpointSeries {
+    return series.endpoints.get(endpoint.endpointId) ?? this.addEndpoint(series, api, endpoint);
+  }
+
+  private addEndpoint(series: ApiSeries, api: ApiType, endpoint: RoutingEndpoint): EndpointSeries {
+    const { metrics } = this;
+    const provider = endpoint.providerSlug;
+    const model = this.models.of(endpoint.variant === '' ? endpoint.modelSlug : `${endpoint.modelSlug}:${endpoint.variant}`);
+    const labels = { gen_ai_operation_name: GEN_AI_OPERATIONS[api], gen_ai_provider_name: this.providerNameOf(provider), gen_ai_request_model: model };
+    const duration = metrics.histogram(GEN_AI_SERVER_DURATION);
+    const created: EndpointSeries = {
+      promptTokens: metrics.counter(PROMPT_TOKENS).labels({ provider, model }),
+      completionTokens: metrics.counter(COMPLETION_TOKENS).labels({ provider, model }),
+      charged: metrics.counter(CHARGED).labels({ provider, model }),
+      firstToken: metrics.histogram(GEN_AI_SERVER_FIRST_TOKEN).labels(labels),
+      perOutputToken: metrics.histogram(GEN_AI_SERVER_OUTPUT_TOKEN).labels(labels),
+      duration: new SeriesCache((errorType) => duration.labels({ ...labels, error_type: errorType })),
+    };
+    if (series.endpoints.size >= MAX_KEPT_ENDPOINTS) series.endpoints.clear();
+    series.endpoints.set(endpoint.endpointId, created);
+    return created;
   }
 }
 
-/** Series by label values, so that the label object is built once per series. */
-class SeriesCache<Series> {
-  private readonly series = new Map<string, Series>();
+/** No generation ends in ways that have no name. */
+const UNCOUNTED: Counter = { increment: () => undefined, raiseTo: () => undefined };
 
-  constructor(
-    private readonly family: MetricFamily<Series>,
-    private readonly labelNames: readonly string[],
-  ) {}
-
-  of(first: string, second?: string): Series {
-    const key = second === undefined ? first : `${first}\n${second}`;
-    let series = this.series.get(key);
-    if (!series) {
-      const values = [first, second ?? ''];
-      series = this.family.labels(Object.fromEntries(this.labelNames.map((name, index) => [name, values[index]!])));
-      this.series.set(key, series);
-    }
-    return series;
-  }
+function perApi<Value>(valueOf: (api: ApiType) => Value): Readonly<Record<ApiType, Value>> {
+  return Object.fromEntries(APIS.map((api) => [api, valueOf(api)])) as Record<ApiType, Value>;
 }

@@ -17,10 +17,12 @@ import { completionsRoute } from './http/completions/completions.route.js';
 import { embeddingsRoute } from './http/embeddings/embeddings.route.js';
 import { HttpServer } from './http/http-server.js';
 import { InferenceServer } from './http/inference-server.js';
+import { HttpMetrics } from './http/http-metrics.js';
 import { KeepAlive } from './http/keep-alive.js';
 import { ManagementModule, prepareManagement } from './http/management.module.js';
 import type { IngressConfig } from './ingress.config.js';
 import { ingressReadiness } from './ingress-readiness.js';
+import { registerIngressState } from './ingress-state-metrics.js';
 import { RoutingTableFeed } from './routing-table.feed.js';
 import type { Gateway } from './run-generation.js';
 import { AttemptReserver } from './wallet/attempt-reserver.js';
@@ -123,9 +125,7 @@ async function compose(context: Context): Promise<IngressParts> {
     heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
     reconnectDelayMs: RECONNECT_DELAY_MS,
   });
-  showStaleKeys(context, keys);
   const leaseCalls = new LeaseCalls(leasePort, logger, { holderId, epoch: EPOCH, acquireTimeoutMs: config.leaseAcquireTimeoutMs });
-  countLeaseCalls(context, leaseCalls);
   const wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: config.leaseMaxWaiters, sweepIntervalMs: 250 });
   const holder = new HolderWatch(leasePort, wallet, clock, logger, {
     holderId,
@@ -156,19 +156,21 @@ async function compose(context: Context): Promise<IngressParts> {
     quotas: new QuotaKeeper(wallet, clock, { earlyAbortsPerMinute: config.earlyAbortsPerMinute }),
     reserver: new AttemptReserver(wallet, tokenCounter, { defaultOutputTokens: config.defaultOutputTokens, minOutputTokens: config.minOutputTokens }),
     journal: new GenerationJournal(spool, clock, context.random, `ingress/${context.instanceId}`),
-    metrics: new GenerationMetrics(context.metrics),
+    metrics: new GenerationMetrics(context.metrics, (slug) => (feed.hasTable ? feed.table().providers.get(slug)?.otelProviderName : undefined) ?? slug),
     deadlines: deadlinesOf(config),
   };
   const authenticator = new KeyAuthenticator(keys, () => holder.billingNowMs());
-  const inference = inferenceServer(context, gateway, authenticator, keepAlive);
+  const httpMetrics = new HttpMetrics(context.metrics);
+  const inference = inferenceServer(context, gateway, authenticator, keepAlive, httpMetrics);
   const management = managementModule(context, authenticator, gateway.breakers);
-  const http = new HttpServer(inference, management, prepareManagement, {
+  const http = new HttpServer(inference, management, (adapter) => (httpMetrics.observe(adapter), prepareManagement(adapter)), {
     host: config.httpHost,
     port: config.httpPort,
     maxHeaderBytes: config.maxHeaderBytes,
     maxBodyBytes: config.maxBodyBytes,
     requestTimeoutMs: config.requestTimeoutMs,
   });
+  registerIngressState(context.metrics, { clock, inference, keepAlive, keys, holder, feed, breakers, wallet, leaseCalls });
   return { spool, keys, wallet, holder, feed, keepAlive, tokenCounter, inference, http };
 }
 
@@ -190,23 +192,9 @@ function openIngressSpool(context: Context, holderId: string): Promise<Spool> {
   });
 }
 
-function showStaleKeys({ metrics }: Context, keys: KeyCache): void {
-  const stale = metrics.gauge({ name: 'switchyard_keys_stale', help: '1 while changes of API keys do not reach the ingress.' }).labels();
-  metrics.onScrape(() => stale.set(keys.isLive ? 0 : 1));
-}
-
-function countLeaseCalls({ metrics }: Context, leaseCalls: LeaseCalls): void {
-  const calls = metrics.counter({ name: 'switchyard_lease_calls_total', help: 'Calls to billing for leases of money, requests and tokens.' }).labels();
-  let countedCalls = 0;
-  metrics.onScrape(() => {
-    calls.increment(leaseCalls.acquireCount - countedCalls);
-    countedCalls = leaseCalls.acquireCount;
-  });
-}
-
-function inferenceServer(context: Context, gateway: Gateway, authenticator: Authenticator, keepAlive: KeepAlive): InferenceServer {
+function inferenceServer(context: Context, gateway: Gateway, authenticator: Authenticator, keepAlive: KeepAlive, httpMetrics: HttpMetrics): InferenceServer {
   const { clock, logger, config } = context;
-  return new InferenceServer([chatCompletionsRoute, completionsRoute, embeddingsRoute], gateway, authenticator, keepAlive, clock, logger, {
+  return new InferenceServer([chatCompletionsRoute, completionsRoute, embeddingsRoute], gateway, authenticator, keepAlive, clock, logger, httpMetrics, {
     maxBodyBytes: config.maxBodyBytes,
     maxHeldBodyBytes: config.maxHeldBodyBytes,
     maxConcurrentGenerations: config.maxConcurrentGenerations,

@@ -16,6 +16,7 @@ import { request } from 'undici';
 import { GenerationJournal, ingressSpoolRecovery } from './generation-journal.js';
 import { GenerationMetrics } from './generation-metrics.js';
 import { chatCompletionsRoute } from './http/chat-completions/chat-completions.route.js';
+import { HttpMetrics } from './http/http-metrics.js';
 import { InferenceServer } from './http/inference-server.js';
 import { KeepAlive } from './http/keep-alive.js';
 import { AttemptReserver } from './wallet/attempt-reserver.js';
@@ -205,6 +206,7 @@ describe('runGeneration', () => {
     const running = realClock();
     const clock = { nowMs: () => running.nowMs() + stoppedMs, monotonicMs: () => running.monotonicMs() + stoppedMs };
     const logger = captureLogger();
+    const metrics = new PrometheusMetrics();
     credit.credit = 10n ** 12n;
     credit.isAway = false;
     stoppedMs = 0;
@@ -230,7 +232,7 @@ describe('runGeneration', () => {
       quotas: new QuotaKeeper(wallet, clock, { earlyAbortsPerMinute: 20 }),
       reserver: new AttemptReserver(wallet, tokenCounter, { defaultOutputTokens: 1_000, minOutputTokens: 1 }),
       journal: new GenerationJournal({ ...onDisk(spool), flushed: () => disk.then(() => spool.flushed()) }, clock, random, 'ingress/test'),
-      metrics: new GenerationMetrics(new PrometheusMetrics()),
+      metrics: new GenerationMetrics(metrics),
       deadlines: { totalMs: 60_000 },
     };
     const inference = new InferenceServer(
@@ -240,6 +242,7 @@ describe('runGeneration', () => {
       keepAlive,
       clock,
       logger,
+      new HttpMetrics(metrics),
       { maxBodyBytes: 10_000, maxHeldBodyBytes: 15_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
     );
     server = createServer((incoming, outgoing) => void inference.handle(incoming, outgoing));

@@ -3,11 +3,14 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_REQUEST_LIMITS } from '@switchyard/api';
 import { billing } from '@switchyard/proto';
+import { PrometheusMetrics } from '@switchyard/telemetry';
 import { captureLogger, eventually, manualClock } from '@switchyard/testing';
 import { request } from 'undici';
 import type { AuthenticatedKey } from '../auth/authenticator.js';
+import { GenerationMetrics } from '../generation-metrics.js';
 import type { Gateway } from '../run-generation.js';
 import { chatCompletionsRoute } from './chat-completions/chat-completions.route.js';
+import { HttpMetrics } from './http-metrics.js';
 import { InferenceServer } from './inference-server.js';
 import { KeepAlive } from './keep-alive.js';
 
@@ -27,13 +30,15 @@ describe('the inference server', () => {
   /** A server whose key look-ups end when the spec says so, and a client that sent `bytes`. */
   async function start(bytes: string): Promise<{ inference: InferenceServer; authenticated: PromiseWithResolvers<AuthenticatedKey> }> {
     const authenticated = Promise.withResolvers<AuthenticatedKey>();
+    const metrics = new PrometheusMetrics();
     const inference = new InferenceServer(
       [chatCompletionsRoute],
-      {} as Gateway,
+      { metrics: new GenerationMetrics(metrics) } as Gateway,
       { authenticate: () => authenticated.promise },
       new KeepAlive(10_000),
       manualClock(),
       captureLogger(),
+      new HttpMetrics(metrics),
       { maxBodyBytes: 10_000, maxHeldBodyBytes: 15_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
     );
     server = createServer((request, response) => void inference.handle(request, response));

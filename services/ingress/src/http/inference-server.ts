@@ -8,6 +8,7 @@ import type { Authenticator } from '../auth/authenticator.js';
 import { runGeneration, type Gateway } from '../run-generation.js';
 import { ClientResponse } from './client-response.js';
 import { StreamedAnswer, WholeAnswer } from './generation-answer.js';
+import type { HttpMetrics, RouteMetrics } from './http-metrics.js';
 import type { InferenceRoute } from './inference-route.js';
 import type { KeepAlive } from './keep-alive.js';
 import { BodyMemory, readBody } from './read-body.js';
@@ -22,9 +23,13 @@ export interface InferenceOptions {
 
 const PREFIXES = ['/api/v1', '/v1'];
 
+interface MeasuredRoute extends InferenceRoute {
+  readonly metrics: RouteMetrics;
+}
+
 /** The hot routes: straight from Node's HTTP server to `runGeneration`, with no framework between. */
 export class InferenceServer {
-  private readonly routes = new Map<string, InferenceRoute>();
+  private readonly routes = new Map<string, MeasuredRoute>();
   private readonly bodyMemory: BodyMemory;
   private openCount = 0;
   private idleListener: (() => void) | undefined;
@@ -36,10 +41,14 @@ export class InferenceServer {
     private readonly keepAlive: KeepAlive,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    http: HttpMetrics,
     private readonly options: InferenceOptions,
   ) {
     this.bodyMemory = new BodyMemory(options.maxHeldBodyBytes);
-    for (const route of routes) for (const prefix of PREFIXES) this.routes.set(prefix + route.path, route);
+    for (const route of routes) {
+      const measured: MeasuredRoute = { ...route, metrics: http.route('POST', PREFIXES[0] + route.path) };
+      for (const prefix of PREFIXES) this.routes.set(prefix + route.path, measured);
+    }
   }
 
   /** Requests under way. */
@@ -64,7 +73,8 @@ export class InferenceServer {
     return new Promise((resolve) => (this.idleListener = resolve));
   }
 
-  private async serve(route: InferenceRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  private async serve(route: MeasuredRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAtMs = this.clock.monotonicMs();
     const client = new ClientResponse(request, response);
     const share = this.bodyMemory.open();
     this.openCount++;
@@ -79,18 +89,20 @@ export class InferenceServer {
       answer = generation.stream ? new StreamedAnswer(client, this.clock, this.keepAlive) : new WholeAnswer(client, this.clock);
       await runGeneration(this.gateway, key, generation, route.dialect, answer);
     } catch (error) {
-      await this.refuse(error, client, answer);
+      await this.refuse(route, error, client, answer);
     } finally {
       answer?.close();
       share.release();
+      route.metrics.ended(client.headersSent ? response.statusCode : undefined, this.clock.monotonicMs() - startedAtMs);
       this.openCount--;
       if (this.openCount === 0) this.idleListener?.();
     }
   }
 
-  private async refuse(error: unknown, client: ClientResponse, answer: StreamedAnswer | WholeAnswer | undefined): Promise<void> {
+  private async refuse(route: MeasuredRoute, error: unknown, client: ClientResponse, answer: StreamedAnswer | WholeAnswer | undefined): Promise<void> {
     if (isMasked(error)) this.logger.error('a request failed for a reason of our own', { error });
     const shown = error instanceof SwitchyardError ? error : new SwitchyardError('server', 'Internal Server Error', { cause: error });
+    this.gateway.metrics.refused(route.apiType, shown);
     try {
       if (client.headersSent && answer) await answer.fail(shown);
       else {

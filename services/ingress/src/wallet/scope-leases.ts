@@ -44,6 +44,15 @@ export class ScopeLeases {
     this.leases.push(lease);
   }
 
+  get size(): number {
+    return this.leases.length;
+  }
+
+  /** In flight. */
+  get reserved(): bigint {
+    return this.leases.reduce((sum, lease) => sum + lease.reserved, 0n);
+  }
+
   /** What can be reserved now. */
   available(nowMs: number): bigint {
     let sum = 0n;

@@ -6,6 +6,14 @@ import type { LeaseCalls } from './lease-calls.js';
 import { scopeId, type Reservation, type ScopeNeed, type SettledUse, type Shortage } from './reservation.js';
 import { ScopeLeases, type ReservedPart } from './scope-leases.js';
 
+/** What is held of one scope; amounts in the kind's unit (pico-USD, requests or tokens). */
+export interface WalletHolding {
+  readonly kind: billing.LeaseScopeKind;
+  readonly leaseCount: number;
+  readonly availableAmount: bigint;
+  readonly reservedAmount: bigint;
+}
+
 export interface WalletOptions {
   readonly maxWaiters: number;
   readonly sweepIntervalMs: number;
@@ -108,6 +116,22 @@ export class Wallet {
     } finally {
       this.waiterCount--;
     }
+  }
+
+  /** Requests that wait for billing. */
+  get waiting(): number {
+    return this.waiterCount;
+  }
+
+  /** One entry per scope that has leases. */
+  holdings(): WalletHolding[] {
+    const nowMs = this.clock.monotonicMs();
+    return [...this.scopes.values()].map((leases) => ({
+      kind: leases.scope.kind,
+      leaseCount: leases.size,
+      availableAmount: leases.available(nowMs),
+      reservedAmount: leases.reserved,
+    }));
   }
 
   /** What could be reserved of a scope without asking billing. */

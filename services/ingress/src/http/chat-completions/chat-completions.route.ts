@@ -12,6 +12,7 @@ const DIALECT = clientDialects['openai-chat'];
 /** `POST /chat/completions`: OpenAI's shape with OpenRouter's extensions. */
 export const chatCompletionsRoute: InferenceRoute = {
   path: '/chat/completions',
+  apiType: 'chat',
   dialect: DIALECT,
   read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
     const parsed = parseChatRequest(bytes, limits);

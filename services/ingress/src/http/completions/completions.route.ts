@@ -12,6 +12,7 @@ const DIALECT = clientDialects['openai-chat'];
 /** `POST /completions`: the legacy text API; one prompt, answered by any chat model. */
 export const completionsRoute: InferenceRoute = {
   path: '/completions',
+  apiType: 'completions',
   dialect: DIALECT,
   read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
     const { body, request } = parseCompletionsRequest(bytes, limits);

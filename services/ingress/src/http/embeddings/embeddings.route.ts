@@ -12,6 +12,7 @@ const DIALECT = clientDialects['openai-chat'];
 /** `POST /embeddings`: never streamed, priced by the prompt alone. */
 export const embeddingsRoute: InferenceRoute = {
   path: '/embeddings',
+  apiType: 'embeddings',
   dialect: DIALECT,
   read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
     const { body, request } = parseEmbeddingsRequest(bytes, limits);
