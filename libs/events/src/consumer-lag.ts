@@ -1,5 +1,5 @@
 import type { Clock } from '@switchyard/core';
-import type { Gauge, Logger, Metrics } from '@switchyard/telemetry';
+import { gaugeDefinition, type Gauge, type Logger, type MetricDefinition, type Metrics } from '@switchyard/telemetry';
 import type { EventLog, PartitionProgress } from './event-log.js';
 import { LagHistory } from './lag-history.js';
 
@@ -14,6 +14,25 @@ export interface ConsumerLagOptions {
   readonly intervalMs?: number;
 }
 
+const RECORDS = gaugeDefinition({
+  name: 'switchyard_consumer_lag_records',
+  help: 'Events that a consumer group has not handled yet.',
+  labelNames: ['group', 'topic'],
+});
+const SECONDS = gaugeDefinition({
+  name: 'switchyard_consumer_lag_seconds',
+  help: 'About how long the oldest event that a consumer group has not handled yet has been waiting.',
+  unit: 'seconds',
+  labelNames: ['group', 'topic'],
+});
+const MEASURED = gaugeDefinition({
+  name: 'switchyard_consumer_lag_measured',
+  help: '1 while the lag of a consumer group can be measured; otherwise its figures are old.',
+  labelNames: ['group'],
+});
+
+export const CONSUMER_LAG_METRICS: readonly MetricDefinition[] = [RECORDS, SECONDS, MEASURED];
+
 const INTERVAL_MS = 5_000;
 /** An hour of samples. */
 const MAX_SAMPLES = 720;
@@ -23,20 +42,17 @@ export class ConsumerLagWatch {
   private readonly history = new LagHistory(MAX_SAMPLES);
   private readonly records;
   private readonly seconds;
+  private readonly measured: Gauge;
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private isFailing = false;
   private isStopped = false;
 
   constructor(private readonly options: ConsumerLagOptions) {
-    const labelNames = ['group', 'topic'];
     const { metrics, group, topics } = options;
-    const records = metrics.gauge({ name: 'switchyard_consumer_lag_records', help: 'Events that a consumer group has not handled yet.', labelNames });
-    const seconds = metrics.gauge({
-      name: 'switchyard_consumer_lag_seconds',
-      help: 'About how long the oldest event that a consumer group has not handled yet has been waiting.',
-      labelNames,
-    });
+    const records = metrics.gauge(RECORDS);
+    const seconds = metrics.gauge(SECONDS);
+    this.measured = metrics.gauge(MEASURED).labels({ group });
     this.records = gaugesOf(topics, (topic) => records.labels({ group, topic }));
     this.seconds = gaugesOf(topics, (topic) => seconds.labels({ group, topic }));
   }
@@ -73,10 +89,12 @@ export class ConsumerLagWatch {
     try {
       await this.measure();
       this.isFailing = false;
+      this.measured.set(1);
     } catch (error) {
       // Once per outage; the gauges stay as they were.
       if (!this.isFailing && !this.isStopped) this.options.logger.warn('The lag of a consumer group is not known.', { error, group: this.options.group });
       this.isFailing = true;
+      this.measured.set(0);
     }
   }
 }

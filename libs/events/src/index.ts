@@ -7,7 +7,7 @@ export { EVENT_LOG_SCHEMA } from './postgres/event-log.schema.js';
 export * from './postgres/postgres-event-log.js';
 export * from './replay-dead-letters.js';
 export { openSpool } from './spool/open-spool.js';
-export { registerSpoolMetrics } from './spool/spool-metrics.js';
+export { registerSpoolMetrics, SPOOL_METRICS } from './spool/spool-metrics.js';
 export * from './spool/spool-record.js';
 export * from './spool/spool.js';
 export * from './topics.js';

@@ -1,6 +1,6 @@
 import { newEventId, type Clock, type RandomSource } from '@switchyard/core';
 import { encodeAttemptCompleted, type Spool } from '@switchyard/events';
-import type { worker } from '@switchyard/proto';
+import type { events, worker } from '@switchyard/proto';
 import { attemptCompleted, type AttemptResult } from './core/attempt-report.js';
 
 export interface AttemptReporterOptions {
@@ -14,9 +14,11 @@ export interface AttemptReporterOptions {
 export class AttemptReporter {
   constructor(private readonly options: AttemptReporterOptions) {}
 
-  report(start: worker.StartFrame, result: AttemptResult): void {
+  /** Returns what it reported. */
+  report(start: worker.StartFrame, result: AttemptResult): events.AttemptCompleted {
     const { spool, clock, random, instanceId } = this.options;
     const event = attemptCompleted(start, result, newEventId(clock, random), instanceId);
     spool.append({ kind: 'attempt', attemptId: event.attemptId, event: encodeAttemptCompleted(event, `switchyard/worker/${instanceId}`) });
+    return event;
   }
 }

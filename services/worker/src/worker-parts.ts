@@ -62,9 +62,11 @@ export async function openWorkerParts(context: TargetContext<WorkerConfig>): Pro
       maxAnswerBytes: config.maxAnswerBytes,
       userAgent: 'switchyard',
       renderDebugChunk,
+      tracer: context.tracer,
       onCompleted: (start, result) => {
-        reporter.report(start, result);
-        metrics.observe(start, result);
+        const event = reporter.report(start, result);
+        metrics.observe(start, result, event.costPico);
+        return event;
       },
       onUnexpected: (start, error) =>
         logger.error('an attempt failed in an unforeseen way', { error, generationId: start.generationId, attemptIndex: start.attemptIndex }),
