@@ -100,8 +100,7 @@ or the migration's and commands' stand-in for it. Everything the chart sets is i
 {{- $env := dict -}}
 {{- $postgres := .Values.postgres -}}
 {{- if $postgres.bundled.enabled -}}
-{{- $_ := set $env "SWITCHYARD_DATABASE_URL" (dict "value" (printf "postgres://switchyard@%s-postgres:5432/switchyard?sslmode=disable" (include "switchyard.fullname" .))) -}}
-{{- $_ := set $env "SWITCHYARD_DATABASE_PASSWORD_FILE" (dict "value" "/etc/switchyard/postgres/password") -}}
+{{- $_ := set $env "SWITCHYARD_DATABASE_URL" (dict "valueFrom" (dict "secretKeyRef" (dict "name" (include "switchyard.bundledPostgresSecret" .) "key" "url"))) -}}
 {{- else -}}
 {{- $external := $postgres.external -}}
 {{- if $external.urlKey -}}

@@ -3,14 +3,7 @@
 {{- $root := .root -}}
 {{- $values := .root.Values -}}
 {{- $target := .target -}}
-{{- if $target.needsDatabase }}
-{{- if $values.postgres.bundled.enabled }}
-- name: postgres-password
-  secret:
-    secretName: {{ include "switchyard.bundledPostgresSecret" $root }}
-    items: [{ key: password, path: password }]
-    defaultMode: 0440
-{{- else }}
+{{- if and $target.needsDatabase (not $values.postgres.bundled.enabled) }}
 {{- with $values.postgres.external }}
 {{- if and .existingSecret (not .urlKey) (not .passwordFile) }}
 - name: postgres-password
@@ -25,7 +18,6 @@
     secretName: {{ . }}
     items: [{ key: {{ $values.postgres.external.ca.key }}, path: ca.crt }]
     defaultMode: 0440
-{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
