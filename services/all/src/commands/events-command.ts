@@ -1,21 +1,63 @@
+import { parseArgs } from 'node:util';
 import { loadConfig } from '@switchyard/config';
-import { replayDeadLetters } from '@switchyard/events';
+import { replayDeadLetters, TOPICS, type EventLog } from '@switchyard/events';
 import { PlatformResources, platformConfig } from '@switchyard/runtime';
-import { createLogger } from '@switchyard/telemetry';
+import { createLogger, type Logger } from '@switchyard/telemetry';
 import { UsageError } from '../targets.js';
 import { eventLogEnvironment } from './event-log-environment.js';
 
-/** `events replay`: publishes dead letters again, to the topics they came from, and tells how many. */
+const GROUPS = ['billing', 'analytics'];
+const USAGE_TOPICS = [TOPICS.generationCompleted, TOPICS.attemptCompleted];
+const USAGE = 'Usage: events replay, or events rewind --group=<billing|analytics>.';
+
+/** `events replay` and `events rewind`: what operators do with the event log. */
 export async function eventsCommand(commandArguments: readonly string[]): Promise<number> {
-  if (commandArguments[0] !== 'replay' || commandArguments.length > 1) throw new UsageError('Usage: events replay.');
+  const work = parseAction(commandArguments);
   const config = loadConfig(platformConfig, eventLogEnvironment());
   const logger = createLogger({ level: 'warn', format: 'pretty', destination: process.stderr });
   const resources = new PlatformResources(config, logger);
   try {
-    const { replayedCount, unknownCount } = await replayDeadLetters(resources.eventLog, { logger });
-    process.stdout.write(`Published ${replayedCount} events again${unknownCount > 0 ? `; ${unknownCount} tell no topic and stay` : ''}.\n`);
+    process.stdout.write(`${await work(resources.eventLog, logger)}\n`);
     return 0;
   } finally {
     await resources.close();
   }
+}
+
+type EventsAction = (eventLog: EventLog, logger: Logger) => Promise<string>;
+
+/** @throws UsageError */
+function parseAction(commandArguments: readonly string[]): EventsAction {
+  const [action, ...rest] = commandArguments;
+  if (action === 'replay' && rest.length === 0) return replay;
+  if (action !== 'rewind') throw new UsageError(USAGE);
+  const group = parseGroup(rest);
+  return (eventLog) => rewind(eventLog, group);
+}
+
+/** @throws UsageError */
+function parseGroup(commandArguments: readonly string[]): string {
+  let group: string | undefined;
+  try {
+    group = parseArgs({ args: [...commandArguments], options: { group: { type: 'string' } } }).values.group;
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
+  }
+  if (group === undefined || !GROUPS.includes(group)) throw new UsageError(USAGE);
+  return group;
+}
+
+/** Publishes dead letters again, to the topics they came from, and tells how many. */
+async function replay(eventLog: EventLog, logger: Logger): Promise<string> {
+  const { replayedCount, unknownCount } = await replayDeadLetters(eventLog, { logger });
+  return `Published ${replayedCount} events again${unknownCount > 0 ? `; ${unknownCount} tell no topic and stay` : ''}.`;
+}
+
+/** What the group has in its database it recognises by the events' ids; what a restore lost it gets back. */
+async function rewind(eventLog: EventLog, group: string): Promise<string> {
+  await eventLog.forgetGroup(group);
+  const [progress, keptSinceMs] = await Promise.all([eventLog.progress(group, USAGE_TOPICS), eventLog.keptSinceMs(USAGE_TOPICS)]);
+  const count = progress.reduce((sum, { nextOffset, endOffset }) => sum + endOffset - nextOffset, 0n);
+  const extent = keptSinceMs === 0 ? 'all there ever were' : `all since ${new Date(keptSinceMs).toISOString()}`;
+  return `When ${group} starts it reads ${count} events once more, ${extent}.`;
 }

@@ -23,7 +23,11 @@ const COMMANDS = `Switchyard: one API in front of every LLM provider.
   statement <account> <yyyy-mm> [--format=text|json|csv]
                                An account's month: opening balance, what moved it, closing balance.
   events replay                Offer events that could not be processed once more.
+  events rewind --group=<billing|analytics>
+                               Let a stopped service read all events that are kept once more, after a restore.
   analytics rebuild            Fill analytics' tables anew from the event log; analytics must be stopped.
+  analytics erase --account=<id> (--user=<user> | --session=<id> | --generation=<id>)
+                               Empty analytics' records of what clients said about a person.
 
 Settings are environment variables:
 `;

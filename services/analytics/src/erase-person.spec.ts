@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newEventId, newGenerationId } from '@switchyard/core';
+import { createPool, runMigrations } from '@switchyard/db';
+import { encodeGenerationCompleted, type ConsumedRecord, type EventLog } from '@switchyard/events';
+import { common, events } from '@switchyard/proto';
+import { captureLogger, realClock, seededRandom, startTestPostgres, type TestPostgres } from '@switchyard/testing';
+import type { Pool } from 'pg';
+import { ActivityStore } from './activity.store.js';
+import { analyticsTarget } from './analytics.target.js';
+import { AttemptStore } from './attempt.store.js';
+import { CLIENT_FIELDS } from './core/erasure.js';
+import { EndpointStatisticsStore } from './endpoint-statistics.store.js';
+import { erasePerson } from './erase-person.js';
+import { GenerationStore } from './generation.store.js';
+import { parseUsageEvent, UsageEventConsumer } from './usage-event.consumer.js';
+
+const clock = realClock();
+const random = seededRandom(11);
+const logger = captureLogger();
+const SECRET = 'ann@example.com';
+
+describe('what clients said about a person', () => {
+  let postgres: TestPostgres;
+  let pool: Pool;
+  beforeAll(async () => {
+    postgres = await startTestPostgres();
+    await runMigrations(postgres.url, analyticsTarget.schema!);
+    pool = createPool(postgres.url, { schema: 'analytics' });
+  }, 90_000);
+  afterAll(async () => {
+    await pool.end();
+    await postgres.close();
+  });
+
+  function eventOf(accountId: string, said: Partial<events.GenerationCompleted>): ConsumedRecord {
+    const event = events.GenerationCompleted.fromPartial({
+      eventId: newEventId(clock, random),
+      generationId: newGenerationId(clock, random),
+      acceptTimeMs: BigInt(clock.nowMs()),
+      end: events.GenerationEnd.COMPLETED,
+      accountId,
+      endpointId: 'acme/writer@acme',
+      model: 'acme/writer',
+      chargePico: 5n,
+      usage: common.Usage.fromPartial({ meters: { output_text: 3 } }),
+      ...said,
+    });
+    const { topic, key, value, headers } = encodeGenerationCompleted(event, 'test');
+    const withUnknown = JSON.stringify({ ...(JSON.parse(value) as object), fieldOfTomorrow: 7 });
+    return { topic, key, value: withUnknown, headers, partition: 0, offset: 0n, timeMs: clock.nowMs() };
+  }
+
+  async function record(...records: readonly ConsumedRecord[]): Promise<void> {
+    const parts = {
+      pool,
+      generations: new GenerationStore(pool),
+      attempts: new AttemptStore(pool),
+      activity: new ActivityStore(pool),
+      statistics: new EndpointStatisticsStore(pool),
+    };
+    await new UsageEventConsumer({ ...parts, eventLog: {} as EventLog, logger, maxBatchSize: 100 }).consume(records.map(parseUsageEvent));
+  }
+
+  const erase = (person: Parameters<typeof erasePerson>[1]) => erasePerson({ pool, logger }, person);
+  const everything = async (accountId: string) => {
+    const rows = ['generation', 'activity_daily'].map((table) =>
+      pool.query(`SELECT to_jsonb(row)::text AS text FROM ${table} AS row WHERE account_id = $1`, [accountId]),
+    );
+    return JSON.stringify((await Promise.all(rows)).flatMap((result) => result.rows as unknown[]));
+  };
+  const activity = async (accountId: string) =>
+    (
+      await pool.query(
+        'SELECT external_user AS user, usage_pico::int AS spent, request_count::int AS requests FROM activity_daily WHERE account_id = $1 ORDER BY 1',
+        [accountId],
+      )
+    ).rows as unknown[];
+
+  it('is gone after it was erased by user, from records and activity, and figures stay', async () => {
+    const said = { user: SECRET, sessionId: SECRET, metadata: { mail: SECRET }, traceJson: JSON.stringify({ by: SECRET }), userAgent: SECRET };
+    const attribution = { httpReferer: `https://${SECRET}`, appTitle: SECRET, appCategories: [SECRET], requestId: SECRET, traceparent: SECRET };
+    // More than one batch of the erasure.
+    const hers = Array.from({ length: 1_100 }, () => eventOf('acme', { ...said, ...attribution }));
+    const [other, nobodys, elsewhere] = [eventOf('acme', { user: 'bob' }), eventOf('acme', {}), eventOf('globex', { user: SECRET })];
+    for (const part of [hers.slice(0, 500), hers.slice(500), [other, nobodys, elsewhere]]) await record(...part);
+    const names = new Set(Object.keys(JSON.parse(hers[0]!.value) as object));
+    expect(CLIENT_FIELDS.filter((name) => !names.has(name))).toEqual([]);
+
+    expect(await erase({ accountId: 'acme', by: 'user', value: SECRET })).toEqual({ generationCount: 1_100, activityCount: 1 });
+    expect(await everything('acme')).not.toContain(SECRET);
+    expect(await everything('globex')).toContain(SECRET);
+    expect(await activity('acme')).toEqual([
+      { user: '', spent: 5_505, requests: 1_101 },
+      { user: 'bob', spent: 5, requests: 1 },
+    ]);
+    const generation = JSON.parse((await new GenerationStore(pool).find('acme', hers[0]!.key))!) as Record<string, unknown>;
+    expect(generation).toMatchObject({ generationId: hers[0]!.key, chargePico: '5', fieldOfTomorrow: 7 });
+
+    // The same events again, as after a rewind.
+    await record(...hers.slice(0, 20));
+    expect(await everything('acme')).not.toContain(SECRET);
+    expect(await erase({ accountId: 'acme', by: 'user', value: SECRET })).toEqual({ generationCount: 0, activityCount: 0 });
+    expect(JSON.stringify(logger.lines)).not.toContain(SECRET);
+  });
+
+  it('is gone from a session or from one generation alone', async () => {
+    const [first, second, third] = [
+      eventOf('hooli', { sessionId: 'session-one', user: 'a' }),
+      eventOf('hooli', { sessionId: 'session-one' }),
+      eventOf('hooli', { sessionId: 'session-two' }),
+    ];
+    await record(first, second, third);
+    expect(await erase({ accountId: 'hooli', by: 'session', value: 'session-one' })).toEqual({ generationCount: 2, activityCount: 0 });
+    expect(await everything('hooli')).not.toContain('session-one');
+    expect(await erase({ accountId: 'hooli', by: 'generation', value: third.key })).toEqual({ generationCount: 1, activityCount: 0 });
+    expect(await everything('hooli')).not.toContain('session-two');
+  });
+
+  it('is gone though it held what a database cannot store, or came before events were kept as text', async () => {
+    const odd = eventOf('initech', { user: 'ann\0' });
+    const old = eventOf('initech', { user: 'ann' });
+    await record(odd, old);
+    await pool.query('UPDATE generation SET event = body::json, body = NULL WHERE generation_id = $1', [old.key]);
+    expect(await erase({ accountId: 'initech', by: 'user', value: 'ann\0' })).toEqual({ generationCount: 2, activityCount: 1 });
+    expect(await everything('initech')).not.toContain('ann');
+  });
+});
