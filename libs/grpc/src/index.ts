@@ -10,3 +10,4 @@ export * from './port-server.js';
 export * from './sessions/session-options.js';
 export * from './sessions/session-server.js';
 export * from './sessions/session-pool.js';
+export * from './tls-identity.js';

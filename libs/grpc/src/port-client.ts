@@ -1,15 +1,20 @@
 import { Client, credentials, Metadata, status as GrpcStatus, type ChannelOptions, type ServiceError } from '@grpc/grpc-js';
 import { SwitchyardError } from '@switchyard/errors';
 import type { CallOptions, MethodDefinition, Port } from '@switchyard/proto';
-import { isIP } from 'node:net';
 import { DEFAULT_TIMEOUT_MS, deadlineError } from './call-deadline.js';
 import { CHANNEL_OPTIONS } from './channel-options.js';
 import { ERROR_DETAIL_KEY, fromGrpcError } from './error-mapping.js';
+import { followingTarget, FOLLOW_OPTIONS_KEY, type FollowOptions } from './following-resolver.js';
+import type { TlsIdentity } from './tls-identity.js';
 
 export interface PortClientOptions {
   /** For unary calls that name none; 5 s when absent. */
   readonly defaultTimeoutMs?: number | undefined;
   readonly channelOptions?: ChannelOptions | undefined;
+  /** Plain text when absent. */
+  readonly tls?: TlsIdentity | undefined;
+  /** How names are followed to their addresses. */
+  readonly follow?: FollowOptions | undefined;
 }
 
 export interface PortClient<Shape> {
@@ -18,11 +23,19 @@ export interface PortClient<Shape> {
 }
 
 /**
- * A port over gRPC. Addresses are `host:port`; a name that resolves to several addresses is balanced over all of them, several
- * addresses must be IP addresses of one family. The channel connects again by itself; a stream that broke is the caller's to open again.
+ * A port over gRPC. Addresses are `host:port`; calls are balanced over all that these names stand for, and follow them as they change. The
+ * channel connects again by itself; a stream that broke is the caller's to open again.
  */
 export function createPortClient<Shape>(port: Port<Shape>, addresses: string | readonly string[], options: PortClientOptions = {}): PortClient<Shape> {
-  const client = new Client(channelTarget(addresses), credentials.createInsecure(), { ...CHANNEL_OPTIONS, ...options.channelOptions });
+  const names = typeof addresses === 'string' ? [addresses] : addresses;
+  if (names.length === 0) throw new SwitchyardError('invalid_request', 'A gRPC client needs an address');
+  const { tls } = options;
+  const client = new Client(followingTarget(names), tls?.channelCredentials ?? credentials.createInsecure(), {
+    ...CHANNEL_OPTIONS,
+    ...(tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }),
+    ...(options.follow === undefined ? {} : { [FOLLOW_OPTIONS_KEY]: options.follow }),
+    ...options.channelOptions,
+  });
   const methods: Record<string, unknown> = {};
   for (const [name, method] of Object.entries(port.definition)) {
     if (method.requestStream) continue;
@@ -92,22 +105,6 @@ function encodeRequest(portName: string, method: MethodDefinition, request: unkn
 
 function asIs(encoded: Buffer): Buffer {
   return encoded;
-}
-
-function channelTarget(addresses: string | readonly string[]): string {
-  const list = typeof addresses === 'string' ? [addresses] : addresses;
-  const [first] = list;
-  if (first === undefined) throw new SwitchyardError('invalid_request', 'A gRPC client needs an address');
-  if (list.length === 1) return first;
-  const family = isIP(hostOf(first));
-  if (family === 0 || list.some((address) => isIP(hostOf(address)) !== family)) {
-    throw new SwitchyardError('invalid_request', `Several gRPC addresses must be IP addresses of one family; give one DNS name instead of ${list.join(',')}`);
-  }
-  return `ipv${family}:${list.join(',')}`;
-}
-
-function hostOf(address: string): string {
-  return address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 }
 
 function isOwnDeadline(error: ServiceError): boolean {

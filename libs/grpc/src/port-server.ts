@@ -8,6 +8,7 @@ import { SERVER_OPTIONS } from './channel-options.js';
 import type { ErrorLogger } from './error-mapping.js';
 import type { NativeGrpcService } from './native-grpc-service.js';
 import { createPortController, PORT_ERROR_LOGGER } from './port-controller.js';
+import type { TlsIdentity } from './tls-identity.js';
 
 /** A port and what serves it. */
 export interface ServedPort {
@@ -23,6 +24,8 @@ export interface PortServerOptions {
   readonly nativeHandlers: readonly NativeGrpcService[];
   readonly logger: ErrorLogger;
   readonly nestLogger: LoggerService | false;
+  /** Plain text when absent. */
+  readonly tls?: TlsIdentity | undefined;
 }
 
 export interface PortServer {
@@ -34,7 +37,7 @@ export interface PortServer {
 
 /** One Nest gRPC microservice that serves all ports of a process. */
 export async function startPortServer(options: PortServerOptions): Promise<PortServer> {
-  const strategy = new ListeningServerGrpc(options.address, packageDefinition(options.ports), options.nativeHandlers);
+  const strategy = new ListeningServerGrpc(options, packageDefinition(options.ports));
   const application: INestMicroservice = await NestFactory.createMicroservice(PortServerModule.register(options), {
     strategy,
     logger: options.nestLogger,
@@ -44,8 +47,13 @@ export async function startPortServer(options: PortServerOptions): Promise<PortS
   return {
     address: strategy.boundAddress,
     close: async (graceMs) => {
-      const cut = setTimeout(() => strategy.forceShutdown(), graceMs);
-      await application.close().finally(() => clearTimeout(cut));
+      const cut = Promise.withResolvers<void>();
+      const timer = setTimeout(() => {
+        strategy.forceShutdown();
+        // Connections that never became a session, of a port scanner or in the middle of their handshake, would be waited for without end.
+        cut.resolve();
+      }, graceMs);
+      await Promise.race([application.close(), cut.promise]).finally(() => clearTimeout(timer));
     },
   };
 }
@@ -73,20 +81,20 @@ class ListeningServerGrpc extends ServerGrpc {
   private server: Server | undefined;
 
   constructor(
-    private readonly address: string,
+    private readonly served: PortServerOptions,
     definition: PackageDefinition,
-    private readonly nativeHandlers: readonly NativeGrpcService[],
   ) {
-    super({ url: address, package: packageNames(definition), packageDefinition: definition, gracefulShutdown: true });
+    super({ url: served.address, package: packageNames(definition), packageDefinition: definition, gracefulShutdown: true });
   }
 
   override async createClient(): Promise<Server> {
+    const { address, nativeHandlers, tls } = this.served;
     const server = new Server(SERVER_OPTIONS);
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(this.address, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+      server.bindAsync(address, tls?.serverCredentials ?? ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
     });
-    this.boundAddress = `${this.address.slice(0, this.address.lastIndexOf(':'))}:${port}`;
-    for (const { definition, implementation } of this.nativeHandlers) server.addService(definition, implementation);
+    this.boundAddress = `${address.slice(0, address.lastIndexOf(':'))}:${port}`;
+    for (const { definition, implementation } of nativeHandlers) server.addService(definition, implementation);
     this.server = server;
     return server;
   }

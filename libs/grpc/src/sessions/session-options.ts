@@ -18,7 +18,7 @@ export interface KeepaliveOptions {
   readonly timeoutMs: number;
 }
 
-export const DEFAULT_KEEPALIVE: KeepaliveOptions = { timeMs: 10_000, timeoutMs: 5_000 };
+export const DEFAULT_KEEPALIVE: KeepaliveOptions = { timeMs: 5_000, timeoutMs: 5_000 };
 
 /** Channel options for both sides of a session; half-open connections are found by pings. */
 export function sessionChannelOptions(keepalive: KeepaliveOptions = DEFAULT_KEEPALIVE): ChannelOptions {
@@ -31,6 +31,8 @@ export function sessionChannelOptions(keepalive: KeepaliveOptions = DEFAULT_KEEP
     // One session, one TCP connection: channels must not share theirs.
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_retries': 0,
+    // Services reach each other directly, also where everything else goes out through a proxy.
+    'grpc.enable_http_proxy': 0,
     // A session carries many answers; HTTP/2's 64 KiB default would make them wait for each other's acknowledgements.
     'grpc-node.flow_control_window': 4 * MEBIBYTE,
   };

@@ -1,7 +1,8 @@
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { credentials as grpcCredentials, type ChannelCredentials } from '@grpc/grpc-js';
+import { credentials } from '@grpc/grpc-js';
 import type { worker } from '@switchyard/proto';
+import { joinAddress, RESOLVE_INTERVAL_MS, resolveByDns, splitAddress, type ResolveHost } from '../host-addresses.js';
+import type { TlsIdentity } from '../tls-identity.js';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
 import { sessionChannelOptions, type KeepaliveOptions, type SessionLogger } from './session-options.js';
 import { WaitingStart } from './waiting-start.js';
@@ -11,7 +12,8 @@ export interface SessionPoolOptions {
   /** `host:port` of workers; each name may stand for many addresses. */
   readonly addresses: readonly string[];
   readonly logger: SessionLogger;
-  readonly credentials?: ChannelCredentials;
+  /** Plain text when absent. */
+  readonly tls?: TlsIdentity | undefined;
   readonly sessionsPerAddress?: number;
   readonly maxAttemptsPerSession?: number;
   readonly resolveIntervalMs?: number;
@@ -20,7 +22,7 @@ export interface SessionPoolOptions {
   readonly maxWaitingStarts?: number;
   readonly keepalive?: KeepaliveOptions;
   /** Addresses of a host name; DNS by default. */
-  readonly resolve?: (host: string) => Promise<readonly string[]>;
+  readonly resolve?: ResolveHost;
 }
 
 export interface SessionStatus {
@@ -29,7 +31,7 @@ export interface SessionStatus {
   readonly openAttempts: number;
 }
 
-const DEFAULTS = { sessionsPerAddress: 2, maxAttemptsPerSession: 2_000, resolveIntervalMs: 5_000, startWaitMs: 2_000, maxWaitingStarts: 1_000 };
+const DEFAULTS = { sessionsPerAddress: 2, maxAttemptsPerSession: 2_000, resolveIntervalMs: RESOLVE_INTERVAL_MS, startWaitMs: 2_000, maxWaitingStarts: 1_000 };
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;
 const DRAINED_RETRY_MS = 500;
@@ -39,6 +41,8 @@ interface Slot {
   readonly target: Target;
   session: WorkerSession | undefined;
   failures: number;
+  /** Number of the start that it got last. */
+  lastPick: number;
   retryTimer: NodeJS.Timeout | undefined;
 }
 
@@ -55,6 +59,7 @@ export class SessionPool implements AttemptTransport {
   private readonly waiting = new Set<WaitingStart>();
   private resolveTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
+  private pickCount = 0;
 
   constructor(private readonly options: SessionPoolOptions) {}
 
@@ -96,13 +101,23 @@ export class SessionPool implements AttemptTransport {
     this.slots.clear();
   }
 
-  /** The open session with the fewest attempts. */
+  /** The open session with the fewest attempts; among equals they take turns, so that little load is spread as well. */
   private pick(): WorkerSession | undefined {
     let best: WorkerSession | undefined;
-    for (const { session } of this.slots) {
+    let bestSlot: Slot | undefined;
+    for (const slot of this.slots) {
+      const { session } = slot;
       if (session?.state !== 'open' || session.isFull) continue;
-      if (best === undefined || session.openAttempts < best.openAttempts) best = session;
+      if (
+        best === undefined ||
+        session.openAttempts < best.openAttempts ||
+        (session.openAttempts === best.openAttempts && slot.lastPick < bestSlot!.lastPick)
+      ) {
+        best = session;
+        bestSlot = slot;
+      }
     }
+    if (bestSlot !== undefined) bestSlot.lastPick = ++this.pickCount;
     return best;
   }
 
@@ -141,13 +156,16 @@ export class SessionPool implements AttemptTransport {
 
   private follow(targets: readonly Target[]): void {
     const wanted = new Map(targets.map((target) => [target.address, target]));
+    const held = new Set<string>();
     for (const slot of this.slots) {
-      if (!wanted.has(slot.target.address)) this.removeSlot(slot);
-      wanted.delete(slot.target.address);
+      // Several slots share an address.
+      if (wanted.has(slot.target.address)) held.add(slot.target.address);
+      else this.removeSlot(slot);
     }
     for (const target of wanted.values()) {
+      if (held.has(target.address)) continue;
       for (let index = 0; index < (this.options.sessionsPerAddress ?? DEFAULTS.sessionsPerAddress); index++) {
-        const slot: Slot = { target, session: undefined, failures: 0, retryTimer: undefined };
+        const slot: Slot = { target, session: undefined, failures: 0, lastPick: 0, retryTimer: undefined };
         this.slots.add(slot);
         this.connect(slot);
       }
@@ -164,13 +182,14 @@ export class SessionPool implements AttemptTransport {
 
   private connect(slot: Slot): void {
     const authority = slot.target.name;
+    const { tls } = this.options;
     slot.session = new WorkerSession({
       address: slot.target.address,
-      credentials: this.options.credentials ?? grpcCredentials.createInsecure(),
+      credentials: tls?.channelCredentials ?? credentials.createInsecure(),
       channelOptions: {
         ...sessionChannelOptions(this.options.keepalive),
         'grpc.default_authority': authority,
-        'grpc.ssl_target_name_override': splitAddress(authority).host,
+        'grpc.ssl_target_name_override': tls?.serverName ?? splitAddress(authority).host,
       },
       maxAttempts: this.options.maxAttemptsPerSession ?? DEFAULTS.maxAttemptsPerSession,
       logger: this.options.logger,
@@ -200,19 +219,4 @@ export class SessionPool implements AttemptTransport {
       waiting.startOn(session);
     }
   }
-}
-
-async function resolveByDns(host: string): Promise<string[]> {
-  const addresses = await lookup(host, { all: true });
-  return [...new Set(addresses.map(({ address }) => address))];
-}
-
-function splitAddress(name: string): { host: string; port: string } {
-  const match = /^\[?(.+?)\]?:(\d+)$/.exec(name);
-  if (!match) throw new Error(`"${name}" is not host:port`);
-  return { host: match[1]!, port: match[2]! };
-}
-
-function joinAddress(host: string, port: string): string {
-  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -23,17 +23,17 @@ interface ServedWorker {
   stop(): void;
 }
 
-async function serveWorker(port = 0, transport?: AttemptTransport): Promise<ServedWorker> {
+async function serveWorker(port = 0, transport?: AttemptTransport, host = '127.0.0.1'): Promise<ServedWorker> {
   const runner = new ScriptedTransport();
   const sessions = new SessionServer({ transport: transport ?? runner, logger });
   const server = new Server(sessionChannelOptions());
   const { definition, implementation } = sessions.nativeGrpcService();
   server.addService(definition, implementation);
   const boundPort = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
   );
   closers.push(() => server.forceShutdown());
-  return { address: `127.0.0.1:${boundPort}`, sessions, runner, stop: () => server.forceShutdown() };
+  return { address: `${host}:${boundPort}`, sessions, runner, stop: () => server.forceShutdown() };
 }
 
 async function openPool(options: Partial<SessionPoolOptions> & { addresses: readonly string[] }): Promise<SessionPool> {
@@ -240,6 +240,54 @@ describe('a pool of sessions', () => {
     first.runner.get('a').produce(pieces(1, 10));
     await eventually(() => expect(listener.ends[0]?.end).toBe(worker.AttemptEnd.COMPLETED));
     await eventually(() => expect(pool.status().map(({ address }) => address)).toEqual([`[::ffff:127.0.0.1]:${port}`]));
+  });
+
+  it.each([1, 12])('gives workers that are added an even share of the attempts, %i at a time, and lets those that leave finish theirs', async (concurrency) => {
+    const port = await freePort();
+    const hosts = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
+    const workers = [await serveWorker(port)];
+    let addresses = hosts.slice(0, 1);
+    const pool = await readyPool({
+      addresses: [`workers.test:${port}`],
+      resolve: () => Promise.resolve(addresses),
+      resolveIntervalMs: 20,
+      sessionsPerAddress: 2,
+    });
+    let started = 0;
+    const listeners: RecordingListener[] = [];
+    const runOne = async (): Promise<void> => {
+      const [name, listener] = [`g${started++}`, new RecordingListener()];
+      listeners.push(listener);
+      pool.start(startFrame(name), listener);
+      const runner = await eventually(() => workers.find((served) => served.runner.attempts.has(name))!.runner.get(name));
+      runner.produce(pieces(1, 10));
+      await eventually(() => expect(listener.ends).toHaveLength(1));
+    };
+    const run = async (count: number): Promise<void> => {
+      for (let done = 0; done < count; done += concurrency) await Promise.all(Array.from({ length: concurrency }, runOne));
+    };
+    await run(12);
+    for (const host of hosts.slice(1)) workers.push(await serveWorker(port, undefined, host));
+    addresses = hosts;
+    await eventually(() => expect(pool.status().filter(({ state }) => state === 'open')).toHaveLength(6));
+    await run(60);
+    expect(workers.map(({ runner }) => runner.attempts.size)).toEqual([32, 20, 20]);
+    const open = hosts.map((_, index) => {
+      pool.start(startFrame(`open-${index}`), (listeners[index] = new RecordingListener()));
+      return `open-${index}`;
+    });
+    await eventually(() => expect(open.every((name) => workers.some(({ runner }) => runner.attempts.has(name)))).toBe(true));
+    addresses = hosts.slice(2);
+    await eventually(() => expect(pool.status().filter(({ state }) => state === 'open')).toHaveLength(2));
+    await run(12);
+    expect(workers[2]!.runner.attempts.size).toBe(20 + 1 + 12);
+    for (const name of open)
+      workers
+        .find(({ runner }) => runner.attempts.has(name))!
+        .runner.get(name)
+        .produce(pieces(1, 10));
+    await eventually(() => expect(listeners.every(({ ends }) => ends[0]?.end === worker.AttemptEnd.COMPLETED)).toBe(true));
+    expect(workers[0]!.runner.attempts.size + workers[1]!.runner.attempts.size).toBe(32 + 20 + 2);
   });
 
   it('keeps its addresses while a name does not resolve', async () => {
