@@ -22,6 +22,8 @@ export interface Histogram {
 /** Series are created once per label set and then kept by the caller. Registering a name twice returns the same metric. */
 export interface MetricFamily<Series> {
   labels(labels?: Labels): Series;
+  /** Shows a series no longer; whoever kept it must not use it any more. */
+  remove(labels: Labels): void;
 }
 
 /** The two text formats that Prometheus reads; only OpenMetrics has exemplars. */

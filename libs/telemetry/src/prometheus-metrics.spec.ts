@@ -52,6 +52,15 @@ describe('PrometheusMetrics', () => {
     expect(lines).toContain('many_total{id="other"} 10');
   });
 
+  it('forgets a series that is removed', () => {
+    const metrics = new PrometheusMetrics();
+    const family = metrics.gauge({ name: 'key_usd', help: 'x', labelNames: ['key'] });
+    for (const key of ['a', 'b']) family.labels({ key }).set(1);
+    family.remove({ key: 'a' });
+    expect(metrics.render()).not.toContain('key="a"');
+    expect(metrics.render()).toContain('key_usd{key="b"} 1');
+  });
+
   it('updates gauges when it is scraped', () => {
     const metrics = new PrometheusMetrics();
     const registration = registerProcessMetrics(metrics);

@@ -135,6 +135,10 @@ class Family<S extends Series> implements MetricFamily<S> {
     return created;
   }
 
+  remove(labels: Labels): void {
+    this.series.delete(this.labelText(labels));
+  }
+
   render(format: ExpositionFormat): string {
     const { name, help, unit } = this.options;
     // OpenMetrics names a counter without the suffix that its samples have.

@@ -101,6 +101,12 @@ export const billingConfig = defineConfig({
     default: 1_000,
     description: 'Most usage events posted in one transaction.',
   }),
+  ledgerWatchMs: field({
+    env: 'SWITCHYARD_LEDGER_WATCH_MS',
+    schema: durationMs(),
+    default: 60_000,
+    description: 'How often billing compares the newest records of the ledger and all balances with each other, for its metrics.',
+  }),
 });
 
 export type BillingConfig = ConfigOf<typeof billingConfig>;

@@ -8,12 +8,14 @@ import type { BillingConfig } from './billing.config.js';
 import { billingMetrics } from './billing-metrics.js';
 import { HolderRecalls } from './holder-recalls.js';
 import { KeyChangeFeed } from './key-change-feed.js';
+import { KeySpend } from './key-spend.js';
 import { KeyService } from './key.service.js';
 import { LeaseExpiryJob } from './lease-expiry.job.js';
 import { LeaseReturns } from './lease-returns.js';
 import { LeaseService } from './lease.service.js';
 import { createMonthPartitions } from './ledger-partition.store.js';
 import { LedgerService } from './ledger.service.js';
+import { LedgerWatch } from './ledger-watch.js';
 import { NotificationListener } from './notification-listener.store.js';
 import { ReleaseWaiter } from './release-waiter.js';
 import { ScopeLimits } from './scope-limits.js';
@@ -37,11 +39,15 @@ export function createBilling(context: BillingContext) {
   const releaseWaiter = new ReleaseWaiter(listener);
   const leaseReturns = new LeaseReturns(shared);
   const scopeResolver = new ScopeResolver({ ...shared, scopeLimits });
+  const watched = { pool, clock, logger, metrics: context.metrics, intervalMs: config.ledgerWatchMs };
+  const keySpend = new KeySpend(watched);
+  const ledgerWatch = new LedgerWatch(watched);
   const consumer = new UsageEventConsumer({
     eventLog,
     posting: new UsagePosting(pool, clock),
     logger,
     metrics: metrics.usage,
+    keySpend,
     maxBatchSize: config.consumerBatchSize,
   });
   const lag = new ConsumerLagWatch({ eventLog, group: CONSUMER_GROUP, topics: CONSUMER_TOPICS, metrics: context.metrics, clock, logger });
@@ -78,9 +84,12 @@ export function createBilling(context: BillingContext) {
       expiry.start();
       await consumer.start();
       lag.start();
+      keySpend.start();
+      ledgerWatch.start();
     },
     async stop(): Promise<void> {
       lag.stop();
+      await Promise.all([keySpend.stop(), ledgerWatch.stop()]);
       await consumer.stop();
       await expiry.stop();
       releaseWaiter.stop();

@@ -52,6 +52,19 @@ export async function addKeyUsage(client: Queryable, days: readonly KeyUsageDay[
   );
 }
 
+const MEAN_DAYS = 7;
+const DAY_MS = 86_400_000;
+
+/** What keys were charged per day, over up to seven days before `todayMs`; keys without such days are left out. */
+export async function readDailyMeans(client: Queryable, keyHashes: readonly string[], todayMs: number): Promise<ReadonlyMap<string, bigint>> {
+  const { rows } = await client.query<{ key_hash: string; mean: string }>(
+    `SELECT key_hash, trunc(sum(charge_pico) / (($3 - min(day_start_ms)) / ${DAY_MS})) AS mean FROM key_usage_days
+      WHERE key_hash = ANY ($1) AND day_start_ms >= $2 AND day_start_ms < $3 GROUP BY key_hash`,
+    [keyHashes, todayMs - MEAN_DAYS * DAY_MS, todayMs],
+  );
+  return new Map(rows.map((row) => [row.key_hash, BigInt(row.mean)]));
+}
+
 /** What a key was charged in a window, which begins and ends with a UTC day. */
 export async function readWindowUsage(client: Queryable, keyHash: string, window: LimitWindow): Promise<bigint> {
   const { rows } = await client.query<{ sum: string }>(

@@ -16,8 +16,11 @@ import type { PostingReport, UsageItem, UsagePosting } from './usage-posting.js'
 export const CONSUMER_GROUP = 'billing';
 export const CONSUMER_TOPICS: readonly string[] = [TOPICS.generationCompleted, TOPICS.attemptCompleted];
 
+const PICO_PER_USD = 1e12;
+
 export interface UsageEventMetrics {
   readonly events: Counter;
+  readonly postedUsd: Counter;
   readonly corrections: Counter;
   readonly late: Counter;
   readonly underestimated: Counter;
@@ -29,6 +32,7 @@ export interface UsageEventConsumerOptions {
   readonly posting: UsagePosting;
   readonly logger: Logger;
   readonly metrics: UsageEventMetrics;
+  readonly keySpend: { add(chargesPico: ReadonlyMap<string, bigint>): void };
   readonly maxBatchSize: number;
 }
 
@@ -71,8 +75,10 @@ export class UsageEventConsumer {
   }
 
   private count(report: PostingReport): void {
-    const { metrics, logger } = this.options;
+    const { metrics, keySpend, logger } = this.options;
     metrics.events.increment(report.chargeCount + report.attemptCount);
+    for (const chargePico of report.keyChargesPico.values()) metrics.postedUsd.increment(Number(chargePico) / PICO_PER_USD);
+    keySpend.add(report.keyChargesPico);
     if (report.correctionCount > 0) metrics.corrections.increment(report.correctionCount);
     if (report.lateCount > 0) metrics.late.increment(report.lateCount);
     if (report.underestimatedCount === 0) return;

@@ -40,6 +40,8 @@ export interface PostingReport {
   readonly lateCount: number;
   readonly underestimatedCount: number;
   readonly excessPico: bigint;
+  /** What was charged, by key hash. */
+  readonly keyChargesPico: ReadonlyMap<string, bigint>;
 }
 
 interface SettledCharges {
@@ -49,9 +51,17 @@ interface SettledCharges {
   readonly lateCount: number;
   readonly underestimatedCount: number;
   readonly excessPico: bigint;
+  readonly keyChargesPico: ReadonlyMap<string, bigint>;
 }
 
-const NO_CHARGES: SettledCharges = { transactions: [], creditScopes: [], lateCount: 0, underestimatedCount: 0, excessPico: 0n };
+const NO_CHARGES: SettledCharges = {
+  transactions: [],
+  creditScopes: [],
+  lateCount: 0,
+  underestimatedCount: 0,
+  excessPico: 0n,
+  keyChargesPico: new Map(),
+};
 const LEASE_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
@@ -76,8 +86,9 @@ export class UsagePosting {
       const settled = charges.length === 0 ? NO_CHARGES : await this.settleCharges(client, charges, nowMs, mayBeKnown);
       await postTransactions(client, [...settled.transactions, ...costs.transactions], nowMs);
       await this.updateFacts(client, settled.creditScopes, nowMs);
-      const { lateCount, underestimatedCount, excessPico } = settled;
-      return { chargeCount: charges.length, attemptCount: attempts.length, correctionCount: costs.correctionCount, lateCount, underestimatedCount, excessPico };
+      const { lateCount, underestimatedCount, excessPico, keyChargesPico } = settled;
+      const { correctionCount } = costs;
+      return { chargeCount: charges.length, attemptCount: attempts.length, correctionCount, lateCount, underestimatedCount, excessPico, keyChargesPico };
     });
   }
 
@@ -112,12 +123,14 @@ export class UsagePosting {
     }
     await saveScopes(client, [...scopes.values()]);
     await saveLeases(client, [...leases.values()], nowMs);
-    await addKeyUsage(client, usageDays(items));
+    const days = usageDays(items);
+    await addKeyUsage(client, days);
     return {
       transactions,
       lateCount,
       underestimatedCount,
       excessPico,
+      keyChargesPico: chargesByKey(days),
       creditScopes: creditScopes.filter((scope) => isNegative(scope) !== negativeBefore.get(scope.scopeId)),
     };
   }
@@ -212,6 +225,12 @@ function usageDays(items: readonly ChargeItem[]): KeyUsageDay[] {
     });
   }
   return [...days.values()].sort((a, b) => (a.keyHash < b.keyHash || (a.keyHash === b.keyHash && a.dayStartMs < b.dayStartMs) ? -1 : 1));
+}
+
+function chargesByKey(days: readonly KeyUsageDay[]): ReadonlyMap<string, bigint> {
+  const charges = new Map<string, bigint>();
+  for (const { keyHash, chargePico } of days) charges.set(keyHash, (charges.get(keyHash) ?? 0n) + chargePico);
+  return charges;
 }
 
 function poison(items: readonly UsageItem[], reason: string): PoisonEventError {
