@@ -36,6 +36,8 @@ export interface DeadLetterConsumerOptions<Event> {
   readonly group: string;
   readonly topics: readonly string[];
   readonly maxBatchSize: number;
+  /** As in `SubscribeOptions`. */
+  readonly tracing?: 'parent' | 'link';
   readonly logger: Logger;
   /** Throws for a value that is not an event. */
   parse(record: ConsumedRecord): Event;
@@ -54,11 +56,12 @@ const UNREADABLE = 'The value is not an event of its topic.';
 
 /** Subscribes, and moves what can never be handled to the dead-letter topic, so that one bad event does not stop those behind it. */
 export function consumeWithDeadLetter<Event>(options: DeadLetterConsumerOptions<Event>): Promise<Subscription> {
-  const { eventLog, group, topics, maxBatchSize } = options;
+  const { eventLog, group, topics, maxBatchSize, tracing = 'link' } = options;
   return eventLog.subscribe({
     group,
     topics,
     maxBatchSize,
+    tracing,
     handler: async (batch) => {
       const poison: Poison[] = [];
       await handleSound(parseBatch(batch, options, poison), options, poison);

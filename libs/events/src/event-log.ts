@@ -26,6 +26,11 @@ export interface SubscribeOptions {
   /** Most records that one call of the handler gets; records of one key come in the order of their publication. */
   readonly maxBatchSize: number;
   /**
+   * How traces show the handling: `parent` as a part of each request's own trace, for what a request is not complete without; `link` (the default) as a
+   * trace of its own for the whole batch, linked to its requests'.
+   */
+  readonly tracing?: 'parent' | 'link';
+  /**
    * Offsets are committed after it resolved. When it rejects, the same records are delivered again, with growing pauses.
    * At least once: the effect must be idempotent by event id.
    */

@@ -11,3 +11,4 @@ export { registerSpoolMetrics, SPOOL_METRICS } from './spool/spool-metrics.js';
 export * from './spool/spool-record.js';
 export * from './spool/spool.js';
 export * from './topics.js';
+export * from './traced-event-log.js';

@@ -1,15 +1,18 @@
 import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '@switchyard/config';
 import type { Clock, RandomSource } from '@switchyard/core';
 import { createPool, runMigrations, type DatabaseSchema } from '@switchyard/db';
 import { EVENT_LOG_SCHEMA, KafkaEventLog, PostgresEventLog, type EventLog, type KafkaEventLogOptions } from '@switchyard/events';
-import { PrometheusMetrics, registerProcessMetrics, type Logger, type Metrics } from '@switchyard/telemetry';
+import { PrometheusMetrics, registerProcessMetrics, startTracing, type Logger, type Metrics, type Tracing, type TracingConfig } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import type { PlatformConfig } from './platform.config.js';
 import { retryWhileStarting } from './retry-while-starting.js';
 import { systemClock, systemRandom } from './system-ports.js';
+
+const OWN_PACKAGE = createRequire(import.meta.url)('../package.json') as { readonly version: string };
 
 /** What the targets of one process share: database pools, the event log, clocks, metrics. All of it is made when first asked for and closed together. */
 export class PlatformResources {
@@ -20,6 +23,7 @@ export class PlatformResources {
   private readonly processMetrics = registerProcessMetrics(this.metrics);
   private readonly pools = new Map<string, Pool>();
   private log: EventLog | undefined;
+  private tracingOrNone: Tracing | undefined;
 
   constructor(
     readonly config: PlatformConfig,
@@ -27,6 +31,16 @@ export class PlatformResources {
   ) {
     this.clock = systemClock(config.clockOffsetMs);
     this.instanceId = `${hostname()}-${process.pid}`;
+  }
+
+  /** Undefined where nothing is traced. */
+  get tracing(): Tracing | undefined {
+    return this.tracingOrNone;
+  }
+
+  async startTracing(config: TracingConfig): Promise<void> {
+    const { clock, random, logger, metrics, instanceId } = this;
+    this.tracingOrNone = await startTracing({ config, clock, random, logger, metrics, instanceId, version: OWN_PACKAGE.version });
   }
 
   get eventLog(): EventLog {
@@ -65,6 +79,7 @@ export class PlatformResources {
     this.processMetrics.close();
     await this.log?.close();
     await Promise.all([...this.pools.values()].map((pool) => pool.end()));
+    await this.tracingOrNone?.close();
   }
 
   private createEventLog(): EventLog {

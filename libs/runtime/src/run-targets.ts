@@ -1,7 +1,8 @@
 import { ConfigError, checkConfig, loadConfig, processEnvironment, type ConfigProblem, type Environment } from '@switchyard/config';
+import { traceEventLog } from '@switchyard/events';
 import { createLocalPort, createPortClient, SessionPool, startPortServer, type AttemptTransport, type PortServer, type ServedPort } from '@switchyard/grpc';
 import type { Port } from '@switchyard/proto';
-import { createLogger, type Logger } from '@switchyard/telemetry';
+import { createLogger, tracingConfig, type Logger } from '@switchyard/telemetry';
 import { startHealthServer, type HealthServer } from './health-server.js';
 import { nestLogger } from './nest-logger.js';
 import { PlatformResources } from './platform-resources.js';
@@ -36,7 +37,7 @@ export interface Platform {
 
 /** Problems of the configuration of these targets, all at once; empty when they could start. */
 export function checkTargets(targets: readonly Target[], environment: Environment = processEnvironment()): ConfigProblem[] {
-  return [...checkConfig([platformConfig, ...targets.map((target) => target.config)], environment), ...missingAddresses(targets, environment)];
+  return [...checkConfig([platformConfig, tracingConfig, ...targets.map((target) => target.config)], environment), ...missingAddresses(targets, environment)];
 }
 
 /**
@@ -116,6 +117,7 @@ class RunningPlatform implements Platform {
 
   async start(): Promise<void> {
     this.health = await this.startHealth();
+    await this.resources.startTracing(loadConfig(tracingConfig, this.environment));
     const schemas = this.targets.flatMap((target) => target.schema ?? []);
     if (this.config.migrateOnStart && (schemas.length > 0 || this.config.databaseUrl !== undefined)) await this.resources.migrate(schemas);
     for (const target of this.targets) await this.startTarget(target);
@@ -158,6 +160,7 @@ class RunningPlatform implements Platform {
   private async createContext(target: Target, logger: Logger): Promise<TargetContext<object>> {
     const { resources } = this;
     const needsWorkers = target.requiresAttempts === true;
+    const tracer = resources.tracing?.tracer(target.name);
     if (needsWorkers && !this.isLocal('worker')) await this.openSessions();
     return {
       config: loadConfig(target.config, this.environment) as object,
@@ -165,11 +168,12 @@ class RunningPlatform implements Platform {
       random: resources.random,
       logger,
       metrics: resources.metrics,
+      tracer,
       dataDirectory: resources.directory(target.name),
       instanceId: resources.instanceId,
       pool: () => resources.pool(target.name, target.schema),
       get eventLog() {
-        return resources.eventLog;
+        return traceEventLog(resources.eventLog, tracer);
       },
       port: (port) => {
         if (!target.requires.some(({ name }) => name === port.name)) throw new Error(`The target ${target.name} does not say that it requires ${port.name}`);

@@ -4,7 +4,7 @@ import type { DatabaseSchema } from '@switchyard/db';
 import type { EventLog } from '@switchyard/events';
 import type { AttemptTransport } from '@switchyard/grpc';
 import type { Port } from '@switchyard/proto';
-import type { Logger, Metrics } from '@switchyard/telemetry';
+import type { Logger, Metrics, Tracer } from '@switchyard/telemetry';
 import type { DynamicModule } from '@nestjs/common';
 import type { Pool } from 'pg';
 
@@ -19,6 +19,8 @@ export interface TargetContext<Config> {
   readonly random: RandomSource;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Undefined where nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   /** A folder of this target's own, created. */
   readonly dataDirectory: string;
   /** Host name and process, stable while the process lives. */

@@ -12,3 +12,4 @@ export * from './prometheus-metrics.js';
 export * from './safe-log-fields.js';
 export * from './series-cache.js';
 export * from './traceparent.js';
+export * from './tracing/index.js';

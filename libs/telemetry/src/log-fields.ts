@@ -10,6 +10,7 @@ export const LOG_FIELD_NAMES = [
   'requestId',
   'errorId',
   'traceId',
+  'spanId',
   'port',
   'method',
   'address',

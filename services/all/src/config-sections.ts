@@ -1,5 +1,6 @@
 import { renderReference, type ConfigSection } from '@switchyard/config';
 import { platformConfig, type TargetName } from '@switchyard/runtime';
+import { tracingConfig } from '@switchyard/telemetry';
 import { commandConfig } from './commands/command.config.js';
 import { quickstartConfig } from './quickstart/quickstart.config.js';
 import { ALL_TARGETS, loadTargets } from './targets.js';
@@ -9,6 +10,7 @@ export async function configSections(names: readonly TargetName[] = ALL_TARGETS)
   const targets = await loadTargets(names);
   return [
     { title: 'Every process', definition: platformConfig },
+    { title: 'Tracing', definition: tracingConfig },
     ...targets.map((target) => ({ title: `Target ${target.name}`, definition: target.config })),
     { title: 'Quick start', definition: quickstartConfig },
     { title: 'Commands', definition: commandConfig },

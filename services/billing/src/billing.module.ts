@@ -23,7 +23,7 @@ import { ScopeResolver } from './scope-resolver.js';
 import { CONSUMER_GROUP, CONSUMER_TOPICS, UsageEventConsumer } from './usage-event.consumer.js';
 import { UsagePosting } from './usage-posting.js';
 
-type BillingContext = Pick<TargetContext<BillingConfig>, 'config' | 'clock' | 'random' | 'logger' | 'metrics' | 'pool' | 'eventLog'>;
+type BillingContext = Pick<TargetContext<BillingConfig>, 'config' | 'clock' | 'random' | 'logger' | 'metrics' | 'tracer' | 'pool' | 'eventLog'>;
 
 /** Everything that billing is made of, wired. */
 export function createBilling(context: BillingContext) {
@@ -49,6 +49,7 @@ export function createBilling(context: BillingContext) {
     metrics: metrics.usage,
     keySpend,
     maxBatchSize: config.consumerBatchSize,
+    tracer: context.tracer,
   });
   const lag = new ConsumerLagWatch({ eventLog, group: CONSUMER_GROUP, topics: CONSUMER_TOPICS, metrics: context.metrics, clock, logger });
   const expiry = new LeaseExpiryJob({

@@ -8,9 +8,10 @@ import {
   type EventLog,
   type Subscription,
 } from '@switchyard/events';
-import type { Counter, Logger } from '@switchyard/telemetry';
+import type { Counter, Logger, Tracer } from '@switchyard/telemetry';
 import { chargeProblem, costProblem } from './core/charge-verification.js';
 import { storableDocument } from './core/event-document.js';
+import { recordPostings } from './posting-spans.js';
 import type { PostingReport, UsageItem, UsagePosting } from './usage-posting.js';
 
 export const CONSUMER_GROUP = 'billing';
@@ -34,6 +35,8 @@ export interface UsageEventConsumerOptions {
   readonly metrics: UsageEventMetrics;
   readonly keySpend: { add(chargesPico: ReadonlyMap<string, bigint>): void };
   readonly maxBatchSize: number;
+  /** Undefined where nothing is traced. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** Posts usage events in batches. Offsets move after the commit, so that an event may come twice but never be lost. */
@@ -49,6 +52,7 @@ export class UsageEventConsumer {
       group: CONSUMER_GROUP,
       topics: CONSUMER_TOPICS,
       maxBatchSize,
+      tracing: 'parent',
       logger,
       parse: parseUsageEvent,
       handler: (batch) => this.consume(batch.map(({ event }) => event)),
@@ -71,7 +75,9 @@ export class UsageEventConsumer {
     const [firstRejected] = rejected;
     // One reason at a time: the rest of the batch comes again, without these.
     if (firstRejected) throw new PoisonEventError(firstRejected[1], firstRejected[0]);
+    const startMs = this.options.tracer?.nowMs() ?? 0;
     this.count(await this.options.posting.post(batch));
+    if (this.options.tracer) recordPostings(this.options.tracer, batch, startMs);
   }
 
   private count(report: PostingReport): void {

@@ -2,7 +2,8 @@ import type { Clock, Meters } from '@switchyard/core';
 import { DEFAULT_GRANT_STEP_BYTES, DEFAULT_INITIAL_GRANT_BYTES, type AttemptHandle, type AttemptListener, type AttemptTransport } from '@switchyard/grpc';
 import { common, worker } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
-import type { AttemptEndKind, AttemptRecord, Generation } from './core/generation.js';
+import { traceparentOf, type AttemptEndKind, type AttemptRecord, type Generation } from './core/generation.js';
+import { attemptReason } from './request-spans.js';
 
 /** Where an attempt's bytes go. */
 export interface AttemptOutput {
@@ -226,7 +227,8 @@ function startFrame(generation: Generation, candidate: PlanCandidate, outputToke
       betweenChunksMs: BigInt(deadlines.betweenChunksMs),
       totalMs: BigInt(deadlines.totalMs),
     },
-    traceparent: request.traceparent,
+    traceparent: traceparentOf(generation),
+    attemptReason: generation.trace?.context ? attemptReason(generation, generation.attempts.length, candidate) : '',
     body: request.body as Buffer,
     stream: request.stream,
     maxOutputTokens: outputTokenCap === undefined ? undefined : BigInt(outputTokenCap),

@@ -18,7 +18,7 @@ import {
   type AcceptedGeneration,
 } from './core/abandoned-generation.js';
 import { generationCompletedEvent } from './core/generation-event.js';
-import type { AttemptRecord, Generation } from './core/generation.js';
+import { traceparentOf, type AttemptRecord, type Generation } from './core/generation.js';
 import { metersOf, type Settlement } from './core/settlement.js';
 
 /**
@@ -72,7 +72,7 @@ export class GenerationJournal {
       endpointId: candidate.endpoint.endpointId,
       providerSlug: candidate.endpoint.providerSlug,
       modelPermaslug: candidate.model.permaslug,
-      traceparent: generation.request.traceparent,
+      traceparent: traceparentOf(generation),
       cost: estimatedCost(candidate, meters, generation.acceptTimeMs),
       reporter: this.source,
       upstreamStatus: attempt.upstreamStatus,

@@ -15,7 +15,7 @@ import {
   type Histogram,
   type Metrics,
 } from '@switchyard/telemetry';
-import type { AttemptRecord, Generation } from './core/generation.js';
+import { traceparentOf, type AttemptRecord, type Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
 import {
   ATTEMPTS,
@@ -102,7 +102,7 @@ export class GenerationMetrics {
     const { request } = generation;
     const api = this.apis[request.apiType];
     const series = this.endpointSeries(api, request.apiType, attempt.candidate.endpoint);
-    const traceId = exemplarOf(request.traceparent);
+    const traceId = exemplarOf(traceparentOf(generation));
     const outputTokens = completionTokenCount(settlement.meters);
     const seconds = (attempt.startTimeMs - generation.acceptTimeMs + attempt.durationMs) / 1_000;
     api.ends[settlement.end].increment();

@@ -157,6 +157,7 @@ async function compose(context: Context): Promise<IngressParts> {
     reserver: new AttemptReserver(wallet, tokenCounter, { defaultOutputTokens: config.defaultOutputTokens, minOutputTokens: config.minOutputTokens }),
     journal: new GenerationJournal(spool, clock, context.random, `ingress/${context.instanceId}`),
     metrics: new GenerationMetrics(context.metrics, (slug) => (feed.hasTable ? feed.table().providers.get(slug)?.otelProviderName : undefined) ?? slug),
+    tracer: context.tracer,
     deadlines: deadlinesOf(config),
   };
   const authenticator = new KeyAuthenticator(keys, () => holder.billingNowMs());

@@ -4,7 +4,7 @@ import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptTransport } from '@switchyard/grpc';
 import type { billing } from '@switchyard/proto';
 import { decide, type CircuitBreakers, type DeadlineSettings, type PlanCandidate, type RoutingPlan, type RoutingTable } from '@switchyard/routing';
-import type { Logger } from '@switchyard/telemetry';
+import type { Logger, Tracer } from '@switchyard/telemetry';
 import { runAttempt } from './attempt.js';
 import { failureOf, mayRetrySame, mayTryNext } from './core/fallback.js';
 import type { GenerationRequest } from './core/generation-request.js';
@@ -15,6 +15,8 @@ import { recordEvidence, routingPolicyOf } from './endpoint-evidence.js';
 import type { GenerationJournal } from './generation-journal.js';
 import type { GenerationMetrics } from './generation-metrics.js';
 import type { GenerationAnswer } from './http/generation-answer.js';
+import { reasonToKeep } from './request-spans.js';
+import type { RequestTrace } from './request-trace.js';
 import { unaffordableError, type AttemptReservation, type AttemptReserver, type Unaffordable } from './wallet/attempt-reserver.js';
 import type { QuotaKeeper } from './wallet/quota-keeper.js';
 
@@ -33,6 +35,8 @@ export interface Gateway {
   readonly reserver: AttemptReserver;
   readonly journal: GenerationJournal;
   readonly metrics: GenerationMetrics;
+  /** Undefined where nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   /** How long attempts may take; what is not named is the routing engine's default. */
   readonly deadlines: Partial<DeadlineSettings>;
 }
@@ -52,12 +56,14 @@ export async function runGeneration(
   request: GenerationRequest,
   dialect: ClientDialect,
   answer: GenerationAnswer,
+  trace?: RequestTrace,
 ): Promise<void> {
-  const generation = acceptGeneration(gateway, key, request);
+  const generation = acceptGeneration(gateway, key, request, trace);
   answer.open(generation, dialect);
   const plan = choosePlan(gateway, generation);
   const { attempt, reservation } = await spendQuota(gateway, generation, () => tryCandidates(gateway, generation, plan, answer));
   const settlement = settleGeneration(generation, attempt);
+  trace?.settled(settlement, reasonToKeep(trace, generation, settlement));
   gateway.reserver.settle(generation, reservation, settlement);
   gateway.quotas.settle(generation, settlement);
   gateway.metrics.generationEnded(generation, attempt, settlement);
@@ -65,8 +71,8 @@ export async function runGeneration(
   await finishAnswer(gateway, generation, attempt, settlement, written, answer);
 }
 
-function acceptGeneration(gateway: Gateway, key: billing.Key, request: GenerationRequest): Generation {
-  return {
+function acceptGeneration(gateway: Gateway, key: billing.Key, request: GenerationRequest, trace: RequestTrace | undefined): Generation {
+  const generation: Generation = {
     id: newGenerationId(gateway.clock, gateway.random),
     eventId: newEventId(gateway.clock, gateway.random),
     acceptTimeMs: gateway.billingNowMs(),
@@ -79,14 +85,20 @@ function acceptGeneration(gateway: Gateway, key: billing.Key, request: Generatio
     freeQuota: undefined,
     flags: new Set(),
     isAccepted: false,
+    trace,
   };
+  if (trace) trace.generation = generation;
+  return generation;
 }
 
 function choosePlan(gateway: Gateway, generation: Generation): RoutingPlan {
   const policy = routingPolicyOf(generation.key, gateway.breakers, gateway.deadlines);
+  const { trace } = generation;
+  const startedAtMs = trace ? gateway.clock.monotonicMs() : 0;
   const acceptClock = { nowMs: () => generation.acceptTimeMs, monotonicMs: () => generation.startedAtMs };
   const decision = decide(gateway.table(), generation.request.routing, policy, acceptClock, gateway.random);
   if (decision.kind === 'refusal') throw refusalError(decision.refusal);
+  trace?.decided(startedAtMs, decision.plan);
   return decision.plan;
 }
 
@@ -139,16 +151,24 @@ interface Refusals {
 
 /** What a candidate needs before it is tried: its share of the free quotas, or its money. An attempt that was made before keeps its one end, whatever fails here. */
 async function admit(gateway: Gateway, generation: Generation, candidate: PlanCandidate, refusals: Refusals): Promise<AttemptReservation | undefined> {
+  const { trace } = generation;
+  const startedAtMs = trace ? gateway.clock.monotonicMs() : 0;
   try {
     if (candidate.endpoint.variant === 'free') {
       refusals.freeQuota ??= await gateway.quotas.takeFree(generation);
-      if (refusals.freeQuota) return undefined;
+      if (refusals.freeQuota) {
+        trace?.reserved(candidate, generation.attempts.length, startedAtMs, 'free_quota');
+        return undefined;
+      }
     }
     const reservation = await gateway.reserver.reserve(generation, candidate);
-    if ('reservation' in reservation) return reservation;
+    const isReserved = 'reservation' in reservation;
+    trace?.reserved(candidate, generation.attempts.length, startedAtMs, isReserved ? 'reserved' : 'unaffordable', isReserved ? reservation.reservedPico : 0n);
+    if (isReserved) return reservation;
     const { unaffordable } = refusals;
     if (!unaffordable || reservation.affordableTokens > unaffordable.affordableTokens) refusals.unaffordable = reservation;
   } catch (error) {
+    trace?.reserved(candidate, generation.attempts.length, startedAtMs, 'unavailable');
     refusals.unknown ??= error;
   }
   return undefined;

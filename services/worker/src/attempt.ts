@@ -3,7 +3,9 @@ import type { CreateExchange, Exchange, ExchangeAnswer, ExchangeStream, StreamPr
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener } from '@switchyard/grpc';
 import { common, events, worker } from '@switchyard/proto';
+import type { Tracer } from '@switchyard/telemetry';
 import { AttemptDeadlines, deadlineLimits } from './attempt-deadlines.js';
+import { beginAttemptTrace, type AttemptTrace } from './attempt-trace.js';
 import { AttemptWindow } from './attempt-window.js';
 import { deadlineError, errorDetail, transportError, upstreamFailureError, type DeadlineStage } from './core/attempt-errors.js';
 import { countsOf, type AttemptResult } from './core/attempt-report.js';
@@ -25,8 +27,10 @@ export interface AttemptDependencies {
   readonly userAgent: string;
   /** Renders what `debug.echo_upstream_body` asks for. */
   readonly renderDebugChunk: (start: worker.StartFrame, upstreamBody: string) => string;
-  /** Called once for every attempt that reached for its provider. */
-  readonly onCompleted: (start: worker.StartFrame, result: AttemptResult) => void;
+  /** Undefined where nothing is traced. */
+  readonly tracer?: Tracer | undefined;
+  /** Called once for every attempt that reached for its provider; answers what was reported, if anything. */
+  readonly onCompleted: (start: worker.StartFrame, result: AttemptResult) => events.AttemptCompleted | void;
   /** An exception that nobody foresaw. */
   readonly onUnexpected: (start: worker.StartFrame, error: unknown) => void;
 }
@@ -47,6 +51,7 @@ export class Attempt implements AttemptHandle {
   private readonly endpoint: worker.AttemptEndpoint;
   private readonly startTimeMs: number;
   private readonly startMonotonicMs: number;
+  private readonly trace: AttemptTrace | undefined;
   private stopMedia: AbortController | undefined;
   private deadlines: AttemptDeadlines | undefined;
   private call: UpstreamCall | undefined;
@@ -81,6 +86,7 @@ export class Attempt implements AttemptHandle {
     this.endpoint = start.endpoint ?? worker.AttemptEndpoint.create();
     this.startTimeMs = dependencies.clock.nowMs();
     this.startMonotonicMs = dependencies.clock.monotonicMs();
+    this.trace = beginAttemptTrace(dependencies.tracer, start, this.startMonotonicMs);
   }
 
   grant(bytes: number): void {
@@ -129,6 +135,7 @@ export class Attempt implements AttemptHandle {
   }
 
   private async send(access: ProviderAccess, request: UpstreamRequest): Promise<{ head: UpstreamHead; body: PulledBody }> {
+    const url = access.urlOf(request.path);
     const headers = {
       'content-type': 'application/json',
       accept: this.start.stream ? 'text/event-stream' : 'application/json',
@@ -136,11 +143,12 @@ export class Attempt implements AttemptHandle {
       'user-agent': this.dependencies.userAgent,
       ...request.headers,
       ...access.headers,
+      ...this.traceHeaders(url),
     };
     this.throwIfStopped();
     // A stream's request is kept until its end.
     const body = this.start.stream ? ownBytes(request.body, 0) : request.body;
-    this.call = this.dependencies.upstream.post({ url: access.urlOf(request.path), headers, body }, () => this.deadlines?.onConnected());
+    this.call = this.dependencies.upstream.post({ url, headers, body }, () => this.deadlines?.onConnected());
     try {
       const head = await this.call.answered();
       this.upstreamStatus = head.status;
@@ -149,6 +157,14 @@ export class Attempt implements AttemptHandle {
     } catch (error) {
       throw transportError(error, this.providerName);
     }
+  }
+
+  /** What lets the provider's own trace continue ours, or the client's where ours is not recorded. */
+  private traceHeaders(url: URL): Readonly<Record<string, string>> | undefined {
+    const { tracer, clock } = this.dependencies;
+    if (!tracer || this.start.traceparent === '') return undefined;
+    const traceparent = this.trace?.calling({ url, startedAtMs: clock.monotonicMs() }) ?? this.start.traceparent;
+    return tracer.config.outgoing ? { traceparent } : undefined;
   }
 
   /** A status that is not success, as the dialect reads it. */
@@ -308,9 +324,7 @@ export class Attempt implements AttemptHandle {
     const source = hasOutput ? this.settleUsage() : common.UsageSource.ESTIMATED;
     if (this.meters !== undefined) this.sendUsage(this.meters, source, true);
     const isOurs = isCancelled || this.isPaused;
-    if (this.call !== undefined) {
-      this.report(isOurs ? events.AttemptOutcome.CANCELLED : events.AttemptOutcome.UPSTREAM_FAILED, error, source);
-    }
+    this.report(isOurs ? events.AttemptOutcome.CANCELLED : events.AttemptOutcome.UPSTREAM_FAILED, error, source);
     this.end(isCancelled ? worker.AttemptEnd.CANCELLED : worker.AttemptEnd.FAILED, error);
   }
 
@@ -326,10 +340,13 @@ export class Attempt implements AttemptHandle {
       firstTokenMs: this.start.stream ? this.firstTokenMs : undefined,
       meters: this.meters,
       usageSource,
+      finishReason: this.finishReason,
       flags: [],
     };
     try {
-      this.dependencies.onCompleted(this.start, result);
+      // What never reached for its provider cost nothing.
+      const event = this.call === undefined ? undefined : (this.dependencies.onCompleted(this.start, result) ?? undefined);
+      this.trace?.record(result, event, this.dependencies.clock.monotonicMs());
     } catch (error) {
       // Whatever goes wrong with the books, the client's answer has its end.
       this.dependencies.onUnexpected(this.start, error);

@@ -84,7 +84,7 @@ export class RunnerHarness {
         maxAnswerBytes: 1_000_000,
         userAgent: 'switchyard',
         renderDebugChunk: (_start, upstreamBody) => `data: ${JSON.stringify({ debug: { echo_upstream_body: upstreamBody }, choices: [] })}\n\n`,
-        onCompleted: (start, result) => this.results.push({ start, result }),
+        onCompleted: (start, result) => void this.results.push({ start, result }),
         onUnexpected: (_start, error) => this.unexpected.push(error),
         ...options.dependencies,
       },

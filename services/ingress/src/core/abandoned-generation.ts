@@ -1,7 +1,7 @@
 import { calculateCharge, companionEventId, PriceMissingError, type Meters } from '@switchyard/core';
 import { common, events } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
-import type { Generation } from './generation.js';
+import { traceparentOf, type Generation } from './generation.js';
 import { estimateMeters } from './settlement.js';
 
 /**
@@ -58,7 +58,7 @@ export function acceptedGeneration(generation: Generation, candidate: PlanCandid
     providerName: candidate.endpoint.providerName,
     user: request.attribution.user,
     sessionId: request.attribution.sessionId,
-    traceparent: request.traceparent,
+    traceparent: traceparentOf(generation),
     cost: estimatedCost(candidate, estimateMeters(request.bound, 0), generation.acceptTimeMs),
   };
 }

@@ -1,5 +1,5 @@
 import { events } from '@switchyard/proto';
-import type { AttemptRecord, Generation } from './generation.js';
+import { traceparentOf, type AttemptRecord, type Generation } from './generation.js';
 import type { Settlement } from './settlement.js';
 
 export interface EventTimes {
@@ -71,7 +71,7 @@ export function generationCompletedEvent(
     appCategories: request.attribution.appCategories as string[],
     userAgent: request.attribution.userAgent,
     requestId: request.attribution.requestId,
-    traceparent: request.traceparent,
+    traceparent: traceparentOf(generation),
     reporter: times.reporter,
     isFree: candidate.endpoint.variant === 'free',
     costCentre: key.costCentre,

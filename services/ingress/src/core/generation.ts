@@ -3,6 +3,7 @@ import type { PlanCandidate } from '@switchyard/routing';
 import type { common, events } from '@switchyard/proto';
 import { type billing } from '@switchyard/proto';
 import type { Reservation } from '../wallet/reservation.js';
+import type { RequestTrace } from '../request-trace.js';
 import type { GenerationRequest } from './generation-request.js';
 
 /** One client request from acceptance to its one end. */
@@ -16,6 +17,8 @@ export interface Generation {
   readonly startedAtMs: number;
   readonly key: billing.Key;
   readonly request: GenerationRequest;
+  /** Undefined where nothing is traced. */
+  readonly trace: RequestTrace | undefined;
   readonly attempts: AttemptRecord[];
   /** Leases used so far: a request's own quota, then what its last attempt spent. */
   readonly leaseUses: events.LeaseUse[];
@@ -26,6 +29,11 @@ export interface Generation {
   freeQuota: Reservation | undefined;
   /** The accepted record is in the spool. */
   isAccepted: boolean;
+}
+
+/** The trace context that goes on to workers and events: of what is recorded here, else the client's own. */
+export function traceparentOf({ trace, request }: Pick<Generation, 'trace' | 'request'>): string {
+  return trace ? trace.traceparent : request.traceparent;
 }
 
 /** How one attempt ended, as the ingress saw it. */

@@ -39,6 +39,11 @@ export class ClientResponse {
     return this.response.headersSent;
   }
 
+  /** What the client was told; 0 when it was told nothing. */
+  get status(): number {
+    return this.response.headersSent ? this.response.statusCode : 0;
+  }
+
   /** One listener at a time: whoever acts for the client at the moment. */
   onGone(listener: (() => void) | undefined): void {
     this.goneListener = listener;

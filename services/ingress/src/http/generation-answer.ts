@@ -8,6 +8,7 @@ import type { AttemptOutput } from '../attempt.js';
 import type { AttemptRecord, Generation } from '../core/generation.js';
 import type { Settlement } from '../core/settlement.js';
 import { usageView } from '../core/usage-view.js';
+import type { RequestTrace } from '../request-trace.js';
 import type { ClientResponse, ResponseHeaders } from './client-response.js';
 import type { KeepAlive } from './keep-alive.js';
 
@@ -56,11 +57,13 @@ abstract class BaseAnswer {
   /** Headers that an error before the first byte carries; none before the generation has an id. */
   errorHeaders(): ResponseHeaders {
     if (!this.generation) return [];
-    return this.candidate ? this.headers(Math.max(1, this.generation.attempts.length)) : ['x-generation-id', this.generation.id];
+    if (this.candidate) return this.headers(Math.max(1, this.generation.attempts.length));
+    return ['x-generation-id', this.generation.id, ...traceIdHeader(this.generation.trace)];
   }
 
   protected headers(attemptCount: number): string[] {
     const headers = ['x-generation-id', this.generation.id, 'x-switchyard-attempts', String(attemptCount)];
+    if (this.generation.trace) headers.push(...traceIdHeader(this.generation.trace));
     if (this.candidate) headers.push('x-switchyard-provider', this.candidate.endpoint.providerSlug, 'x-switchyard-model', this.candidate.publicModel);
     return headers;
   }
@@ -188,6 +191,11 @@ export class WholeAnswer extends BaseAnswer implements GenerationAnswer {
   close(): void {
     this.pieces = [];
   }
+}
+
+/** Where the request is recorded, its trace can be looked up. */
+export function traceIdHeader(trace: RequestTrace | undefined): ResponseHeaders {
+  return trace?.context ? ['x-switchyard-trace-id', trace.context.traceId] : [];
 }
 
 function answerTail(attempt: AttemptRecord): AnswerTail {

@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@switchyard/core';
 import { isMasked, renderError, type RequestLimits } from '@switchyard/api';
-import { SwitchyardError } from '@switchyard/errors';
+import { errorRow, SwitchyardError } from '@switchyard/errors';
 import { billing } from '@switchyard/proto';
 import type { Logger } from '@switchyard/telemetry';
 import type { Authenticator } from '../auth/authenticator.js';
 import { runGeneration, type Gateway } from '../run-generation.js';
+import { recordRequest } from '../request-spans.js';
+import { beginRequestTrace, logFieldsOf, type RequestTrace } from '../request-trace.js';
 import { ClientResponse } from './client-response.js';
-import { StreamedAnswer, WholeAnswer } from './generation-answer.js';
+import { StreamedAnswer, traceIdHeader, WholeAnswer } from './generation-answer.js';
 import type { HttpMetrics, RouteMetrics } from './http-metrics.js';
 import type { InferenceRoute } from './inference-route.js';
 import type { KeepAlive } from './keep-alive.js';
@@ -25,6 +27,7 @@ const PREFIXES = ['/api/v1', '/v1'];
 
 interface MeasuredRoute extends InferenceRoute {
   readonly metrics: RouteMetrics;
+  readonly pattern: string;
 }
 
 /** The hot routes: straight from Node's HTTP server to `runGeneration`, with no framework between. */
@@ -46,7 +49,8 @@ export class InferenceServer {
   ) {
     this.bodyMemory = new BodyMemory(options.maxHeldBodyBytes);
     for (const route of routes) {
-      const measured: MeasuredRoute = { ...route, metrics: http.route('POST', PREFIXES[0] + route.path) };
+      const pattern = PREFIXES[0] + route.path;
+      const measured: MeasuredRoute = { ...route, pattern, metrics: http.route('POST', pattern) };
       for (const prefix of PREFIXES) this.routes.set(prefix + route.path, measured);
     }
   }
@@ -75,6 +79,7 @@ export class InferenceServer {
 
   private async serve(route: MeasuredRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAtMs = this.clock.monotonicMs();
+    const trace = beginRequestTrace(this.gateway.tracer, this.clock, request, route.pattern);
     const client = new ClientResponse(request, response);
     const share = this.bodyMemory.open();
     this.openCount++;
@@ -84,24 +89,33 @@ export class InferenceServer {
         throw new SwitchyardError('gateway_unavailable', 'The gateway is at its limit of concurrent requests; try again shortly.', { retryAfterMs: 1_000 });
       const { key } = await this.authenticator.authenticate(request.headers);
       if (key.kind !== billing.KeyKind.INFERENCE) throw new SwitchyardError('permission_denied', 'Management keys cannot run inference; use an API key.');
+      trace?.authenticated();
       const body = await readBody(request, this.options.maxBodyBytes, share);
       const generation = route.read(body, request.headers, this.options.limits);
       answer = generation.stream ? new StreamedAnswer(client, this.clock, this.keepAlive) : new WholeAnswer(client, this.clock);
-      await runGeneration(this.gateway, key, generation, route.dialect, answer);
+      await runGeneration(this.gateway, key, generation, route.dialect, answer, trace);
     } catch (error) {
-      await this.refuse(route, error, client, answer);
+      await this.refuse(route, error, client, answer, trace);
     } finally {
       answer?.close();
       share.release();
+      if (trace) recordRequest(trace, client.status);
       route.metrics.ended(client.headersSent ? response.statusCode : undefined, this.clock.monotonicMs() - startedAtMs);
       this.openCount--;
       if (this.openCount === 0) this.idleListener?.();
     }
   }
 
-  private async refuse(route: MeasuredRoute, error: unknown, client: ClientResponse, answer: StreamedAnswer | WholeAnswer | undefined): Promise<void> {
-    if (isMasked(error)) this.logger.error('a request failed for a reason of our own', { error });
+  private async refuse(
+    route: MeasuredRoute,
+    error: unknown,
+    client: ClientResponse,
+    answer: StreamedAnswer | WholeAnswer | undefined,
+    trace: RequestTrace | undefined,
+  ): Promise<void> {
     const shown = error instanceof SwitchyardError ? error : new SwitchyardError('server', 'Internal Server Error', { cause: error });
+    trace?.refused(shown.type, errorRow(shown.type).httpStatus);
+    if (isMasked(error)) this.logger.error('a request failed for a reason of our own', { error, ...logFieldsOf(trace) });
     this.gateway.metrics.refused(route.apiType, shown);
     try {
       if (client.headersSent && answer) await answer.fail(shown);
@@ -109,12 +123,12 @@ export class InferenceServer {
         const rendered = renderError(shown);
         await client.sendWhole(
           rendered.status,
-          [...(answer?.errorHeaders() ?? []), ...Object.entries(rendered.headers).flat()],
+          [...(answer?.errorHeaders() ?? traceIdHeader(trace)), ...Object.entries(rendered.headers).flat()],
           [JSON.stringify(rendered.body)],
         );
       }
     } catch (failure) {
-      this.logger.error('an error could not be told to its client', { error: failure });
+      this.logger.error('an error could not be told to its client', { error: failure, ...logFieldsOf(trace) });
       client.destroy();
     }
   }

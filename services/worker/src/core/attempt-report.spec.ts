@@ -31,6 +31,7 @@ const completed: AttemptResult = {
   firstTokenMs: 250.4,
   meters: { input_uncached: 10, output_text: 4, reasoning: 2 },
   usageSource: common.UsageSource.PROVIDER,
+  finishReason: 'stop',
   flags: [],
 };
 

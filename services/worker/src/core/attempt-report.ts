@@ -25,6 +25,7 @@ export interface AttemptResult {
   readonly firstTokenMs: number | undefined;
   readonly meters: Meters | undefined;
   readonly usageSource: common.UsageSource;
+  readonly finishReason: string;
   readonly flags: readonly string[];
 }
 

@@ -2,9 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { parseChatRequest, type ParsedChatRequest, type RequestLimits } from '@switchyard/api';
 import { clientDialects } from '@switchyard/dialects';
 import type { RequestFeatures, RoutingRequest } from '@switchyard/routing';
-import { headerText, readAttribution } from '../../core/attribution.js';
+import { readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
 import { chatRequestBound, promptTokensEstimate } from '../../core/request-bound.js';
+import { clientTraceparent } from '../../request-trace.js';
 import type { InferenceRoute } from '../inference-route.js';
 
 const DIALECT = clientDialects['openai-chat'];
@@ -28,7 +29,7 @@ export const chatCompletionsRoute: InferenceRoute = {
       maxOutputTokens: parsed.maxOutputTokens,
       bound,
       attribution: readAttribution(parsed, headers),
-      traceparent: headerText(headers, 'traceparent'),
+      traceparent: clientTraceparent(headers['traceparent']),
     };
   },
 };

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { givenParameters, givenPreferences, namedModels, parseCompletionsRequest, type RequestLimits } from '@switchyard/api';
 import { clientDialects } from '@switchyard/dialects';
-import { headerText, readAttribution } from '../../core/attribution.js';
+import { readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
 import { promptTokensEstimate } from '../../core/request-bound.js';
+import { clientTraceparent } from '../../request-trace.js';
 import type { InferenceRoute } from '../inference-route.js';
 import { PLAIN_FEATURES } from '../plain-features.js';
 
@@ -45,7 +46,7 @@ export const completionsRoute: InferenceRoute = {
         { user: request.user, sessionId: request.session_id, metadata: request.metadata, traceJson: request.trace ? JSON.stringify(request.trace) : undefined },
         headers,
       ),
-      traceparent: headerText(headers, 'traceparent'),
+      traceparent: clientTraceparent(headers['traceparent']),
     };
   },
 };

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { givenPreferences, namedModels, parseEmbeddingsRequest, type RequestLimits } from '@switchyard/api';
 import { clientDialects } from '@switchyard/dialects';
-import { headerText, readAttribution } from '../../core/attribution.js';
+import { readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
 import { promptTokensEstimate } from '../../core/request-bound.js';
+import { clientTraceparent } from '../../request-trace.js';
 import type { InferenceRoute } from '../inference-route.js';
 import { PLAIN_FEATURES } from '../plain-features.js';
 
@@ -37,7 +38,7 @@ export const embeddingsRoute: InferenceRoute = {
       maxOutputTokens: undefined,
       bound,
       attribution: readAttribution({ user: request.user, sessionId: request.session_id, metadata: request.metadata }, headers),
-      traceparent: headerText(headers, 'traceparent'),
+      traceparent: clientTraceparent(headers['traceparent']),
     };
   },
 };

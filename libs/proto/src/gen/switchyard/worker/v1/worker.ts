@@ -163,6 +163,8 @@ export interface StartFrame {
   echoUpstreamBody: boolean;
   /** Unix seconds that the rendered answer carries as `created`. */
   created: bigint;
+  /** Why the attempt is made, for its span: `primary`, `retry`, `fallback_provider` or `fallback_model`. Empty when it is not traced. */
+  attemptReason: string;
 }
 
 /** The part of an endpoint that an attempt needs. */
@@ -884,6 +886,7 @@ function createBaseStartFrame(): StartFrame {
     accountId: "",
     echoUpstreamBody: false,
     created: 0n,
+    attemptReason: "",
   };
 }
 
@@ -951,6 +954,9 @@ export const StartFrame: MessageFns<StartFrame> = {
         throw new globalThis.Error("value provided for field message.created of type int64 too large");
       }
       writer.uint32(136).int64(message.created);
+    }
+    if (message.attemptReason !== "") {
+      writer.uint32(146).string(message.attemptReason);
     }
     return writer;
   },
@@ -1104,6 +1110,14 @@ export const StartFrame: MessageFns<StartFrame> = {
             message.created = reader.int64() as bigint;
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.attemptReason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1179,6 +1193,11 @@ export const StartFrame: MessageFns<StartFrame> = {
         ? globalThis.Boolean(object.echo_upstream_body)
         : false,
       created: isSet(object.created) ? BigInt(object.created) : 0n,
+      attemptReason: isSet(object.attemptReason)
+        ? globalThis.String(object.attemptReason)
+        : isSet(object.attempt_reason)
+        ? globalThis.String(object.attempt_reason)
+        : "",
     };
   },
 
@@ -1235,6 +1254,9 @@ export const StartFrame: MessageFns<StartFrame> = {
     if (message.created !== 0n) {
       obj.created = message.created.toString();
     }
+    if (message.attemptReason !== "") {
+      obj.attemptReason = message.attemptReason;
+    }
     return obj;
   },
 
@@ -1272,6 +1294,7 @@ export const StartFrame: MessageFns<StartFrame> = {
     message.accountId = object.accountId ?? "";
     message.echoUpstreamBody = object.echoUpstreamBody ?? false;
     message.created = (object.created !== undefined && object.created !== null) ? BigInt(object.created) : 0n;
+    message.attemptReason = object.attemptReason ?? "";
     return message;
   },
 };

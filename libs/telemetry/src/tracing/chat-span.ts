@@ -1,0 +1,107 @@
+import { completionTokenCount, promptTokenCount, type Meters } from '@switchyard/core';
+import { ERROR_TYPE, GEN_AI, HTTP, SWITCHYARD } from './attribute-names.js';
+import type { SpanAttributes } from './span.js';
+
+/** What is known of one attempt at one provider, in the worker or in the ingress. */
+export interface AttemptFacts {
+  /** `chat`, `completions` or `embeddings`. */
+  readonly apiType: string;
+  /** The public name. */
+  readonly model: string;
+  readonly providerModel: string;
+  /** `gen_ai.provider.name`: the conventions' own word where they have one. */
+  readonly providerName: string;
+  readonly providerSlug: string;
+  readonly endpointId: string;
+  readonly baseUrl: string;
+  readonly isStream: boolean;
+  readonly maxOutputTokens: number | undefined;
+  readonly index: number;
+  readonly reason: AttemptReason;
+  readonly responseId: string;
+  readonly finishReason: string;
+  /** From the attempt's own start; streams alone. */
+  readonly firstContentMs: number | undefined;
+  readonly meters: Meters | undefined;
+  readonly isEstimated: boolean;
+  /** USD; undefined where nobody knows. */
+  readonly costUsd: number | undefined;
+  readonly errorType: string | undefined;
+}
+
+/** Why an attempt was made. */
+export type AttemptReason = 'primary' | 'retry' | 'fallback_provider' | 'fallback_model';
+
+const OPERATIONS: Readonly<Record<string, string>> = { completions: 'text_completion', embeddings: 'embeddings' };
+
+/** The name of an attempt's span: operation and public model. */
+export function attemptSpanName(facts: Pick<AttemptFacts, 'apiType' | 'model'>): string {
+  return `${operationOf(facts.apiType)} ${facts.model}`;
+}
+
+/** Attributes of an inference span: these spans alone tell of usage and cost, so that sums count nothing twice. */
+export function attemptAttributes(facts: AttemptFacts): SpanAttributes {
+  return {
+    [GEN_AI.operation]: operationOf(facts.apiType),
+    [GEN_AI.provider]: facts.providerName,
+    [GEN_AI.requestModel]: facts.model,
+    [GEN_AI.requestStream]: facts.isStream ? true : undefined,
+    [GEN_AI.requestMaxTokens]: facts.maxOutputTokens,
+    ...serverOf(facts.baseUrl),
+    [GEN_AI.responseId]: facts.responseId || undefined,
+    [GEN_AI.finishReasons]: finishReasonsOf(facts),
+    [GEN_AI.timeToFirstChunk]: facts.firstContentMs === undefined ? undefined : facts.firstContentMs / 1000,
+    ...usageOf(facts),
+    ...costOf(facts),
+    [SWITCHYARD.attemptIndex]: facts.index,
+    [SWITCHYARD.attemptReason]: facts.reason,
+    [SWITCHYARD.providerSlug]: facts.providerSlug,
+    [SWITCHYARD.providerModel]: facts.providerModel,
+    [SWITCHYARD.endpoint]: facts.endpointId,
+    [ERROR_TYPE]: facts.errorType,
+  };
+}
+
+/** `server.address` and `server.port`; what is no URL has neither. */
+export function serverOf(baseUrl: string): SpanAttributes {
+  if (!URL.canParse(baseUrl)) return {};
+  const { hostname, port, protocol } = new URL(baseUrl);
+  return { [HTTP.serverAddress]: hostname, [HTTP.serverPort]: port === '' ? (protocol === 'http:' ? 80 : 443) : Number(port) };
+}
+
+/** A word for `error.type`, of few possible values: the provider's status, or how it failed without one. */
+export function attemptErrorType(failure: { readonly upstreamStatus: number; readonly errorType: string; readonly hasOutput: boolean }): string {
+  if (failure.upstreamStatus > 299) return String(failure.upstreamStatus);
+  if (failure.errorType.endsWith('timeout')) return failure.errorType;
+  if (failure.upstreamStatus === 0) return failure.errorType === 'provider_unavailable' ? 'connection_error' : failure.errorType || '_OTHER';
+  return failure.hasOutput ? 'stream_interrupted' : failure.errorType || 'invalid_response';
+}
+
+function operationOf(apiType: string): string {
+  return OPERATIONS[apiType] ?? 'chat';
+}
+
+/** A stream that died before its final event has `error` in that place. */
+function finishReasonsOf({ finishReason, errorType, meters, apiType }: AttemptFacts): readonly string[] | undefined {
+  if (finishReason !== '') return [finishReason];
+  return errorType !== undefined && meters !== undefined && apiType !== 'embeddings' ? ['error'] : undefined;
+}
+
+function usageOf({ meters, isEstimated }: AttemptFacts): SpanAttributes {
+  if (!meters) return {};
+  const cacheWrite = (meters.cache_write_5m ?? 0) + (meters.cache_write_1h ?? 0);
+  return {
+    [GEN_AI.inputTokens]: promptTokenCount(meters),
+    [GEN_AI.outputTokens]: completionTokenCount(meters),
+    [GEN_AI.cacheReadTokens]: meters.cache_read || undefined,
+    [GEN_AI.cacheWriteTokens]: cacheWrite || undefined,
+    [GEN_AI.cacheCreationTokens]: cacheWrite || undefined,
+    [GEN_AI.reasoningTokens]: meters.reasoning || undefined,
+    [SWITCHYARD.usageEstimated]: isEstimated ? true : undefined,
+  };
+}
+
+function costOf({ costUsd }: AttemptFacts): SpanAttributes {
+  if (costUsd === undefined) return {};
+  return { [GEN_AI.costAmount]: costUsd, [GEN_AI.costCurrency]: 'USD', [GEN_AI.costSource]: 'local' };
+}

@@ -1,0 +1,280 @@
+import { calculateCharge, picoToUsd, picoToUsdNumber, PriceMissingError, type Meters } from '@switchyard/core';
+import { findManifest } from '@switchyard/providers';
+import { common, events } from '@switchyard/proto';
+import {
+  attemptAttributes,
+  attemptErrorType,
+  attemptSpanName,
+  HTTP,
+  SWITCHYARD,
+  type AttemptReason,
+  type Span,
+  type SpanAttributes,
+  type SpanKind,
+  type TraceContext,
+} from '@switchyard/telemetry';
+import type { AttemptRecord, Generation } from './core/generation.js';
+import type { Settlement } from './core/settlement.js';
+import type { KeptFor, RequestTrace, ReserveNote } from './request-trace.js';
+
+/** A stream's error comes after its status: what the client was told counts, and 5xx. */
+export function isRequestError(status: number, settlement: Settlement | undefined): boolean {
+  return status >= 500 || settlement?.end === events.GenerationEnd.UPSTREAM_FAILED || settlement?.end === events.GenerationEnd.GATEWAY_FAILED;
+}
+
+/** Why a settled generation is to be recorded whatever the sampler said; undefined when there is no reason. */
+export function reasonToKeep(trace: RequestTrace, generation: Generation, settlement: Settlement): KeptFor | undefined {
+  if (trace.context) return undefined;
+  const { keep, slowMs, slowFirstTokenMs } = trace.tracer.config;
+  if (keep.includes('errors') && isRequestError(0, settlement)) return 'error';
+  if (keep.includes('slow')) {
+    const firstContentMs = generation.request.stream ? (generation.attempts.at(-1)?.firstContentMs ?? 0) : 0;
+    if (trace.clock.monotonicMs() - trace.receivedAtMs > slowMs || firstContentMs > slowFirstTokenMs) return 'slow';
+  }
+  return keep.includes('fallbacks') && generation.attempts.length > 1 ? 'fallback' : undefined;
+}
+
+/** Makes the spans of a request that is recorded. `status`: what the client was told, 0 when it left before that. */
+export function recordRequest(trace: RequestTrace, status: number): void {
+  if (trace.context) new RequestSpans(trace, trace.context, status).record();
+}
+
+class RequestSpans {
+  private readonly server: TraceContext;
+  private readonly endedAtMs: number;
+
+  constructor(
+    private readonly trace: RequestTrace,
+    private readonly gateway: TraceContext,
+    private readonly status: number,
+  ) {
+    this.server = trace.tracer.newContext(gateway.traceId);
+    this.endedAtMs = trace.clock.monotonicMs();
+  }
+
+  record(): void {
+    const { trace } = this;
+    this.recordServer();
+    this.recordGateway();
+    this.child('auth.api_key', 'internal', trace.receivedAtMs, trace.authenticatedAtMs ?? this.endedAtMs, {}, this.refusalBefore(trace.authenticatedAtMs));
+    if (trace.decision) this.recordDecision(trace.decision);
+    for (const note of trace.reserves) this.recordReserve(note);
+    // Workers record what they are told to: not what is kept only now, and not what they were lost in.
+    for (const attempt of trace.generation?.attempts ?? []) if (trace.keptFor || !attempt.isReported) this.recordAttempt(attempt);
+  }
+
+  private recordServer(): void {
+    const { trace, status } = this;
+    this.add({
+      name: `POST ${trace.route}`,
+      kind: 'server',
+      context: this.server,
+      parentSpanId: trace.parent?.spanId,
+      ...this.times(trace.receivedAtMs, this.endedAtMs),
+      attributes: {
+        [HTTP.method]: 'POST',
+        [HTTP.route]: trace.route,
+        [HTTP.path]: trace.route,
+        [HTTP.scheme]: 'http',
+        [HTTP.statusCode]: status === 0 ? undefined : status,
+        [SWITCHYARD.keptFor]: trace.keptFor,
+      },
+      errorType: status >= 500 ? String(status) : status === 200 && isRequestError(0, trace.settlement) ? 'stream_interrupted' : undefined,
+      ...(trace.link ? { links: [trace.link] } : {}),
+    });
+  }
+
+  private recordGateway(): void {
+    const { trace, status } = this;
+    const isError = isRequestError(status, trace.settlement);
+    this.add({
+      name: 'gateway.request',
+      kind: 'internal',
+      context: this.gateway,
+      parentSpanId: this.server.spanId,
+      ...this.times(trace.receivedAtMs, this.endedAtMs),
+      attributes: trace.generation ? { ...generationAttributes(trace.generation), ...settlementAttributes(trace.generation, trace.settlement) } : {},
+      errorType: isError ? this.errorType : undefined,
+    });
+  }
+
+  private recordDecision({ startedAtMs, endedAtMs, plan }: NonNullable<RequestTrace['decision']>): void {
+    this.child('decide', 'internal', startedAtMs, endedAtMs, {
+      [SWITCHYARD.strategy]: plan.strategy,
+      [SWITCHYARD.candidates]: plan.candidates.length,
+      [SWITCHYARD.excluded]: plan.excluded.length,
+      [SWITCHYARD.order]: plan.candidates.map(({ endpoint }) => endpoint.endpointId),
+      [SWITCHYARD.tableVersion]: plan.tableVersion.toString(),
+    });
+  }
+
+  private recordReserve({ candidate, attemptIndex, startedAtMs, endedAtMs, outcome, reservedPico }: ReserveNote): void {
+    this.child('reserve', 'internal', startedAtMs, endedAtMs, {
+      [SWITCHYARD.attemptIndex]: attemptIndex,
+      [SWITCHYARD.endpoint]: candidate.endpoint.endpointId,
+      [SWITCHYARD.reserveOutcome]: outcome,
+      [SWITCHYARD.reserved]: usd(reservedPico),
+    });
+  }
+
+  private recordAttempt(attempt: AttemptRecord): void {
+    const { generation } = this.trace;
+    const startMs = this.trace.tracer.unixMs(generation!.startedAtMs + (attempt.startTimeMs - generation!.acceptTimeMs));
+    const facts = attemptFacts(generation!, attempt);
+    const endMs = startMs + attempt.durationMs;
+    const context = this.trace.tracer.newContext(this.gateway.traceId);
+    const attributes = attemptAttributes(facts);
+    const { errorType } = facts;
+    this.add({ name: attemptSpanName(facts), kind: 'client', context, parentSpanId: this.gateway.spanId, startMs, endMs, attributes, errorType });
+  }
+
+  /** A request that was refused before it came this far was refused here. */
+  private refusalBefore(passedAtMs: number | undefined): string | undefined {
+    return passedAtMs === undefined ? this.errorType : undefined;
+  }
+
+  private get errorType(): string {
+    return this.trace.errorType ?? (this.trace.generation?.attempts.at(-1)?.error?.errorType || 'server');
+  }
+
+  private child(name: string, kind: SpanKind, startedAtMs: number, endedAtMs: number, attributes: SpanAttributes, errorType?: string): void {
+    const context = this.trace.tracer.newContext(this.gateway.traceId);
+    this.add({ name, kind, context, parentSpanId: this.gateway.spanId, ...this.times(startedAtMs, endedAtMs), attributes, errorType });
+  }
+
+  private times(startedAtMs: number, endedAtMs: number): { readonly startMs: number; readonly endMs: number } {
+    const { tracer } = this.trace;
+    return { startMs: tracer.unixMs(startedAtMs), endMs: tracer.unixMs(endedAtMs) };
+  }
+
+  private add(span: Span): void {
+    this.trace.tracer.record(span);
+  }
+}
+
+function generationAttributes(generation: Generation): SpanAttributes {
+  const { key, request, attempts } = generation;
+  const last = attempts.at(-1);
+  const firstContentMs = last?.firstContentMs;
+  return {
+    [SWITCHYARD.requestId]: generation.id,
+    [SWITCHYARD.modelRequested]: last ? requestedModel(generation) : undefined,
+    [SWITCHYARD.modelRouted]: last?.candidate.publicModel,
+    [SWITCHYARD.attemptCount]: attempts.length,
+    [SWITCHYARD.fallback]: attempts.some((attempt) => attempt.candidate !== attempts[0]!.candidate),
+    [SWITCHYARD.byok]: false,
+    [SWITCHYARD.organisation]: key.accountId,
+    [SWITCHYARD.apiKey]: key.hash,
+    [SWITCHYARD.providerSlug]: last?.candidate.endpoint.providerSlug,
+    [SWITCHYARD.endpoint]: last?.candidate.endpoint.endpointId,
+    [SWITCHYARD.timeToFirstToken]: request.stream && firstContentMs !== undefined ? firstContentMs / 1000 : undefined,
+  };
+}
+
+/** What was asked for; a name that no table knows may be anything, also a secret, and is not repeated. */
+function requestedModel({ request }: Generation): string | undefined {
+  return request.routing.model ?? request.routing.models?.[0];
+}
+
+const LINE_NAMES: Readonly<Record<string, string>> = {
+  input_uncached: 'input',
+  input_audio: 'input',
+  input_image_tokens: 'input',
+  cache_read: 'cache_read',
+  cache_read_audio: 'cache_read',
+  cache_write_5m: 'cache_write',
+  cache_write_1h: 'cache_write',
+  output_text: 'output',
+  output_audio: 'output',
+  output_image_tokens: 'output',
+  reasoning: 'reasoning',
+  request: 'request',
+  input_image: 'image',
+  web_search: 'web_search',
+};
+
+/** Amounts are decimal texts, which lose nothing and which nobody adds to the providers' costs. */
+function settlementAttributes(generation: Generation, settlement: Settlement | undefined): SpanAttributes {
+  const last = generation.attempts.at(-1);
+  if (!settlement || !last) return {};
+  const lines = new Map<string, bigint>();
+  for (const { meter, amountPico } of settlement.charge.lines) {
+    const name = `switchyard.cost.${LINE_NAMES[meter] ?? meter}`;
+    lines.set(name, (lines.get(name) ?? 0n) + amountPico);
+  }
+  const costs = generation.attempts.map(attemptCostPico);
+  const upstream = costs.reduce<bigint | undefined>((sum, cost) => (sum === undefined || cost === undefined ? undefined : sum + cost), 0n);
+  return {
+    [SWITCHYARD.end]: END_NAMES[settlement.end],
+    [SWITCHYARD.charged]: usd(settlement.charge.amountPico),
+    [SWITCHYARD.upstreamCost]: upstream === undefined ? undefined : usd(upstream),
+    [SWITCHYARD.currency]: 'USD',
+    [SWITCHYARD.pricingVersion]: last.candidate.chargeSchedule.revision,
+    ...Object.fromEntries([...lines].map(([name, amountPico]) => [name, usd(amountPico)])),
+  };
+}
+
+const END_NAMES: Readonly<Partial<Record<events.GenerationEnd, string>>> = {
+  [events.GenerationEnd.COMPLETED]: 'completed',
+  [events.GenerationEnd.CLIENT_ABORTED]: 'client_aborted',
+  [events.GenerationEnd.UPSTREAM_FAILED]: 'upstream_failed',
+  [events.GenerationEnd.GATEWAY_FAILED]: 'gateway_failed',
+};
+
+/** With all twelve places, so that amounts of different sizes line up. */
+function usd(amountPico: bigint): string {
+  const text = picoToUsd(amountPico);
+  const [whole = '0', fraction = ''] = text.split('.');
+  return `${whole}.${fraction.padEnd(12, '0')}`;
+}
+
+function attemptCostPico(attempt: AttemptRecord): bigint | undefined {
+  return attempt.meters === undefined ? 0n : costOf(attempt, attempt.meters);
+}
+
+function costOf({ candidate, startTimeMs }: AttemptRecord, meters: Meters): bigint | undefined {
+  try {
+    return calculateCharge(candidate.costSchedule, meters, startTimeMs).amountPico;
+  } catch (error) {
+    if (error instanceof PriceMissingError) return undefined;
+    throw error;
+  }
+}
+
+/** An attempt as the ingress saw it. */
+function attemptFacts(generation: Generation, attempt: AttemptRecord): Parameters<typeof attemptAttributes>[0] {
+  const { candidate, end, upstreamStatus } = attempt;
+  const { record } = candidate.endpoint;
+  const { request } = generation;
+  const costPico = attemptCostPico(attempt);
+  const startedAfterMs = attempt.startTimeMs - generation.acceptTimeMs;
+  const isError = end !== 'completed' && end !== 'client_gone';
+  return {
+    apiType: request.apiType,
+    model: candidate.publicModel,
+    providerModel: record.providerModelId,
+    providerName: findManifest(record.providerSlug)?.otelProviderName ?? record.providerSlug,
+    providerSlug: record.providerSlug,
+    endpointId: record.endpointId,
+    baseUrl: record.baseUrl,
+    isStream: request.stream,
+    maxOutputTokens: request.maxOutputTokens,
+    index: attempt.index,
+    reason: attemptReason(generation, attempt.index, attempt.candidate),
+    responseId: attempt.upstreamId,
+    finishReason: attempt.finishReason,
+    firstContentMs: request.stream && attempt.firstContentMs !== undefined ? attempt.firstContentMs - startedAfterMs : undefined,
+    meters: attempt.meters,
+    isEstimated: attempt.usageSource === common.UsageSource.ESTIMATED,
+    costUsd: costPico === undefined ? undefined : picoToUsdNumber(costPico),
+    errorType: isError ? attemptErrorType({ upstreamStatus, errorType: attempt.error?.errorType ?? end, hasOutput: attempt.outputBytes > 0 }) : undefined,
+  };
+}
+
+/** Why the attempt with this index was made, from the one before it. */
+export function attemptReason({ attempts }: Pick<Generation, 'attempts'>, index: number, candidate: AttemptRecord['candidate']): AttemptReason {
+  const before = attempts[index - 1]?.candidate;
+  if (!before) return 'primary';
+  if (before === candidate) return 'retry';
+  return before.model.slug === candidate.model.slug ? 'fallback_provider' : 'fallback_model';
+}

@@ -1,0 +1,122 @@
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '@switchyard/core';
+import { formatTraceparent, parseTraceparent, type LogFields, type TraceContext, type Tracer } from '@switchyard/telemetry';
+import type { Generation } from './core/generation.js';
+import type { Settlement } from './core/settlement.js';
+import type { PlanCandidate, RoutingPlan } from '@switchyard/routing';
+
+/** Why a trace is recorded that the sampler had passed over. */
+export type KeptFor = 'error' | 'slow' | 'fallback';
+
+/** How asking for an attempt's money ended. */
+export type ReserveOutcome = 'reserved' | 'unaffordable' | 'free_quota' | 'unavailable';
+
+export interface ReserveNote {
+  readonly candidate: PlanCandidate;
+  readonly attemptIndex: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly outcome: ReserveOutcome;
+  readonly reservedPico: bigint;
+}
+
+/**
+ * What a request notes of itself on its way, times and references alone: spans are made of them at its end, if at all. All times are of the
+ * monotonic clock.
+ */
+export class RequestTrace {
+  readonly receivedAtMs: number;
+  authenticatedAtMs: number | undefined;
+  decision: { readonly startedAtMs: number; readonly endedAtMs: number; readonly plan: RoutingPlan } | undefined;
+  readonly reserves: ReserveNote[] = [];
+  /** Of `gateway.request`, the parent of all that happens for the request; undefined while nothing is recorded. */
+  context: TraceContext | undefined;
+  keptFor: KeptFor | undefined;
+  generation: Generation | undefined;
+  settlement: Settlement | undefined;
+  /** Of the error that the client was told before its answer began. */
+  errorType: string | undefined;
+
+  constructor(
+    readonly tracer: Tracer,
+    readonly clock: Clock,
+    /** The client's own, to be continued. */
+    readonly parent: TraceContext | undefined,
+    /** The client's, which the trace is only linked to. */
+    readonly link: TraceContext | undefined,
+    readonly route: string,
+  ) {
+    this.receivedAtMs = clock.monotonicMs();
+    const traceId = tracer.sample(parent);
+    if (traceId !== undefined) this.context = tracer.newContext(traceId);
+  }
+
+  /** What goes on to workers, providers and events; empty when there is nothing to go on. */
+  get traceparent(): string {
+    if (this.context) return formatTraceparent(this.context);
+    // Somebody else's trace goes on unrecorded.
+    return this.parent ? formatTraceparent({ ...this.parent, isSampled: false }) : '';
+  }
+
+  /** Records the request after all. From here on whoever it still reaches records it, too. */
+  keep(reason: KeptFor): void {
+    if (this.context) return;
+    this.keptFor = reason;
+    this.context = this.tracer.newContext(this.parent?.traceId ?? this.tracer.newTraceId());
+  }
+
+  /** The books are made: from here the event of its end carries what `keep` decided. */
+  settled(settlement: Settlement, keep: KeptFor | undefined): void {
+    this.settlement = settlement;
+    if (keep) this.keep(keep);
+  }
+
+  /** The client is told an error; with a status of 5xx it is recorded. */
+  refused(errorType: string, status: number): void {
+    this.errorType = errorType;
+    if (status >= 500 && this.tracer.config.keep.includes('errors')) this.keep('error');
+  }
+
+  authenticated(): void {
+    this.authenticatedAtMs = this.clock.monotonicMs();
+  }
+
+  decided(startedAtMs: number, plan: RoutingPlan): void {
+    this.decision = { startedAtMs, endedAtMs: this.clock.monotonicMs(), plan };
+  }
+
+  reserved(candidate: PlanCandidate, attemptIndex: number, startedAtMs: number, outcome: ReserveOutcome, reservedPico = 0n): void {
+    this.reserves.push({ candidate, attemptIndex, startedAtMs, endedAtMs: this.clock.monotonicMs(), outcome, reservedPico });
+  }
+}
+
+/** Undefined where nothing is traced. */
+export function beginRequestTrace(tracer: Tracer | undefined, clock: Clock, request: IncomingMessage, route: string): RequestTrace | undefined {
+  if (!tracer) return undefined;
+  const { incoming } = tracer.config;
+  const context = incoming === 'ignore' ? undefined : clientContext(request.headers['traceparent']);
+  const isContinued = incoming === 'continue';
+  return new RequestTrace(tracer, clock, isContinued ? context : undefined, isContinued ? undefined : context, route);
+}
+
+/** What ties a line of the log to the request. */
+export function logFieldsOf(trace: RequestTrace | undefined): LogFields {
+  if (!trace) return {};
+  const { context, generation } = trace;
+  return {
+    generationId: generation?.id,
+    requestId: generation?.request.attribution.requestId || undefined,
+    traceId: context?.traceId,
+    spanId: context?.spanId,
+  };
+}
+
+/** The client's trace context, written anew: whatever else it sent under that name goes nowhere. */
+export function clientTraceparent(header: string | string[] | undefined): string {
+  const context = clientContext(header);
+  return context ? formatTraceparent(context) : '';
+}
+
+function clientContext(header: string | string[] | undefined): TraceContext | undefined {
+  return typeof header === 'string' ? parseTraceparent(header) : undefined;
+}
