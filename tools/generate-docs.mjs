@@ -9,11 +9,13 @@ import { catalogSchema } from './docs/catalog-schema.mjs';
 import { configurationReference } from './docs/configuration-reference.mjs';
 import { errorReference } from './docs/error-reference.mjs';
 import { failureReference } from './docs/failure-reference.mjs';
+import { metricsReference } from './docs/metrics-reference.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const pages = {
   'docs/reference/errors.md': await errorReference(),
   'docs/reference/failures.md': failureReference(),
+  'docs/reference/metrics.md': metricsReference(),
   'docs/reference/configuration.md': await configurationReference(),
   'docs/reference/catalog.schema.json': catalogSchema(),
 };

@@ -66,7 +66,7 @@ export const METRIC_LABELS: Readonly<Record<string, { readonly meaning: string; 
   phase: { meaning: '`open`, `half_open`', bound: '2' },
   provider: { meaning: 'slug of the provider', bound: 'the catalogue’s providers' },
   scope: { meaning: 'what leases are of: `account_credit`, `key_limit`, requests or tokens per minute …', bound: '9' },
-  target: { meaning: '`ingress`, `worker`', bound: '2' },
+  spool: { meaning: 'whose spool: `ingress`, `worker`', bound: '2' },
   topic: { meaning: 'topic of the event log', bound: '2' },
 };
 

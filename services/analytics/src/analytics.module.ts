@@ -4,6 +4,7 @@ import { AnalyticsPort } from '@switchyard/proto';
 import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
 import { ActivityStore } from './activity.store.js';
 import type { AnalyticsConfig } from './analytics.config.js';
+import { registerAnalyticsState } from './analytics-metrics.js';
 import { AnalyticsService } from './analytics.service.js';
 import { AttemptStore } from './attempt.store.js';
 import { EndpointStatisticsStore } from './endpoint-statistics.store.js';
@@ -60,6 +61,7 @@ export class AnalyticsModule {
       maxBatchSize: config.consumerBatchSize,
     });
     const lag = new ConsumerLagWatch({ eventLog: context.eventLog, group: CONSUMER_GROUP, topics: CONSUMER_TOPICS, metrics: context.metrics, clock, logger });
+    registerAnalyticsState(context.metrics, { feed, consumer });
     const retention = new RetentionJob({ partitions: new PartitionStore(pool), statistics, clock, logger, ...config });
     const staleAfterMs = STATISTICS_STALE_AFTER_INTERVALS * config.statisticsIntervalMs;
     return {

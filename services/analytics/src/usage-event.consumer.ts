@@ -40,6 +40,8 @@ export interface UsageEventConsumerOptions {
 
 /** Writes usage events. An event's id is inserted in the transaction of its effect, so delivering it again changes nothing. */
 export class UsageEventConsumer {
+  /** Events so far, those that came twice included. */
+  handledCount = 0;
   private subscription: Subscription | undefined;
 
   constructor(private readonly options: UsageEventConsumerOptions) {}
@@ -76,6 +78,7 @@ export class UsageEventConsumer {
       await activity.add(client, sumActivity(await generations.insert(client, ended, mayBeKnown)));
       await statistics.add(client, await attempts.insert(client, tried, mayBeKnown));
     });
+    this.handledCount += batch.length;
   }
 }
 

@@ -7,6 +7,7 @@ import { CatalogFileReader } from './catalog/catalog-file.reader.js';
 import { CatalogImporter } from './catalog/catalog-importer.js';
 import { CredentialWatch } from './credential-watch.js';
 import type { RouterConfig } from './router.config.js';
+import { registerTableMetrics } from './router-metrics.js';
 import { RouterService } from './router.service.js';
 import { StatisticsWatch } from './statistics-watch.js';
 import { TablePublisher } from './table-publisher.js';
@@ -77,12 +78,7 @@ export class RouterModule {
       reconnectMs: STATISTICS_RECONNECT_MS,
       onStatistics: (entries) => publisher.setStatistics(entries),
     });
-    const subscribers = metrics.gauge({ name: 'switchyard_routing_table_subscribers', help: 'Processes that follow the routing table.' }).labels();
-    const endpoints = metrics.gauge({ name: 'switchyard_routing_table_endpoints', help: 'Endpoints of the routing table.' }).labels();
-    metrics.onScrape(() => {
-      subscribers.set(publisher.subscriberCount);
-      endpoints.set(publisher.table.endpoints.size);
-    });
+    registerTableMetrics(metrics, publisher);
     return {
       module: RouterModule,
       providers: [

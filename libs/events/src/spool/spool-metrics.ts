@@ -1,7 +1,7 @@
 import { counterDefinition, gaugeDefinition, type MetricDefinition, type MetricOptions, type Metrics } from '@switchyard/telemetry';
 import type { Spool } from './spool.js';
 
-const labelNames = ['target'];
+const labelNames = ['spool'];
 
 const USED = gaugeDefinition({
   name: 'switchyard_spool_used_ratio',
@@ -30,8 +30,8 @@ export const SPOOL_METRICS: readonly MetricDefinition[] = [USED, BYTES, UNPUBLIS
 
 /** What operators watch of a spool. */
 export function registerSpoolMetrics(metrics: Metrics, spool: Pick<Spool, 'state'>, target: string): void {
-  const gauge = (options: MetricOptions) => metrics.gauge(options).labels({ target });
-  const counter = (options: MetricOptions) => metrics.counter(options).labels({ target });
+  const gauge = (options: MetricOptions) => metrics.gauge(options).labels({ spool: target });
+  const counter = (options: MetricOptions) => metrics.counter(options).labels({ spool: target });
   const used = gauge(USED);
   const bytes = gauge(BYTES);
   const unpublished = gauge(UNPUBLISHED);
