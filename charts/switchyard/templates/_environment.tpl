@@ -62,8 +62,8 @@ or the migration's and commands' stand-in for it. Everything the chart sets is i
 {{- end -}}
 {{- if ne $target.name "migrate" -}}
 {{- $env = mergeOverwrite $env (include "switchyard.internalTlsEnvironment" $root | fromJson) -}}
-{{- end -}}
 {{- $env = mergeOverwrite $env (include "switchyard.telemetryEnvironment" . | fromJson) -}}
+{{- end -}}
 {{- range $name, $value := mergeOverwrite (deepCopy $values.config) (deepCopy ($target.config | default dict)) -}}
 {{- if hasKey $env $name -}}
 {{- fail (include "switchyard.sentence" (printf "config.%s is set by the chart itself; set the value it comes from instead (see templates/_environment.tpl), because two sources would contradict each other." $name)) -}}
@@ -82,6 +82,13 @@ or the migration's and commands' stand-in for it. Everything the chart sets is i
 
 {{/* The map of switchyard.environment as a container's list, in the order of names, with the target's extraEnv after it. */}}
 {{- define "switchyard.environmentList" -}}
+{{- if and (include "switchyard.hasTelemetry" .root | eq "true") (ne .target.name "migrate") }}
+# Before what mentions it: Kubernetes only knows the variables above.
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+{{- end }}
 {{- range $name, $source := include "switchyard.environment" . | fromJson }}
 - name: {{ $name }}
   {{- if hasKey $source "valueFrom" }}
@@ -176,11 +183,24 @@ or the migration's and commands' stand-in for it. Everything the chart sets is i
 {{/* OpenTelemetry's own variables. Takes {root, target}. */}}
 {{- define "switchyard.telemetryEnvironment" -}}
 {{- $env := dict -}}
-{{- $otlp := .root.Values.telemetry.otlp -}}
-{{- if $otlp.endpoint -}}
-{{- $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" (dict "value" $otlp.endpoint) -}}
-{{- if $otlp.headersSecret -}}
-{{- $_ := set $env "OTEL_EXPORTER_OTLP_HEADERS" (dict "valueFrom" (dict "secretKeyRef" (dict "name" $otlp.headersSecret "key" $otlp.headersKey))) -}}
+{{- $root := .root -}}
+{{- $telemetry := .root.Values.telemetry -}}
+{{- with $telemetry.otlp -}}
+{{- if .endpoint -}}
+{{- $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" (dict "value" .endpoint) -}}
+{{- $_ := set $env "OTEL_EXPORTER_OTLP_PROTOCOL" (dict "value" .protocol) -}}
+{{- if .headersSecret -}}
+{{- $_ := set $env "OTEL_EXPORTER_OTLP_HEADERS" (dict "valueFrom" (dict "secretKeyRef" (dict "name" .headersSecret "key" .headersKey))) -}}
+{{- end -}}
+{{- $_ := set $env "OTEL_TRACES_SAMPLER" (dict "value" "parentbased_traceidratio") -}}
+{{- $_ := set $env "OTEL_TRACES_SAMPLER_ARG" (dict "value" ($telemetry.sampleRatio | toString)) -}}
+{{- $attributes := list (printf "k8s.namespace.name=%s" $root.Release.Namespace) "k8s.pod.name=$(POD_NAME)" -}}
+{{- $workload := printf "%s-%s" (include "switchyard.fullname" $root) $.target.name -}}
+{{- $attributes = append $attributes (printf "k8s.%s.name=%s" (ternary "statefulset" "deployment" ($.target.isStateful | default false)) $workload) -}}
+{{- range $name, $value := $telemetry.resourceAttributes -}}
+{{- $attributes = append $attributes (printf "%s=%s" $name (urlquery $value | replace "+" "%20")) -}}
+{{- end -}}
+{{- $_ := set $env "OTEL_RESOURCE_ATTRIBUTES" (dict "value" (join "," $attributes)) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $env -}}
