@@ -14,9 +14,6 @@ metadata:
     {{- end }}
   annotations:
     kubectl.kubernetes.io/default-container: {{ $target.name }}
-    {{- if and $target.facts.catalog (not $values.simulator.enabled) $values.catalog.inline }}
-    checksum/catalog: {{ toJson $values.catalog.inline | sha256sum | trunc 16 }}
-    {{- end }}
     {{- with $target.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
