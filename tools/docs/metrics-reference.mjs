@@ -12,8 +12,8 @@ const NUMBER_SERIES = 1_000;
 const SECTIONS = [
   {
     title: 'Every process',
-    text: 'CPU, memory and the event loop.',
-    metrics: [...telemetry.PROCESS_METRICS, ...(telemetry.TRACING_METRICS ?? [])],
+    text: 'CPU, memory, the event loop, and where spans go.',
+    metrics: [...telemetry.PROCESS_METRICS, ...telemetry.TRACING_METRICS],
   },
   { title: 'Ingress', text: 'Requests as clients see them, what the ingress holds, and whom it hears.', metrics: INGRESS_METRICS },
   { title: 'Worker', text: 'Attempts at providers.', metrics: WORKER_METRICS },

@@ -62,7 +62,10 @@ export const METRIC_LABELS: Readonly<Record<string, { readonly meaning: string; 
   key_hash: { meaning: 'public hash of an API key', bound: 'the 100 keys that spent most in the last hour' },
   ledger_account: { meaning: 'kind of ledger account', bound: 'a list in the code' },
   model: { meaning: 'as `gen_ai_request_model`', bound: 'as `gen_ai_request_model`' },
-  outcome: { meaning: '`completed`, an error type, or how else an attempt ended', bound: 'the error table and 6 more' },
+  outcome: {
+    meaning: 'of attempts: `completed`, an error type, or how else it ended; of spans: `exported`, `dropped`, `failed`',
+    bound: 'the error table and 9 more',
+  },
   phase: { meaning: '`open`, `half_open`', bound: '2' },
   provider: { meaning: 'slug of the provider', bound: 'the catalogue’s providers' },
   scope: { meaning: 'what leases are of: `account_credit`, `key_limit`, requests or tokens per minute …', bound: '9' },

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Clock, RandomSource } from '@switchyard/core';
 import type { Logger } from '../logger.js';
+import { counterDefinition, type MetricDefinition } from '../metric-definition.js';
 import type { Metrics } from '../metrics.js';
 import type { TraceContext } from '../traceparent.js';
 import { openOtlpSink } from './otlp-sink.js';
@@ -10,6 +11,14 @@ import { SpanQueue, type QueuedSpan, type SpanSink } from './span-queue.js';
 import { newSpanId, newTraceId, chanceOf } from './trace-ids.js';
 import { createTraceSampler, type TraceSampler } from './trace-sampler.js';
 import { isTracingOn, type TracingConfig } from './tracing.config.js';
+
+const TRACE_SPANS = counterDefinition({
+  name: 'switchyard_trace_spans_total',
+  help: 'Spans by what became of them: exported, dropped for want of room, failed; nothing where tracing is off.',
+  labelNames: ['outcome'],
+});
+
+export const TRACING_METRICS: readonly MetricDefinition[] = [TRACE_SPANS];
 
 export interface TracingOptions {
   readonly config: TracingConfig;
@@ -112,7 +121,7 @@ export class Tracer {
 
 /** Counts, and one line in the log when exports begin to fail and when they work again. */
 function queueEvents({ metrics, logger }: TracingOptions): ConstructorParameters<typeof SpanQueue>[2] {
-  const spans = metrics.counter({ name: 'switchyard_trace_spans_total', help: 'Spans by what became of them.', labelNames: ['outcome'] });
+  const spans = metrics.counter(TRACE_SPANS);
   const exported = spans.labels({ outcome: 'exported' });
   const dropped = spans.labels({ outcome: 'dropped' });
   const failed = spans.labels({ outcome: 'failed' });
