@@ -1,0 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Action, Stage } from '../action.js';
+import { seconds } from '../action.js';
+import { until } from '../kubernetes.js';
+import { expectAnswers } from './upgrade.js';
+
+const WITHOUT_KAFKA_MS = 15_000;
+const RECOVERY_TIMEOUT_MS = 120_000;
+
+/** Kafka is away; an ingress and a worker are killed meanwhile; then Postgres is. Nobody repairs anything but Kafka. */
+export const kills: Action = {
+  name: 'kills',
+  kind: 'unplanned',
+  async run(stage) {
+    const { kubernetes } = stage;
+    const kafka = await kubernetes.workload('kafka');
+    await kubernetes.call(['scale', kafka, '--replicas=0']);
+    await until('Kafka to be gone', 120_000, async () => (await kubernetes.pods('kafka')).length === 0);
+    await delay(WITHOUT_KAFKA_MS);
+    const killedMs = Date.now();
+    for (const component of ['ingress', 'worker']) await killOne(stage, component);
+    await expectAnswers(stage, RECOVERY_TIMEOUT_MS);
+    const answeredMs = Date.now() - killedMs;
+    await kubernetes.call(['scale', kafka, '--replicas=1']);
+    await kubernetes.settled('kafka', 1);
+    for (const component of ['ingress', 'worker']) await kubernetes.settled(component, 2);
+    const postgresMs = Date.now();
+    await killOne(stage, 'postgres');
+    await kubernetes.settled('postgres', 1);
+    for (const component of ['ingress', 'worker', 'router', 'billing', 'analytics']) await kubernetes.settled(component, 2);
+    await expectAnswers(stage, RECOVERY_TIMEOUT_MS);
+    return `without Kafka, answers ${seconds(answeredMs)} after an ingress and a worker were killed; all well ${seconds(Date.now() - postgresMs)} after Postgres was`;
+  },
+};
+
+async function killOne({ kubernetes }: Stage, component: string): Promise<void> {
+  const [pod] = await kubernetes.readyPods(component);
+  await kubernetes.call(['delete', 'pod', pod!.metadata.name, '--force', '--grace-period=0']);
+  await until(`${pod!.metadata.name} to be replaced`, RECOVERY_TIMEOUT_MS, async () =>
+    (await kubernetes.pods(component)).every(({ metadata }) => metadata.uid !== pod!.metadata.uid),
+  );
+}

@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCommand, type CommandResult } from './command-line.js';
+import { imageValues, type ClusterSettings } from './settings.js';
+import type { World } from './world.js';
+
+export const RELEASE = 'switchyard';
+/** Seconds that one attempt may take: more than the longest stream of the clients. */
+const TOTAL_SECONDS = 130;
+const UPGRADE_TIMEOUT_MS = 900_000;
+
+type Values = Record<string, unknown>;
+
+/** The release under test: split, with its Postgres and Kafka, a claim per spool, and every policy on. */
+export class Release {
+  private readonly folder = mkdtempSync(join(tmpdir(), 'switchyard-cluster-'));
+  private catalog: object = {};
+
+  constructor(
+    private readonly settings: ClusterSettings,
+    private readonly world: World,
+  ) {}
+
+  useCatalog(catalog: object): void {
+    this.catalog = catalog;
+  }
+
+  install(image: string): Promise<CommandResult> {
+    return this.helm(['install', RELEASE, this.settings.chart, ...this.valuesArguments(image), '--timeout=10m'], UPGRADE_TIMEOUT_MS);
+  }
+
+  /** Resolves when every pod is of the new revision, or with what went wrong. `changes` are merged over the suite's values. */
+  upgrade(image: string, changes: Values = {}, options: readonly string[] = []): Promise<CommandResult> {
+    return this.helm(
+      ['upgrade', RELEASE, this.settings.chart, ...this.valuesArguments(image, changes), '--wait', '--timeout=14m', ...options],
+      UPGRADE_TIMEOUT_MS,
+    );
+  }
+
+  rollback(revision: number): Promise<CommandResult> {
+    return this.helm(['rollback', RELEASE, String(revision), '--wait', '--timeout=14m'], UPGRADE_TIMEOUT_MS);
+  }
+
+  async revision(): Promise<{ readonly number: number; readonly status: string }> {
+    const { stdout } = await this.helm(['history', RELEASE, '--max=1', '-o', 'json']);
+    const [last] = JSON.parse(stdout) as { revision: number; status: string }[];
+    return { number: last!.revision, status: last!.status };
+  }
+
+  uninstall(): Promise<CommandResult> {
+    return this.helm(['uninstall', RELEASE, '--ignore-not-found', '--timeout=5m'], 310_000);
+  }
+
+  dispose(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private helm(commandArguments: readonly string[], timeoutMs = 60_000): Promise<CommandResult> {
+    const { kubeconfig, namespace, helm } = this.settings;
+    const common = [...(kubeconfig === undefined ? [] : ['--kubeconfig', kubeconfig]), '--namespace', namespace];
+    return runCommand(helm, [...commandArguments, ...common], { timeoutMs });
+  }
+
+  private valuesArguments(image: string, changes: Values = {}): string[] {
+    const write = (name: string, values: Values): string => {
+      const file = join(this.folder, name);
+      writeFileSync(file, JSON.stringify(values));
+      return `--values=${file}`;
+    };
+    const own = this.settings.valuesFiles.map((file) => `--values=${file}`);
+    return [write('suite.json', this.suiteValues(image)), ...own, write('changes.json', changes)];
+  }
+
+  private suiteValues(image: string): Values {
+    const { images, pullPolicy } = this.settings;
+    const toProviders = {
+      to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': this.world.namespace } }, podSelector: { matchLabels: { app: 'simulator' } } }],
+      ports: [{ protocol: 'TCP', ...this.world.simulatorPorts }],
+    };
+    return {
+      mode: 'split',
+      image: imageValues(image, pullPolicy),
+      // One node may have to hold all of it.
+      defaults: { resources: { requests: { cpu: '50m', memory: '128Mi' } }, minReadySeconds: 10 },
+      targets: {
+        ingress: { resources: { requests: { cpu: '50m', memory: '128Mi' } } },
+        worker: { resources: { requests: { cpu: '50m', memory: '128Mi' } }, networkPolicy: { additionalEgress: [toProviders] } },
+        billing: { resources: { requests: { cpu: '50m', memory: '128Mi' } } },
+      },
+      deadlines: { totalSeconds: TOTAL_SECONDS },
+      drain: { delaySeconds: 5, timeoutSeconds: TOTAL_SECONDS + 10, spoolSeconds: 10, terminationGracePeriodSeconds: TOTAL_SECONDS + 60 },
+      spool: { maxMebibytes: 64, persistence: { enabled: true, size: '256Mi', retention: { whenDeleted: 'Delete' } } },
+      postgres: {
+        bundled: {
+          enabled: true,
+          image: imageValues(images.postgres, pullPolicy),
+          persistence: { size: '1Gi' },
+          resources: { requests: { cpu: '50m', memory: '256Mi' } },
+        },
+      },
+      kafka: {
+        bundled: {
+          enabled: true,
+          image: imageValues(images.kafka, pullPolicy),
+          persistence: { size: '1Gi' },
+          resources: { requests: { cpu: '50m', memory: '512Mi' } },
+        },
+      },
+      catalog: { inline: this.catalog },
+    };
+  }
+}
