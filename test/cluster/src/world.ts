@@ -35,11 +35,10 @@ export class World {
       name: SIMULATOR,
       image: this.settings.images.current,
       imagePullPolicy: this.settings.pullPolicy,
-      args: ['simulate', '--catalog-file=/tmp/simulated.yaml', ...this.simulatorArguments()],
+      args: ['simulate', '--catalog-file=-', ...this.simulatorArguments()],
       readinessProbe: { tcpSocket: { port: SIMULATOR_PORT + 3 }, periodSeconds: 1 },
       resources: { requests: { cpu: '50m', memory: '128Mi' } },
       securityContext: CONTAINER_SECURITY,
-      volumeMounts: [{ name: 'temporary', mountPath: '/tmp' }],
     };
     const ports = [0, 1, 2, 3].map((index) => ({ name: `provider-${index}`, port: SIMULATOR_PORT + index, targetPort: SIMULATOR_PORT + index }));
     await this.kubernetes.apply(
@@ -145,7 +144,6 @@ function deployment(app: string, container: object): object {
           enableServiceLinks: false,
           securityContext: POD_SECURITY,
           containers: [container],
-          volumes: [{ name: 'temporary', emptyDir: {} }],
         },
       },
     },
