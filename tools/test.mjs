@@ -5,12 +5,15 @@
  * guarantees count as one test each); the last line is `N passed, N failed`, and the exit code says the same.
  *
  * Suites that need Apache Kafka are files named *.kafka.spec.ts. They run where a broker is given (KAFKA_BROKERS), or Docker,
- * or a JDK with Maven is there. Elsewhere they are left out, which is said loudly, and is a failure when CI=true.
+ * or a JDK with Maven is there. Elsewhere they are left out, which is said loudly, and is a failure when CI=true. The same holds
+ * for the Helm chart, whose tools are built with Go when they are missing: from the start of the run on, out of the others' way.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { TOOL_NAMES, findTool, hasGo } from './chart/chart-tools.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const resultsDirectory = join(root, 'test-results');
@@ -27,7 +30,10 @@ const jest = (folders, options = []) => [
   ...folders.map((folder) => `${join(root, folder)}/`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')),
 ];
 
-/** In the order they run: what is cheap and says most comes first; what reads the results comes last. */
+/**
+ * In the order they run: what is cheap and says most comes first; what reads the results comes last. `beside`: waits more than it works, so it starts after
+ * the build, next to the others, and its output is shown when its turn comes.
+ */
 const PHASES = [
   { name: 'build', command: script('tools/build.mjs'), limitMs: 5 * MINUTE_MS, essential: true },
   { name: 'lint', command: script('tools/lint.mjs', ['--no-cache']), limitMs: 10 * MINUTE_MS },
@@ -37,9 +43,11 @@ const PHASES = [
   { name: 'contract', command: jest(['test/contract']), limitMs: 15 * MINUTE_MS, suite: true },
   { name: 'compat', command: jest(['test/compat']), limitMs: 15 * MINUTE_MS, suite: true },
   { name: 'e2e', command: jest(['test/e2e'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true },
-  { name: 'chaos', command: jest(['test/chaos'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
+  { name: 'telemetry', command: jest(['test/telemetry'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
+  { name: 'chaos', command: jest(['test/chaos'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
   { name: 'race', command: jest(['test/race'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'tidy', command: jest(['test/tidy']), limitMs: 10 * MINUTE_MS, suite: true },
+  { name: 'chart', command: script('tools/chart/check.mjs'), limitMs: 10 * MINUTE_MS },
   { name: 'parity', command: script('tools/parity/parity.mjs', ['--results']), limitMs: MINUTE_MS },
   { name: 'guarantees', command: script('tools/parity/guarantees.mjs', ['--results']), limitMs: MINUTE_MS },
 ];
@@ -53,18 +61,33 @@ function kafkaProblem() {
   return 'no KAFKA_BROKERS, no Docker, and no JDK with Maven';
 }
 
+function chartProblem() {
+  const missing = TOOL_NAMES.filter((name) => !findTool(name));
+  return missing.length === 0 || hasGo() ? undefined : `no Go to build ${missing.join(', ')} with`;
+}
+
+/** Builds what is missing of the chart's tools; the phase itself tells what went wrong with it. */
+function buildChartTools() {
+  if (TOOL_NAMES.every((name) => findTool(name))) return Promise.resolve();
+  const child = spawn(process.execPath, script('tools/chart/install-tools.mjs'), { cwd: root, stdio: 'ignore' });
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+  return new Promise((done) => child.once('error', done).once('exit', done));
+}
+
 function banner(text) {
   const line = '!'.repeat(78);
   console.log(`\n${line}\n!! ${text}\n${line}\n`);
 }
 
-function runPhase({ name, command, limitMs, suite }, leaveOutKafka) {
+function runPhase({ name, command, limitMs, suite, beside }, leaveOutKafka) {
   const startTime = performance.now();
-  console.log(`\n=== ${name} ===`);
+  const output = [];
+  if (!beside) console.log(`\n=== ${name} ===`);
   const environment = { ...process.env, NX_DAEMON: 'false', SWITCHYARD_RESULTS_FILE: suite ? join(resultsDirectory, `${name}.json`) : '' };
   const phaseArguments = suite && leaveOutKafka ? [...command, '--testPathIgnorePatterns', '\\.kafka\\.spec\\.ts$', '/node_modules/', '/dist/'] : command;
   return new Promise((done) => {
-    const child = spawn(process.execPath, phaseArguments, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: environment });
+    const child = spawn(process.execPath, phaseArguments, { cwd: root, stdio: ['ignore', ...Array(2).fill(beside ? 'pipe' : 'inherit')], env: environment });
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece) => output.push(piece));
     let timedOut = false;
     const limit = setTimeout(() => {
       timedOut = true;
@@ -74,12 +97,18 @@ function runPhase({ name, command, limitMs, suite }, leaveOutKafka) {
     }, limitMs);
     const forward = (signal) => child.kill(signal);
     process.once('SIGINT', forward).once('SIGTERM', forward);
-    child.once('exit', (code) => {
+    child.once('close', (code) => {
       clearTimeout(limit);
       process.removeListener('SIGINT', forward).removeListener('SIGTERM', forward);
-      done({ name, ok: code === 0 && !timedOut, seconds: (performance.now() - startTime) / 1000 });
+      done({ name, ok: code === 0 && !timedOut, seconds: (performance.now() - startTime) / 1000, output });
     });
   });
+}
+
+function showCollected({ name, beside }, { output }) {
+  if (!beside) return;
+  console.log(`\n=== ${name} (beside the phases above) ===`);
+  process.stdout.write(Buffer.concat(output));
 }
 
 /** What a phase adds to the sums. A suite that failed as a whole counts as one failure even when none of its tests did. */
@@ -107,7 +136,9 @@ async function main() {
     console.error(`No such phase: ${unknown.join(', ')}. There are: ${PHASES.map(({ name }) => name).join(', ')}.`);
     return 2;
   }
-  const phases = PHASES.filter(({ name, essential }) => essential || (wanted.length === 0 ? true : wanted.includes(name)));
+  const chosen = PHASES.filter(({ name, essential }) => essential || (wanted.length === 0 ? true : wanted.includes(name)));
+  const noChart = chosen.some(({ name }) => name === 'chart') ? chartProblem() : undefined;
+  const phases = chosen.filter(({ name }) => name !== 'chart' || !noChart);
   if (wanted.length === 0) rmSync(resultsDirectory, { recursive: true, force: true });
   mkdirSync(resultsDirectory, { recursive: true });
 
@@ -118,9 +149,18 @@ async function main() {
     banner(`${leftOut.length} files of tests need Apache Kafka and CANNOT RUN here: ${problem}.`);
     sum[isContinuousIntegration ? 'failed' : 'skipped'] += leftOut.length;
   }
+  if (noChart) {
+    banner(`The Helm chart CANNOT BE CHECKED here: ${noChart}.`);
+    sum[isContinuousIntegration ? 'failed' : 'skipped'] += 1;
+  }
+  const chartTools = phases.some(({ name }) => name === 'chart') ? buildChartTools() : undefined;
   const outcomes = [];
+  const started = new Map();
   for (const phase of phases) {
-    const outcome = await runPhase(phase, leftOut.length > 0);
+    if (phase.name === 'chart') await chartTools;
+    const outcome = await (started.get(phase.name) ?? runPhase(phase, leftOut.length > 0));
+    showCollected(phase, outcome);
+    if (phase.essential && outcome.ok) for (const other of phases) if (other.beside) started.set(other.name, runPhase(other, leftOut.length > 0));
     outcomes.push(outcome);
     const counts = countsOf(phase, outcome);
     for (const key of Object.keys(sum)) sum[key] += counts[key];
@@ -129,6 +169,7 @@ async function main() {
   console.log('');
   for (const { name, ok, seconds } of outcomes) console.log(`${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(10)} ${seconds.toFixed(1).padStart(7)} s`);
   if (leftOut.length > 0) console.log(`Not run for want of Kafka (${problem}): ${leftOut.join(', ')}`);
+  if (noChart) console.log(`Not run for want of its tools (${noChart}): chart`);
   console.log(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
   return sum.failed > 0 ? 1 : 0;
 }
