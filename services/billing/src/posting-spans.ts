@@ -1,6 +1,5 @@
-import { picoToUsd } from '@switchyard/core';
 import { tracedContextOf } from '@switchyard/events';
-import { SWITCHYARD, type Tracer } from '@switchyard/telemetry';
+import { SWITCHYARD, usdText, type Tracer } from '@switchyard/telemetry';
 import type { UsageItem } from './usage-posting.js';
 
 /** One span for each charge whose trace is recorded: the transaction that its batch was posted in. `startMs`: when that began, unix milliseconds. */
@@ -21,7 +20,7 @@ export function recordPostings(tracer: Tracer, batch: readonly UsageItem[], star
         [SWITCHYARD.requestId]: generationId,
         [SWITCHYARD.organisation]: accountId,
         [SWITCHYARD.apiKey]: keyHash,
-        [SWITCHYARD.charged]: picoToUsd(chargePico),
+        [SWITCHYARD.charged]: usdText(chargePico),
         [SWITCHYARD.currency]: 'USD',
       },
     });

@@ -1,4 +1,4 @@
-import { calculateCharge, picoToUsd, picoToUsdNumber, PriceMissingError, type Meters } from '@switchyard/core';
+import { calculateCharge, picoToUsdNumber, PriceMissingError, type Meters } from '@switchyard/core';
 import { findManifest } from '@switchyard/providers';
 import { common, events } from '@switchyard/proto';
 import {
@@ -7,6 +7,7 @@ import {
   attemptSpanName,
   HTTP,
   SWITCHYARD,
+  usdText,
   type AttemptReason,
   type Span,
   type SpanAttributes,
@@ -113,7 +114,7 @@ class RequestSpans {
       [SWITCHYARD.attemptIndex]: attemptIndex,
       [SWITCHYARD.endpoint]: candidate.endpoint.endpointId,
       [SWITCHYARD.reserveOutcome]: outcome,
-      [SWITCHYARD.reserved]: usd(reservedPico),
+      [SWITCHYARD.reserved]: usdText(reservedPico),
     });
   }
 
@@ -206,11 +207,11 @@ function settlementAttributes(generation: Generation, settlement: Settlement | u
   const upstream = costs.reduce<bigint | undefined>((sum, cost) => (sum === undefined || cost === undefined ? undefined : sum + cost), 0n);
   return {
     [SWITCHYARD.end]: END_NAMES[settlement.end],
-    [SWITCHYARD.charged]: usd(settlement.charge.amountPico),
-    [SWITCHYARD.upstreamCost]: upstream === undefined ? undefined : usd(upstream),
+    [SWITCHYARD.charged]: usdText(settlement.charge.amountPico),
+    [SWITCHYARD.upstreamCost]: upstream === undefined ? undefined : usdText(upstream),
     [SWITCHYARD.currency]: 'USD',
     [SWITCHYARD.pricingVersion]: last.candidate.chargeSchedule.revision,
-    ...Object.fromEntries([...lines].map(([name, amountPico]) => [name, usd(amountPico)])),
+    ...Object.fromEntries([...lines].map(([name, amountPico]) => [name, usdText(amountPico)])),
   };
 }
 
@@ -220,13 +221,6 @@ const END_NAMES: Readonly<Partial<Record<events.GenerationEnd, string>>> = {
   [events.GenerationEnd.UPSTREAM_FAILED]: 'upstream_failed',
   [events.GenerationEnd.GATEWAY_FAILED]: 'gateway_failed',
 };
-
-/** With all twelve places, so that amounts of different sizes line up. */
-function usd(amountPico: bigint): string {
-  const text = picoToUsd(amountPico);
-  const [whole = '0', fraction = ''] = text.split('.');
-  return `${whole}.${fraction.padEnd(12, '0')}`;
-}
 
 function attemptCostPico(attempt: AttemptRecord): bigint | undefined {
   return attempt.meters === undefined ? 0n : costOf(attempt, attempt.meters);

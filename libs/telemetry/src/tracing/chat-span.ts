@@ -1,4 +1,4 @@
-import { completionTokenCount, promptTokenCount, type Meters } from '@switchyard/core';
+import { completionTokenCount, picoToUsd, promptTokenCount, type Meters } from '@switchyard/core';
 import { ERROR_TYPE, GEN_AI, HTTP, SWITCHYARD } from './attribute-names.js';
 import type { SpanAttributes } from './span.js';
 
@@ -48,7 +48,7 @@ export function attemptAttributes(facts: AttemptFacts): SpanAttributes {
     [GEN_AI.requestStream]: facts.isStream ? true : undefined,
     [GEN_AI.requestMaxTokens]: facts.maxOutputTokens,
     ...serverOf(facts.baseUrl),
-    [GEN_AI.responseId]: facts.responseId || undefined,
+    [GEN_AI.responseId]: facts.errorType === undefined || facts.meters ? facts.responseId || undefined : undefined,
     [GEN_AI.finishReasons]: finishReasonsOf(facts),
     [GEN_AI.timeToFirstChunk]: facts.firstContentMs === undefined ? undefined : facts.firstContentMs / 1000,
     ...usageOf(facts),
@@ -60,6 +60,12 @@ export function attemptAttributes(facts: AttemptFacts): SpanAttributes {
     [SWITCHYARD.endpoint]: facts.endpointId,
     [ERROR_TYPE]: facts.errorType,
   };
+}
+
+/** An amount for an attribute: all twelve places, so that nothing is lost and amounts of different sizes line up. */
+export function usdText(amountPico: bigint): string {
+  const [whole = '0', fraction = ''] = picoToUsd(amountPico).split('.');
+  return `${whole}.${fraction.padEnd(12, '0')}`;
 }
 
 /** `server.address` and `server.port`; what is no URL has neither. */
