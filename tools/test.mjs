@@ -46,7 +46,7 @@ const PHASES = [
   { name: 'telemetry', command: jest(['test/telemetry'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'chaos', command: jest(['test/chaos'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
   { name: 'race', command: jest(['test/race'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
-  { name: 'tidy', command: jest(['test/tidy']), limitMs: 10 * MINUTE_MS, suite: true },
+  { name: 'tidy', command: jest(['test/tidy', 'test/bench']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'chart', command: script('tools/chart/check.mjs'), limitMs: 10 * MINUTE_MS },
   { name: 'parity', command: script('tools/parity/parity.mjs', ['--results']), limitMs: MINUTE_MS },
   { name: 'guarantees', command: script('tools/parity/guarantees.mjs', ['--results']), limitMs: MINUTE_MS },
