@@ -96,11 +96,10 @@ export class Kubernetes {
     });
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (piece: string) => {
-      text += piece;
-      // Each event is a pretty-printed object whose last line is a single brace.
-      for (let end = text.indexOf('\n}\n'); end >= 0; end = text.indexOf('\n}\n')) {
-        const { type, object } = JSON.parse(text.slice(0, end + 2)) as { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: Pod };
-        text = text.slice(end + 3);
+      const lines = (text + piece).split('\n');
+      text = lines.pop() ?? '';
+      for (const line of lines) {
+        const { type, object } = JSON.parse(line) as { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: Pod };
         onEvent(type, object);
       }
     });

@@ -10,6 +10,9 @@ export const RELEASE = 'switchyard';
 const TOTAL_SECONDS = 130;
 const UPGRADE_TIMEOUT_MS = 900_000;
 
+/** Of what autoscalers scale by: little, so that little load is enough. */
+const SCALED_RESOURCES = { requests: { cpu: '100m', memory: '128Mi' } };
+
 type Values = Record<string, unknown>;
 
 /** The release under test: split, with its Postgres and Kafka, a claim per spool, and every policy on. */
@@ -82,11 +85,11 @@ export class Release {
       mode: 'split',
       image: imageValues(image, pullPolicy),
       // One node may have to hold all of it.
-      defaults: { resources: { requests: { cpu: '50m', memory: '128Mi' } }, minReadySeconds: 10 },
+      defaults: { resources: { requests: { cpu: '20m', memory: '128Mi' } }, minReadySeconds: 10 },
       targets: {
-        ingress: { resources: { requests: { cpu: '50m', memory: '128Mi' } } },
-        worker: { resources: { requests: { cpu: '50m', memory: '128Mi' } }, networkPolicy: { additionalEgress: [toProviders] } },
-        billing: { resources: { requests: { cpu: '50m', memory: '128Mi' } } },
+        ingress: { resources: SCALED_RESOURCES },
+        worker: { resources: SCALED_RESOURCES, networkPolicy: { additionalEgress: [toProviders] } },
+        billing: { resources: { requests: { cpu: '20m', memory: '128Mi' } } },
       },
       deadlines: { totalSeconds: TOTAL_SECONDS },
       drain: { delaySeconds: 5, timeoutSeconds: TOTAL_SECONDS + 10, spoolSeconds: 10, terminationGracePeriodSeconds: TOTAL_SECONDS + 60 },
@@ -96,7 +99,7 @@ export class Release {
           enabled: true,
           image: imageValues(images.postgres, pullPolicy),
           persistence: { size: '1Gi' },
-          resources: { requests: { cpu: '50m', memory: '256Mi' } },
+          resources: { requests: { cpu: '20m', memory: '256Mi' } },
         },
       },
       kafka: {
@@ -104,7 +107,7 @@ export class Release {
           enabled: true,
           image: imageValues(images.kafka, pullPolicy),
           persistence: { size: '1Gi' },
-          resources: { requests: { cpu: '50m', memory: '512Mi' } },
+          resources: { requests: { cpu: '20m', memory: '512Mi' } },
         },
       },
       catalog: { inline: this.catalog },

@@ -37,7 +37,7 @@ export class World {
       imagePullPolicy: this.settings.pullPolicy,
       args: ['simulate', '--catalog-file=-', ...this.simulatorArguments()],
       readinessProbe: { tcpSocket: { port: SIMULATOR_PORT + 3 }, periodSeconds: 1 },
-      resources: { requests: { cpu: '50m', memory: '128Mi' } },
+      resources: { requests: { cpu: '20m', memory: '128Mi' } },
       securityContext: CONTAINER_SECURITY,
     };
     const ports = [0, 1, 2, 3].map((index) => ({ name: `provider-${index}`, port: SIMULATOR_PORT + index, targetPort: SIMULATOR_PORT + index }));
@@ -63,7 +63,7 @@ export class World {
         image: this.settings.images.client,
         imagePullPolicy: this.settings.pullPolicy,
         env,
-        resources: { requests: { cpu: '50m', memory: '128Mi' } },
+        resources: { requests: { cpu: '20m', memory: '128Mi' } },
         securityContext: CONTAINER_SECURITY,
       }),
     );

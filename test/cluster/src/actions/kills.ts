@@ -5,6 +5,7 @@ import { until } from '../kubernetes.js';
 import { expectAnswers } from './upgrade.js';
 
 const WITHOUT_KAFKA_MS = 15_000;
+const SERVICES = ['ingress', 'worker', 'router', 'billing', 'analytics'];
 const RECOVERY_TIMEOUT_MS = 120_000;
 
 /** Kafka is away; an ingress and a worker are killed meanwhile; then Postgres is. Nobody repairs anything but Kafka. */
@@ -13,6 +14,11 @@ export const kills: Action = {
   kind: 'unplanned',
   async run(stage) {
     const { kubernetes } = stage;
+    const replicas = new Map<string, number>();
+    for (const component of SERVICES) replicas.set(component, (await kubernetes.readyPods(component)).length);
+    const settled = async () => {
+      for (const [component, count] of replicas) await kubernetes.settled(component, count);
+    };
     const kafka = await kubernetes.workload('kafka');
     await kubernetes.call(['scale', kafka, '--replicas=0']);
     await until('Kafka to be gone', 120_000, async () => (await kubernetes.pods('kafka')).length === 0);
@@ -23,11 +29,11 @@ export const kills: Action = {
     const answeredMs = Date.now() - killedMs;
     await kubernetes.call(['scale', kafka, '--replicas=1']);
     await kubernetes.settled('kafka', 1);
-    for (const component of ['ingress', 'worker']) await kubernetes.settled(component, 2);
+    await settled();
     const postgresMs = Date.now();
     await killOne(stage, 'postgres');
     await kubernetes.settled('postgres', 1);
-    for (const component of ['ingress', 'worker', 'router', 'billing', 'analytics']) await kubernetes.settled(component, 2);
+    await settled();
     await expectAnswers(stage, RECOVERY_TIMEOUT_MS);
     return `without Kafka, answers ${seconds(answeredMs)} after an ingress and a worker were killed; all well ${seconds(Date.now() - postgresMs)} after Postgres was`;
   },

@@ -4,8 +4,7 @@ import { OPEN_STREAMS } from '../open-streams.js';
 import { expectEvenShares } from './worker-shares.js';
 
 const SCALED = ['ingress', 'worker'];
-const AUTOSCALING = { enabled: true, minReplicas: 1, maxReplicas: 3, cpuPercent: 60 };
-const REQUESTS = { requests: { cpu: '100m', memory: '128Mi' } };
+const AUTOSCALING = { enabled: true, minReplicas: 1, maxReplicas: 3, cpuPercent: 60, scaleDownPods: 2 };
 const LOAD = 60;
 const CALM = 4;
 /** One word in so many milliseconds keeps a stream open and nearly no processor busy. */
@@ -27,7 +26,7 @@ export const scaleByLoad: Action = {
   kind: 'planned',
   async run(stage) {
     const { world, release, settings } = stage;
-    const targets = Object.fromEntries(SCALED.map((component) => [component, { autoscaling: AUTOSCALING, resources: REQUESTS }]));
+    const targets = Object.fromEntries(SCALED.map((component) => [component, { autoscaling: AUTOSCALING }]));
     await world.setBackground(CALM);
     const { exitCode, stderr } = await release.upgrade(settings.images.current, { targets });
     demand(exitCode === 0, `helm upgrade with autoscaling failed: ${stderr.slice(0, 500)}`);
