@@ -96,6 +96,30 @@ describe('the report of an attempt', () => {
   });
 });
 
+describe('what a provider wrote', () => {
+  const failedWith = (message: string, upstreamStatus: number) =>
+    attemptCompleted(
+      start,
+      {
+        ...completed,
+        outcome: events.AttemptOutcome.UPSTREAM_FAILED,
+        error: new SwitchyardError('permission_denied', message, { upstreamStatus, providerCode: 'a code with blanks', metadata: { flagged_input: message } }),
+        upstreamStatus,
+      },
+      'e',
+      'w',
+    ).error!;
+
+  it('is not kept: it may quote a prompt', () => {
+    expect(failedWith('You said: tell me a secret', 400)).toMatchObject({ errorType: 'permission_denied', message: '', metadataJson: '', providerCode: '' });
+  });
+
+  it('still tells a refusal by geography from another', () => {
+    expect(failedWith('Not available in your country, although you said: a secret', 403).message).toBe('The provider does not serve this region.');
+    expect(failedWith('You may not', 403).message).toBe('');
+  });
+});
+
 describe('estimates', () => {
   const bodyOf = (content: unknown) => Buffer.from(JSON.stringify({ model: 'm', messages: [{ role: 'user', content }] }));
 

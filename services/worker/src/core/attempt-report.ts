@@ -48,7 +48,7 @@ export function attemptCompleted(start: worker.StartFrame, result: AttemptResult
     credentialId: start.credentialId,
     isByok: start.credentialId !== '',
     outcome: result.outcome,
-    error: result.error === undefined ? undefined : errorDetail(result.error),
+    error: result.error === undefined ? undefined : recordedError(errorDetail(result.error), result.upstreamStatus),
     upstreamStatus: result.upstreamStatus,
     upstreamId: result.upstreamId,
     firstTokenMs: result.firstTokenMs === undefined ? undefined : BigInt(Math.round(result.firstTokenMs)),
@@ -62,6 +62,21 @@ export function attemptCompleted(start: worker.StartFrame, result: AttemptResult
     reporterId,
     traceparent: start.traceparent,
     flags: [...result.flags, ...flags],
+  };
+}
+
+/** Refusals by geography say nothing of an endpoint, which statistics must be able to tell. */
+const GEOGRAPHIC = /region|country|countries|location|territor|geograph/i;
+const PLAIN_CODE = /^[\w.:-]{1,64}$/;
+
+/** What a provider wrote may quote the prompt or a credential: the client is told it, and the books keep what has few possible values. */
+function recordedError(detail: common.ErrorDetail, upstreamStatus: number): common.ErrorDetail {
+  const isGeographic = upstreamStatus === 403 && GEOGRAPHIC.test(`${detail.providerCode} ${detail.message}`);
+  return {
+    ...detail,
+    message: isGeographic ? 'The provider does not serve this region.' : '',
+    metadataJson: '',
+    providerCode: PLAIN_CODE.test(detail.providerCode) ? detail.providerCode : '',
   };
 }
 
