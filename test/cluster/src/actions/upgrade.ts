@@ -3,8 +3,11 @@ import { demand, seconds, type Action, type Stage } from '../action.js';
 import { metricOf } from '../pod-metrics.js';
 
 const COMPONENTS = ['ingress', 'worker', 'router', 'billing', 'analytics'];
-/** Counters that tell whether a pod of this kind serves. */
-const COUNTERS: Readonly<Record<string, string>> = { ingress: 'switchyard_generations_total', worker: 'switchyard_worker_attempts_total' };
+/** Counters that tell whether a pod of this kind serves; workers once had another name for theirs. */
+const COUNTERS: Readonly<Record<string, readonly string[]>> = {
+  ingress: ['switchyard_generations_total'],
+  worker: ['switchyard_worker_attempts_total', 'switchyard_attempts_total'],
+};
 const SAMPLE_MS = 5_000;
 const TOGETHER_MS = 60_000;
 /** Pods of the next version serve for so long before the next of the former one ends. */
@@ -97,7 +100,7 @@ class VersionSampler {
 
   async run(): Promise<void> {
     while (!this.isStopped) {
-      for (const [component, counter] of Object.entries(COUNTERS)) await this.sample(component, counter);
+      for (const [component, counters] of Object.entries(COUNTERS)) await this.sample(component, counters);
       await delay(SAMPLE_MS);
     }
   }
@@ -113,9 +116,9 @@ class VersionSampler {
     );
   }
 
-  private async sample(component: string, counter: string): Promise<void> {
+  private async sample(component: string, counters: readonly string[]): Promise<void> {
     for (const pod of await this.stage.kubernetes.readyPods(component)) {
-      const count = await metricOf(this.stage.kubernetes, pod, counter);
+      const count = await metricOf(this.stage.kubernetes, pod, ...counters);
       const before = this.last.get(pod.metadata.uid);
       if (count === undefined) continue;
       this.last.set(pod.metadata.uid, count);
