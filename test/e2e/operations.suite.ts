@@ -79,6 +79,20 @@ export function operationsSuite(fixture: () => Fixture): void {
       expect([nobody.exitCode, nobody.errors]).toEqual([1, expect.stringMatching(/^http:\/\/127\.0\.0\.1:1\/api\/v1 cannot be reached: .+\n$/)]);
     });
 
+    it('`account` makes an account with credit booked once and a key that works at once', async () => {
+      const { baseUrl, grpcAddresses } = fixture().platform;
+      const account = (...more: string[]) => run(['account', ...more], { SWITCHYARD_BILLING_ADDRESS: grpcAddresses?.['billing'] ?? '' });
+      const credit = () => account('credit', 'acme', '--usd=2.50', '--reference=order 1');
+      const good = [await account('create', 'acme', '--name=Acme'), await account('create', 'acme', '--name=Acme'), await credit(), await credit()];
+      expect(good.map(({ exitCode, errors }) => [exitCode, errors])).toEqual(good.map(() => [0, '']));
+      const managementKey = (await account('key', 'acme', '--name=Operators', '--management')).output.trim();
+      expect(await call(baseUrl, '/credits', { key: managementKey })).toMatchObject({ status: 200, body: { data: { total_credits: 2.5 } } });
+      const apiKey = (await account('key', 'acme', '--name=First')).output.trim();
+      expect((await run(['chat', `--base-url=${baseUrl}`, `--model=${MODELS.writer}`, `--key=${apiKey}`])).exitCode).toBe(0);
+      const stranger = await account('credit', 'nobody', '--usd=1', '--reference=r');
+      expect([stranger.exitCode, stranger.output]).toEqual([1, '']);
+    });
+
     it('what is not there is 404, and the wrong method 405, both in the one envelope', async () => {
       const { baseUrl, managementKey } = fixture().platform;
       const missing = await call<{ error: { code: number } }>(baseUrl, '/nothing', { key: managementKey });

@@ -1,5 +1,7 @@
 import { ConfigError } from '@switchyard/config';
 import { SwitchyardError } from '@switchyard/errors';
+import { isStorageAway } from '@switchyard/grpc';
+import { accountCommand } from './commands/account-command.js';
 import { analyticsCommand } from './commands/analytics-command.js';
 import { chatCommand } from './commands/chat-command.js';
 import { checkConfigCommand, printConfigCommand } from './commands/config-commands.js';
@@ -24,6 +26,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'print-config': printConfigCommand,
   quickstart: quickstartCommand,
   simulate: simulateCommand,
+  account: accountCommand,
   'demo-account': demoAccountCommand,
   chat: chatCommand,
   ledger: ledgerCommand,
@@ -49,6 +52,8 @@ async function main(commandLine: readonly string[]): Promise<number> {
 function explain(error: unknown): { text: string; exitCode: number } {
   if (error instanceof UsageError) return { text: error.message, exitCode: 2 };
   if (error instanceof ConfigError || error instanceof SwitchyardError) return { text: error.message, exitCode: 1 };
+  if (isStorageAway(error))
+    return { text: `The database cannot be reached: ${error instanceof Error && error.message !== '' ? error.message : String(error)}`, exitCode: 1 };
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: 1 };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { statementSchema } from '@switchyard/api';
 import { billing } from '@switchyard/proto';
 import { UsageError } from '../targets.js';
+import { parseAccountArguments } from './account-command.js';
 import { verifyLedger } from './ledger-command.js';
 import { parseStatementArguments } from './statement-command.js';
 
@@ -87,5 +88,27 @@ describe('statement', () => {
     expect(JSON.parse(format(statement))).toEqual(statement);
     expect(parseStatementArguments(['demo', '2026-10']).format(statement)).toMatch(/^Statement of x \(x\) for 2026-10\n/);
     expect(parseStatementArguments(['demo', '2026-10', '--format=csv']).format(statement)).toMatch(/^month,/);
+  });
+});
+
+describe('account', () => {
+  it.each([
+    [[]],
+    [['create', 'acme']],
+    [['create', '--name=Acme']],
+    [['create', 'acme', 'more', '--name=Acme']],
+    [['key', 'acme']],
+    [['credit', 'acme', '--usd=5']],
+    [['credit', 'acme', '--usd=0', '--reference=r']],
+    [['credit', 'acme', '--usd=-5', '--reference=r']],
+    [['credit', 'acme', '--usd=much', '--reference=r']],
+    [['delete', 'acme', '--name=Acme']],
+  ])('refuses %j', (commandArguments) => {
+    expect(() => parseAccountArguments(commandArguments)).toThrow(UsageError);
+  });
+
+  it('takes an amount to the last digit', () => {
+    const { amountPico } = parseAccountArguments(['credit', 'acme', '--usd=12.000000000001', '--reference=r']) as { amountPico: bigint };
+    expect(amountPico).toBe(12_000_000_000_001n);
   });
 });

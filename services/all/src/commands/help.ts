@@ -5,12 +5,18 @@ const COMMANDS = `Switchyard: one API in front of every LLM provider.
 
   serve [--target=a,b]         Run targets (ingress, router, worker, billing, analytics; all when not named).
                                --check-config and --print-config[=diff] answer and end instead.
-  quickstart [--split]         Everything with a database of its own, a demo account and keys;
-                               --split: the five services as processes, over gRPC and Kafka.
+  quickstart [--split] [--trace]
+                               Everything with a database of its own, a demo account and keys;
+                               --split: the five services as processes, over gRPC and Kafka;
+                               --trace: shows every request as a waterfall: decision, attempts, first token, cost.
   simulate --catalog-file=<path>
                                Simulated providers, and the catalogue file that leads to them.
                                --host, --port, --advertised-host: where they are; --between-words: their pace in ms;
                                --catalog-only: the file alone.
+  account create <account> --name=<name>
+  account credit <account> --usd=<amount> --reference=<text> [--promotional]
+  account key <account> --name=<name> [--management]
+                               An account, its credit (once per reference) and its keys, at a running billing service.
   demo-account [--json]        An account with demo credit and keys, at a running billing service.
   chat --base-url=<url> --model=<slug> [--key=<key> | --demo-account] [--message=<text>] [--timeout=60s]
                                Send one streamed chat and wait until it is charged; exit code 1 when it is not.

@@ -1,0 +1,87 @@
+import { parseArgs } from 'node:util';
+import { picoToUsd, usdToPico, type PicoUsd } from '@switchyard/core';
+import { AccountPort, KeyPort, billing } from '@switchyard/proto';
+import { UsageError } from '../targets.js';
+import { withBilling } from './billing-client.js';
+
+const TIMEOUT_MS = 20_000;
+const USAGE =
+  'Usage: account create <account> --name=<name> | account key <account> --name=<name> [--management] | account credit <account> --usd=<amount> --reference=<text> [--promotional].';
+
+export type AccountArguments =
+  | { readonly action: 'create'; readonly accountId: string; readonly name: string }
+  | { readonly action: 'key'; readonly accountId: string; readonly name: string; readonly kind: billing.KeyKind }
+  | { readonly action: 'credit'; readonly accountId: string; readonly amountPico: PicoUsd; readonly reference: string; readonly isPromotional: boolean };
+
+/**
+ * `account`: what an operator does at a running billing service before an account's own management key can do the rest over HTTP. `create` may be run again
+ * and changes nothing then; `credit` is booked once per reference; `key` makes another key each time and is the only one to show it.
+ */
+export async function accountCommand(commandArguments: readonly string[]): Promise<number> {
+  const wanted = parseAccountArguments(commandArguments);
+  process.stdout.write(`${await withBilling((connect) => perform(wanted, connect(AccountPort), connect(KeyPort)))}\n`);
+  return 0;
+}
+
+/** What came of it, in one line. */
+async function perform(wanted: AccountArguments, accounts: AccountPort, keys: KeyPort): Promise<string> {
+  const { accountId } = wanted;
+  if (wanted.action === 'create') {
+    await accounts.createAccount(billing.CreateAccountRequest.fromPartial({ accountId, name: wanted.name }), { timeoutMs: TIMEOUT_MS });
+    return `The account ${accountId} is there.`;
+  }
+  if (wanted.action === 'key') {
+    const { secret } = await keys.createKey(billing.CreateKeyRequest.fromPartial({ accountId, name: wanted.name, kind: wanted.kind }), {
+      timeoutMs: TIMEOUT_MS,
+    });
+    return secret;
+  }
+  const { amountPico, reference, isPromotional } = wanted;
+  const grant = { accountId, amountPico, idempotencyKey: `operator:${accountId}:${reference}`, description: reference, isPromotional };
+  await accounts.grantCredit(billing.GrantCreditRequest.fromPartial(grant), { timeoutMs: TIMEOUT_MS });
+  return `${picoToUsd(amountPico)} USD are booked for ${accountId} under "${reference}".`;
+}
+
+/** @throws UsageError */
+export function parseAccountArguments(commandArguments: readonly string[]): AccountArguments {
+  const { values, positionals } = parseFlags(commandArguments);
+  const [action, accountId, ...rest] = positionals;
+  const { name, usd, reference, promotional, management } = values;
+  if (accountId === undefined || rest.length > 0) throw new UsageError(USAGE);
+  if (action === 'create' && name !== undefined) return { action, accountId, name };
+  if (action === 'key' && name !== undefined) {
+    return { action, accountId, name, kind: management === true ? billing.KeyKind.MANAGEMENT : billing.KeyKind.INFERENCE };
+  }
+  if (action === 'credit' && usd !== undefined && reference !== undefined) {
+    return { action, accountId, amountPico: positiveAmount(usd), reference, isPromotional: promotional === true };
+  }
+  throw new UsageError(USAGE);
+}
+
+function positiveAmount(usd: string): PicoUsd {
+  try {
+    const amountPico = usdToPico(usd);
+    if (amountPico > 0n) return amountPico;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new UsageError(`--usd=${usd} is not a positive amount. ${USAGE}`);
+}
+
+function parseFlags(commandArguments: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...commandArguments],
+      allowPositionals: true,
+      options: {
+        name: { type: 'string' },
+        usd: { type: 'string' },
+        reference: { type: 'string' },
+        promotional: { type: 'boolean' },
+        management: { type: 'boolean' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
+  }
+}
