@@ -53,9 +53,11 @@ describe('a ledger that is restored to a moment of the past', () => {
   const startConsumers = (): Promise<Platform> =>
     runTargets({ targets: [billingTarget, analyticsTarget], logger: captureLogger(), environment: environment() });
 
+  /** As in the pod of a worker, which knows Kafka alone. */
   function command(...commandArguments: string[]): Promise<{ readonly exitCode: number; readonly output: string }> {
+    const env = { PATH: process.env['PATH'] ?? '', ...environment(), SWITCHYARD_DATABASE_URL: '' };
     return new Promise((done) => {
-      execFile(process.execPath, [PROGRAM, ...commandArguments], { env: { PATH: process.env['PATH'] ?? '', ...environment() } }, (error, out, err) =>
+      execFile(process.execPath, [PROGRAM, ...commandArguments], { env }, (error, out, err) =>
         done({ exitCode: error === null ? 0 : Number(error.code), output: `${out}${err}` }),
       );
     });
