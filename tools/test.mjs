@@ -6,7 +6,8 @@
  *
  * Suites that need Apache Kafka are files named *.kafka.spec.ts. They run where a broker is given (KAFKA_BROKERS), or Docker,
  * or a JDK with Maven is there. Elsewhere they are left out, which is said loudly, and is a failure when CI=true. The same holds
- * for the Helm chart, whose tools are built with Go when they are missing: from the start of the run on, out of the others' way.
+ * for the Helm chart, whose tools are built with Go when they are missing: from the start of the run on, out of the others' way; and
+ * for dashboards and alerts, which need a Prometheus (tools/prometheus).
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -14,6 +15,7 @@ import { constants, setPriority } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TOOL_NAMES, findTool, hasGo } from './chart/chart-tools.mjs';
+import { getPrometheus } from './prometheus/get-prometheus.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const resultsDirectory = join(root, 'test-results');
@@ -44,6 +46,7 @@ const PHASES = [
   { name: 'compat', command: jest(['test/compat']), limitMs: 15 * MINUTE_MS, suite: true },
   { name: 'e2e', command: jest(['test/e2e'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true },
   { name: 'telemetry', command: jest(['test/telemetry'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
+  { name: 'monitoring', command: jest(['test/monitoring'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'chaos', command: jest(['test/chaos'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
   { name: 'race', command: jest(['test/race'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'tidy', command: jest(['test/tidy', 'test/bench']), limitMs: 10 * MINUTE_MS, suite: true },
@@ -64,6 +67,15 @@ function kafkaProblem() {
 function chartProblem() {
   const missing = TOOL_NAMES.filter((name) => !findTool(name));
   return missing.length === 0 || hasGo() ? undefined : `no Go to build ${missing.join(', ')} with`;
+}
+
+function prometheusProblem() {
+  try {
+    getPrometheus();
+    return undefined;
+  } catch (error) {
+    return error.message;
+  }
 }
 
 /** Builds what is missing of the chart's tools; the phase itself tells what went wrong with it. */
@@ -138,7 +150,8 @@ async function main() {
   }
   const chosen = PHASES.filter(({ name, essential }) => essential || (wanted.length === 0 ? true : wanted.includes(name)));
   const noChart = chosen.some(({ name }) => name === 'chart') ? chartProblem() : undefined;
-  const phases = chosen.filter(({ name }) => name !== 'chart' || !noChart);
+  const noPrometheus = chosen.some(({ name }) => name === 'monitoring') ? prometheusProblem() : undefined;
+  const phases = chosen.filter(({ name }) => !(name === 'chart' && noChart) && !(name === 'monitoring' && noPrometheus));
   if (wanted.length === 0) rmSync(resultsDirectory, { recursive: true, force: true });
   mkdirSync(resultsDirectory, { recursive: true });
 
@@ -151,6 +164,10 @@ async function main() {
   }
   if (noChart) {
     banner(`The Helm chart CANNOT BE CHECKED here: ${noChart}.`);
+    sum[isContinuousIntegration ? 'failed' : 'skipped'] += 1;
+  }
+  if (noPrometheus) {
+    banner(`Dashboards and alerts CANNOT BE CHECKED here: ${noPrometheus}`);
     sum[isContinuousIntegration ? 'failed' : 'skipped'] += 1;
   }
   const chartTools = phases.some(({ name }) => name === 'chart') ? buildChartTools() : undefined;
@@ -170,6 +187,7 @@ async function main() {
   for (const { name, ok, seconds } of outcomes) console.log(`${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(10)} ${seconds.toFixed(1).padStart(7)} s`);
   if (leftOut.length > 0) console.log(`Not run for want of Kafka (${problem}): ${leftOut.join(', ')}`);
   if (noChart) console.log(`Not run for want of its tools (${noChart}): chart`);
+  if (noPrometheus) console.log(`Not run for want of Prometheus: monitoring`);
   console.log(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
   return sum.failed > 0 ? 1 : 0;
 }
