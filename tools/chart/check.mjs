@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { installTool } from './chart-tools.mjs';
 import { KUBERNETES_VERSIONS } from './kubernetes-versions.mjs';
 import { houseViolations, podSpecsOf, restrictedViolations } from './pod-security.mjs';
-import { refusedConfigurations, unknownVariables, wrongFacts } from './program-settings.mjs';
+import { refusedConfigurations, unknownVariables, unmountedPaths, wrongFacts } from './program-settings.mjs';
 import { CHART, outputOf, renderChart, valuesFiles } from './rendered-chart.mjs';
 
 const SCHEMAS = fileURLToPath(new URL('schemas', import.meta.url));
@@ -55,6 +55,7 @@ async function checkValues(tools, values) {
   report(`${values}: Pod Security Standard restricted`, each(restrictedViolations));
   report(`${values}: rules for pods`, each(houseViolations));
   report(`${values}: variables that the program has`, unknownVariables(pods));
+  report(`${values}: files that are mounted`, unmountedPaths(pods));
   report(`${values}: configuration that the program takes`, await refusedConfigurations(pods));
 }
 

@@ -34,6 +34,22 @@ const loadDist = (path) => import(pathToFileURL(join(ROOT, path)).href);
 
 /** A value for variables that come from a secret: of a shape that any of them may have. */
 const STAND_INS = { SWITCHYARD_DATABASE_URL: 'postgres://switchyard@postgres:5432/switchyard' };
+/** Variables that name a file; the check of the configuration reads these, so a file that exists stands for each. */
+const FILE_VARIABLE = /^SWITCHYARD_\w+_FILE$/;
+const READABLE_FILE = fileURLToPath(import.meta.url);
+
+/** Sentences about files and folders that a container is told of and that nothing mounts into it. */
+export function unmountedPaths(pods) {
+  return pods.flatMap((pod) =>
+    containersOf(pod).flatMap(({ name, env = [], volumeMounts = [] }) => {
+      const isMounted = (path) => volumeMounts.some(({ mountPath }) => path.startsWith(`${mountPath}/`) || path === mountPath);
+      const paths = env.filter((variable) => /^SWITCHYARD_\w+_(FILE|DIR)$/.test(variable.name) && variable.value);
+      return paths
+        .filter(({ value }) => !isMounted(value))
+        .map((variable) => `${pod.name}, container ${name}: ${variable.name} is ${variable.value}, which is not mounted`);
+    }),
+  );
+}
 
 /** Sentences about rendered pods whose configuration the program would refuse, asked of the program's own check. */
 export async function refusedConfigurations(pods) {
@@ -44,7 +60,8 @@ export async function refusedConfigurations(pods) {
     for (const { args = [], env = [] } of containersOf(pod)) {
       const names = args.find((argument) => argument.startsWith('--target='))?.slice('--target='.length);
       if (args[0] !== 'serve' || !names) continue;
-      const environment = Object.fromEntries(env.map(({ name, value }) => [name, value ?? STAND_INS[name] ?? 'from-a-secret']));
+      const valueOf = ({ name, value }) => (FILE_VARIABLE.test(name) ? READABLE_FILE : (value ?? STAND_INS[name] ?? 'from-a-secret'));
+      const environment = Object.fromEntries(env.map((variable) => [variable.name, valueOf(variable)]));
       const refused = checkTargets(await loadTargets(parseTargetNames(names)), environment);
       problems.push(...refused.map((problem) => `${pod.name}: ${problem.env} ${problem.message}`));
     }
