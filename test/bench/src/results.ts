@@ -35,9 +35,10 @@ export interface Results {
   readonly decisions: readonly DecisionFigures[];
   /** Rows that could not be measured, and why. */
   readonly missing: Partial<Record<RowName, string>>;
-  /** The floor fell more than 15 % below its best: the machine was busy, and nothing here counts. */
+  /** The floor fell more than 15 % below its best on this machine, before the other rows or after them: nothing here counts. */
   readonly isDisturbed: boolean;
   readonly bestFloorRequestsPerSecond: number;
+  readonly floorRequestsPerSecondAtEnd: number | undefined;
 }
 
 export interface TracedFigures {

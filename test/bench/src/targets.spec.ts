@@ -58,7 +58,18 @@ function results(change: Partial<Results>): Results {
   const versions = {};
   const machine = { date: '', commit: '', processor: '', cores: 2, memoryGib: 1, system: '', isPinned: true, versions };
   const none = { traced: {}, sustained: {}, decisions: [], missing: {}, setUps: {} };
-  return { machine, command: '', seconds: 10, minutes: 1, warmUpSeconds: 30, isDisturbed: false, bestFloorRequestsPerSecond: 0, ...none, ...change };
+  return {
+    machine,
+    command: '',
+    seconds: 10,
+    minutes: 1,
+    warmUpSeconds: 30,
+    isDisturbed: false,
+    bestFloorRequestsPerSecond: 0,
+    floorRequestsPerSecondAtEnd: undefined,
+    ...none,
+    ...change,
+  };
 }
 
 const verdictOf = (of: Results, what: string) => verdicts(of).find((verdict) => verdict.what.startsWith(what));
