@@ -87,7 +87,8 @@ export class Release {
       // One node may have to hold all of it.
       defaults: { resources: { requests: { cpu: '20m', memory: '128Mi' } }, minReadySeconds: 10 },
       targets: {
-        ingress: { resources: SCALED_RESOURCES },
+        // The cluster may be one busy machine, its providers too: what they are late with is no failure of theirs.
+        ingress: { resources: SCALED_RESOURCES, config: { SWITCHYARD_ATTEMPT_FIRST_TOKEN_LEAST_MS: 20_000 } },
         worker: { resources: SCALED_RESOURCES, networkPolicy: { additionalEgress: [toProviders] } },
         billing: { resources: { requests: { cpu: '20m', memory: '128Mi' } } },
       },

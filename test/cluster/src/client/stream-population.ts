@@ -9,7 +9,7 @@ const BACKGROUND_MS = { least: 1_000, most: 3_000 };
 const PAUSE_MS = 500;
 const BACKGROUND_PAUSE_MS = 200;
 /** So many streams are opened at a time: a wave that no gateway would see at once. */
-const OPENINGS_AT_A_TIME = 25;
+const OPENINGS_AT_A_TIME = 10;
 const REST_AFTER_FAILURE_MS = 500;
 
 interface OpenStream {
@@ -40,7 +40,7 @@ export class StreamPopulation {
 
   /** Opens what is missing and resolves when `openCount` streams have begun, `longCount` of them with a minute and more to go. */
   async ensure(openCount: number, longCount: number, pauseMs = PAUSE_MS): Promise<PopulationStatus> {
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 40; round++) {
       const missingLong = Math.max(0, longCount - this.longCount(Date.now()));
       const missing = Math.max(missingLong, openCount - this.open.size);
       if (missing === 0) break;
@@ -133,7 +133,7 @@ export class StreamPopulation {
         seen.costUsd = (chunk.usage as { cost?: number } | null | undefined)?.cost ?? seen.costUsd;
       }
     } catch (error) {
-      return recorded(seen.generationId === '' ? 'refused' : 'cut', reasonOf(error));
+      return recorded(seen.text === '' ? 'refused' : 'cut', reasonOf(error));
     }
     if (seen.finishReason === '' || seen.costUsd === undefined) return recorded('cut', `ended after ${seen.text.length} of ${expectedText.length} characters`);
     return seen.text === expectedText ? recorded('whole') : recorded('wrong_text', seen.text.slice(-100));
