@@ -23,6 +23,7 @@ import { claimDataDirectory } from './single-instance.js';
 import { endStaleServices } from './service-pids.js';
 import { startSplit, type SplitOptions } from './split-processes.js';
 import type { StartedPlatform } from './started-platform.js';
+import { TraceTerminal } from './trace/trace-terminal.js';
 
 /** What the platform needs beside itself. */
 interface Dependency {
@@ -32,10 +33,10 @@ interface Dependency {
 
 const MODEL_TIMEOUT_MS = 60_000;
 
-/** `quickstart [--split]`: everything on this machine, until a signal comes. */
+/** `quickstart [--split] [--trace]`: everything on this machine, until a signal comes. */
 export async function quickstartCommand(commandArguments: readonly string[]): Promise<number> {
-  const isSplit = parseFlags(commandArguments);
-  const quickstart = new Quickstart(quickstartDataDirectory(), isSplit);
+  const { isSplit, isTraced } = parseFlags(commandArguments);
+  const quickstart = new Quickstart(quickstartDataDirectory(), isSplit, isTraced);
   const stopped = runUntilSignal(() => quickstart.stop(), { onSecondSignal: () => quickstart.kill() });
   try {
     await quickstart.start();
@@ -61,6 +62,7 @@ class Quickstart {
   constructor(
     private readonly dataDirectory: string,
     private readonly isSplit: boolean,
+    private readonly isTraced: boolean,
   ) {}
 
   async start(): Promise<void> {
@@ -72,7 +74,7 @@ class Quickstart {
     const httpPort = await chooseHttpPort(wantedPort, this.isSplit ? ingressReplicas : 1);
     this.progress.say(`Starting Switchyard${this.isSplit ? ' as separate services' : ''}; data is kept in ${this.dataDirectory}`);
     const secrets = new SecretsFile(this.dataDirectory);
-    const environment = await this.startDependencies(secrets);
+    const environment = { ...(await this.startDependencies(secrets)), ...(await this.startTraceTerminal()) };
     const platform = await this.progress.step('starting the services', 'The services run', () =>
       this.startPlatform(environment, { httpPort, ingressReplicas, billingReplicas }),
     );
@@ -122,6 +124,14 @@ class Quickstart {
     };
   }
 
+  /** `--trace`: the settings that lead every process's spans to this terminal. */
+  private async startTraceTerminal(): Promise<Environment> {
+    if (!this.isTraced) return {};
+    const terminal = await TraceTerminal.start(processEnvironment(), (text) => this.progress.say(text));
+    this.stops.push(terminal);
+    return terminal.environment;
+  }
+
   private async unless<Part extends Dependency>(isNeedless: boolean, doing: string, done: string, start: () => Promise<Part>): Promise<Part | undefined> {
     if (isNeedless) return undefined;
     const part = await this.progress.step(doing, done, start);
@@ -163,9 +173,10 @@ class Quickstart {
   }
 }
 
-function parseFlags(commandArguments: readonly string[]): boolean {
+function parseFlags(commandArguments: readonly string[]): { readonly isSplit: boolean; readonly isTraced: boolean } {
   try {
-    return parseArgs({ args: [...commandArguments], options: { split: { type: 'boolean' } } }).values.split ?? false;
+    const { values } = parseArgs({ args: [...commandArguments], options: { split: { type: 'boolean' }, trace: { type: 'boolean' } } });
+    return { isSplit: values.split ?? false, isTraced: values.trace ?? false };
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
