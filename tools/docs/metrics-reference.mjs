@@ -4,6 +4,7 @@ import { INGRESS_METRICS } from '../../services/ingress/dist/ingress-metrics.js'
 import { ROUTER_METRICS } from '../../services/router/dist/router-metrics.js';
 import { WORKER_METRICS } from '../../services/worker/dist/worker-metrics.js';
 import { CONSUMER_LAG_METRICS, SPOOL_METRICS } from '../../libs/events/dist/index.js';
+import { TLS_METRICS } from '../../libs/runtime/dist/index.js';
 import * as telemetry from '../../libs/telemetry/dist/index.js';
 
 const HISTOGRAM_SERIES = 300;
@@ -12,8 +13,8 @@ const NUMBER_SERIES = 1_000;
 const SECTIONS = [
   {
     title: 'Every process',
-    text: 'CPU, memory, the event loop, and where spans go.',
-    metrics: [...telemetry.PROCESS_METRICS, ...telemetry.TRACING_METRICS],
+    text: 'CPU, memory, the event loop, certificates, and where spans go.',
+    metrics: [...telemetry.PROCESS_METRICS, ...TLS_METRICS, ...telemetry.TRACING_METRICS],
   },
   { title: 'Ingress', text: 'Requests as clients see them, what the ingress holds, and whom it hears.', metrics: INGRESS_METRICS },
   { title: 'Worker', text: 'Attempts at providers.', metrics: WORKER_METRICS },

@@ -18,6 +18,7 @@ const DEFAULT_CACHE = fileURLToPath(new URL(`../../node_modules/.cache/switchyar
 const FETCH_TIMEOUT_MS = 300_000;
 const READY_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 15_000;
+const PROTOCOLS = 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL';
 const CLASS_PATH_SUFFIX = join('', '*');
 
 export class KafkaUnavailable extends Error {
@@ -33,13 +34,14 @@ export function findKafkaRuntime() {
 /**
  * Starts a node whose data lies in `dataFolder` (kept: a second start finds its topics again). Ports that are not given are chosen.
  * Clients are told to come to `advertisedPort`, where it is given: a proxy's. `progress` hears about steps that take long.
+ * `secure` adds a listener with TLS that demands client certificates and a password: {port, certificate, key, ca, username, password}, PEM texts.
  * Answers {brokers, port, controllerPort, pid, container?, exited, stop(), kill()}.
  */
-export async function startKafka({ dataFolder, port, advertisedPort, controllerPort, cacheFolder = DEFAULT_CACHE, progress = () => {} }) {
+export async function startKafka({ dataFolder, port, advertisedPort, controllerPort, secure, cacheFolder = DEFAULT_CACHE, progress = () => {} }) {
   const runtime = findKafkaRuntime();
   if (runtime === undefined) throw new KafkaUnavailable('Kafka needs Docker, or a JDK (17 or newer) with Maven; or name a broker in KAFKA_BROKERS.');
   mkdirSync(dataFolder, { recursive: true });
-  const node = { dataFolder, cacheFolder, port: port ?? (await freePort()), advertisedPort, controllerPort: controllerPort ?? (await freePort()) };
+  const node = { dataFolder, cacheFolder, port: port ?? (await freePort()), advertisedPort, controllerPort: controllerPort ?? (await freePort()), secure };
   if (runtime === 'java') await fetchJars(cacheFolder, progress);
   hideNegativeTimeouts();
   progress('Starting Kafka');
@@ -116,14 +118,16 @@ function spawnJava(node) {
   return child;
 }
 
-function serverProperties({ port, advertisedPort = port, controllerPort }, logFolder) {
+function serverProperties({ port, advertisedPort = port, controllerPort, secure }, logFolder) {
   return {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${advertisedPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${secure ? `,SECURE://127.0.0.1:${secure.port}` : ''}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${advertisedPort}${secure ? `,SECURE://127.0.0.1:${secure.port}` : ''}`,
+    'listener.security.protocol.map': PROTOCOLS,
     'controller.listener.names': 'CONTROLLER',
+    ...secureSettings(secure),
     'log.dirs': logFolder.replaceAll('\\', '/'),
     'auto.create.topics.enable': false,
     ...singleNodeSettings(),
@@ -142,6 +146,22 @@ function singleNodeSettings() {
   };
 }
 
+/** Values of a properties file: line ends are written out. */
+function secureSettings(secure) {
+  if (!secure) return {};
+  const lines = (text) => text.trim().replaceAll('\n', '\\n');
+  return {
+    'listener.name.secure.ssl.keystore.type': 'PEM',
+    'listener.name.secure.ssl.keystore.certificate.chain': lines(secure.certificate),
+    'listener.name.secure.ssl.keystore.key': lines(secure.key),
+    'listener.name.secure.ssl.truststore.type': 'PEM',
+    'listener.name.secure.ssl.truststore.certificates': lines(secure.ca),
+    'listener.name.secure.ssl.client.auth': 'required',
+    'listener.name.secure.sasl.enabled.mechanisms': 'PLAIN',
+    'listener.name.secure.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required user_${secure.username}="${secure.password}";`,
+  };
+}
+
 function containerName({ port }) {
   return `switchyard-kafka-${port}`;
 }
@@ -151,17 +171,19 @@ function spawnContainer(node) {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': '1@127.0.0.1:19093',
-    listeners: `PLAINTEXT://:${node.port},CONTROLLER://:19093`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.advertisedPort ?? node.port}`,
+    listeners: `PLAINTEXT://:${node.port},CONTROLLER://:19093${node.secure ? `,SECURE://:${node.secure.port}` : ''}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.advertisedPort ?? node.port}${node.secure ? `,SECURE://127.0.0.1:${node.secure.port}` : ''}`,
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': PROTOCOLS,
+    ...secureSettings(node.secure),
     'auto.create.topics.enable': false,
     ...singleNodeSettings(),
   };
   const environment = Object.entries(settings).flatMap(([name, value]) => ['-e', `KAFKA_${name.toUpperCase().replaceAll('.', '_')}=${value}`]);
   const volume = ['-v', `${containerName(node)}-${Buffer.from(node.dataFolder).toString('hex').slice(-24)}:/var/lib/kafka/data`];
+  const ports = [node.port, ...(node.secure ? [node.secure.port] : [])].flatMap((port) => ['-p', `127.0.0.1:${port}:${port}`]);
   const output = openSync(join(node.dataFolder, 'kafka.log'), 'a');
-  const child = spawn('docker', ['run', '--rm', '--name', containerName(node), '-p', `127.0.0.1:${node.port}:${node.port}`, ...volume, ...environment, IMAGE], {
+  const child = spawn('docker', ['run', '--rm', '--name', containerName(node), ...ports, ...volume, ...environment, IMAGE], {
     detached: true,
     stdio: ['ignore', output, output],
   });

@@ -1,5 +1,7 @@
 import type { Logger } from '@switchyard/telemetry';
 import pg from 'pg';
+import { connectionConfig, type DatabaseAddress } from './database-connection.js';
+import { EndingClient } from './ending-client.js';
 
 export interface PoolOptions {
   /** Becomes the search_path of every connection. */
@@ -22,8 +24,8 @@ const INT8 = 20;
 const INT8_ARRAY = 1016;
 
 /** A bounded pool. `int8` comes as `bigint`, `numeric` as text: money never passes through a float. */
-export function createPool(url: string, options: PoolOptions = {}): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, max: options.max ?? 10, ...connectionSettings(options) });
+export function createPool(address: DatabaseAddress, options: PoolOptions = {}): pg.Pool {
+  const pool = new pg.Pool({ ...connectionConfig(address), Client: EndingClient, max: options.max ?? 10, ...connectionSettings(options) });
   pool.on('error', (error) => options.logger?.warn('An idle database connection broke.', { error }));
   // Taken from the pool a connection may break between two queries. The next query tells; without a listener the process would end.
   pool.on('connect', (client) => client.on('error', () => undefined));
@@ -31,8 +33,8 @@ export function createPool(url: string, options: PoolOptions = {}): pg.Pool {
 }
 
 /** A connection of its own, for what must not share one: LISTEN and session locks. The caller connects and ends it. */
-export function createClient(url: string, options: PoolOptions = {}): pg.Client {
-  return new pg.Client({ connectionString: url, ...connectionSettings(options) });
+export function createClient(address: DatabaseAddress, options: PoolOptions = {}): pg.Client {
+  return new EndingClient({ ...connectionConfig(address), ...connectionSettings(options) });
 }
 
 function connectionSettings(options: PoolOptions): pg.ClientConfig {

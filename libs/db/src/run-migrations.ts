@@ -1,5 +1,7 @@
 import pg from 'pg';
 import { DataSource, type Logger as TypeOrmLogger } from 'typeorm';
+import { connectionConfig, type DatabaseAddress } from './database-connection.js';
+import { EndingClient } from './ending-client.js';
 import type { DatabaseSchema } from './migration.js';
 import { createClient, requireSchemaName } from './pool.js';
 
@@ -16,6 +18,9 @@ export interface SchemaVersion {
   readonly newest: string;
 }
 
+/** A migration failed, of which nothing is left; those before it stay. A sentence for people. */
+export class MigrationError extends Error {}
+
 const MIGRATION_TABLE = 'schema_migration';
 const LOCK_WAIT_MS = 120_000;
 const MIGRATION_TIMEOUT_MS = 600_000;
@@ -25,25 +30,25 @@ const SILENT: TypeOrmLogger = { logQuery() {}, logQueryError() {}, logQuerySlow(
 
 /**
  * Creates the schema and applies what is missing, each migration in its own transaction. Replicas may race: one works, the others wait (two minutes at
- * most) and then find nothing to do.
+ * most) and then find nothing to do. Migrations of a later program, which this one does not know, are left alone.
+ * @throws MigrationError
  */
-export async function runMigrations(url: string, schema: DatabaseSchema): Promise<MigrationReport> {
+export async function runMigrations(address: DatabaseAddress, schema: DatabaseSchema): Promise<MigrationReport> {
   const name = requireSchemaName(schema.name);
-  const lock = createClient(url, { applicationName: `switchyard migrate ${name}`, statementTimeoutMs: LOCK_WAIT_MS });
+  const lock = createClient(address, { applicationName: `switchyard migrate ${name}`, statementTimeoutMs: LOCK_WAIT_MS });
   await lock.connect();
   try {
     await lock.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`switchyard migrations of ${name}`]);
     await lock.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
-    return await applyMissing(url, schema);
+    return await applyMissing(address, schema);
   } finally {
     await lock.end();
   }
 }
 
-async function applyMissing(url: string, schema: DatabaseSchema): Promise<MigrationReport> {
+async function applyMissing(address: DatabaseAddress, schema: DatabaseSchema): Promise<MigrationReport> {
   const dataSource = new DataSource({
     type: 'postgres',
-    url,
     schema: schema.name,
     applicationName: `switchyard migrate ${schema.name}`,
     poolSize: 1,
@@ -52,12 +57,14 @@ async function applyMissing(url: string, schema: DatabaseSchema): Promise<Migrat
     migrationsTransactionMode: 'each',
     installExtensions: false,
     logger: SILENT,
-    extra: { options: `-c search_path=${schema.name}`, statement_timeout: MIGRATION_TIMEOUT_MS },
+    extra: { ...connectionConfig(address), Client: EndingClient, options: `-c search_path=${schema.name}`, statement_timeout: MIGRATION_TIMEOUT_MS },
   });
   await dataSource.initialize();
   try {
     const applied = await dataSource.runMigrations();
     return { applied: applied.map((migration) => migration.name) };
+  } catch (error) {
+    throw new MigrationError(`Migrating the schema ${schema.name} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   } finally {
     await dataSource.destroy();
   }

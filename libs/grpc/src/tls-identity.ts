@@ -113,7 +113,7 @@ export class TlsIdentity implements CertificateProvider {
     this.material = material;
     for (const listener of this.caListeners) listener({ caCertificate: material.ca });
     for (const listener of this.identityListeners) listener(this.identity);
-    this.options.logger.info('Read new TLS certificates', { validUntil: new Date(this.expiryTimeMs).toISOString() });
+    this.options.logger.info('Read new TLS certificates', { detail: `valid until ${new Date(this.expiryTimeMs).toISOString()}` });
   }
 
   /** While files are being replaced they may not belong together for a moment, and a volume may be away for longer. */

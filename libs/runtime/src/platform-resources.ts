@@ -2,14 +2,16 @@ import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ConfigError } from '@switchyard/config';
 import type { Clock, RandomSource } from '@switchyard/core';
-import { createPool, runMigrations, type DatabaseSchema } from '@switchyard/db';
-import { EVENT_LOG_SCHEMA, KafkaEventLog, PostgresEventLog, type EventLog, type KafkaEventLogOptions } from '@switchyard/events';
+import { createPool, readSchemaVersion, runMigrations, type DatabaseSchema } from '@switchyard/db';
+import { SwitchyardError } from '@switchyard/errors';
+import { EVENT_LOG_SCHEMA, KafkaEventLog, PostgresEventLog, type EventLog } from '@switchyard/events';
 import { PrometheusMetrics, registerProcessMetrics, startTracing, type Logger, type Metrics, type Tracing, type TracingConfig } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
+import { databaseConnection, kafkaOptions } from './connection-settings.js';
 import type { PlatformConfig } from './platform.config.js';
-import { retryWhileStarting } from './retry-while-starting.js';
+import { retryWhileAway } from './retry-while-away.js';
+import { SchemaGate } from './schema-gate.js';
 import { systemClock, systemRandom } from './system-ports.js';
 
 const OWN_PACKAGE = createRequire(import.meta.url)('../package.json') as { readonly version: string };
@@ -52,7 +54,7 @@ export class PlatformResources {
     let pool = this.pools.get(target);
     if (!pool) {
       const options = { schema: schema.name, max: this.config.databasePoolSize, applicationName: `switchyard ${target}`, logger: this.logger };
-      pool = createPool(this.databaseUrl(`the target ${target} keeps its data there`), options);
+      pool = createPool(databaseConnection(this.config, `the target ${target} keeps its data there`), options);
       this.pools.set(target, pool);
     }
     return pool;
@@ -65,14 +67,37 @@ export class PlatformResources {
     return folder;
   }
 
-  /** Brings schemas up to date, the event log's too when it lives in Postgres. Waits for a database that is still starting. */
+  /** Brings schemas up to date, the event log's too when it lives in Postgres. Waits for a database that is away, for a bounded time. */
   async migrate(schemas: readonly DatabaseSchema[]): Promise<void> {
-    const all = this.config.kafkaBrokers.length > 0 ? schemas : [EVENT_LOG_SCHEMA, ...schemas];
-    for (const schema of all) {
-      const url = this.databaseUrl(`the schema ${schema.name} lives there`);
-      const { applied } = await retryWhileStarting(() => runMigrations(url, schema), { timeoutMs: this.config.startTimeoutMs, logger: this.logger });
+    for (const schema of [...this.eventLogSchemas, ...schemas]) {
+      const database = databaseConnection(this.config, `the schema ${schema.name} lives there`);
+      const { applied } = await retryWhileAway(() => runMigrations(database, schema), { timeoutMs: this.config.startTimeoutMs, logger: this.logger });
       if (applied.length > 0) this.logger.info('Migrated a schema', { schema: schema.name, names: applied });
     }
+  }
+
+  /** The event log's own, where it lives in Postgres. */
+  get eventLogSchemas(): readonly DatabaseSchema[] {
+    return this.config.kafkaBrokers.length > 0 ? [] : [EVENT_LOG_SCHEMA];
+  }
+
+  /** For commands, which do not wait. @throws SwitchyardError `precondition_failed` when a schema is older than this program */
+  async requireSchemas(schemas: readonly DatabaseSchema[]): Promise<void> {
+    for (const schema of schemas) {
+      const pool = createPool(databaseConnection(this.config, `the schema ${schema.name} lives there`), { max: 1 });
+      const { isCurrent, missing } = await readSchemaVersion(pool, schema).finally(() => pool.end());
+      if (!isCurrent) throw new SwitchyardError('precondition_failed', `The schema ${schema.name} lacks ${missing.join(', ')}; run the command migrate first.`);
+    }
+  }
+
+  /** Where a service waits for its schemas; undefined when it needs none. */
+  schemaGate(schemas: readonly DatabaseSchema[]): SchemaGate | undefined {
+    const { databaseUrl, migrateOnStart: migrates } = this.config;
+    const needed = schemas.length > 0 || databaseUrl !== undefined ? [...this.eventLogSchemas, ...schemas] : [];
+    const [first] = needed;
+    if (first === undefined) return undefined;
+    const database = databaseConnection(this.config, `the schema ${first.name} lives there`);
+    return new SchemaGate({ schemas: needed, database, migrates, logger: this.logger });
   }
 
   async close(): Promise<void> {
@@ -85,36 +110,6 @@ export class PlatformResources {
   private createEventLog(): EventLog {
     const logger = this.logger.child({ component: 'event-log' });
     if (this.config.kafkaBrokers.length > 0) return new KafkaEventLog(kafkaOptions(this.config, this.instanceId, logger));
-    return new PostgresEventLog({ url: this.databaseUrl('without KAFKA_BROKERS the event log lives there'), logger });
+    return new PostgresEventLog({ url: databaseConnection(this.config, 'without KAFKA_BROKERS the event log lives there'), logger });
   }
-
-  private databaseUrl(reason: string): string {
-    const { databaseUrl } = this.config;
-    if (databaseUrl === undefined) throw new ConfigError([{ env: 'SWITCHYARD_DATABASE_URL', message: `is required: ${reason}` }]);
-    return databaseUrl;
-  }
-}
-
-function kafkaOptions(config: PlatformConfig, instanceId: string, logger: Logger): KafkaEventLogOptions {
-  const { kafkaReplicationFactor, kafkaSaslMechanism: mechanism, kafkaUsername: username, kafkaPassword: password } = config;
-  return {
-    brokers: config.kafkaBrokers,
-    clientId: `switchyard-${instanceId}`,
-    logger,
-    topicPrefix: config.kafkaTopicPrefix,
-    partitionCount: config.kafkaPartitions,
-    ssl: config.kafkaTls,
-    ...(kafkaReplicationFactor === undefined ? {} : { replicationFactor: kafkaReplicationFactor }),
-    ...(mechanism === undefined ? {} : { sasl: saslOptions(mechanism, username, password) }),
-  };
-}
-
-/** One literal per mechanism: the client's type is a union of them. */
-function saslOptions(
-  mechanism: NonNullable<PlatformConfig['kafkaSaslMechanism']>,
-  username: string,
-  password: string,
-): NonNullable<KafkaEventLogOptions['sasl']> {
-  if (mechanism === 'plain') return { mechanism, username, password };
-  return mechanism === 'scram-sha-256' ? { mechanism, username, password } : { mechanism, username, password };
 }

@@ -1,4 +1,5 @@
-import { defineConfig, durationMs, field, flag, integer, list, port, type ConfigOf } from '@switchyard/config';
+import { defineConfig, durationMs, field, flag, integer, list, port, readableFile, type ConfigOf } from '@switchyard/config';
+import { databaseUrlProblem } from '@switchyard/db';
 import { LOG_LEVELS } from '@switchyard/telemetry';
 import { z } from 'zod';
 
@@ -6,12 +7,20 @@ import { z } from 'zod';
 export const platformConfig = defineConfig({
   databaseUrl: field({
     env: 'SWITCHYARD_DATABASE_URL',
-    schema: z
-      .string()
-      .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
-      .optional(),
-    description: 'Postgres of the targets router, worker, billing and analytics, and of the event log when there is no Kafka.',
+    schema: databaseUrl().optional(),
+    description:
+      'Postgres of the targets router, billing and analytics, and of the event log when there is no Kafka. `sslmode` is `disable`, `require`, `verify-ca` or `verify-full`; `sslrootcert`, `sslcert` and `sslkey` name files.',
     secret: true,
+  }),
+  databasePasswordFile: field({
+    env: 'SWITCHYARD_DATABASE_PASSWORD_FILE',
+    schema: readableFile().optional(),
+    description: 'File with the password of the database, read at each new connection, so that it may change. It wins over the password of the URL.',
+  }),
+  databaseCaFile: field({
+    env: 'SWITCHYARD_DATABASE_CA_FILE',
+    schema: readableFile().optional(),
+    description: 'Authorities of the certificate of the database, PEM; as `sslrootcert`. With it and without `sslmode` the server is verified in full.',
   }),
   databasePoolSize: field({
     env: 'SWITCHYARD_DATABASE_POOL_SIZE',
@@ -23,7 +32,8 @@ export const platformConfig = defineConfig({
     env: 'SWITCHYARD_MIGRATE_ON_START',
     schema: flag(),
     default: true,
-    description: 'Whether a starting process brings the schemas of its targets up to date. Replicas take turns.',
+    description:
+      'Whether a starting process brings the schemas of its targets up to date. Replicas take turns. Without it a process is not ready until `migrate` has run; a newer schema is fine.',
   }),
   kafkaBrokers: field({
     env: 'KAFKA_BROKERS',
@@ -51,11 +61,32 @@ export const platformConfig = defineConfig({
   kafkaTls: field({ env: 'SWITCHYARD_KAFKA_TLS', schema: flag(), default: false, description: 'Whether connections to the brokers use TLS.' }),
   kafkaSaslMechanism: field({
     env: 'SWITCHYARD_KAFKA_SASL_MECHANISM',
-    schema: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
-    description: 'How to log in to the brokers; unset: not at all.',
+    schema: z.enum(['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer']).optional(),
+    description: 'How to log in to the brokers: `plain`, `scram-sha-256`, `scram-sha-512` or `oauthbearer`; unset: not at all.',
   }),
   kafkaUsername: field({ env: 'SWITCHYARD_KAFKA_USERNAME', schema: z.string(), default: '', description: 'User name for the brokers.' }),
   kafkaPassword: field({ env: 'SWITCHYARD_KAFKA_PASSWORD', schema: z.string(), default: '', description: 'Password for the brokers.', secret: true }),
+  kafkaPasswordFile: field({
+    env: 'SWITCHYARD_KAFKA_PASSWORD_FILE',
+    schema: readableFile().optional(),
+    description: 'File with the password for the brokers, read at each new connection, so that it may change. It wins over the variable.',
+  }),
+  kafkaTokenFile: field({
+    env: 'SWITCHYARD_KAFKA_TOKEN_FILE',
+    schema: readableFile().optional(),
+    description: 'File with the token for `oauthbearer`, read at each new connection.',
+  }),
+  kafkaCaFile: field({
+    env: 'SWITCHYARD_KAFKA_CA_FILE',
+    schema: readableFile().optional(),
+    description: 'Authorities of the certificates of the brokers, PEM; unset: those that the system trusts.',
+  }),
+  kafkaCertificateFile: field({
+    env: 'SWITCHYARD_KAFKA_CERT_FILE',
+    schema: readableFile().optional(),
+    description: 'Certificate to show to the brokers, PEM, read at each new connection.',
+  }),
+  kafkaKeyFile: field({ env: 'SWITCHYARD_KAFKA_KEY_FILE', schema: readableFile().optional(), description: 'Its private key, PEM.' }),
   dataDirectory: field({
     env: 'SWITCHYARD_DATA_DIR',
     schema: z.string(),
@@ -79,11 +110,33 @@ export const platformConfig = defineConfig({
     description:
       'Port of a server for `/healthz`, `/readyz` and `/metrics`, 0 for a free one. Unset: 9091, and none beside an ingress, whose own server has them.',
   }),
+  tlsCertificateFile: field({
+    env: 'SWITCHYARD_TLS_CERT_FILE',
+    schema: readableFile().optional(),
+    description: 'Certificate that this process shows to the other services, as server and as client, PEM. With its key and an authority: mutual TLS.',
+  }),
+  tlsKeyFile: field({ env: 'SWITCHYARD_TLS_KEY_FILE', schema: readableFile().optional(), description: 'Its private key, PEM.' }),
+  tlsCaFile: field({
+    env: 'SWITCHYARD_TLS_CA_FILE',
+    schema: readableFile().optional(),
+    description: 'Authorities that sign the certificates of all services, PEM. Whoever shows none of theirs is not served.',
+  }),
+  tlsServerName: field({
+    env: 'SWITCHYARD_TLS_SERVER_NAME',
+    schema: z.string().optional(),
+    description: 'DNS name that the certificates of all services carry; unset: the host of the address that was configured for the service.',
+  }),
+  tlsReloadMs: field({
+    env: 'SWITCHYARD_TLS_RELOAD_MS',
+    schema: durationMs(),
+    default: 10_000,
+    description: 'How often the certificate, its key and the authorities are read again; new ones serve new connections.',
+  }),
   routerAddress: field({
     env: 'SWITCHYARD_ROUTER_ADDRESS',
     schema: list(),
     default: [],
-    description: 'The router, where it runs in another process: `host:port` of a name that may stand for several addresses, or several IP addresses.',
+    description: 'The router, where it runs in another process: `host:port` each; a name may stand for many addresses, which are followed as they change.',
   }),
   workerAddress: field({
     env: 'SWITCHYARD_WORKER_ADDRESS',
@@ -95,19 +148,19 @@ export const platformConfig = defineConfig({
     env: 'SWITCHYARD_BILLING_ADDRESS',
     schema: list(),
     default: [],
-    description: 'Billing, where it runs in another process: `host:port` of a name that may stand for several addresses, or several IP addresses.',
+    description: 'Billing, where it runs in another process: `host:port` each; a name may stand for many addresses, which are followed as they change.',
   }),
   analyticsAddress: field({
     env: 'SWITCHYARD_ANALYTICS_ADDRESS',
     schema: list(),
     default: [],
-    description: 'Analytics, where it runs in another process: `host:port` of a name that may stand for several addresses, or several IP addresses.',
+    description: 'Analytics, where it runs in another process: `host:port` each; a name may stand for many addresses, which are followed as they change.',
   }),
   startTimeoutMs: field({
     env: 'SWITCHYARD_START_TIMEOUT_MS',
     schema: durationMs(),
     default: 60_000,
-    description: 'How long a starting process waits for its database.',
+    description: 'How long a command such as `migrate` waits for a database that is away. A service waits for as long as it takes, alive and not ready.',
   }),
   drainDelayMs: field({
     env: 'SWITCHYARD_DRAIN_DELAY_MS',
@@ -137,3 +190,13 @@ export const platformConfig = defineConfig({
 });
 
 export type PlatformConfig = ConfigOf<typeof platformConfig>;
+
+function databaseUrl(): z.ZodType<string> {
+  return z
+    .string()
+    .superRefine((url, context) => {
+      const problem = databaseUrlProblem(url);
+      if (problem !== undefined) context.addIssue(problem);
+    })
+    .describe('text');
+}

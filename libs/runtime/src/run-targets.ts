@@ -1,25 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError, checkConfig, loadConfig, processEnvironment, type ConfigProblem, type Environment } from '@switchyard/config';
 import { traceEventLog } from '@switchyard/events';
-import { createLocalPort, createPortClient, SessionPool, startPortServer, type AttemptTransport, type PortServer, type ServedPort } from '@switchyard/grpc';
+import {
+  createLocalPort,
+  createPortClient,
+  isStorageAway,
+  joinAddress,
+  SessionPool,
+  startPortServer,
+  type AttemptTransport,
+  type PortServer,
+  type ServedPort,
+  type TlsIdentity,
+} from '@switchyard/grpc';
 import type { Port } from '@switchyard/proto';
 import { createLogger, tracingConfig, type Logger } from '@switchyard/telemetry';
+import { connectionProblems, openTls } from './connection-settings.js';
 import { startHealthServer, type HealthServer } from './health-server.js';
 import { nestLogger } from './nest-logger.js';
 import { PlatformResources } from './platform-resources.js';
 import { platformConfig, type PlatformConfig } from './platform.config.js';
 import { Readiness } from './readiness.js';
 import { TargetApplication } from './target-application.js';
+import { registerTlsMetrics } from './tls-metrics.js';
 import { ATTEMPT_TRANSPORT, TARGET_NAMES, type ReadinessReport, type Target, type TargetContext } from './target.js';
 
 const DEFAULT_GRPC_PORT = 9090;
 const DEFAULT_HEALTH_PORT = 9091;
 /** Streams that outlive the drain are watches, which their callers open again elsewhere. */
 const GRPC_CLOSE_GRACE_MS = 2000;
+const START_AGAIN_MS = 1000;
 
 export interface RunTargetsOptions {
   readonly targets: readonly Target[];
   readonly environment?: Environment;
   readonly logger?: Logger;
+  /** Ends a start that waits, for a database that is away or for its schemas. */
+  readonly cancelSignal?: AbortSignal;
 }
 
 /** The targets of one process, running. */
@@ -37,12 +54,14 @@ export interface Platform {
 
 /** Problems of the configuration of these targets, all at once; empty when they could start. */
 export function checkTargets(targets: readonly Target[], environment: Environment = processEnvironment()): ConfigProblem[] {
-  return [...checkConfig([platformConfig, tracingConfig, ...targets.map((target) => target.config)], environment), ...missingAddresses(targets, environment)];
+  const problems = checkConfig([platformConfig, tracingConfig, ...targets.map((target) => target.config)], environment);
+  const isReadable = checkConfig([platformConfig], environment).length === 0;
+  return [...problems, ...(isReadable ? connectionProblems(loadConfig(platformConfig, environment)) : []), ...missingAddresses(targets, environment)];
 }
 
 /**
  * Starts targets in one process. This is the only place that knows local from remote: a port is bound in process when its target is here, else over
- * gRPC to the configured address.
+ * gRPC to the configured address. A start waits for its database and for its schemas as long as it takes, alive and not ready.
  * @throws ConfigError with every problem of the configuration.
  */
 export async function runTargets(options: RunTargetsOptions): Promise<Platform> {
@@ -52,14 +71,20 @@ export async function runTargets(options: RunTargetsOptions): Promise<Platform> 
   if (problems.length > 0) throw new ConfigError(problems);
   const config = loadConfig(platformConfig, environment);
   const logger = options.logger ?? createLogger({ level: config.logLevel, format: config.logFormat });
-  const platform = new RunningPlatform(targets, environment, config, logger);
-  try {
-    await platform.start();
-  } catch (error) {
-    await platform.stop({ delayMs: 0 }).catch(() => undefined);
-    throw error;
+  const cancelSignal = options.cancelSignal ?? new AbortController().signal;
+  for (;;) {
+    const platform = new RunningPlatform(targets, environment, config, logger);
+    try {
+      await platform.start(cancelSignal);
+      return platform;
+    } catch (error) {
+      await platform.stop({ delayMs: 0 }).catch(() => undefined);
+      // A database that goes away in the middle of a start is waited for as one that was away before.
+      if (cancelSignal.aborted || !isStorageAway(error)) throw error;
+      logger.warn('The start failed because the database went away; it begins again', { error });
+    }
+    await delay(START_AGAIN_MS, undefined, { signal: cancelSignal });
   }
-  return platform;
 }
 
 /** Brings the schemas of these targets up to date without starting them. */
@@ -79,6 +104,7 @@ class RunningPlatform implements Platform {
   private readonly applications: TargetApplication[] = [];
   private readonly ports = new Map<string, unknown>();
   private readonly clientClosers: (() => void)[] = [];
+  private readonly tls: TlsIdentity | undefined;
   private sessions: SessionPool | undefined;
   private server: PortServer | undefined;
   private health: HealthServer | undefined;
@@ -90,6 +116,7 @@ class RunningPlatform implements Platform {
     private readonly config: PlatformConfig,
     readonly logger: Logger,
   ) {
+    this.tls = openTls(config, logger);
     this.resources = new PlatformResources(config, logger);
   }
 
@@ -115,11 +142,13 @@ class RunningPlatform implements Platform {
     return bound;
   }
 
-  async start(): Promise<void> {
+  async start(cancelSignal: AbortSignal): Promise<void> {
     this.health = await this.startHealth();
     await this.resources.startTracing(loadConfig(tracingConfig, this.environment));
-    const schemas = this.targets.flatMap((target) => target.schema ?? []);
-    if (this.config.migrateOnStart && (schemas.length > 0 || this.config.databaseUrl !== undefined)) await this.resources.migrate(schemas);
+    if (this.tls !== undefined) registerTlsMetrics(this.resources.metrics, this.tls);
+    const gate = this.resources.schemaGate(this.targets.flatMap((target) => target.schema ?? []));
+    this.readinessState.add('schema', gate?.checks ?? []);
+    await gate?.pass(cancelSignal);
     for (const target of this.targets) await this.startTarget(target);
     this.server = await this.startServer();
     this.readinessState.started();
@@ -143,6 +172,7 @@ class RunningPlatform implements Platform {
     for (const application of lastFirst) await deadline.bound(this.attempt(application.name, 'Closing failed', application.close()));
     this.sessions?.close();
     for (const close of this.clientClosers) close();
+    this.tls?.close();
     await this.attempt('platform', 'Closing failed', this.resources.close());
     await this.attempt('health', 'The health server did not close', this.health?.close());
     deadline.clear();
@@ -201,13 +231,13 @@ class RunningPlatform implements Platform {
   private remotePort<Shape>(port: Port<Shape>): Shape {
     const address = addressOf(port.target, this.config);
     if (address.length === 0) throw new ConfigError([missingAddress(port.target, port.name)]);
-    const client = createPortClient(port, address);
+    const client = createPortClient(port, address, { tls: this.tls });
     this.clientClosers.push(() => client.close());
     return client.port;
   }
 
   private async openSessions(): Promise<void> {
-    const sessions = new SessionPool({ addresses: this.config.workerAddress, logger: this.logger.child({ component: 'sessions' }) });
+    const sessions = new SessionPool({ addresses: this.config.workerAddress, tls: this.tls, logger: this.logger.child({ component: 'sessions' }) });
     this.sessions = sessions;
     this.readinessState.add('worker', [{ name: 'sessions', check: () => ({ ready: sessions.isReady }) }]);
     await sessions.open();
@@ -222,11 +252,12 @@ class RunningPlatform implements Platform {
     const isWanted = grpcPort !== undefined || this.targets.length < TARGET_NAMES.length;
     if (!isWanted || ports.length + nativeHandlers.length === 0) return undefined;
     return startPortServer({
-      address: `${bindHost}:${grpcPort ?? DEFAULT_GRPC_PORT}`,
+      address: joinAddress(bindHost, grpcPort ?? DEFAULT_GRPC_PORT),
       ports,
       nativeHandlers,
       logger: this.logger,
       nestLogger: nestLogger(this.logger),
+      tls: this.tls,
     });
   }
 

@@ -33,6 +33,24 @@ export async function startTestKafka(): Promise<TestKafka> {
   return { brokers, topicPrefix, restart: () => restart(pidFile) };
 }
 
+/** What a broker's secured listener asks for; PEM texts. */
+export interface SecureListener {
+  readonly port: number;
+  readonly certificate: string;
+  readonly key: string;
+  /** Authority of the certificates that it demands of clients. */
+  readonly ca: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** A node of the test's own with a listener at `secure.port` that demands TLS, a client's certificate and a password (SASL PLAIN). */
+export async function startSecureTestKafka(secure: SecureListener): Promise<TestKafka> {
+  const scriptArguments = [JSON.stringify(secure)];
+  await superviseServer({ kind: `kafka-${secure.port}`, script: SUPERVISOR, scriptArguments, startWithinMs: START_WITHIN_MS });
+  return { brokers: [`127.0.0.1:${secure.port}`], topicPrefix: `test-${randomUUID().slice(0, 8)}.` };
+}
+
 async function startedNode(): Promise<{ brokers: string[]; pidFile: string }> {
   let line: string;
   try {

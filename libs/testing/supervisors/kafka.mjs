@@ -1,5 +1,5 @@
 // Runs one throw-away Kafka node for the process that started this one, starts it again when it is killed, and takes it down when that process is gone.
-// First argument: a note about it that it removes in the end. Prints one line of JSON with the brokers and the file that tells the node's process id.
+// Arguments: a note about it that it removes in the end; as JSON what `startKafka` takes as `secure`, if anything. Prints one line of JSON with the brokers and the file that tells the node's process id.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,8 @@ const parentGone = new Promise((resolve) =>
 );
 const dataFolder = mkdtempSync(join(tmpdir(), 'switchyard-test-kafka-'));
 const pidFile = join(dataFolder, 'pid');
-let kafka = await startKafka({ dataFolder }).catch((error) => {
+const secure = process.argv[3] ? JSON.parse(process.argv[3]) : undefined;
+let kafka = await startKafka({ dataFolder, secure }).catch((error) => {
   rmSync(dataFolder, { recursive: true, force: true });
   console.error(error.message);
   process.exit(1);
@@ -25,7 +26,7 @@ process.stdout.write(`${JSON.stringify({ brokers: kafka.brokers, pidFile })}\n`)
 while (!isParentGone) {
   await Promise.race([parentGone, kafka.exited]);
   if (isParentGone) break;
-  kafka = await startKafka({ dataFolder, port: kafka.port, controllerPort: kafka.controllerPort });
+  kafka = await startKafka({ dataFolder, port: kafka.port, controllerPort: kafka.controllerPort, secure });
   writeFileSync(pidFile, String(kafka.pid));
 }
 await kafka.kill();

@@ -170,6 +170,7 @@ async function compose(context: Context): Promise<IngressParts> {
     maxHeaderBytes: config.maxHeaderBytes,
     maxBodyBytes: config.maxBodyBytes,
     requestTimeoutMs: config.requestTimeoutMs,
+    drainSignal: context.shutdownSignal,
   });
   registerIngressState(context.metrics, { clock, inference, keepAlive, keys, holder, feed, breakers, wallet, leaseCalls });
   return { spool, keys, wallet, holder, feed, keepAlive, tokenCounter, inference, http };

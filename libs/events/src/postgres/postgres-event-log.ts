@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { createClient, createPool } from '@switchyard/db';
+import { createClient, createPool, type DatabaseAddress } from '@switchyard/db';
 import { SwitchyardError } from '@switchyard/errors';
 import type { Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
@@ -13,7 +13,7 @@ import { RecentRecords } from './recent-records.js';
 
 export interface PostgresEventLogOptions {
   /** A database to which `EVENT_LOG_SCHEMA` was applied. Sessions are kept (LISTEN, session locks), so no transaction-pooling proxy in between. */
-  readonly url: string;
+  readonly url: DatabaseAddress;
   readonly logger: Logger;
   /** Partitions that a topic has at least; default 8. */
   readonly partitionCount?: number;

@@ -132,6 +132,7 @@ export class SessionPool implements AttemptTransport {
   }
 
   private async resolveAll(): Promise<void> {
+    this.resolveTimer = undefined;
     const targets = (await Promise.all(this.options.addresses.map((name) => this.resolveName(name)))).flat();
     if (this.isClosed) return;
     this.follow(targets);
@@ -202,6 +203,7 @@ export class SessionPool implements AttemptTransport {
       slot.failures = 0;
       return this.startWaiting();
     }
+    if (session.state === 'draining') return this.lookForOthers();
     if (session.state !== 'closed') return;
     this.retired.delete(session);
     if (this.isClosed || !this.slots.has(slot)) return;
@@ -210,6 +212,19 @@ export class SessionPool implements AttemptTransport {
     this.options.logger.info('a worker session closed; it is opened again', { address: slot.target.address, reason: session.closeReason, delayMs });
     slot.retryTimer = setTimeout(() => this.connect(slot), delayMs);
     slot.retryTimer.unref();
+  }
+
+  /** Whoever drains is being replaced: its successor may be there already, behind the same name or at an address that did not answer before. */
+  private lookForOthers(): void {
+    if (this.resolveTimer !== undefined) {
+      clearTimeout(this.resolveTimer);
+      void this.resolveAll();
+    }
+    for (const slot of this.slots) {
+      if (slot.session !== undefined) continue;
+      clearTimeout(slot.retryTimer);
+      this.connect(slot);
+    }
   }
 
   private startWaiting(): void {

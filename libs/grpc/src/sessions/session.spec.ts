@@ -214,6 +214,24 @@ describe('a worker that drains', () => {
   });
 });
 
+describe('a worker that is replaced', () => {
+  it('hands over to a successor that did not answer before, and to one that its name has got, without waiting for the next look', async () => {
+    const port = await freePort();
+    const first = await serveWorker();
+    let addresses = ['127.0.0.1'];
+    const never = 1_000_000;
+    const pool = await openPool({ addresses: [first.address, `workers.test:${port}`], resolve: () => Promise.resolve(addresses), resolveIntervalMs: never });
+    await eventually(() => expect(pool.isReady).toBe(true));
+    const named = await serveWorker(port, undefined, '127.0.0.2');
+    addresses = ['127.0.0.2'];
+    first.sessions.drain();
+    await eventually(() => expect(pool.status().map(({ address, state }) => `${state} ${address}`)).toContain(`open 127.0.0.2:${port}`));
+    const listener = new RecordingListener();
+    pool.start(startFrame('a'), listener);
+    await eventually(() => expect(named.runner.attempts.has('a')).toBe(true));
+  });
+});
+
 describe('a pool of sessions', () => {
   it('spreads attempts over its sessions', async () => {
     const served = await serveWorker();

@@ -31,6 +31,7 @@ async function withAnalytics(work: (parts: AnalyticsParts) => Promise<string>): 
   const logger = createLogger({ level: 'warn', format: 'pretty', destination: process.stderr });
   const resources = new PlatformResources(loadConfig(platformConfig, eventLogEnvironment()), logger);
   try {
+    await resources.requireSchemas([analyticsTarget.schema ?? []].flat());
     process.stdout.write(`${await work({ resources, pool: resources.pool(analyticsTarget.name, analyticsTarget.schema), logger })}\n`);
     return 0;
   } finally {

@@ -2,16 +2,19 @@ import { loadConfig } from '@switchyard/config';
 import { SwitchyardError } from '@switchyard/errors';
 import { createPortClient, type PortClient } from '@switchyard/grpc';
 import { LedgerPort, type Port } from '@switchyard/proto';
-import { platformConfig } from '@switchyard/runtime';
+import { openTls, platformConfig } from '@switchyard/runtime';
+import { createLogger } from '@switchyard/telemetry';
 import { readContractFile } from '../quickstart/contract-file.js';
 import { quickstartDataDirectory } from '../quickstart/data-directory.js';
 
 /** Gives the ports of a running billing service, and hangs up afterwards. @throws SwitchyardError `gateway_unavailable` when none is known */
 export async function withBilling<Result>(action: (connect: <Shape>(port: Port<Shape>) => Shape) => Promise<Result>): Promise<Result> {
   const address = billingAddress();
+  const logger = createLogger({ level: 'warn', format: 'pretty', destination: process.stderr });
+  const tls = openTls(loadConfig(platformConfig), logger);
   const clients: PortClient<unknown>[] = [];
   const connect = <Shape>(port: Port<Shape>): Shape => {
-    const client = createPortClient(port, address);
+    const client = createPortClient(port, address, { tls });
     clients.push(client);
     return client.port;
   };
@@ -19,6 +22,7 @@ export async function withBilling<Result>(action: (connect: <Shape>(port: Port<S
     return await action(connect);
   } finally {
     for (const client of clients) client.close();
+    tls?.close();
   }
 }
 

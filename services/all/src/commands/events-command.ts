@@ -17,6 +17,7 @@ export async function eventsCommand(commandArguments: readonly string[]): Promis
   const logger = createLogger({ level: 'warn', format: 'pretty', destination: process.stderr });
   const resources = new PlatformResources(config, logger);
   try {
+    await resources.requireSchemas(resources.eventLogSchemas);
     process.stdout.write(`${await work(resources.eventLog, logger)}\n`);
     return 0;
   } finally {

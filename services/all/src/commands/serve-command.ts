@@ -9,9 +9,26 @@ export async function serveCommand(commandArguments: readonly string[]): Promise
   if (checkConfig) return checkConfiguration(names);
   if (printConfig !== undefined) return printConfiguration(names, printConfig);
   if (stopWithParent) followParent();
-  const platform = await runTargets({ targets: await loadTargets(names) });
-  await runUntilSignal(() => platform.stop());
+  const targets = await loadTargets(names);
+  const cancel = new AbortController();
+  const starting = runTargets({ targets, cancelSignal: cancel.signal });
+  // A signal may come while the start still waits for a database.
+  const stopped = runUntilSignal(async () => {
+    cancel.abort(new Error('The process is stopping'));
+    await starting.then((platform) => platform.stop()).catch(() => undefined);
+  });
+  await Promise.race([stopped, failureOf(starting, cancel.signal)]);
   return 0;
+}
+
+/** Settles only when a start failed that nobody cancelled. */
+async function failureOf(starting: Promise<unknown>, cancelSignal: AbortSignal): Promise<never> {
+  try {
+    await starting;
+  } catch (error) {
+    if (!cancelSignal.aborted) throw error;
+  }
+  return new Promise(() => undefined);
 }
 
 /** A parent that died, however it died, closes our standard input; we then stop as if it had asked us to. */

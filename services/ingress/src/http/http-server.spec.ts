@@ -12,8 +12,10 @@ describe('the public HTTP server', () => {
   let port: number;
   const isHeld = Promise.withResolvers<void>();
   let finish: () => void = () => undefined;
+  let drain: AbortController;
 
   beforeEach(async () => {
+    drain = new AbortController();
     const inference: Pick<InferenceServer, 'handle'> = {
       handle: (request, response) => {
         finish = () => response.end('answered');
@@ -22,7 +24,7 @@ describe('the public HTTP server', () => {
         return true;
       },
     };
-    const limits = { maxHeaderBytes: 16_384, maxBodyBytes: 1_024, requestTimeoutMs: 10_000 };
+    const limits = { maxHeaderBytes: 16_384, maxBodyBytes: 1_024, requestTimeoutMs: 10_000, drainSignal: drain.signal };
     server = new HttpServer(inference as InferenceServer, { module: NoManagement }, () => undefined, { host: '127.0.0.1', port: 0, ...limits });
     await server.start();
     port = server.port;
@@ -36,6 +38,13 @@ describe('the public HTTP server', () => {
     const response = await new Promise<IncomingMessage>((resolve, reject) => get({ host: '127.0.0.1', port, path, agent }, resolve).on('error', reject));
     return { headers: response.headers, text: await text(response) };
   }
+
+  it('goes on serving while load balancers learn that it drains, and sends their open connections away with each answer', async () => {
+    expect((await answerOf('/first')).headers.connection).toBe('keep-alive');
+    drain.abort();
+    expect(await answerOf('/second')).toMatchObject({ headers: { connection: 'close' }, text: 'answered' });
+    expect(await answerOf('/third')).toMatchObject({ headers: { connection: 'close' }, text: 'answered' });
+  });
 
   it('finishes what is under way when it stops, and closes a busy connection with its next answer', async () => {
     expect((await answerOf('/first')).headers.connection).toBe('keep-alive');

@@ -15,6 +15,8 @@ export interface HttpServerOptions {
   readonly maxHeaderBytes: number;
   readonly maxBodyBytes: number;
   readonly requestTimeoutMs: number;
+  /** Once aborted every answer closes its connection, so that load balancers that hold some open take their next request elsewhere. */
+  readonly drainSignal?: AbortSignal;
 }
 
 /** Sets up the management side's Fastify instance before its routes are registered. */
@@ -77,7 +79,7 @@ export class HttpServer {
         headersTimeout: Math.min(60_000, this.options.requestTimeoutMs),
       },
       (request, response) => {
-        if (this.isStopping) response.setHeader('connection', 'close');
+        if (this.isStopping || this.options.drainSignal?.aborted === true) response.setHeader('connection', 'close');
         if (!this.inference.handle(request, response)) handleManagement(request, response);
       },
     );
