@@ -8,6 +8,8 @@ or the migration's and commands' stand-in for it. Everything the chart sets is i
 {{- $facts := $target.facts -}}
 {{- $values := $root.Values -}}
 {{- $env := dict -}}
+{{- /* In mode all two spools share a disk. */ -}}
+{{- $spoolBytes := div (mul $values.spool.maxMebibytes 1048576) (ternary 2 1 (eq $target.name "all")) | toString -}}
 {{- $_ := set $env "SWITCHYARD_BIND_HOST" (dict "value" $values.bindHost) -}}
 {{- $_ := set $env "SWITCHYARD_HEALTH_PORT" (dict "value" "9091") -}}
 {{- $_ := set $env "SWITCHYARD_DATA_DIR" (dict "value" "/var/lib/switchyard") -}}
@@ -32,11 +34,11 @@ or the migration's and commands' stand-in for it. Everything the chart sets is i
 {{- $_ := set $env "SWITCHYARD_ATTEMPT_TOTAL_MS" (dict "value" (mul $values.deadlines.totalSeconds 1000 | toString)) -}}
 {{- $_ := set $env "SWITCHYARD_DRAIN_TIMEOUT_MS" (dict "value" (mul $values.drain.timeoutSeconds 1000 | toString)) -}}
 {{- $_ := set $env "SWITCHYARD_SPOOL_DRAIN_MS" (dict "value" (mul $values.drain.spoolSeconds 1000 | toString)) -}}
-{{- $_ := set $env "SWITCHYARD_SPOOL_MAX_BYTES" (dict "value" (mul $values.spool.maxMebibytes 1048576 | toString)) -}}
+{{- $_ := set $env "SWITCHYARD_SPOOL_MAX_BYTES" (dict "value" $spoolBytes) -}}
 {{- end -}}
 {{- if $facts.internet -}}
 {{- $_ := set $env "SWITCHYARD_WORKER_DRAIN_TIMEOUT" (dict "value" (printf "%dms" (mul $values.drain.timeoutSeconds 1000))) -}}
-{{- $_ := set $env "SWITCHYARD_WORKER_SPOOL_MAX_BYTES" (dict "value" (mul $values.spool.maxMebibytes 1048576 | toString)) -}}
+{{- $_ := set $env "SWITCHYARD_WORKER_SPOOL_MAX_BYTES" (dict "value" $spoolBytes) -}}
 {{- end -}}
 {{- if and (or (eq $target.name "billing") (eq $target.name "all")) (gt (int $values.deadlines.totalSeconds) 600) -}}
 {{- /* A lease must live as long as the longest answer that is charged to it. */ -}}
