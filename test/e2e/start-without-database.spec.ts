@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createPool } from '@switchyard/db';
+import { eventually, freePort, startTestPostgres, type TestPostgres } from '@switchyard/testing';
+import { ServiceProcess } from './service-process.js';
+
+describe('the program and a database that is not as it should be', () => {
+  let postgres: TestPostgres;
+  let folder: string;
+  const processes: ServiceProcess[] = [];
+  beforeEach(async () => {
+    postgres = await startTestPostgres();
+    folder = mkdtempSync(join(tmpdir(), 'switchyard-start-'));
+  });
+  afterEach(async () => {
+    for (const process of processes.splice(0)) await process.kill();
+    await postgres.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function launch(commandArguments: readonly string[], environment: Readonly<Record<string, string>> = {}): ServiceProcess {
+    const defaults = { SWITCHYARD_DATABASE_URL: postgres.url, SWITCHYARD_DATA_DIR: folder, SWITCHYARD_LOG_LEVEL: 'error' };
+    const process = new ServiceProcess(commandArguments, { ...defaults, ...environment });
+    processes.push(process);
+    return process;
+  }
+
+  async function run(
+    commandArguments: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<{ exitCode: number | null; lines: string[] }> {
+    const process = launch(commandArguments, environment);
+    return { exitCode: await process.exited, lines: process.output.trim().split('\n') };
+  }
+
+  it('`migrate` ends with 1 and one sentence when a migration fails, and with 0 once what was in its way is gone', async () => {
+    const pool = createPool(postgres.url);
+    await pool.query('CREATE SCHEMA router');
+    await pool.query('CREATE VIEW router.price AS SELECT 1');
+    const failed = await run(['migrate', '--target=router']);
+    expect(failed).toEqual({ exitCode: 1, lines: [expect.stringMatching(/^Migrating the schema router failed: .*already exists/)] });
+    await pool.query('DROP SCHEMA router CASCADE');
+    await pool.end();
+    expect(await run(['migrate', '--target=router'])).toEqual({ exitCode: 0, lines: ['All schemas are up to date.'] });
+    expect(await run(['migrate', '--target=router'])).toEqual({ exitCode: 0, lines: ['All schemas are up to date.'] });
+  }, 60_000);
+
+  it('commands that need schemas, or a database, say so in one sentence', async () => {
+    expect(await run(['analytics', 'rebuild'])).toEqual({
+      exitCode: 1,
+      lines: [expect.stringMatching(/^The schema analytics lacks \w.*; run the command migrate first\.$/)],
+    });
+    const away = { SWITCHYARD_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing', SWITCHYARD_START_TIMEOUT_MS: '100ms' };
+    for (const command of [['analytics', 'rebuild'], ['migrate']]) {
+      expect(await run(command, away)).toEqual({ exitCode: 1, lines: ['The database cannot be reached: connect ECONNREFUSED 127.0.0.1:1'] });
+    }
+  }, 60_000);
+
+  it('a service waits for its schemas alive, and ends with 0 when it is told to', async () => {
+    const port = await freePort();
+    const service = launch(['serve', '--target=billing'], {
+      SWITCHYARD_MIGRATE_ON_START: 'false',
+      SWITCHYARD_HEALTH_PORT: String(port),
+      SWITCHYARD_GRPC_PORT: '0',
+      SWITCHYARD_DRAIN_DELAY_MS: '0',
+    });
+    await eventually(async () => expect(await (await fetch(`http://127.0.0.1:${port}/readyz`)).text()).toContain('waits for the command migrate'), {
+      timeoutMs: 20_000,
+    });
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    service.terminate();
+    expect(await service.exited).toBe(0);
+  }, 60_000);
+});
