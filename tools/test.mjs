@@ -15,6 +15,7 @@ import { constants, setPriority } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TOOL_NAMES, findTool, hasGo } from './chart/chart-tools.mjs';
+import { findJaeger } from './jaeger/jaeger.mjs';
 import { getPrometheus } from './prometheus/get-prometheus.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -69,6 +70,11 @@ function chartProblem() {
   return missing.length === 0 || hasGo() ? undefined : `no Go to build ${missing.join(', ')} with`;
 }
 
+/** The suite with Jaeger is a file named *.jaeger.spec.ts; it builds Jaeger itself when the run's beginning has not. */
+function jaegerProblem() {
+  return findJaeger() === undefined ? 'no Go to build it with, and no Docker' : undefined;
+}
+
 function prometheusProblem() {
   try {
     getPrometheus();
@@ -78,12 +84,22 @@ function prometheusProblem() {
   }
 }
 
+/** From the start of the run on, out of the others' way. */
+function buildJaeger() {
+  if (findJaeger() !== 'go') return Promise.resolve();
+  return inBackground(script('tools/jaeger/jaeger.mjs'));
+}
+
+function inBackground(command) {
+  const child = spawn(process.execPath, command, { cwd: root, stdio: 'ignore' });
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+  return new Promise((done) => child.once('error', done).once('exit', done));
+}
+
 /** Builds what is missing of the chart's tools; the phase itself tells what went wrong with it. */
 function buildChartTools() {
   if (TOOL_NAMES.every((name) => findTool(name))) return Promise.resolve();
-  const child = spawn(process.execPath, script('tools/chart/install-tools.mjs'), { cwd: root, stdio: 'ignore' });
-  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
-  return new Promise((done) => child.once('error', done).once('exit', done));
+  return inBackground(script('tools/chart/install-tools.mjs'));
 }
 
 function banner(text) {
@@ -91,12 +107,15 @@ function banner(text) {
   console.log(`\n${line}\n!! ${text}\n${line}\n`);
 }
 
-function runPhase({ name, command, limitMs, suite, beside }, leaveOutKafka) {
+function runPhase({ name, command, limitMs, suite, beside }, leftOutKinds) {
   const startTime = performance.now();
   const output = [];
   if (!beside) console.log(`\n=== ${name} ===`);
   const environment = { ...process.env, NX_DAEMON: 'false', SWITCHYARD_RESULTS_FILE: suite ? join(resultsDirectory, `${name}.json`) : '' };
-  const phaseArguments = suite && leaveOutKafka ? [...command, '--testPathIgnorePatterns', '\\.kafka\\.spec\\.ts$', '/node_modules/', '/dist/'] : command;
+  const phaseArguments =
+    suite && leftOutKinds.length > 0
+      ? [...command, '--testPathIgnorePatterns', `\\.(${leftOutKinds.join('|')})\\.spec\\.ts$`, '/node_modules/', '/dist/']
+      : command;
   return new Promise((done) => {
     const child = spawn(process.execPath, phaseArguments, { cwd: root, stdio: ['ignore', ...Array(2).fill(beside ? 'pipe' : 'inherit')], env: environment });
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece) => output.push(piece));
@@ -170,14 +189,22 @@ async function main() {
     banner(`Dashboards and alerts CANNOT BE CHECKED here: ${noPrometheus}`);
     sum[isContinuousIntegration ? 'failed' : 'skipped'] += 1;
   }
+  const noJaeger = phases.some(({ name }) => name === 'telemetry') ? jaegerProblem() : undefined;
+  if (noJaeger) {
+    banner(`Traces CANNOT BE READ BACK from a real Jaeger here: ${noJaeger}.`);
+    sum[isContinuousIntegration ? 'failed' : 'skipped'] += 1;
+  }
+  const leftOutKinds = [...(problem ? ['kafka'] : []), ...(noJaeger ? ['jaeger'] : [])];
+  const jaegerBuild = phases.some(({ name }) => name === 'telemetry') && !noJaeger ? buildJaeger() : undefined;
   const chartTools = phases.some(({ name }) => name === 'chart') ? buildChartTools() : undefined;
   const outcomes = [];
   const started = new Map();
   for (const phase of phases) {
     if (phase.name === 'chart') await chartTools;
-    const outcome = await (started.get(phase.name) ?? runPhase(phase, leftOut.length > 0));
+    if (phase.name === 'telemetry') await jaegerBuild;
+    const outcome = await (started.get(phase.name) ?? runPhase(phase, leftOutKinds));
     showCollected(phase, outcome);
-    if (phase.essential && outcome.ok) for (const other of phases) if (other.beside) started.set(other.name, runPhase(other, leftOut.length > 0));
+    if (phase.essential && outcome.ok) for (const other of phases) if (other.beside) started.set(other.name, runPhase(other, leftOutKinds));
     outcomes.push(outcome);
     const counts = countsOf(phase, outcome);
     for (const key of Object.keys(sum)) sum[key] += counts[key];
@@ -187,6 +214,7 @@ async function main() {
   for (const { name, ok, seconds } of outcomes) console.log(`${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(10)} ${seconds.toFixed(1).padStart(7)} s`);
   if (leftOut.length > 0) console.log(`Not run for want of Kafka (${problem}): ${leftOut.join(', ')}`);
   if (noChart) console.log(`Not run for want of its tools (${noChart}): chart`);
+  if (noJaeger) console.log(`Not run for want of Jaeger (${noJaeger}): the trace that is read back`);
   if (noPrometheus) console.log(`Not run for want of Prometheus: monitoring`);
   console.log(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
   return sum.failed > 0 ? 1 : 0;
