@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import OpenAI from 'openai';
+import { Agent, fetch } from 'undici';
 import { StreamPopulation } from './stream-population.js';
 import type { PopulationCommand } from './stream-record.js';
 
@@ -13,7 +14,14 @@ const environment = (name: string): string => {
   return value;
 };
 
-const client = new OpenAI({ baseURL: environment('OPENAI_BASE_URL'), apiKey: environment('OPENAI_API_KEY') });
+// Each request comes over a connection of its own, as from many clients: connections that live on would never find new pods.
+const dispatcher = new Agent({ pipelining: 0, headersTimeout: 0, bodyTimeout: 0 });
+const client = new OpenAI({
+  baseURL: environment('OPENAI_BASE_URL'),
+  apiKey: environment('OPENAI_API_KEY'),
+  fetch: fetch as unknown as typeof globalThis.fetch,
+  fetchOptions: { dispatcher },
+});
 const population = new StreamPopulation(client, environment('MODEL'), (record) => process.stdout.write(`${JSON.stringify(record)}\n`));
 
 async function obey(command: PopulationCommand): Promise<unknown> {
