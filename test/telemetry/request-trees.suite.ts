@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { call, MODELS, type Fixture } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
@@ -32,6 +34,12 @@ export function requestTreesSuite(fixture: () => Fixture, receiver: () => OtlpRe
     }
   };
   const traceIdOf = ({ headers }: { readonly headers: Readonly<Record<string, unknown>> }) => String(headers['x-switchyard-trace-id']);
+  const logLines = (): Record<string, unknown>[] => {
+    const folder = join(fixture().platform.dataDirectory, 'logs');
+    const files = readdirSync(folder).filter((name) => /^(switchyard|ingress).*\.log$/.test(name));
+    const lines = files.flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'));
+    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
+  };
   /** The trace once the ledger has the request: its spans come from every service. */
   const wholeTrace = (traceId: string): Promise<readonly ReceivedSpan[]> =>
     eventually(() => {
@@ -168,6 +176,25 @@ export function requestTreesSuite(fixture: () => Fixture, receiver: () => OtlpRe
         });
         expect(batch!.traceId).not.toBe(traceId);
       }, SENDING);
+    });
+  });
+
+  it('a failed request is in the log with the ids of its trace', async () => {
+    const answer = await withFault('alpha', { kind: 'server_error' }, () => chat({ provider: { only: ['alpha'] } }, { 'x-request-id': 'ask-for-this-4711' }));
+    const spans = await wholeTrace(traceIdOf(answer));
+    const line = await eventually(() => {
+      const found = logLines().find(({ generationId }) => generationId === answer.headers['x-generation-id']);
+      expect(found).toBeDefined();
+      return found!;
+    });
+    const { spanId } = spans.find(({ name }) => name === 'gateway.request')!;
+    expect(line).toMatchObject({
+      level: 'warn',
+      target: 'ingress',
+      trace_id: traceIdOf(answer),
+      span_id: spanId,
+      requestId: 'ask-for-this-4711',
+      providerSlug: 'alpha',
     });
   });
 

@@ -1,6 +1,8 @@
 import { LOG_FIELD_NAMES, type LogFields } from './log-fields.js';
 
 const ALLOWED: ReadonlySet<string> = new Set(LOG_FIELD_NAMES);
+/** OpenTelemetry's names of what ties a line to a trace, which collectors look for. */
+const STANDARD_NAMES: Readonly<Record<string, string>> = { traceId: 'trace_id', spanId: 'span_id' };
 const TEXT_LENGTH_MAX = 2000;
 const LIST_LENGTH_MAX = 50;
 const CAUSE_DEPTH_MAX = 3;
@@ -11,7 +13,7 @@ const SECRETS = /\b(?:sk|pk|gsk|xai|AIza|nvapi|fw)[-_][A-Za-z0-9_-]{8,}|\bAIza[A
 export function safeLogFields(fields: LogFields): Record<string, unknown> {
   const safe: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined && ALLOWED.has(name)) safe[name] = printable(value, 0);
+    if (value !== undefined && ALLOWED.has(name)) safe[STANDARD_NAMES[name] ?? name] = printable(value, 0);
   }
   return safe;
 }

@@ -10,6 +10,7 @@ import { READINESS_CHECKS, type TargetContext } from '@switchyard/runtime';
 import type { Authenticator } from './auth/authenticator.js';
 import { KeyAuthenticator } from './auth/key-authenticator.js';
 import { KeyCache } from './auth/key-cache.js';
+import { FailureLog } from './failure-log.js';
 import { GenerationJournal, ingressSpoolRecovery } from './generation-journal.js';
 import { GenerationMetrics } from './generation-metrics.js';
 import { chatCompletionsRoute } from './http/chat-completions/chat-completions.route.js';
@@ -158,6 +159,7 @@ async function compose(context: Context): Promise<IngressParts> {
     journal: new GenerationJournal(spool, clock, context.random, `ingress/${context.instanceId}`),
     metrics: new GenerationMetrics(context.metrics, (slug) => (feed.hasTable ? feed.table().providers.get(slug)?.otelProviderName : undefined) ?? slug),
     tracer: context.tracer,
+    failures: new FailureLog(logger, clock),
     deadlines: deadlinesOf(config),
   };
   const authenticator = new KeyAuthenticator(keys, () => holder.billingNowMs());

@@ -2,7 +2,7 @@ import { newEventId, newGenerationId, type Clock, type RandomSource } from '@swi
 import type { ClientDialect } from '@switchyard/dialects';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptTransport } from '@switchyard/grpc';
-import type { billing } from '@switchyard/proto';
+import { events, type billing } from '@switchyard/proto';
 import { decide, type CircuitBreakers, type DeadlineSettings, type PlanCandidate, type RoutingPlan, type RoutingTable } from '@switchyard/routing';
 import type { Logger, Tracer } from '@switchyard/telemetry';
 import { runAttempt } from './attempt.js';
@@ -12,11 +12,12 @@ import type { AttemptRecord, Generation } from './core/generation.js';
 import { refusalError } from './core/refusal.js';
 import { isAnswered, settleGeneration, type Settlement } from './core/settlement.js';
 import { recordEvidence, routingPolicyOf } from './endpoint-evidence.js';
+import type { FailureLog } from './failure-log.js';
 import type { GenerationJournal } from './generation-journal.js';
 import type { GenerationMetrics } from './generation-metrics.js';
 import type { GenerationAnswer } from './http/generation-answer.js';
 import { reasonToKeep } from './request-spans.js';
-import type { RequestTrace } from './request-trace.js';
+import { logFieldsOf, type RequestTrace } from './request-trace.js';
 import { unaffordableError, type AttemptReservation, type AttemptReserver, type Unaffordable } from './wallet/attempt-reserver.js';
 import type { QuotaKeeper } from './wallet/quota-keeper.js';
 
@@ -37,6 +38,7 @@ export interface Gateway {
   readonly metrics: GenerationMetrics;
   /** Undefined where nothing is traced. */
   readonly tracer?: Tracer | undefined;
+  readonly failures?: FailureLog;
   /** How long attempts may take; what is not named is the routing engine's default. */
   readonly deadlines: Partial<DeadlineSettings>;
 }
@@ -64,6 +66,7 @@ export async function runGeneration(
   const { attempt, reservation } = await spendQuota(gateway, generation, () => tryCandidates(gateway, generation, plan, answer));
   const settlement = settleGeneration(generation, attempt);
   trace?.settled(settlement, reasonToKeep(trace, generation, settlement));
+  if (settlement.end === events.GenerationEnd.UPSTREAM_FAILED) gateway.failures?.add(generation, attempt);
   gateway.reserver.settle(generation, reservation, settlement);
   gateway.quotas.settle(generation, settlement);
   gateway.metrics.generationEnded(generation, attempt, settlement);
@@ -247,7 +250,7 @@ async function finishAnswer(
   try {
     await written;
   } catch (error) {
-    gateway.logger.error('the end of a generation could not be written', { error, generationId: generation.id });
+    gateway.logger.error('the end of a generation could not be written', { error, ...logFieldsOf(generation.trace), generationId: generation.id });
     await answer.fail(new SwitchyardError('gateway_unavailable', 'The gateway cannot record requests at the moment.', { retryAfterMs: 1_000 }));
     return;
   }

@@ -6,6 +6,7 @@ import { openSpool, registerSpoolMetrics, type Spool, type SpoolRecovery } from 
 import { SessionServer } from '@switchyard/grpc';
 import type { worker } from '@switchyard/proto';
 import type { TargetContext } from '@switchyard/runtime';
+import { parseTraceparent } from '@switchyard/telemetry';
 import { AttemptReporter } from './attempt-reporter.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { clientDialectOf, identityOf } from './core/exchange-input.js';
@@ -69,7 +70,12 @@ export async function openWorkerParts(context: TargetContext<WorkerConfig>): Pro
         return event;
       },
       onUnexpected: (start, error) =>
-        logger.error('an attempt failed in an unforeseen way', { error, generationId: start.generationId, attemptIndex: start.attemptIndex }),
+        logger.error('an attempt failed in an unforeseen way', {
+          error,
+          traceId: parseTraceparent(start.traceparent)?.traceId,
+          generationId: start.generationId,
+          attemptIndex: start.attemptIndex,
+        }),
     },
     { maxConcurrentAttempts: config.maxConcurrentAttempts },
   );
