@@ -59,7 +59,7 @@ class Installation {
     return { exitCode: await child.exited, output: child.output };
   }
 
-  async launch(target: Target, place: number): Promise<void> {
+  async launch(target: Target, place: number, more: Readonly<Record<string, string>> = {}): Promise<void> {
     const healthPort = this.healthPorts.get(target)![place]!;
     const process = new ServiceProcess(['serve', `--target=${target}`], {
       ...this.environment(),
@@ -67,6 +67,7 @@ class Installation {
       SWITCHYARD_GRPC_PORT: String(this.grpcPorts.get(target)![place]!),
       SWITCHYARD_HEALTH_PORT: String(healthPort),
       SWITCHYARD_HTTP_PORT: String(this.httpPorts[place]!),
+      ...more,
     });
     this.processes.push(process);
     await process.ready(`http://127.0.0.1:${healthPort}`);
@@ -210,6 +211,20 @@ describe('replacing every service while answers stream', () => {
       { timeoutMs: 30_000, intervalMs: 500 },
     );
   }, 180_000);
+
+  it('leaves the events of an ingress that ends without Kafka in its folder, and its successor publishes them', async () => {
+    const place = 1 - installation.replicas.get('ingress')!.place;
+    await installation.launch('ingress', place, { KAFKA_BROKERS: '127.0.0.1:1', SWITCHYARD_SPOOL_DRAIN_MS: '500', SWITCHYARD_DRAIN_DELAY_MS: '0' });
+    const { generationId } = await (await installation.openStream(5)).end;
+    const { process } = installation.replicas.get('ingress')!;
+    process.terminate();
+    expect(await process.exited).toBe(0);
+    // Billing may have heard of its attempt, from the worker.
+    const explained = async () => (await installation.run('ledger', 'explain', generationId)).output;
+    expect(await explained()).toMatch(/has not been posted|knows nothing/);
+    await installation.launch('ingress', place);
+    await eventually(async () => expect(await explained()).toContain('margin'), { timeoutMs: 60_000, intervalMs: 500 });
+  }, 120_000);
 });
 
 /** Exact: costs are small decimals. */
