@@ -16,6 +16,7 @@ import { verdicts } from './targets.js';
 const FLOOR_TOLERANCE = 0.85;
 const FLOOR_TRIES = 3;
 const RUNS = 2;
+const EXIT_DISTURBED = 3;
 const REST_SECONDS = 20;
 const DOCS_BEGIN = '<!-- bench: begin -->';
 const DOCS_END = '<!-- bench: end -->';
@@ -171,15 +172,24 @@ function write(results: Results, report: string, writesDocs: boolean): void {
   writeFileSync(file, `${text.slice(0, begin)}\n\n${report}\n\n${text.slice(end)}`);
 }
 
-if (process.argv.includes('--help')) {
-  console.log(HELP);
-} else {
-  const options = readOptions(process.argv.slice(2));
+async function main(commandArguments: readonly string[]): Promise<number> {
+  if (commandArguments.includes('--help')) {
+    console.log(HELP);
+    return 0;
+  }
+  const options = readOptions(commandArguments);
   let results = await new Bench(options).run();
   for (let run = 2; results.isDisturbed && run <= RUNS; run++) {
     console.log('The floor fell more than 15 % below its best: everything once more');
     results = await new Bench(options).run();
   }
   write(results, reportOf(results), options.writesDocs);
-  process.exit(results.isDisturbed ? 3 : 0);
+  return results.isDisturbed ? EXIT_DISTURBED : 0;
+}
+
+try {
+  process.exit(await main(process.argv.slice(2)));
+} catch (error) {
+  console.error(`${(error as Error).message}\n\n${HELP}`);
+  process.exit(1);
 }
