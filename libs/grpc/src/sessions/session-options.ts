@@ -18,7 +18,11 @@ export interface KeepaliveOptions {
   readonly timeoutMs: number;
 }
 
-export const DEFAULT_KEEPALIVE: KeepaliveOptions = { timeMs: 5_000, timeoutMs: 5_000 };
+/**
+ * A dead worker is found within 20 s. Not sooner, since every answer of a session ends with it: a machine that is starved of CPU for some seconds, on either
+ * side, answers late and is not dead.
+ */
+export const DEFAULT_KEEPALIVE: KeepaliveOptions = { timeMs: 5_000, timeoutMs: 15_000 };
 
 /** Channel options for both sides of a session; half-open connections are found by pings. */
 export function sessionChannelOptions(keepalive: KeepaliveOptions = DEFAULT_KEEPALIVE): ChannelOptions {
