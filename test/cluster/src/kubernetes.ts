@@ -119,13 +119,13 @@ export function isServing(pod: Pod): boolean {
   return pod.metadata.deletionTimestamp === undefined && isReady(pod);
 }
 
-const POLL_MS = 500;
+const POLL_MS = 1000;
 
 /** Waits for a condition. @throws KubernetesError after `timeoutMs`, naming what was waited for */
-export async function until(what: string, timeoutMs: number, condition: () => Promise<boolean>): Promise<void> {
+export async function until(what: string, timeoutMs: number, condition: () => Promise<boolean>, pollMs = POLL_MS): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadlineMs) throw new KubernetesError(`Waited ${timeoutMs / 1000} s for ${what} in vain`);
-    await delay(POLL_MS);
+    await delay(pollMs);
   }
 }

@@ -1,6 +1,7 @@
 import { demand, seconds, type Action, type Stage } from '../action.js';
-import { until } from '../kubernetes.js';
+import { isServing, until } from '../kubernetes.js';
 import { OPEN_STREAMS } from '../open-streams.js';
+import { RELEASE } from '../release.js';
 import { expectEvenShares } from './worker-shares.js';
 
 const SCALED = ['ingress', 'worker'];
@@ -9,6 +10,8 @@ const LOAD = 60;
 const CALM = 4;
 /** One word in so many milliseconds keeps a stream open and nearly no processor busy. */
 const CALM_PAUSE_MS = 4000;
+/** kubectl costs a busy machine something, too. */
+const REACH_POLL_MS = 5_000;
 const SCALE_OUT_TIMEOUT_MS = 300_000;
 const SCALE_IN_TIMEOUT_MS = 900_000;
 
@@ -51,12 +54,11 @@ export const scaleByLoad: Action = {
 async function reach(stage: Stage, replicas: number, timeoutMs: number, steps: string[], isCalm: boolean): Promise<void> {
   const startMs = Date.now();
   const last = new Map<string, string>();
-  await until(`autoscalers to reach ${replicas} pods`, timeoutMs, async () => {
+  const condition = async (): Promise<boolean> => {
     await stage.world.ensureStreams(OPEN_STREAMS.openCount, OPEN_STREAMS.longCount, isCalm ? CALM_PAUSE_MS : undefined);
     let isThere = true;
     for (const component of SCALED) {
-      const [, name = ''] = (await stage.kubernetes.workload(component)).split('/');
-      const { status } = await stage.kubernetes.get<Autoscaler>('hpa', name);
+      const { status } = await stage.kubernetes.get<Autoscaler>('hpa', `${RELEASE}-${component}`);
       const step = `${component} ${status.currentReplicas ?? 0} → ${status.desiredReplicas}`;
       if (last.get(component) !== step && status.currentReplicas !== status.desiredReplicas) {
         const cpu = status.currentMetrics?.[0]?.resource?.current.averageUtilization;
@@ -65,8 +67,9 @@ async function reach(stage: Stage, replicas: number, timeoutMs: number, steps: s
       }
       last.set(component, step);
       const pods = await stage.kubernetes.pods(component);
-      isThere &&= pods.length === replicas && (await stage.kubernetes.readyPods(component)).length === replicas;
+      isThere &&= pods.length === replicas && pods.every(isServing);
     }
     return isThere;
-  });
+  };
+  await until(`autoscalers to reach ${replicas} pods`, timeoutMs, condition, REACH_POLL_MS);
 }
