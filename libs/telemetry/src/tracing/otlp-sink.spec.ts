@@ -1,0 +1,46 @@
+import { describe, expect, it } from '@jest/globals';
+import { checkConfig, loadConfig } from '@switchyard/config';
+import { tracesUrl } from './otlp-sink.js';
+import { isTracingOn, tracingConfig } from './tracing.config.js';
+
+const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/' };
+
+describe('the standard environment', () => {
+  it.each([
+    [{}, undefined],
+    [ENDPOINT, 'http://collector:4318/v1/traces'],
+    [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://traces:9/path' }, 'http://traces:9/path'],
+    [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'http://collector:4318/'],
+    [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' }, 'http://collector:4318/v1/traces'],
+  ])('%j leads to %s', (environment, url) => {
+    expect(tracesUrl(loadConfig(tracingConfig, environment))).toBe(url);
+  });
+
+  it.each([
+    [{}, false],
+    [ENDPOINT, true],
+    [{ ...ENDPOINT, OTEL_SDK_DISABLED: 'true' }, false],
+    [{ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none' }, false],
+    [{ ...ENDPOINT, OTEL_TRACES_SAMPLER: 'always_off' }, false],
+    [{ ...ENDPOINT, OTEL_TRACES_SAMPLER: 'parentbased_always_off' }, true],
+  ])('%j: traces %s', (environment, isOn) => {
+    expect(isTracingOn(loadConfig(tracingConfig, environment))).toBe(isOn);
+  });
+
+  it('is refused where it makes no sense, all of it at once', () => {
+    const problems = checkConfig([tracingConfig], {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'collector',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'thrift',
+      OTEL_TRACES_SAMPLER: 'sometimes',
+      OTEL_TRACES_SAMPLER_ARG: '2',
+      SWITCHYARD_TRACE_KEEP: 'everything',
+    });
+    expect(problems.map(({ env }) => env).sort()).toEqual([
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'OTEL_EXPORTER_OTLP_PROTOCOL',
+      'OTEL_TRACES_SAMPLER',
+      'OTEL_TRACES_SAMPLER_ARG',
+      'SWITCHYARD_TRACE_KEEP',
+    ]);
+  });
+});
