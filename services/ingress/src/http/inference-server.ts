@@ -99,10 +99,19 @@ export class InferenceServer {
     } finally {
       answer?.close();
       share.release();
-      if (trace) recordRequest(trace, client.status);
+      if (trace) this.record(trace, client.status);
       route.metrics.ended(client.headersSent ? response.statusCode : undefined, this.clock.monotonicMs() - startedAtMs);
       this.openCount--;
       if (this.openCount === 0) this.idleListener?.();
+    }
+  }
+
+  /** Whatever goes wrong with its spans, a request is over. */
+  private record(trace: RequestTrace, status: number): void {
+    try {
+      recordRequest(trace, status);
+    } catch (error) {
+      this.logger.error('the spans of a request could not be made', { error, ...logFieldsOf(trace) });
     }
   }
 
