@@ -6,7 +6,7 @@ import type { DecisionFigures } from './decision-speed.js';
 import { describeMachine, machineKey, ROOT } from './machine.js';
 import { measureSetUp, type Figures } from './measure-set-up.js';
 import { HELP, readOptions, type BenchOptions, type RowName } from './options.js';
-import { endProcess, GATEWAY_CORE, LOAD_CORE, pin, startPinned } from './pinned-process.js';
+import { endChildrenOnSignals, endProcess, GATEWAY_CORE, LOAD_CORE, pin, startPinned } from './pinned-process.js';
 import { reportOf } from './report.js';
 import type { Results, SET_UP_NAMES, SustainedName, TracedFigures } from './results.js';
 import { direct, startBareProxy, startPortkey, startSwitchyard, startUpstream, type SetUp, type Upstream } from './set-up.js';
@@ -178,6 +178,7 @@ async function main(commandArguments: readonly string[]): Promise<number> {
     return 0;
   }
   const options = readOptions(commandArguments);
+  endChildrenOnSignals();
   let results = await new Bench(options).run();
   for (let run = 2; results.isDisturbed && run <= RUNS; run++) {
     console.log('The floor fell more than 15 % below its best: everything once more');

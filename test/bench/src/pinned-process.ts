@@ -8,6 +8,8 @@ export const LOAD_CORE = 1;
 
 const CLOCK_TICKS_PER_SECOND = 100;
 const PAGE_KIB = 4;
+/** As a shell tells of Ctrl-C. */
+const EXIT_INTERRUPTED = 130;
 
 export const canPin = process.platform === 'linux' && spawnSync('taskset', ['--version']).status === 0;
 
@@ -73,17 +75,20 @@ export function residentMib(pids: readonly number[]): number {
   return kib / 1024;
 }
 
-/** Processes below a process. */
-export function descendants(pid: number): { readonly pid: number; readonly name: string }[] {
-  const children = new Map<number, { pid: number; name: string }[]>();
-  if (process.platform !== 'linux') return [];
-  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const stat = statOf(Number(entry));
-    if (!stat) continue;
-    const parent = Number(stat.fields[1]);
-    children.set(parent, [...(children.get(parent) ?? []), { pid: Number(entry), name: stat.name }]);
+/** Ends what this process has started when it is told to end itself. */
+export function endChildrenOnSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      for (const { pid } of childrenByParent().get(process.pid) ?? []) process.kill(pid, 'SIGINT');
+      process.exit(EXIT_INTERRUPTED);
+    });
   }
-  const found: { pid: number; name: string }[] = [];
+}
+
+/** Processes below a process. */
+export function descendants(pid: number): readonly RunningProcess[] {
+  const children = childrenByParent();
+  const found: RunningProcess[] = [];
   const queue = [pid];
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     for (const child of children.get(next) ?? []) {
@@ -92,6 +97,24 @@ export function descendants(pid: number): { readonly pid: number; readonly name:
     }
   }
   return found;
+}
+
+interface RunningProcess {
+  readonly pid: number;
+  readonly name: string;
+}
+
+/** Empty where the system does not tell. */
+function childrenByParent(): ReadonlyMap<number, readonly RunningProcess[]> {
+  const children = new Map<number, RunningProcess[]>();
+  if (process.platform !== 'linux') return children;
+  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const stat = statOf(Number(entry));
+    if (!stat) continue;
+    const parent = Number(stat.fields[1]);
+    children.set(parent, [...(children.get(parent) ?? []), { pid: Number(entry), name: stat.name }]);
+  }
+  return children;
 }
 
 /** Fields after the name, from the state on; undefined once it has ended. */
