@@ -86,7 +86,7 @@ export interface GrantRequest {
   readonly needed: bigint;
   /** What all that wait would take. */
   readonly wanted: bigint;
-  /** The holder's own spend in the last 2 s. */
+  /** The holder's own spend in the last 2 s, or a few reservations if that is more. */
   readonly recentSpend: bigint;
   /** Undefined when unlimited. */
   readonly available: bigint | undefined;
@@ -94,8 +94,8 @@ export interface GrantRequest {
 }
 
 /**
- * max(wanted, min(recent spend, available ÷ (2 × live holders))), and as much of that as there is: two seconds' worth while
- * there is plenty, what waits when there is little. Undefined when that is nothing, or less than needed.
+ * max(wanted, min(recent spend, available ÷ (2 × live holders))), and as much of that as there is: a stock while there is
+ * plenty, what waits when there is little. Undefined when that is nothing, or less than needed.
  */
 export function grantAmount({ needed, wanted, recentSpend, available, liveHolderCount }: GrantRequest): bigint | undefined {
   const share = available === undefined ? undefined : available / BigInt(2 * Math.max(1, liveHolderCount));

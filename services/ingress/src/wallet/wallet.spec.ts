@@ -96,6 +96,16 @@ describe('Wallet', () => {
     expect(fake.calls).toHaveLength(1);
   });
 
+  it('would have money for a few reservations at hand, so that a key that is seldom used need not ask for each, but no requests in stock', async () => {
+    const { fake, wallet } = walletOver(1_000n);
+    const minute: billing.LeaseScope = { ...scope, kind: billing.LeaseScopeKind.ACCOUNT_REQUESTS_PER_MINUTE };
+    await wallet.reserve([need(10n), need(1n, minute)], 0);
+    expect(fake.calls[0]!.scopes.map(({ amountNeeded, recentSpend }) => [amountNeeded, recentSpend])).toEqual([
+      [10n, 40n],
+      [1n, 0n],
+    ]);
+  });
+
   it('gives the oldest its share when there is too little for all', async () => {
     const { wallet } = walletOver(100n);
     const results = await Promise.all([wallet.reserve([need(70n)], 0), wallet.reserve([need(70n)], 0)]);

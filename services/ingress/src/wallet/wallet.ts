@@ -1,6 +1,6 @@
 import type { Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
-import type { billing } from '@switchyard/proto';
+import { billing } from '@switchyard/proto';
 import type { Logger } from '@switchyard/telemetry';
 import type { LeaseCalls } from './lease-calls.js';
 import { scopeId, type Reservation, type ScopeNeed, type SettledUse, type Shortage } from './reservation.js';
@@ -32,7 +32,8 @@ interface Ask {
   /** With less than this nothing is granted. */
   readonly needed: bigint;
   readonly wanted: bigint;
-  readonly recentSpend: bigint;
+  /** What is welcome on top, where there is plenty. */
+  readonly ahead: bigint;
 }
 
 interface Acquired {
@@ -285,12 +286,12 @@ export class Wallet {
     const held = this.scopes.get(need.id);
     const available = held?.available(nowMs) ?? 0n;
     const needed = larger(0n, leastAmount(need) - available);
-    return { need, needed, wanted: larger(needed, wantedInAll - available), recentSpend: held?.recentSpend(nowMs) ?? 0n };
+    return { need, needed, wanted: larger(needed, wantedInAll - available), ahead: larger(held?.recentSpend(nowMs) ?? 0n, spareOf(need)) };
   }
 
   private async acquire(asks: readonly Ask[], acceptTimeMs: number, sentAtMs: number): Promise<Acquired> {
     if (asks.length === 0) return { shortage: undefined, isPartial: false };
-    const scopes = asks.map(({ need, needed, wanted, recentSpend }) => ({ scope: need.scope, amountNeeded: needed, amountWanted: wanted, recentSpend }));
+    const scopes = asks.map(({ need, needed, wanted, ahead }) => ({ scope: need.scope, amountNeeded: needed, amountWanted: wanted, recentSpend: ahead }));
     // Recalls that overtook this answer: after its leases are held and those that waited for them are served.
     const response = await this.calls.acquire(scopes, acceptTimeMs).finally(() => setImmediate(() => this.recallEarly()));
     if (response.shortage) return { shortage: response.shortage, isPartial: false };
@@ -339,7 +340,7 @@ export class Wallet {
 
   /** By billing's clock, which ours may differ from; and never so much that others would have to give something back. */
   private async prefetchOne(need: ScopeNeed, recentSpend: bigint, nowMs: number): Promise<void> {
-    const prefetched = this.acquire([{ need, needed: 0n, wanted: 0n, recentSpend }], 0, nowMs).then(
+    const prefetched = this.acquire([{ need, needed: 0n, wanted: 0n, ahead: larger(recentSpend, spareOf(need)) }], 0, nowMs).then(
       () => undefined,
       (error: unknown) => this.logger.debug('could not prefetch a lease', { error }),
     );
@@ -363,8 +364,16 @@ export class Wallet {
 }
 
 const PREFETCH_PAUSE_MS = 200;
+/** Reservations' worth of money to ask for at once: an answer mostly costs a fraction of what it reserves, so the same lease then serves many in turn. */
+const SPARE_RESERVATIONS = 4n;
+const MONEY: ReadonlySet<billing.LeaseScopeKind> = new Set([billing.LeaseScopeKind.ACCOUNT_CREDIT, billing.LeaseScopeKind.KEY_LIMIT]);
 /** For calls under way that may bring what is needed. */
 const PATIENCE_MS = 500;
+
+/** Quotas are small numbers that run out by the minute: of these nothing is kept in stock. */
+function spareOf({ scope, amount }: ScopeNeed): bigint {
+  return MONEY.has(scope.kind) ? SPARE_RESERVATIONS * amount : 0n;
+}
 
 function sumNeeds(waiters: readonly Waiter[]): ReadonlyMap<string, bigint> {
   const sums = new Map<string, bigint>();

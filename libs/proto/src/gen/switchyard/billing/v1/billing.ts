@@ -558,7 +558,10 @@ export interface ScopeRequest {
     | undefined;
   /** What the waiting reservation needs, in the scope's unit. 0 asks for a grant ahead of need. */
   amountNeeded: bigint;
-  /** The holder's own spend on this scope in the last 2 s. */
+  /**
+   * What the holder would have at hand where there is plenty: its own spend on this scope in the last 2 s, or a few
+   * reservations if that is more.
+   */
   recentSpend: bigint;
   /**
    * What everything that waits would take. Near the limit billing grants as much of it as there is, after a recall, but
