@@ -34,8 +34,8 @@ const jest = (folders, options = []) => [
 ];
 
 /**
- * In the order they run: what is cheap and says most comes first; what reads the results comes last. `beside`: waits more than it works, so it starts after
- * the build, next to the others, and its output is shown when its turn comes.
+ * In the order they run: what is cheap and says most comes first; what reads the results comes last. `beside`: these wait more than they work, so they start
+ * after the build, one after another next to the others, and their output is shown when their turn comes.
  */
 const PHASES = [
   { name: 'build', command: script('tools/build.mjs'), limitMs: 5 * MINUTE_MS, essential: true },
@@ -46,10 +46,10 @@ const PHASES = [
   { name: 'contract', command: jest(['test/contract']), limitMs: 15 * MINUTE_MS, suite: true },
   { name: 'compat', command: jest(['test/compat']), limitMs: 15 * MINUTE_MS, suite: true },
   { name: 'e2e', command: jest(['test/e2e'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true },
-  { name: 'telemetry', command: jest(['test/telemetry'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
-  { name: 'monitoring', command: jest(['test/monitoring'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'chaos', command: jest(['test/chaos'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
-  { name: 'race', command: jest(['test/race'], ['--maxWorkers=1']), limitMs: 10 * MINUTE_MS, suite: true },
+  { name: 'race', command: jest(['test/race'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
+  { name: 'telemetry', command: jest(['test/telemetry'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
+  { name: 'monitoring', command: jest(['test/monitoring'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
   { name: 'tidy', command: jest(['test/tidy', 'test/bench']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'chart', command: script('tools/chart/check.mjs'), limitMs: 10 * MINUTE_MS },
   { name: 'parity', command: script('tools/parity/parity.mjs', ['--results']), limitMs: MINUTE_MS },
@@ -160,6 +160,58 @@ function kafkaFiles() {
   return files.filter((file) => file.endsWith('.kafka.spec.ts') && !/(^|[\\/])(node_modules|dist)[\\/]/.test(file));
 }
 
+/** What cannot run here: a whole phase, or the files of a kind (*.kafka.spec.ts); how much that is, and why. */
+function missingParts(chosen) {
+  const has = (name) => chosen.some((phase) => phase.name === name);
+  const parts = [];
+  const add = (problem, part) => problem && parts.push({ ...part, problem });
+  const files = kafkaFiles();
+  add(kafkaProblem(), { kind: 'kafka', count: files.length, what: `${files.length} files of tests that need Apache Kafka`, names: files.join(', ') });
+  if (has('telemetry')) add(jaegerProblem(), { kind: 'jaeger', count: 1, what: 'The trace that is read back from a real Jaeger' });
+  if (has('chart')) add(chartProblem(), { phase: 'chart', count: 1, what: 'The check of the Helm chart' });
+  if (has('monitoring')) add(prometheusProblem(), { phase: 'monitoring', count: 1, what: 'The check of dashboards and alerts' });
+  return parts;
+}
+
+/** Starts building tools that phases need; the phase itself tells what went wrong with it. */
+function buildTools(phases) {
+  const has = (name) => phases.some((phase) => phase.name === name);
+  return new Map([
+    ['chart', has('chart') ? buildChartTools() : undefined],
+    ['telemetry', has('telemetry') ? buildJaeger() : undefined],
+  ]);
+}
+
+/** One after another, next to the phases that run in order. */
+function startBeside(phases, run) {
+  const started = new Map();
+  let last = Promise.resolve();
+  for (const phase of phases.filter(({ beside }) => beside)) {
+    last = last.then(() => run(phase));
+    started.set(phase.name, last);
+  }
+  return started;
+}
+
+async function runAll(phases, leftOutKinds) {
+  const tools = buildTools(phases);
+  const run = async (phase) => {
+    await tools.get(phase.name);
+    return runPhase(phase, leftOutKinds);
+  };
+  let started = new Map();
+  const outcomes = [];
+  for (const phase of phases) {
+    const outcome = await (started.get(phase.name) ?? run(phase));
+    showCollected(phase, outcome);
+    outcomes.push({ ...outcome, counts: countsOf(phase, outcome) });
+    if (!phase.essential) continue;
+    if (!outcome.ok) break;
+    started = startBeside(phases, run);
+  }
+  return outcomes;
+}
+
 async function main() {
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !PHASES.some((phase) => phase.name === name));
@@ -168,54 +220,23 @@ async function main() {
     return 2;
   }
   const chosen = PHASES.filter(({ name, essential }) => essential || (wanted.length === 0 ? true : wanted.includes(name)));
-  const noChart = chosen.some(({ name }) => name === 'chart') ? chartProblem() : undefined;
-  const noPrometheus = chosen.some(({ name }) => name === 'monitoring') ? prometheusProblem() : undefined;
-  const phases = chosen.filter(({ name }) => !(name === 'chart' && noChart) && !(name === 'monitoring' && noPrometheus));
   if (wanted.length === 0) rmSync(resultsDirectory, { recursive: true, force: true });
   mkdirSync(resultsDirectory, { recursive: true });
 
+  const missing = missingParts(chosen);
+  for (const { what, problem } of missing) banner(`${what} CANNOT RUN here: ${problem}.`);
+  const phases = chosen.filter(({ name }) => !missing.some(({ phase }) => phase === name));
+  const outcomes = await runAll(
+    phases,
+    missing.flatMap(({ kind }) => kind ?? []),
+  );
+
   const sum = { passed: 0, failed: 0, skipped: 0 };
-  const problem = kafkaProblem();
-  const leftOut = problem ? kafkaFiles() : [];
-  if (leftOut.length > 0) {
-    banner(`${leftOut.length} files of tests need Apache Kafka and CANNOT RUN here: ${problem}.`);
-    sum[isContinuousIntegration ? 'failed' : 'skipped'] += leftOut.length;
-  }
-  if (noChart) {
-    banner(`The Helm chart CANNOT BE CHECKED here: ${noChart}.`);
-    sum[isContinuousIntegration ? 'failed' : 'skipped'] += 1;
-  }
-  if (noPrometheus) {
-    banner(`Dashboards and alerts CANNOT BE CHECKED here: ${noPrometheus}`);
-    sum[isContinuousIntegration ? 'failed' : 'skipped'] += 1;
-  }
-  const noJaeger = phases.some(({ name }) => name === 'telemetry') ? jaegerProblem() : undefined;
-  if (noJaeger) {
-    banner(`Traces CANNOT BE READ BACK from a real Jaeger here: ${noJaeger}.`);
-    sum[isContinuousIntegration ? 'failed' : 'skipped'] += 1;
-  }
-  const leftOutKinds = [...(problem ? ['kafka'] : []), ...(noJaeger ? ['jaeger'] : [])];
-  const jaegerBuild = phases.some(({ name }) => name === 'telemetry') && !noJaeger ? buildJaeger() : undefined;
-  const chartTools = phases.some(({ name }) => name === 'chart') ? buildChartTools() : undefined;
-  const outcomes = [];
-  const started = new Map();
-  for (const phase of phases) {
-    if (phase.name === 'chart') await chartTools;
-    if (phase.name === 'telemetry') await jaegerBuild;
-    const outcome = await (started.get(phase.name) ?? runPhase(phase, leftOutKinds));
-    showCollected(phase, outcome);
-    if (phase.essential && outcome.ok) for (const other of phases) if (other.beside) started.set(other.name, runPhase(other, leftOutKinds));
-    outcomes.push(outcome);
-    const counts = countsOf(phase, outcome);
-    for (const key of Object.keys(sum)) sum[key] += counts[key];
-    if (!outcome.ok && phase.essential) break;
-  }
+  for (const { counts } of outcomes) for (const key of Object.keys(sum)) sum[key] += counts[key];
+  for (const { count } of missing) sum[isContinuousIntegration ? 'failed' : 'skipped'] += count;
   console.log('');
   for (const { name, ok, seconds } of outcomes) console.log(`${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(10)} ${seconds.toFixed(1).padStart(7)} s`);
-  if (leftOut.length > 0) console.log(`Not run for want of Kafka (${problem}): ${leftOut.join(', ')}`);
-  if (noChart) console.log(`Not run for want of its tools (${noChart}): chart`);
-  if (noJaeger) console.log(`Not run for want of Jaeger (${noJaeger}): the trace that is read back`);
-  if (noPrometheus) console.log(`Not run for want of Prometheus: monitoring`);
+  for (const { what, problem, names } of missing) console.log(`Not run: ${names ?? what} (${problem})`);
   console.log(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
   return sum.failed > 0 ? 1 : 0;
 }
