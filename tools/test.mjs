@@ -126,7 +126,10 @@ function runPhase({ name, command, limitMs, suite, beside }, leftOutKinds) {
       child.kill('SIGTERM');
       setTimeout(() => child.kill('SIGKILL'), KILL_GRACE_MS).unref();
     }, limitMs);
-    const forward = (signal) => child.kill(signal);
+    const forward = (signal) => {
+      isInterrupted = true;
+      child.kill(signal);
+    };
     process.once('SIGINT', forward).once('SIGTERM', forward);
     child.once('close', (code) => {
       clearTimeout(limit);
@@ -143,9 +146,9 @@ function showCollected({ name, beside }, { output }) {
 }
 
 /** What a phase adds to the sums. A suite that failed as a whole counts as one failure even when none of its tests did. */
-function countsOf({ name, suite }, { ok }) {
+function countsOf({ name, suite }, { ok, wasLeftOut }) {
   const path = join(resultsDirectory, `${name}.json`);
-  if (!suite) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
+  if (!suite || wasLeftOut) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
   const tests = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).tests : [];
   const count = (status) => tests.filter((test) => test.status === status).length;
   const failed = count('failed');
@@ -193,11 +196,14 @@ function startBeside(phases, run) {
   return started;
 }
 
+/** A signal ends the running phases, and no other begins. */
+let isInterrupted = false;
+
 async function runAll(phases, leftOutKinds) {
   const tools = buildTools(phases);
   const run = async (phase) => {
     await tools.get(phase.name);
-    return runPhase(phase, leftOutKinds);
+    return isInterrupted ? { name: phase.name, ok: false, wasLeftOut: true, seconds: 0, output: [] } : runPhase(phase, leftOutKinds);
   };
   let started = new Map();
   const outcomes = [];
