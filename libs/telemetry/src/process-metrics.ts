@@ -21,6 +21,8 @@ const UTILIZATION = gaugeDefinition({
 
 export const PROCESS_METRICS: readonly MetricDefinition[] = [CPU, START, MEMORY, HEAP, EXTERNAL, DELAY_99, DELAY_MAX, UTILIZATION];
 
+const SAMPLE_MS = 20;
+
 /** CPU, memory and event-loop delay of this process, under the names Prometheus' own clients use. */
 export function registerProcessMetrics(metrics: Metrics): { close(): void } {
   const cpu = metrics.counter(CPU).labels();
@@ -34,7 +36,7 @@ export function registerProcessMetrics(metrics: Metrics): { close(): void } {
   const delay99 = metrics.gauge(DELAY_99).labels();
   const delayMax = metrics.gauge(DELAY_MAX).labels();
   const utilization = metrics.gauge(UTILIZATION).labels();
-  const histogram = monitorEventLoopDelay({ resolution: 20 });
+  const histogram = monitorEventLoopDelay({ resolution: SAMPLE_MS });
   histogram.enable();
   let lastUtilization = performance.eventLoopUtilization();
   metrics.onScrape(() => {
@@ -45,12 +47,17 @@ export function registerProcessMetrics(metrics: Metrics): { close(): void } {
     heap.set(used.heapUsed);
     external.set(used.external);
     // Without a sample the percentile is not a number, and the maximum is zero.
-    delay99.set(histogram.count === 0 ? 0 : histogram.percentile(99) / 1e9);
-    delayMax.set(histogram.max / 1e9);
+    delay99.set(histogram.count === 0 ? 0 : lateness(histogram.percentile(99)));
+    delayMax.set(lateness(histogram.max));
     histogram.reset();
     const current = performance.eventLoopUtilization();
     utilization.set(performance.eventLoopUtilization(current, lastUtilization).utilization);
     lastUtilization = current;
   });
   return { close: () => void histogram.disable() };
+}
+
+/** Seconds. A sample is the time between two timers, the interval between them included. */
+function lateness(sampleNanoseconds: number): number {
+  return Math.max(0, sampleNanoseconds / 1e9 - SAMPLE_MS / 1_000);
 }
