@@ -9,7 +9,7 @@ const AUTOSCALING = { enabled: true, minReplicas: 1, maxReplicas: 3, cpuPercent:
 const LOAD = 60;
 const CALM = 4;
 /** One word in so many milliseconds keeps a stream open and nearly no processor busy. */
-const CALM_PAUSE_MS = 4000;
+const CALM_PAUSE_MS = 2000;
 /** kubectl costs a busy machine something, too. */
 const REACH_POLL_MS = 5_000;
 const SCALE_OUT_TIMEOUT_MS = 300_000;

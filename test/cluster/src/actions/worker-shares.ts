@@ -10,7 +10,7 @@ const SAMPLES = 4;
 const SAMPLE_MS = 4_000;
 const LEAST_SHARE = 0.25;
 /** The first worker keeps the streams that it had; there has to be something for the others to take. */
-const NEW_STREAMS = 120;
+const NEW_STREAMS = 150;
 
 /**
  * More streams come when there are three workers; 30 s later each has to carry a quarter of all requests: those that run, as the workers' own metrics tell,
@@ -18,7 +18,7 @@ const NEW_STREAMS = 120;
  */
 export async function expectEvenShares(stage: Stage): Promise<string> {
   const beforeMs = Date.now();
-  await stage.world.ensureStreams(OPEN_STREAMS.openCount + NEW_STREAMS, OPEN_STREAMS.longCount);
+  await stage.world.ensureStreams(OPEN_STREAMS.openCount, OPEN_STREAMS.longCount + NEW_STREAMS);
   await delay(Math.max(0, AFTER_SCALING_MS - (Date.now() - beforeMs)));
   const endedBefore = await readWorkers(stage, ENDED);
   const carried = new Map<string, number>();

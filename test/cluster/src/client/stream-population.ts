@@ -3,7 +3,7 @@ import type { PopulationStatus, StreamKind, StreamOutcome, StreamRecord } from '
 
 /** Streams that an action may rely on have this long to go when it starts. */
 const LONG_REST_MS = 60_000;
-const LONG_MS = { least: 72_000, most: 84_000 };
+const LONG_MS = { least: 78_000, most: 92_000 };
 const SHORT_MS = { least: 8_000, most: 55_000 };
 const BACKGROUND_MS = { least: 1_000, most: 3_000 };
 const PAUSE_MS = 500;
