@@ -3,6 +3,7 @@ import { ConfigError } from '@switchyard/config';
 import { ConsumerLagWatch } from '@switchyard/events';
 import { AccountPort, KeyPort, LeasePort, LedgerPort } from '@switchyard/proto';
 import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
+import type { Pool } from 'pg';
 import { AccountService } from './account.service.js';
 import type { BillingConfig } from './billing.config.js';
 import { billingMetrics } from './billing-metrics.js';
@@ -39,19 +40,16 @@ export function createBilling(context: BillingContext) {
   const releaseWaiter = new ReleaseWaiter(listener);
   const leaseReturns = new LeaseReturns(shared);
   const scopeResolver = new ScopeResolver({ ...shared, scopeLimits });
-  const watched = { pool, clock, logger, metrics: context.metrics, intervalMs: config.ledgerWatchMs };
-  const keySpend = new KeySpend(watched);
-  const ledgerWatch = new LedgerWatch(watched);
+  const watches = createWatches(context, pool);
   const consumer = new UsageEventConsumer({
     eventLog,
     posting: new UsagePosting(pool, clock),
     logger,
     metrics: metrics.usage,
-    keySpend,
+    keySpend: watches.keySpend,
     maxBatchSize: config.consumerBatchSize,
     tracer: context.tracer,
   });
-  const lag = new ConsumerLagWatch({ eventLog, group: CONSUMER_GROUP, topics: CONSUMER_TOPICS, metrics: context.metrics, clock, logger });
   const expiry = new LeaseExpiryJob({
     ...shared,
     eventLog,
@@ -84,6 +82,29 @@ export function createBilling(context: BillingContext) {
       holderRecalls.start();
       expiry.start();
       await consumer.start();
+      watches.start();
+    },
+    async stop(): Promise<void> {
+      await watches.stop();
+      await consumer.stop();
+      await expiry.stop();
+      releaseWaiter.stop();
+      await holderRecalls.stop();
+      await feed.stop();
+      listener.stop();
+    },
+  };
+}
+
+/** What only metrics are made of. */
+function createWatches({ config, clock, logger, eventLog, metrics }: BillingContext, pool: Pool) {
+  const watched = { pool, clock, logger, metrics, intervalMs: config.ledgerWatchMs };
+  const keySpend = new KeySpend(watched);
+  const ledgerWatch = new LedgerWatch(watched);
+  const lag = new ConsumerLagWatch({ eventLog, group: CONSUMER_GROUP, topics: CONSUMER_TOPICS, metrics, clock, logger });
+  return {
+    keySpend,
+    start(): void {
       lag.start();
       keySpend.start();
       ledgerWatch.start();
@@ -91,12 +112,6 @@ export function createBilling(context: BillingContext) {
     async stop(): Promise<void> {
       lag.stop();
       await Promise.all([keySpend.stop(), ledgerWatch.stop()]);
-      await consumer.stop();
-      await expiry.stop();
-      releaseWaiter.stop();
-      await holderRecalls.stop();
-      await feed.stop();
-      listener.stop();
     },
   };
 }
