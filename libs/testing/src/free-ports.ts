@@ -1,10 +1,16 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** Below the ports that systems hand out for outgoing connections: a process that starts, or comes back, must find its port still free. */
 const FIRST = 21_000;
 const LAST = 29_000;
 
-/** Hands out ports of this machine that are free now, each once. */
+/** Who was handed which port: suites run beside each other, and what one keeps for a process that is to come back is free for a while. */
+const CLAIMS = join(tmpdir(), 'switchyard-test-ports');
+
+/** Hands out ports of this machine that are free now and kept for no other running test, each once. */
 export class FreePorts {
   private next = FIRST + Math.floor(Math.random() * (LAST - FIRST));
 
@@ -12,7 +18,7 @@ export class FreePorts {
     for (let tries = 0; tries < LAST - FIRST; tries++) {
       const port = this.next++;
       if (this.next > LAST) this.next = FIRST;
-      if (await isFree(port)) return port;
+      if (claim(port) && (await isFree(port))) return port;
     }
     throw new Error(`No port between ${FIRST} and ${LAST} is free.`);
   }
@@ -29,4 +35,37 @@ function isFree(port: number): Promise<boolean> {
     server.once('error', () => resolve(false));
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
+}
+
+/** False when a process that lives was handed the port. */
+function claim(port: number): boolean {
+  const file = join(CLAIMS, String(port));
+  mkdirSync(CLAIMS, { recursive: true });
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch {
+    if (lives(ownerOf(file))) return false;
+    rmSync(file, { force: true });
+    return claim(port);
+  }
+}
+
+/** Undefined while it is being written, or was just removed. */
+function ownerOf(file: string): number | undefined {
+  try {
+    return Number(readFileSync(file, 'utf8')) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function lives(processId: number | undefined): boolean {
+  if (processId === undefined) return true;
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
