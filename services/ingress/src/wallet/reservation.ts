@@ -1,5 +1,9 @@
-import type { billing } from '@switchyard/proto';
+import { billing } from '@switchyard/proto';
 import type { ReservedPart } from './scope-leases.js';
+
+/** Reservations' worth of money to ask for at once: an answer mostly costs a fraction of what it reserves, so the same lease then serves many in turn. */
+const SPARE_RESERVATIONS = 4n;
+const MONEY: ReadonlySet<billing.LeaseScopeKind> = new Set([billing.LeaseScopeKind.ACCOUNT_CREDIT, billing.LeaseScopeKind.KEY_LIMIT]);
 
 /** One scope that an attempt needs, and how much of it. */
 export interface ScopeNeed {
@@ -33,4 +37,14 @@ export function scopeId(scope: billing.LeaseScope): string {
 
 export function isShortage(result: Reservation | Shortage): result is Shortage {
   return 'shortage' in result;
+}
+
+/** What an attempt can do with; nothing where it does not need the scope. */
+export function leastAmount(need: ScopeNeed | undefined): bigint {
+  return need?.least ?? need?.amount ?? 0n;
+}
+
+/** What is welcome on top of a need where there is plenty. Quotas are small numbers that run out by the minute: of these nothing is kept in stock. */
+export function spareAmount({ scope, amount }: ScopeNeed): bigint {
+  return MONEY.has(scope.kind) ? SPARE_RESERVATIONS * amount : 0n;
 }

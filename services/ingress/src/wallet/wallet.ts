@@ -1,9 +1,9 @@
 import type { Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
-import { billing } from '@switchyard/proto';
+import type { billing } from '@switchyard/proto';
 import type { Logger } from '@switchyard/telemetry';
 import type { LeaseCalls } from './lease-calls.js';
-import { scopeId, type Reservation, type ScopeNeed, type SettledUse, type Shortage } from './reservation.js';
+import { leastAmount, scopeId, spareAmount, type Reservation, type ScopeNeed, type SettledUse, type Shortage } from './reservation.js';
 import { ScopeLeases, type ReservedPart } from './scope-leases.js';
 
 /** What is held of one scope; amounts in the kind's unit (pico-USD, requests or tokens). */
@@ -286,7 +286,7 @@ export class Wallet {
     const held = this.scopes.get(need.id);
     const available = held?.available(nowMs) ?? 0n;
     const needed = larger(0n, leastAmount(need) - available);
-    return { need, needed, wanted: larger(needed, wantedInAll - available), ahead: larger(held?.recentSpend(nowMs) ?? 0n, spareOf(need)) };
+    return { need, needed, wanted: larger(needed, wantedInAll - available), ahead: larger(held?.recentSpend(nowMs) ?? 0n, spareAmount(need)) };
   }
 
   private async acquire(asks: readonly Ask[], acceptTimeMs: number, sentAtMs: number): Promise<Acquired> {
@@ -340,7 +340,7 @@ export class Wallet {
 
   /** By billing's clock, which ours may differ from; and never so much that others would have to give something back. */
   private async prefetchOne(need: ScopeNeed, recentSpend: bigint, nowMs: number): Promise<void> {
-    const prefetched = this.acquire([{ need, needed: 0n, wanted: 0n, ahead: larger(recentSpend, spareOf(need)) }], 0, nowMs).then(
+    const prefetched = this.acquire([{ need, needed: 0n, wanted: 0n, ahead: larger(recentSpend, spareAmount(need)) }], 0, nowMs).then(
       () => undefined,
       (error: unknown) => this.logger.debug('could not prefetch a lease', { error }),
     );
@@ -364,16 +364,8 @@ export class Wallet {
 }
 
 const PREFETCH_PAUSE_MS = 200;
-/** Reservations' worth of money to ask for at once: an answer mostly costs a fraction of what it reserves, so the same lease then serves many in turn. */
-const SPARE_RESERVATIONS = 4n;
-const MONEY: ReadonlySet<billing.LeaseScopeKind> = new Set([billing.LeaseScopeKind.ACCOUNT_CREDIT, billing.LeaseScopeKind.KEY_LIMIT]);
 /** For calls under way that may bring what is needed. */
 const PATIENCE_MS = 500;
-
-/** Quotas are small numbers that run out by the minute: of these nothing is kept in stock. */
-function spareOf({ scope, amount }: ScopeNeed): bigint {
-  return MONEY.has(scope.kind) ? SPARE_RESERVATIONS * amount : 0n;
-}
 
 function sumNeeds(waiters: readonly Waiter[]): ReadonlyMap<string, bigint> {
   const sums = new Map<string, bigint>();
@@ -390,10 +382,6 @@ function endOrTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> 
       resolve();
     });
   });
-}
-
-function leastAmount(need: ScopeNeed | undefined): bigint {
-  return need?.least ?? need?.amount ?? 0n;
 }
 
 function smaller(a: bigint, b: bigint): bigint {
