@@ -106,6 +106,21 @@ describe('accounts and keys', () => {
     await expect(first.keys.updateKey(update({ accountId: 'acme', hash, updateMask: ['name'], name: 'x' }))).rejects.toMatchObject({ type: 'not_found' });
   });
 
+  it('keeps a key’s content out of traces unless it says otherwise, and tells the ingresses', async () => {
+    const customer = await fixture.createCustomer(first);
+    const { accountId, keyHash: hash } = customer;
+    const resolved = async () => (await second.keys.resolveKey({ secretHash: hash })).key!.includeContentInTraces;
+    expect(await resolved()).toBe(false);
+    await first.keys.updateKey(update({ accountId, hash, updateMask: ['include_content_in_traces'], includeContentInTraces: true }));
+    expect(await resolved()).toBe(true);
+    await first.keys.updateKey(update({ accountId, hash, updateMask: ['name'], name: 'renamed' }));
+    expect(await resolved()).toBe(true);
+    await first.keys.updateKey(update({ accountId, hash, updateMask: ['include_content_in_traces'] }));
+    expect(await resolved()).toBe(false);
+    const { key } = await first.keys.createKey(create({ accountId, includeContentInTraces: true }));
+    expect(key).toMatchObject({ includeContentInTraces: true });
+  });
+
   it('lists the newest first, hides disabled and deleted keys, and pages', async () => {
     const { accountId } = await first.accounts.createAccount({ accountId: '', name: '' });
     const made: string[] = [];

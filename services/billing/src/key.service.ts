@@ -36,6 +36,7 @@ const CHANGEABLE = [
   'tokens_per_minute',
   'external_user',
   'cost_centre',
+  'include_content_in_traces',
 ] as const;
 const MAX_LISTED = 1_000;
 const DEFAULT_LISTED = 100;
@@ -125,6 +126,7 @@ export class KeyService implements KeyPort {
       tokensPerMinute: mask.has('tokens_per_minute') ? wanted.tokensPerMinute : present.tokensPerMinute,
       externalUser: mask.has('external_user') ? wanted.externalUser : present.externalUser,
       costCentre: mask.has('cost_centre') ? wanted.costCentre : present.costCentre,
+      includeContentInTraces: mask.has('include_content_in_traces') ? wanted.includeContentInTraces : present.includeContentInTraces,
     }));
     const [key] = await this.withUsage([row]);
     return { key };
@@ -198,6 +200,7 @@ export class KeyService implements KeyPort {
       tokensPerMinute: optionalAtLeast(request.tokensPerMinute, 1n, 'tokens_per_minute'),
       externalUser: requireText(request.externalUser, 'external_user', 256),
       costCentre: requireText(request.costCentre, 'cost_centre', 256),
+      includeContentInTraces: request.includeContentInTraces,
     };
   }
 }
@@ -214,6 +217,7 @@ type Settings = Pick<
   | 'tokensPerMinute'
   | 'externalUser'
   | 'costCentre'
+  | 'includeContentInTraces'
   | 'disabled'
 >;
 type KeySettings = Pick<
@@ -228,6 +232,7 @@ type KeySettings = Pick<
   | 'tokensPerMinute'
   | 'externalUser'
   | 'costCentre'
+  | 'includeContentInTraces'
 >;
 
 /** What is no hash names no key, and the database need not be asked. */

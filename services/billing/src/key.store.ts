@@ -20,6 +20,7 @@ export interface KeyRow {
   readonly creatorUserId: string;
   readonly externalUser: string;
   readonly costCentre: string;
+  readonly includeContentInTraces: boolean;
   readonly createdAtMs: bigint;
   readonly updatedAtMs: bigint | null;
   readonly version: bigint;
@@ -45,6 +46,7 @@ const COLUMN_OF: Readonly<Record<keyof KeyRow, string>> = {
   creatorUserId: 'creator_user_id',
   externalUser: 'external_user',
   costCentre: 'cost_centre',
+  includeContentInTraces: 'include_content_in_traces',
   createdAtMs: 'created_at_ms',
   updatedAtMs: 'updated_at_ms',
   version: 'version',

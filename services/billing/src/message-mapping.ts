@@ -88,6 +88,7 @@ export function keyMessage(key: KeyRow, account: AccountRow | undefined): billin
     deleted: key.deleted,
     account: account && accountMessage(account),
     costCentre: key.costCentre,
+    includeContentInTraces: key.includeContentInTraces,
   };
 }
 

@@ -229,6 +229,7 @@ function startFrame(generation: Generation, candidate: PlanCandidate, outputToke
     },
     traceparent: traceparentOf(generation),
     attemptReason: generation.trace?.context ? attemptReason(generation, generation.attempts.length, candidate) : '',
+    captureContent: generation.key.includeContentInTraces,
     body: request.body as Buffer,
     stream: request.stream,
     maxOutputTokens: outputTokenCap === undefined ? undefined : BigInt(outputTokenCap),

@@ -35,6 +35,8 @@ export const keySchema = z.object({
   requests_per_minute: z.number().nullable(),
   tokens_per_minute: z.number().nullable(),
   cost_centre: z.string().nullable(),
+  /** Its prompts and answers are in traces, where the installation allows that. */
+  include_content_in_traces: z.boolean(),
 });
 export type PublicKey = z.infer<typeof keySchema>;
 
@@ -78,6 +80,7 @@ const settingsShape = {
   requests_per_minute: perMinute.optional(),
   tokens_per_minute: perMinute.optional(),
   cost_centre: z.string().max(200).nullish(),
+  include_content_in_traces: z.boolean().optional(),
 };
 const expiry = z.iso.datetime({ offset: true }).nullish();
 

@@ -1,4 +1,5 @@
 import type { Migration } from '@switchyard/db';
+import { AllowContentInTraces1764300000000 } from './allow-content-in-traces.migration.js';
 import { CreateAccountsAndKeys1763700000000 } from './create-accounts-and-keys.migration.js';
 import { CreateLeases1763700002000 } from './create-leases.migration.js';
 import { CreateLedger1763700001000 } from './create-ledger.migration.js';
@@ -11,4 +12,5 @@ export const BILLING_MIGRATIONS: readonly Migration[] = [
   CreateLeases1763700002000,
   IndexStatements1764100000000,
   LightenPosting1764200000000,
+  AllowContentInTraces1764300000000,
 ];

@@ -29,6 +29,7 @@ export function publicKey({ key, usage }: billing.KeyWithUsage): PublicKey {
     requests_per_minute: numberOf(key.requestsPerMinute),
     tokens_per_minute: numberOf(key.tokensPerMinute),
     cost_centre: key.costCentre || null,
+    include_content_in_traces: key.includeContentInTraces,
   };
 }
 
@@ -72,6 +73,7 @@ export function createKeyRequest(body: CreateKey, accountId: string): billing.Cr
     creatorUserId: body.creator_user_id ?? '',
     externalUser: body.external?.user ?? '',
     costCentre: body.cost_centre ?? '',
+    includeContentInTraces: body.include_content_in_traces ?? false,
   };
 }
 
@@ -87,6 +89,7 @@ const MASK_NAMES: Readonly<Record<keyof UpdateKey, string>> = {
   requests_per_minute: 'requests_per_minute',
   tokens_per_minute: 'tokens_per_minute',
   cost_centre: 'cost_centre',
+  include_content_in_traces: 'include_content_in_traces',
 };
 
 /** Only what the body names changes; `null` clears. */
@@ -106,6 +109,7 @@ export function updateKeyRequest(body: UpdateKey, accountId: string, hash: strin
     tokensPerMinute: bigintOf(body.tokens_per_minute),
     externalUser: '',
     costCentre: body.cost_centre ?? '',
+    includeContentInTraces: body.include_content_in_traces ?? false,
   };
 }
 

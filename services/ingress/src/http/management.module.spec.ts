@@ -345,6 +345,7 @@ describe('keys', () => {
       '{"name":"x","limit":9300000}',
       '{"name":"x","limit_reset":"hourly"}',
       '{"name":"x","expires_at":"tomorrow"}',
+      '{"name":"x","include_content_in_traces":"yes"}',
       '{"name":"x","allowed_models":["no slash"]}',
       'not json',
       '',

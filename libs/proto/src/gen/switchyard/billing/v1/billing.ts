@@ -388,6 +388,8 @@ export interface Key {
   /** Account facts an ingress needs with every request. */
   account: AccountFacts | undefined;
   costCentre: string;
+  /** Prompts and answers of its requests may stand in traces, where the deployment allows that. */
+  includeContentInTraces: boolean;
 }
 
 export interface AccountFacts {
@@ -471,6 +473,7 @@ export interface CreateKeyRequest {
   creatorUserId: string;
   externalUser: string;
   costCentre: string;
+  includeContentInTraces: boolean;
 }
 
 export interface CreateKeyResponse {
@@ -526,6 +529,7 @@ export interface UpdateKeyRequest {
   tokensPerMinute?: bigint | undefined;
   externalUser: string;
   costCentre: string;
+  includeContentInTraces: boolean;
 }
 
 export interface UpdateKeyResponse {
@@ -915,6 +919,7 @@ function createBaseKey(): Key {
     deleted: false,
     account: undefined,
     costCentre: "",
+    includeContentInTraces: false,
   };
 }
 
@@ -1006,6 +1011,9 @@ export const Key: MessageFns<Key> = {
     }
     if (message.costCentre !== "") {
       writer.uint32(178).string(message.costCentre);
+    }
+    if (message.includeContentInTraces !== false) {
+      writer.uint32(184).bool(message.includeContentInTraces);
     }
     return writer;
   },
@@ -1199,6 +1207,14 @@ export const Key: MessageFns<Key> = {
             message.costCentre = reader.string();
             continue;
           }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.includeContentInTraces = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1291,6 +1307,11 @@ export const Key: MessageFns<Key> = {
         : isSet(object.cost_centre)
         ? globalThis.String(object.cost_centre)
         : "",
+      includeContentInTraces: isSet(object.includeContentInTraces)
+        ? globalThis.Boolean(object.includeContentInTraces)
+        : isSet(object.include_content_in_traces)
+        ? globalThis.Boolean(object.include_content_in_traces)
+        : false,
     };
   },
 
@@ -1362,6 +1383,9 @@ export const Key: MessageFns<Key> = {
     if (message.costCentre !== "") {
       obj.costCentre = message.costCentre;
     }
+    if (message.includeContentInTraces !== false) {
+      obj.includeContentInTraces = message.includeContentInTraces;
+    }
     return obj;
   },
 
@@ -1406,6 +1430,7 @@ export const Key: MessageFns<Key> = {
       ? AccountFacts.fromPartial(object.account)
       : undefined;
     message.costCentre = object.costCentre ?? "";
+    message.includeContentInTraces = object.includeContentInTraces ?? false;
     return message;
   },
 };
@@ -2387,6 +2412,7 @@ function createBaseCreateKeyRequest(): CreateKeyRequest {
     creatorUserId: "",
     externalUser: "",
     costCentre: "",
+    includeContentInTraces: false,
   };
 }
 
@@ -2445,6 +2471,9 @@ export const CreateKeyRequest: MessageFns<CreateKeyRequest> = {
     }
     if (message.costCentre !== "") {
       writer.uint32(114).string(message.costCentre);
+    }
+    if (message.includeContentInTraces !== false) {
+      writer.uint32(120).bool(message.includeContentInTraces);
     }
     return writer;
   },
@@ -2574,6 +2603,14 @@ export const CreateKeyRequest: MessageFns<CreateKeyRequest> = {
             message.costCentre = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.includeContentInTraces = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2650,6 +2687,11 @@ export const CreateKeyRequest: MessageFns<CreateKeyRequest> = {
         : isSet(object.cost_centre)
         ? globalThis.String(object.cost_centre)
         : "",
+      includeContentInTraces: isSet(object.includeContentInTraces)
+        ? globalThis.Boolean(object.includeContentInTraces)
+        : isSet(object.include_content_in_traces)
+        ? globalThis.Boolean(object.include_content_in_traces)
+        : false,
     };
   },
 
@@ -2697,6 +2739,9 @@ export const CreateKeyRequest: MessageFns<CreateKeyRequest> = {
     if (message.costCentre !== "") {
       obj.costCentre = message.costCentre;
     }
+    if (message.includeContentInTraces !== false) {
+      obj.includeContentInTraces = message.includeContentInTraces;
+    }
     return obj;
   },
 
@@ -2727,6 +2772,7 @@ export const CreateKeyRequest: MessageFns<CreateKeyRequest> = {
     message.creatorUserId = object.creatorUserId ?? "";
     message.externalUser = object.externalUser ?? "";
     message.costCentre = object.costCentre ?? "";
+    message.includeContentInTraces = object.includeContentInTraces ?? false;
     return message;
   },
 };
@@ -3289,6 +3335,7 @@ function createBaseUpdateKeyRequest(): UpdateKeyRequest {
     tokensPerMinute: undefined,
     externalUser: "",
     costCentre: "",
+    includeContentInTraces: false,
   };
 }
 
@@ -3347,6 +3394,9 @@ export const UpdateKeyRequest: MessageFns<UpdateKeyRequest> = {
     }
     if (message.costCentre !== "") {
       writer.uint32(114).string(message.costCentre);
+    }
+    if (message.includeContentInTraces !== false) {
+      writer.uint32(120).bool(message.includeContentInTraces);
     }
     return writer;
   },
@@ -3476,6 +3526,14 @@ export const UpdateKeyRequest: MessageFns<UpdateKeyRequest> = {
             message.costCentre = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.includeContentInTraces = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3548,6 +3606,11 @@ export const UpdateKeyRequest: MessageFns<UpdateKeyRequest> = {
         : isSet(object.cost_centre)
         ? globalThis.String(object.cost_centre)
         : "",
+      includeContentInTraces: isSet(object.includeContentInTraces)
+        ? globalThis.Boolean(object.includeContentInTraces)
+        : isSet(object.include_content_in_traces)
+        ? globalThis.Boolean(object.include_content_in_traces)
+        : false,
     };
   },
 
@@ -3595,6 +3658,9 @@ export const UpdateKeyRequest: MessageFns<UpdateKeyRequest> = {
     if (message.costCentre !== "") {
       obj.costCentre = message.costCentre;
     }
+    if (message.includeContentInTraces !== false) {
+      obj.includeContentInTraces = message.includeContentInTraces;
+    }
     return obj;
   },
 
@@ -3625,6 +3691,7 @@ export const UpdateKeyRequest: MessageFns<UpdateKeyRequest> = {
       : undefined;
     message.externalUser = object.externalUser ?? "";
     message.costCentre = object.costCentre ?? "";
+    message.includeContentInTraces = object.includeContentInTraces ?? false;
     return message;
   },
 };

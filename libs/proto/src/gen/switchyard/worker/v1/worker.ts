@@ -165,6 +165,8 @@ export interface StartFrame {
   created: bigint;
   /** Why the attempt is made, for its span: `primary`, `retry`, `fallback_provider` or `fallback_model`. Empty when it is not traced. */
   attemptReason: string;
+  /** The key allows prompt and answer on the attempt's span. The worker's own setting has to allow it, too. */
+  captureContent: boolean;
 }
 
 /** The part of an endpoint that an attempt needs. */
@@ -887,6 +889,7 @@ function createBaseStartFrame(): StartFrame {
     echoUpstreamBody: false,
     created: 0n,
     attemptReason: "",
+    captureContent: false,
   };
 }
 
@@ -957,6 +960,9 @@ export const StartFrame: MessageFns<StartFrame> = {
     }
     if (message.attemptReason !== "") {
       writer.uint32(146).string(message.attemptReason);
+    }
+    if (message.captureContent !== false) {
+      writer.uint32(152).bool(message.captureContent);
     }
     return writer;
   },
@@ -1118,6 +1124,14 @@ export const StartFrame: MessageFns<StartFrame> = {
             message.attemptReason = reader.string();
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.captureContent = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1198,6 +1212,11 @@ export const StartFrame: MessageFns<StartFrame> = {
         : isSet(object.attempt_reason)
         ? globalThis.String(object.attempt_reason)
         : "",
+      captureContent: isSet(object.captureContent)
+        ? globalThis.Boolean(object.captureContent)
+        : isSet(object.capture_content)
+        ? globalThis.Boolean(object.capture_content)
+        : false,
     };
   },
 
@@ -1257,6 +1276,9 @@ export const StartFrame: MessageFns<StartFrame> = {
     if (message.attemptReason !== "") {
       obj.attemptReason = message.attemptReason;
     }
+    if (message.captureContent !== false) {
+      obj.captureContent = message.captureContent;
+    }
     return obj;
   },
 
@@ -1295,6 +1317,7 @@ export const StartFrame: MessageFns<StartFrame> = {
     message.echoUpstreamBody = object.echoUpstreamBody ?? false;
     message.created = (object.created !== undefined && object.created !== null) ? BigInt(object.created) : 0n;
     message.attemptReason = object.attemptReason ?? "";
+    message.captureContent = object.captureContent ?? false;
     return message;
   },
 };
