@@ -13,7 +13,8 @@ import { SwitchyardError } from '@switchyard/errors';
 import type { ClientDialect } from './client-dialect.js';
 import { clientDialects } from './client-registry.js';
 import type { CreateExchange, Exchange, ExchangeAnswer, ExchangeInput, ExchangeStream } from './exchange.js';
-import { editRequest } from './openai-chat/provider/edit-request.js';
+import { editAroundMessages, editRequest } from './openai-chat/provider/edit-request.js';
+import { splitMessages, type BodyAroundMessages } from './openai-chat/provider/message-bytes.js';
 import { chatRequest, deviationsOf } from './openai-chat/provider/openai-chat-provider.js';
 import { editWholeAnswer, SameDialectStream } from './openai-chat/same-dialect.js';
 import type { BuildOptions, FetchedMedia, ProviderDialect, UpstreamFailure, UpstreamRequest } from './provider-dialect.js';
@@ -25,10 +26,10 @@ import type { ResponseHeaders } from './upstream-error.js';
 export const createExchange: CreateExchange = (input) => {
   const client = clientDialects[input.clientDialect];
   const provider = providerDialects[input.manifest.dialect];
+  if (input.apiType === 'chat' && input.clientDialect === 'openai-chat' && input.manifest.dialect === 'openai-chat')
+    return new SameDialectExchange(input, client, provider);
   const body = parseClientBody(input.body);
   if (input.apiType === 'embeddings') return new EmbeddingExchange(input, client, provider, client.parseEmbeddingRequest(body));
-  if (input.apiType === 'chat' && input.clientDialect === 'openai-chat' && input.manifest.dialect === 'openai-chat')
-    return new SameDialectExchange(input, client, provider, body);
   const request = input.apiType === 'chat' ? client.parseChatRequest(body) : client.parseCompletionRequest(body);
   return new TranslatedExchange(input, client, provider, request, notInCanonicalForm(body));
 };
@@ -61,24 +62,32 @@ abstract class BaseExchange implements Exchange {
 class SameDialectExchange extends BaseExchange {
   readonly mediaUrls: readonly string[];
   private readonly excludeReasoning: boolean;
+  /** Of a long body: its messages are read only where they have to be. */
+  private readonly split: BodyAroundMessages | undefined;
+  private parsedBody: JsonObject | undefined;
 
-  constructor(
-    input: ExchangeInput,
-    client: ClientDialect,
-    provider: ProviderDialect,
-    private readonly body: JsonObject,
-  ) {
+  constructor(input: ExchangeInput, client: ClientDialect, provider: ProviderDialect) {
     super(input, client, provider);
-    this.excludeReasoning = asBoolean(asObject(body['reasoning'])?.['exclude']) === true || body['include_reasoning'] === false;
+    this.split = splitMessages(input.body);
+    const fields = this.split?.body ?? this.body;
+    this.excludeReasoning = asBoolean(asObject(fields['reasoning'])?.['exclude']) === true || fields['include_reasoning'] === false;
     // The body is parsed into canonical form only where its pictures must be found.
     const mayHavePictures =
       input.manifest.openaiChat?.imageSource === 'base64' && Buffer.from(input.body.buffer, input.body.byteOffset, input.body.byteLength).includes('image_url');
-    this.mediaUrls = mayHavePictures ? provider.mediaUrlsToFetch(client.parseChatRequest(body), input.manifest) : [];
+    this.mediaUrls = mayHavePictures ? provider.mediaUrlsToFetch(client.parseChatRequest(this.body), input.manifest) : [];
   }
 
   buildRequest(media?: ReadonlyMap<string, FetchedMedia>): UpstreamRequest {
+    const { endpoint, manifest } = this.input;
     const options = this.options(media);
-    return chatRequest(editRequest(this.body, this.input.endpoint, deviationsOf(this.input.manifest), options), this.input.manifest, options);
+    const deviations = deviationsOf(manifest);
+    const edited = this.split && editAroundMessages(this.split, endpoint, deviations, options);
+    return chatRequest(edited ?? editRequest(this.body, endpoint, deviations, options), manifest, options);
+  }
+
+  private get body(): JsonObject {
+    this.parsedBody ??= parseClientBody(this.input.body);
+    return this.parsedBody;
   }
 
   openStream(): ExchangeStream {

@@ -7,6 +7,7 @@ import type { Tracer } from '@switchyard/telemetry';
 import { AttemptDeadlines, deadlineLimits } from './attempt-deadlines.js';
 import { beginAttemptTrace, type AttemptTrace } from './attempt-trace.js';
 import { AttemptWindow } from './attempt-window.js';
+import type { ContentCapture } from './content-capture.js';
 import { deadlineError, errorDetail, transportError, upstreamFailureError, type DeadlineStage } from './core/attempt-errors.js';
 import { countsOf, type AttemptResult } from './core/attempt-report.js';
 import { bytesWithin, estimateMeters, isCredible } from './core/estimate-usage.js';
@@ -52,6 +53,7 @@ export class Attempt implements AttemptHandle {
   private readonly startTimeMs: number;
   private readonly startMonotonicMs: number;
   private readonly trace: AttemptTrace | undefined;
+  private readonly capture: ContentCapture | undefined;
   private stopMedia: AbortController | undefined;
   private deadlines: AttemptDeadlines | undefined;
   private call: UpstreamCall | undefined;
@@ -87,6 +89,7 @@ export class Attempt implements AttemptHandle {
     this.startTimeMs = dependencies.clock.nowMs();
     this.startMonotonicMs = dependencies.clock.monotonicMs();
     this.trace = beginAttemptTrace(dependencies.tracer, start, this.startMonotonicMs);
+    this.capture = this.trace?.capture;
   }
 
   grant(bytes: number): void {
@@ -130,7 +133,7 @@ export class Attempt implements AttemptHandle {
 
   private echo(request: UpstreamRequest): void {
     if (!this.start.echoUpstreamBody || !this.start.stream) return;
-    const chunk = this.dependencies.renderDebugChunk(this.start, request.body);
+    const chunk = this.dependencies.renderDebugChunk(this.start, String(request.body));
     this.listener.onData(worker.DataFrame.create({ bytes: Buffer.from(chunk), isDebug: true }));
   }
 
@@ -147,7 +150,7 @@ export class Attempt implements AttemptHandle {
     };
     this.throwIfStopped();
     // A stream's request is kept until its end.
-    const body = this.start.stream ? ownBytes(request.body, 0) : request.body;
+    const body = this.start.stream && typeof request.body === 'string' ? ownBytes(request.body, 0) : request.body;
     this.call = this.dependencies.upstream.post({ url, headers, body }, () => this.deadlines?.onConnected());
     try {
       const head = await this.call.answered();
@@ -223,6 +226,7 @@ export class Attempt implements AttemptHandle {
     this.upstreamId = answer.upstreamId ?? this.upstreamId;
     this.serviceTier = answer.serviceTier ?? '';
     if (answer.error !== undefined) throw upstreamFailureError(answer.error, this.credential);
+    this.capture?.addWhole(answer.bytes);
     this.noteContent(answer.outputBytes > 0);
     for (let offset = 0; offset < answer.bytes.byteLength; offset += PIECE_BYTES) {
       await this.waitForRoom();
@@ -282,6 +286,7 @@ export class Attempt implements AttemptHandle {
     if (progress.upstreamId !== undefined) this.upstreamId = progress.upstreamId;
     if (progress.serviceTier !== undefined) this.serviceTier = progress.serviceTier;
     this.noteContent(progress.hasContent);
+    this.capture?.addEvents(progress.bytes);
     const isNewFinish = progress.finishReason !== undefined && progress.finishReason !== this.finishReason;
     this.finishReason = progress.finishReason ?? this.finishReason;
     if (progress.bytes !== '' || isNewFinish)
@@ -346,7 +351,7 @@ export class Attempt implements AttemptHandle {
     try {
       // What never reached for its provider cost nothing.
       const event = this.call === undefined ? undefined : (this.dependencies.onCompleted(this.start, result) ?? undefined);
-      this.trace?.record(result, event, this.dependencies.clock.monotonicMs());
+      this.trace?.record(result, event, this.dependencies.clock.monotonicMs(), this.credential);
     } catch (error) {
       // Whatever goes wrong with the books, the client's answer has its end.
       this.dependencies.onUnexpected(this.start, error);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { asObject, asObjects, asString, isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
 import type { OpenaiChatDeviations } from '../../dialect-manifest.js';
 import type { FetchedMedia } from '../../provider-dialect.js';
+import type { MessageBytes } from './message-bytes.js';
 
 /** Fields of messages that only the gateway and its clients know. */
 const GATEWAY_FIELDS = [
@@ -14,6 +15,9 @@ const GATEWAY_FIELDS = [
   'cache_control',
   'prompt_cache_breakpoint',
 ] as const;
+
+/** Of content parts, too. */
+const BREAKPOINT_FIELDS = ['cache_control', 'prompt_cache_breakpoint'] as const;
 
 export interface MessageEdits {
   readonly deviations: OpenaiChatDeviations;
@@ -29,6 +33,16 @@ export function editMessages(messages: readonly JsonValue[], edits: MessageEdits
     if (edits.deviations.prefill === 'partial') edited[edited.length - 1] = { ...last, partial: true };
   }
   return edited;
+}
+
+/** Nothing in these messages could be edited: their bytes may be passed on. Errs on the side of an edit. */
+export function needNoEdits({ roles, fields, partFields }: MessageBytes, { deviations, media }: MessageEdits): boolean {
+  if (GATEWAY_FIELDS.some((field) => fields.has(field)) || BREAKPOINT_FIELDS.some((field) => partFields.has(field))) return false;
+  if (fields.has('name') && deviations.nameField !== 'keep') return false;
+  if (deviations.toolCallIds === 'nine-alphanumerics' && (fields.has('tool_calls') || fields.has('tool_call_id'))) return false;
+  if (roles.has('developer') && deviations.developerRole !== 'keep') return false;
+  if (roles.has('assistant') && deviations.prefill !== undefined) return false;
+  return media === undefined || media.size === 0;
 }
 
 function editMessage(message: JsonObject, edits: MessageEdits): JsonObject {

@@ -3,7 +3,8 @@ import type { EndpointFacts, OpenaiChatDeviations } from '../../dialect-manifest
 import type { BuildOptions } from '../../provider-dialect.js';
 import { parseReasoning } from '../client/parse-chat-request.js';
 import { RequestFields } from '../client/request-fields.js';
-import { editMessages } from './edit-messages.js';
+import { editMessages, needNoEdits } from './edit-messages.js';
+import type { BodyAroundMessages, MessageBytes } from './message-bytes.js';
 import { reasoningParameters } from './reasoning-parameters.js';
 
 /** Fields that mean something to the gateway alone. */
@@ -44,6 +45,8 @@ const REASONING_LISTED_AS = ['reasoning', 'reasoning_effort', 'include_reasoning
 
 export interface EditedRequest {
   readonly body: JsonObject;
+  /** The messages, where they are not in the body. */
+  readonly messages?: MessageBytes | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -84,6 +87,19 @@ export function editRequest(source: JsonObject, endpoint: EndpointFacts, deviati
     if (deviations.streamUsage !== 'always') body['stream_options'] = { ...asObject(source['stream_options']), include_usage: true };
   }
   return { body, warnings };
+}
+
+/** The same for a body whose messages are bytes still; undefined where they have to be read. */
+export function editAroundMessages(
+  { body, messages }: BodyAroundMessages,
+  endpoint: EndpointFacts,
+  deviations: OpenaiChatDeviations,
+  options: BuildOptions,
+): EditedRequest | undefined {
+  if (!needNoEdits(messages, { deviations, media: options.media })) return undefined;
+  const edited = editRequest(body, endpoint, deviations, options);
+  // A schema for a provider without schemas is one more message.
+  return asArray(edited.body['messages'])?.length === 0 ? { ...edited, messages } : undefined;
 }
 
 function outputTokens(source: JsonObject, endpoint: EndpointFacts, options: BuildOptions): number | undefined {

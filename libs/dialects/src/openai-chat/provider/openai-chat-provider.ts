@@ -4,6 +4,7 @@ import type { BuildOptions, ProviderDialect, UpstreamFailure, UpstreamRequest } 
 import { classifyFailure, errorParts, parseJsonBody, retryAfterInText, retryAfterMs, type ResponseHeaders } from '../../upstream-error.js';
 import { bodyOfCanonical, embeddingBodyOfCanonical } from './canonical-body.js';
 import { editRequest, type EditedRequest } from './edit-request.js';
+import { joinMessages } from './message-bytes.js';
 import { openaiMeters } from './meters.js';
 import { parseChatResponse, parseEmbeddingResponse } from './parse-response.js';
 import { OpenaiChatStreamParser } from './stream-parser.js';
@@ -44,7 +45,7 @@ export function chatRequest(edited: EditedRequest, manifest: DialectManifest, op
     method: 'POST',
     path: deviationsOf(manifest).chatPath ?? '/chat/completions',
     headers: { ...JSON_HEADERS, accept: options.stream ? 'text/event-stream' : 'application/json' },
-    body: JSON.stringify(edited.body),
+    body: edited.messages ? joinMessages(edited.body, edited.messages) : JSON.stringify(edited.body),
     warnings: edited.warnings,
   };
 }

@@ -1,0 +1,83 @@
+import { isUtf8 } from 'node:buffer';
+import { isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
+import { endOfValue, firstToken, walkArray, walkObject } from '../../json-members.js';
+
+/** A chat body whose messages stay the bytes they came in: they are most of a long prompt, and parsing and writing them anew most of its cost. */
+export interface BodyAroundMessages {
+  /** The body, its `messages` empty. */
+  readonly body: JsonObject;
+  readonly messages: MessageBytes;
+}
+
+export interface MessageBytes {
+  /** The JSON array. */
+  readonly bytes: Buffer;
+  readonly roles: ReadonlySet<string>;
+  /** Every field that some message has. */
+  readonly fields: ReadonlySet<string>;
+  /** Every field that some part of a message's content has. */
+  readonly partFields: ReadonlySet<string>;
+}
+
+/** Below this a parser is as fast. */
+const MIN_BODY_BYTES = 4 * 1024;
+
+/** Undefined where there is nothing to gain, or where bytes cannot stand for the messages. The body has to be valid JSON. */
+export function splitMessages(source: Uint8Array): BodyAroundMessages | undefined {
+  if (source.byteLength < MIN_BODY_BYTES) return undefined;
+  const json = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
+  const found = new MessageFinder(json).find();
+  if (!found || !isUtf8(json)) return undefined;
+  const { start, bytes } = found;
+  const body = JSON.parse(`${json.toString('utf8', 0, start)}[]${json.toString('utf8', start + bytes.length)}`) as JsonValue;
+  return isJsonObject(body) ? { body, messages: found } : undefined;
+}
+
+interface FoundMessages extends MessageBytes {
+  readonly start: number;
+}
+
+/** Looks for the one array of that name, and at what its messages hold, in one walk over the bytes. */
+class MessageFinder {
+  private readonly roles = new Set<string>();
+  private readonly fields = new Set<string>();
+  private readonly partFields = new Set<string>();
+  private readonly places: { readonly start: number; readonly end: number | undefined }[] = [];
+
+  constructor(private readonly json: Buffer) {}
+
+  /** Undefined where it is not there once, or where a name is spelled with escapes and may mean another. */
+  find(): FoundMessages | undefined {
+    const names = new Set<string>();
+    walkObject(this.json, firstToken(this.json), (name, start) => {
+      names.add(name);
+      return name === 'messages' ? this.walkMessages(start) : undefined;
+    });
+    const { json, roles, fields, partFields } = this;
+    const [place] = this.places;
+    if (place?.end === undefined || this.places.length > 1) return undefined;
+    if ([names, roles, fields, partFields].some((set) => [...set].some((name) => name.includes('\\')))) return undefined;
+    return { start: place.start, bytes: json.subarray(place.start, place.end), roles, fields, partFields };
+  }
+
+  private walkMessages(start: number): number | undefined {
+    const end = walkArray(this.json, start, (at) => walkObject(this.json, at, (name, value) => this.walkField(name, value)));
+    this.places.push({ start, end });
+    return end;
+  }
+
+  private walkField(name: string, start: number): number | undefined {
+    this.fields.add(name);
+    if (name === 'content') return walkArray(this.json, start, (at) => walkObject(this.json, at, (field) => void this.partFields.add(field)));
+    if (name !== 'role') return undefined;
+    const end = endOfValue(this.json, start);
+    this.roles.add(this.json.toString('latin1', start + 1, end - 1));
+    return end;
+  }
+}
+
+/** The JSON of a body with these messages in it. */
+export function joinMessages({ messages: _empty, ...rest }: JsonObject, messages: MessageBytes): Buffer {
+  const others = JSON.stringify(rest);
+  return Buffer.concat([Buffer.from('{"messages":'), messages.bytes, Buffer.from(others === '{}' ? '}' : `,${others.slice(1)}`)]);
+}
