@@ -97,11 +97,12 @@ async function runOn(stage: Stage, actions: readonly Action[]): Promise<RunRepor
   };
 }
 
-async function makeNamespaces({ settings, world }: Stage): Promise<void> {
+async function makeNamespaces({ settings, world, kubernetes }: Stage): Promise<void> {
   const restricted = { 'pod-security.kubernetes.io/enforce': 'restricted' };
   for (const name of [settings.namespace, world.namespace]) {
     await world.kubernetes.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { ...restricted, 'switchyard.test/suite': 'cluster' } } });
   }
+  for (const file of settings.objectFiles) await kubernetes.call(['apply', '-f', file]);
 }
 
 /** From `helm install` to the first answer that is in the ledger. */

@@ -17,6 +17,8 @@ export interface ClusterSettings {
   readonly pullPolicy: string;
   /** More values files for helm. */
   readonly valuesFiles: readonly string[];
+  /** Files of Kubernetes objects that are in the release's namespace before it is installed: secrets that values name. */
+  readonly objectFiles: readonly string[];
   readonly helm: string;
   readonly kubectl: string;
 }
@@ -27,6 +29,7 @@ const DEFAULT_NAMESPACE = 'switchyard-e2e';
 export function readSettings(environment: Readonly<Record<string, string | undefined>>, chart: string): ClusterSettings {
   const missing: string[] = [];
   const text = (name: string): string | undefined => environment[name]?.trim() || undefined;
+  const list = (name: string): string[] => (text(name) ?? '').split(',').filter((entry) => entry !== '');
   const required = (name: string): string => {
     const value = text(name);
     if (value === undefined) missing.push(name);
@@ -44,7 +47,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
       kafka: text('SWITCHYARD_CLUSTER_KAFKA_IMAGE') ?? 'apache/kafka:4.1.1',
     },
     pullPolicy: text('SWITCHYARD_CLUSTER_PULL_POLICY') ?? 'IfNotPresent',
-    valuesFiles: (text('SWITCHYARD_CLUSTER_VALUES') ?? '').split(',').filter((file) => file !== ''),
+    valuesFiles: list('SWITCHYARD_CLUSTER_VALUES'),
+    objectFiles: list('SWITCHYARD_CLUSTER_OBJECTS'),
     helm: text('HELM') ?? 'helm',
     kubectl: text('KUBECTL') ?? 'kubectl',
   };
