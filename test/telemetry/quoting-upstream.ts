@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface QuotingUpstream {
@@ -7,7 +7,7 @@ export interface QuotingUpstream {
   close(): Promise<void>;
 }
 
-/** An upstream whose errors quote all it was sent, headers and prompt, as some providers do. */
+/** An upstream that quotes all it was sent, headers and prompt: in its errors, as some providers do, and with status 200 in its answer. */
 export async function startQuotingUpstream(): Promise<QuotingUpstream> {
   const server = createServer((request, response) => {
     const pieces: Buffer[] = [];
@@ -15,6 +15,7 @@ export async function startQuotingUpstream(): Promise<QuotingUpstream> {
     request.once('end', () => {
       const status = Number(/^\/(\d+)\//.exec(request.url ?? '')?.[1] ?? 500);
       const quoted = `${JSON.stringify(request.headers)} ${Buffer.concat(pieces).toString()}`;
+      if (status === 200) return answer(response, quoted, (JSON.parse(Buffer.concat(pieces).toString()) as { stream?: boolean }).stream === true);
       response.writeHead(status, { 'content-type': 'application/json', 'x-request-id': 'req-1' });
       response.end(
         JSON.stringify({ error: { message: `Invalid: ${quoted}`, type: 'invalid_request_error', code: null, metadata: { flagged_input: quoted } } }),
@@ -30,4 +31,19 @@ export async function startQuotingUpstream(): Promise<QuotingUpstream> {
         server.closeAllConnections();
       }),
   };
+}
+
+const USAGE = { prompt_tokens: 3, completion_tokens: 100, total_tokens: 103 };
+
+/** A stream has a few characters in each chunk, so that nothing long is in one of them. */
+function answer(response: ServerResponse, content: string, isStream: boolean): void {
+  response.writeHead(200, { 'content-type': isStream ? 'text/event-stream' : 'application/json' });
+  if (!isStream) {
+    response.end(JSON.stringify({ id: 'quote-1', choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }], usage: USAGE }));
+    return;
+  }
+  for (const piece of content.match(/[^]{1,23}/g) ?? [])
+    response.write(`data: ${JSON.stringify({ id: 'quote-1', choices: [{ delta: { content: piece } }] })}\n\n`);
+  response.write(`data: ${JSON.stringify({ choices: [{ delta: {}, finish_reason: 'stop' }], usage: USAGE })}\n\n`);
+  response.end('data: [DONE]\n\n');
 }

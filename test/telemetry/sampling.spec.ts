@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { call, MODELS, startFixture, type Fixture } from '@switchyard/test-platform';
+import { call, Customer, MODELS, startFixture, type Fixture } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
+import { CONTENT_ATTRIBUTES } from './content-capture.suite.js';
 import { requestTree } from './expected-trees.js';
 import { startOtlpReceiver, type OtlpReceiver } from './otlp-receiver.js';
 import { TRACED_SOON } from './request-trees.suite.js';
@@ -135,6 +136,21 @@ describe('a sampler that takes next to nothing', () => {
     const spans = await traceOf(answer);
     const call = spans.find(({ name }) => name === 'POST')!;
     expect(provider.seen).toEqual([`00-${traceId}-${call.spanId}-01`]);
+  });
+
+  it('holds no content where the deployment does not allow it, whatever a key says', async () => {
+    const customer = await Customer.create(fixture.platform, '1');
+    try {
+      const { secret: key } = await customer.newKey({ include_content_in_traces: true });
+      const body = { model: MODELS.writer, messages: [{ role: 'user', content: 'say 5 words' }] };
+      const headers = { traceparent: '00-5af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' };
+      const spans = await traceOf(await call(fixture.platform.baseUrl, '/chat/completions', { key, body, headers }));
+      const attempt = spans.find(({ name }) => name === `chat ${MODELS.writer}`)!;
+      expect(attempt.attributes).toMatchObject({ 'gen_ai.response.finish_reasons': ['stop'] });
+      expect(Object.keys(attempt.attributes).filter((name) => CONTENT_ATTRIBUTES.includes(name))).toEqual([]);
+    } finally {
+      customer.close();
+    }
   });
 
   it('hands a client’s unsampled trace on as it is', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { startFixture, type Fixture, type Shape } from '@switchyard/test-platform';
 import { canaryProviders, canarySuite } from './canary.suite.js';
+import { CONTENT_ALLOWED, contentCaptureSuite } from './content-capture.suite.js';
 import { startOtlpReceiver, type OtlpReceiver } from './otlp-receiver.js';
 import type { QuotingUpstream } from './quoting-upstream.js';
 import { requestTreesSuite, TRACED_SOON } from './request-trees.suite.js';
@@ -15,7 +16,7 @@ export function tracedPlatformSuite(shape: Shape): void {
       receiver = await startOtlpReceiver();
       const canary = await canaryProviders();
       quoting = canary.upstream;
-      const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, ...TRACED_SOON, ...canary.options.environment };
+      const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, ...TRACED_SOON, ...CONTENT_ALLOWED, ...canary.options.environment };
       fixture = await startFixture({ shape, ...canary.options, environment });
     }, 300_000);
     afterAll(async () => {
@@ -30,6 +31,10 @@ export function tracedPlatformSuite(shape: Shape): void {
       shape === 'all' ? 'postgresql' : 'kafka',
     );
     canarySuite(
+      () => fixture,
+      () => receiver,
+    );
+    contentCaptureSuite(
       () => fixture,
       () => receiver,
     );

@@ -6,6 +6,7 @@ import type {
   CanonicalEmbeddingResponse,
   JsonObject,
   Meters,
+  ShownChoice,
 } from '@switchyard/core';
 import type { ErrorType } from '@switchyard/errors';
 import type { ApiType, ClientDialectName } from './dialect-manifest.js';
@@ -56,6 +57,15 @@ export interface StreamRenderer {
   render(chunk: CanonicalChatChunk): string;
 }
 
+/** Gathers what a client is shown, out of what was rendered for it. */
+export interface ShownAnswer {
+  /** Whole SSE events. */
+  addEvents(text: string): void;
+  /** A whole answer, one JSON object. */
+  addWhole(bytes: Uint8Array): void;
+  readonly choices: readonly ShownChoice[];
+}
+
 /** A wire format as clients speak it. Pure. */
 export interface ClientDialect {
   readonly name: ClientDialectName;
@@ -71,6 +81,8 @@ export interface ClientDialect {
   renderCompletionResponse(response: CanonicalChatResponse, identity: AnswerIdentity): string;
   renderEmbeddingResponse(response: CanonicalEmbeddingResponse, identity: AnswerIdentity, encodingFormat: 'float' | 'base64'): string;
   createStreamRenderer(identity: AnswerIdentity, apiType: 'chat' | 'completions'): StreamRenderer;
+  /** Keeps so many characters of each text. */
+  createShownAnswer(maxCharacters: number): ShownAnswer;
   /** The value of `usage`. */
   renderUsage(usage: UsageView, apiType: ApiType): JsonObject;
   /** Last chunk of a stream, a whole SSE event. */

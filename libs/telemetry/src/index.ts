@@ -1,3 +1,4 @@
+export * from './capture/captured-content.js';
 export * from './exemplar.js';
 export * from './file-destination.js';
 export * from './gen-ai-metrics.js';

@@ -13,6 +13,7 @@ import {
   type TraceContext,
   type Tracer,
 } from '@switchyard/telemetry';
+import { beginContentCapture, type ContentCapture } from './content-capture.js';
 import type { AttemptResult } from './core/attempt-report.js';
 
 /** The HTTP call of an attempt, in monotonic times. */
@@ -24,6 +25,8 @@ export interface CallNote {
 /** One attempt that is recorded: its span is the parent of its HTTP call, whose context the provider gets. */
 export class AttemptTrace {
   readonly context: TraceContext;
+  /** Undefined unless prompt and answer are to stand on the span. */
+  readonly capture: ContentCapture | undefined;
   private readonly callContext: TraceContext;
   private call: CallNote | undefined;
 
@@ -35,6 +38,7 @@ export class AttemptTrace {
   ) {
     this.context = tracer.newContext(parent.traceId);
     this.callContext = tracer.newContext(parent.traceId);
+    this.capture = beginContentCapture(tracer.config, start);
   }
 
   /** The call's `traceparent`. */
@@ -43,15 +47,20 @@ export class AttemptTrace {
     return formatTraceparent(this.callContext);
   }
 
-  /** `event` tells the cost; an attempt that never reached for its provider has none. */
-  record(result: AttemptResult, event: events.AttemptCompleted | undefined, endedAtMs: number): void {
+  /**
+   * `event` tells the cost; an attempt that never reached for its provider has none. `credential`: the operator's, which is taken out of
+   * what the provider said.
+   */
+  record(result: AttemptResult, event: events.AttemptCompleted | undefined, endedAtMs: number, credential: string | undefined): void {
     const { tracer, parent, context } = this;
     const errorType = errorTypeOf(result);
     const facts = attemptFacts(this.start, result, event, errorType, this.call?.url);
     const startMs = tracer.unixMs(this.startedAtMs);
     const endMs = tracer.unixMs(endedAtMs);
-    const attributes = attemptAttributes(facts);
-    tracer.record({ name: attemptSpanName(facts), kind: 'client', context, parentSpanId: parent.spanId, startMs, endMs, attributes, errorType });
+    const captured = this.capture?.content(credential);
+    const attributes = captured ? { ...attemptAttributes(facts), ...captured.attributes } : attemptAttributes(facts);
+    const contentBytes = captured?.contentBytes;
+    tracer.record({ name: attemptSpanName(facts), kind: 'client', context, parentSpanId: parent.spanId, startMs, endMs, attributes, errorType, contentBytes });
     if (this.call) this.recordCall(this.call, result, endMs);
   }
 

@@ -23,8 +23,10 @@ export const GEN_AI = {
   costAmount: 'gen_ai.usage.cost.amount',
   costCurrency: 'gen_ai.usage.cost.currency',
   costSource: 'gen_ai.usage.cost.source',
+  systemInstructions: 'gen_ai.system_instructions',
   inputMessages: 'gen_ai.input.messages',
   outputMessages: 'gen_ai.output.messages',
+  toolDefinitions: 'gen_ai.tool.definitions',
 } as const;
 
 export const HTTP = {
@@ -84,5 +86,7 @@ export const SWITCHYARD = {
   pricingVersion: 'switchyard.pricing.version',
   /** The head sampler had said no: kept for its error or its slowness. */
   keptFor: 'switchyard.trace.kept_for',
+  /** Names of the attributes with content that the bounds cut. */
+  contentCut: 'switchyard.content.cut',
   ledgerEntry: 'switchyard.ledger.transaction',
 } as const;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { checkConfig, loadConfig } from '@switchyard/config';
 import { tracesUrl } from './otlp-sink.js';
-import { isTracingOn, tracingConfig } from './tracing.config.js';
+import { isContentAllowed, isTracingOn, tracingConfig } from './tracing.config.js';
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/' };
 
@@ -27,6 +27,17 @@ describe('the standard environment', () => {
     expect(isTracingOn(loadConfig(tracingConfig, environment))).toBe(isOn);
   });
 
+  it.each([
+    [{}, false],
+    [{ OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true' }, true],
+    [{ OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'SPAN_AND_EVENT' }, true],
+    [{ OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'EVENT_ONLY' }, false],
+    [{ SWITCHYARD_TRACE_CONTENT: 'true' }, true],
+    [{ SWITCHYARD_TRACE_CONTENT: 'false', OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'true' }, false],
+  ])('%j: content is allowed %s', (environment, isAllowed) => {
+    expect(isContentAllowed(loadConfig(tracingConfig, environment))).toBe(isAllowed);
+  });
+
   it('is refused where it makes no sense, all of it at once', () => {
     const problems = checkConfig([tracingConfig], {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'collector',
@@ -34,12 +45,16 @@ describe('the standard environment', () => {
       OTEL_TRACES_SAMPLER: 'sometimes',
       OTEL_TRACES_SAMPLER_ARG: '2',
       SWITCHYARD_TRACE_KEEP: 'everything',
+      SWITCHYARD_TRACE_CONTENT_MAX_BYTES: '2MiB',
+      OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: 'everything',
     });
     expect(problems.map(({ env }) => env).sort()).toEqual([
       'OTEL_EXPORTER_OTLP_ENDPOINT',
       'OTEL_EXPORTER_OTLP_PROTOCOL',
+      'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT',
       'OTEL_TRACES_SAMPLER',
       'OTEL_TRACES_SAMPLER_ARG',
+      'SWITCHYARD_TRACE_CONTENT_MAX_BYTES',
       'SWITCHYARD_TRACE_KEEP',
     ]);
   });

@@ -10,6 +10,9 @@ export interface SpanSink<Item> {
 export interface SpanQueueOptions {
   readonly maxQueueSize: number;
   readonly maxBatchSize: number;
+  /** Content that may wait in all, and that one batch may hold: receivers refuse messages beyond some size. */
+  readonly maxContentBytes: number;
+  readonly maxBatchContentBytes: number;
   readonly delayMs: number;
   /** Longest time for one batch; afterwards it counts as lost. */
   readonly exportTimeoutMs: number;
@@ -31,6 +34,7 @@ export interface QueuedSpan {
 /** Waits for nobody: what does not fit is dropped and counted, and one batch is under way at a time. */
 export class SpanQueue {
   private waiting: QueuedSpan[] = [];
+  private waitingContentBytes = 0;
   private timer: NodeJS.Timeout | undefined;
   private sending: Promise<void> | undefined;
   private isClosed = false;
@@ -42,10 +46,13 @@ export class SpanQueue {
   ) {}
 
   add(span: QueuedSpan): void {
-    if (this.waiting.length >= this.options.maxQueueSize || this.isClosed) return this.events.onDropped(1);
+    const contentBytes = contentBytesOf(span);
+    const isFull = this.waiting.length >= this.options.maxQueueSize || this.waitingContentBytes + contentBytes > this.options.maxContentBytes;
+    if (isFull || this.isClosed) return this.events.onDropped(1);
     this.waiting.push(span);
+    this.waitingContentBytes += contentBytes;
     if (this.sending) return;
-    if (this.waiting.length >= this.options.maxBatchSize) this.schedule(0);
+    if (this.hasFullBatch) this.schedule(0);
     else if (this.timer === undefined) this.schedule(this.options.delayMs);
   }
 
@@ -80,10 +87,28 @@ export class SpanQueue {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.sending || this.waiting.length === 0) return;
-    this.sending = this.sendBatch(this.waiting.splice(0, this.options.maxBatchSize)).finally(() => {
+    this.sending = this.sendBatch(this.takeBatch()).finally(() => {
       this.sending = undefined;
-      if (this.waiting.length > 0) this.schedule(this.waiting.length >= this.options.maxBatchSize ? 0 : this.options.delayMs);
+      if (this.waiting.length > 0) this.schedule(this.hasFullBatch ? 0 : this.options.delayMs);
     });
+  }
+
+  private get hasFullBatch(): boolean {
+    return this.waiting.length >= this.options.maxBatchSize || this.waitingContentBytes >= this.options.maxBatchContentBytes;
+  }
+
+  private takeBatch(): QueuedSpan[] {
+    const { maxBatchSize, maxBatchContentBytes } = this.options;
+    let contentBytes = 0;
+    let count = 0;
+    while (count < this.waiting.length && count < maxBatchSize) {
+      const sizeBytes = contentBytesOf(this.waiting[count]!);
+      if (count > 0 && contentBytes + sizeBytes > maxBatchContentBytes) break;
+      contentBytes += sizeBytes;
+      count++;
+    }
+    this.waitingContentBytes -= contentBytes;
+    return this.waiting.splice(0, count);
   }
 
   private async sendBatch(batch: readonly QueuedSpan[]): Promise<void> {
@@ -99,4 +124,8 @@ export class SpanQueue {
       clearTimeout(timer);
     }
   }
+}
+
+function contentBytesOf({ span }: QueuedSpan): number {
+  return span.contentBytes ?? 0;
 }

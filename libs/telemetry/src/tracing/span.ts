@@ -22,6 +22,8 @@ export interface Span {
   readonly errorType?: string | undefined;
   readonly links?: readonly TraceContext[];
   readonly events?: readonly SpanEvent[];
+  /** Of attributes with content, which weigh more than all others together. */
+  readonly contentBytes?: number | undefined;
 }
 
 export interface SpanEvent {

@@ -1,4 +1,4 @@
-import { defineConfig, durationMs, field, flag, integer, list, type ConfigOf } from '@switchyard/config';
+import { byteSize, defineConfig, durationMs, field, flag, integer, list, type ConfigOf } from '@switchyard/config';
 import { z } from 'zod';
 import { SAMPLER_NAMES } from './trace-sampler.js';
 
@@ -138,11 +138,59 @@ export const tracingConfig = defineConfig({
     default: true,
     description: 'Whether providers are sent a `traceparent`. It tells them an id of the trace and nothing else.',
   }),
+  content: field({
+    env: 'SWITCHYARD_TRACE_CONTENT',
+    schema: flag().optional().describe('true or false'),
+    description:
+      'Whether prompts and answers may stand on spans at all; then they do for API keys with `include_content_in_traces`. Unset: as the next one says.',
+  }),
+  standardContent: field({
+    env: 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT',
+    schema: contentModes(),
+    default: false,
+    description: 'The same under its standard name: `true`, `SPAN_ONLY` or `SPAN_AND_EVENT` allow it; `false`, `NO_CONTENT` and `EVENT_ONLY` do not.',
+  }),
+  contentMaxBytes: field({
+    env: 'SWITCHYARD_TRACE_CONTENT_MAX_BYTES',
+    schema: contentSize(),
+    default: 64 * 1024,
+    description: 'Most content on one span; what is beyond it is cut, and named in `switchyard.content.cut`.',
+  }),
+  contentAttributeMaxBytes: field({
+    env: 'SWITCHYARD_TRACE_CONTENT_ATTRIBUTE_MAX_BYTES',
+    schema: contentSize(),
+    default: 32 * 1024,
+    description: 'Most content of one attribute: the answer, the conversation, the instructions, the tools.',
+  }),
 });
+
+/** A span has to fit into one message to its receiver. */
+function contentSize(): z.ZodType<number> {
+  return byteSize().refine((bytes) => bytes <= 1024 * 1024, 'must be at most 1MiB');
+}
+
+/** OpenTelemetry's words for where content goes, which once were true and false. There are no events of ours for it. */
+function contentModes(): z.ZodType<boolean> {
+  return z
+    .string()
+    .transform((text, context) => {
+      const mode = text.trim().toLowerCase();
+      if (['true', 'span_only', 'span_and_event'].includes(mode)) return true;
+      if (['', 'false', 'no_content', 'event_only'].includes(mode)) return false;
+      context.addIssue('must be true, false, SPAN_ONLY, SPAN_AND_EVENT, EVENT_ONLY or NO_CONTENT');
+      return z.NEVER;
+    })
+    .describe('true or false');
+}
 
 const KEEP_KINDS: readonly string[] = ['errors', 'slow', 'fallbacks', 'none'];
 
 export type TracingConfig = ConfigOf<typeof tracingConfig>;
+
+/** Whether the deployment allows content at all; keys decide then. */
+export function isContentAllowed({ content, standardContent }: Pick<TracingConfig, 'content' | 'standardContent'>): boolean {
+  return content ?? standardContent;
+}
 
 /** Whether anything would be traced. */
 export function isTracingOn(config: TracingConfig): boolean {

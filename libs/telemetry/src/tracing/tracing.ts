@@ -32,6 +32,10 @@ export interface TracingOptions {
 
 /** How often the wall clock is looked at again. */
 const CLOCK_CHECK_MS = 10_000;
+/** Content that waits for a receiver that is slow or away. */
+const MAX_WAITING_CONTENT_BYTES = 32 * 1024 * 1024;
+/** A gRPC receiver takes messages of 4 MiB unless it is told otherwise. */
+const MAX_BATCH_CONTENT_BYTES = 2 * 1024 * 1024;
 /** A stopping process waits this long for its last spans. */
 const CLOSE_WITHIN_MS = 3_000;
 
@@ -55,7 +59,12 @@ export class Tracing {
     const { config, clock } = options;
     this.clock = new SpanClock(clock);
     this.sampler = createTraceSampler(config.sampler, config.samplerRatio);
-    const limits = { maxQueueSize: config.queueSize, maxBatchSize: Math.min(config.batchSize, config.queueSize) };
+    const limits = {
+      maxQueueSize: config.queueSize,
+      maxBatchSize: Math.min(config.batchSize, config.queueSize),
+      maxContentBytes: MAX_WAITING_CONTENT_BYTES,
+      maxBatchContentBytes: MAX_BATCH_CONTENT_BYTES,
+    };
     this.queue = new SpanQueue(sink, { ...limits, delayMs: config.scheduleDelayMs, exportTimeoutMs: config.exportTimeoutMs }, queueEvents(options));
     this.clockCheck = setInterval(() => this.clock.adjust(), CLOCK_CHECK_MS);
     this.clockCheck.unref();

@@ -9,13 +9,16 @@ const MIN_SECRET_LENGTH = 8;
 
 /** What a provider said went wrong, as an error that ends the attempt. Providers may quote the operator's credential: it is taken out. */
 export function upstreamFailureError(failure: UpstreamFailure, credential: string | undefined): SwitchyardError {
-  const redacted = (text: string): string =>
-    credential === undefined || credential.length < MIN_SECRET_LENGTH ? text : text.replaceAll(credential, '[redacted]');
+  const redacted = (text: string): string => withoutSecret(text, credential);
   return new SwitchyardError(failure.errorType, redacted(failure.message), {
     ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
     ...(failure.providerCode === undefined ? {} : { providerCode: redacted(failure.providerCode) }),
     ...(failure.upstreamStatus === undefined ? {} : { upstreamStatus: failure.upstreamStatus }),
   });
+}
+
+export function withoutSecret(text: string, secret: string | undefined): string {
+  return secret === undefined || secret.length < MIN_SECRET_LENGTH ? text : text.replaceAll(secret, '[redacted]');
 }
 
 const DEADLINE_SENTENCES: Readonly<Record<DeadlineStage, string>> = {

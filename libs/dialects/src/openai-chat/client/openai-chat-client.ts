@@ -4,6 +4,7 @@ import { parseCompletionRequest } from './parse-completion-request.js';
 import { parseEmbeddingRequest } from './parse-embedding-request.js';
 import { renderChatResponse, renderCompletionResponse, renderEmbeddingResponse } from './render-response.js';
 import { renderDebugChunk, renderErrorBody, renderErrorChunk, renderUsage, renderUsageChunk, renderWholeTail } from './render-tail.js';
+import { OpenaiChatShownAnswer } from './shown-answer.js';
 import { OpenaiChatStreamRenderer } from './stream-renderer.js';
 
 /** OpenAI's chat, legacy completions and embeddings, with OpenRouter's extensions. */
@@ -17,6 +18,7 @@ export const openaiChatClient: ClientDialect = {
   renderCompletionResponse,
   renderEmbeddingResponse,
   createStreamRenderer: (identity, apiType) => new OpenaiChatStreamRenderer(identity, apiType),
+  createShownAnswer: (maxCharacters) => new OpenaiChatShownAnswer(maxCharacters),
   renderUsage,
   renderUsageChunk,
   renderWholeTail,
