@@ -71,8 +71,8 @@ function textsOf(folder: string, ending: string): ReadonlyMap<string, string> {
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /**
- * The same rules for a test that cannot wait: windows and `for` are divided by `factor`, windows at least `minWindowMs`, and thresholds of seconds are
- * replaced as `thresholds` says, each of which must occur.
+ * The same rules for a test that cannot wait: windows and `for` are divided by `factor`, windows at least `minWindowMs`, and thresholds are
+ * replaced as `thresholds` says, in its order.
  */
 export function hurried(
   text: string,
