@@ -196,6 +196,7 @@ or the migration's and commands' stand-in for it. Everything the chart sets is i
 {{- end -}}
 {{- $_ := set $env "OTEL_TRACES_SAMPLER" (dict "value" "parentbased_traceidratio") -}}
 {{- $_ := set $env "OTEL_TRACES_SAMPLER_ARG" (dict "value" ($telemetry.sampleRatio | toString)) -}}
+{{- $_ := set $env "SWITCHYARD_TRACE_CONTENT" (dict "value" ($telemetry.captureContent | toString)) -}}
 {{- $attributes := list (printf "k8s.namespace.name=%s" $root.Release.Namespace) "k8s.pod.name=$(POD_NAME)" -}}
 {{- $workload := printf "%s-%s" (include "switchyard.fullname" $root) $.target.name -}}
 {{- $attributes = append $attributes (printf "k8s.%s.name=%s" (ternary "statefulset" "deployment" ($.target.isStateful | default false)) $workload) -}}
