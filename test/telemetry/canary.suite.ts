@@ -31,6 +31,8 @@ export async function canaryProviders(): Promise<{ readonly upstream: QuotingUps
       {
         baseUrl: `${upstream.url}/${status}/v1`,
         credential: 'environment' as const,
+        // Whose answers state their cost.
+        like: 'openrouter',
         endpoints: [{ model: `acme/quoting-${status}`, prices: { prompt: '1', completion: '2' } }],
       },
     ]),

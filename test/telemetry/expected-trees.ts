@@ -125,6 +125,7 @@ function attemptRow(attempt: ExpectedAttempt, index: number, stream: Readonly<Re
       ...(isFromIngress ? {} : { 'gen_ai.request.max_tokens': A_NUMBER }),
       ...server,
       ...(errorType === undefined || hasUsage ? { 'gen_ai.response.id': SOME_TEXT } : {}),
+      ...(hasUsage && !isFromIngress ? { 'gen_ai.response.model': 'writer' } : {}),
       ...(finishReason === undefined ? {} : { 'gen_ai.response.finish_reasons': [finishReason] }),
       ...('gen_ai.request.stream' in stream && hasContent ? { 'gen_ai.response.time_to_first_chunk': A_NUMBER } : {}),
       ...(hasUsage ? { 'gen_ai.usage.input_tokens': A_NUMBER, 'gen_ai.usage.output_tokens': A_NUMBER } : {}),

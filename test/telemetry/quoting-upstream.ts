@@ -1,6 +1,9 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+/** What its answers say that they cost. */
+export const STATED_COST_USD = 0.0625;
+
 export interface QuotingUpstream {
   /** Answers `<url>/<status>/v1/…` with that status. */
   readonly url: string;
@@ -33,7 +36,7 @@ export async function startQuotingUpstream(): Promise<QuotingUpstream> {
   };
 }
 
-const USAGE = { prompt_tokens: 3, completion_tokens: 100, total_tokens: 103 };
+const USAGE = { prompt_tokens: 3, completion_tokens: 100, total_tokens: 103, cost: STATED_COST_USD };
 
 /** A stream has a few characters in each chunk, so that nothing long is in one of them. */
 function answer(response: ServerResponse, content: string, isStream: boolean): void {

@@ -6,6 +6,7 @@ import { eventually } from '@switchyard/testing';
 import { request } from 'undici';
 import { requestTree, type ExpectedAttempt, type ExpectedRequest } from './expected-trees.js';
 import type { OtlpReceiver, ReceivedSpan } from './otlp-receiver.js';
+import { STATED_COST_USD } from './quoting-upstream.js';
 import { timeProblems, treesOf } from './span-tree.js';
 
 /** Settings under which every span is sent soon. */
@@ -93,6 +94,21 @@ export function requestTreesSuite(fixture: () => Fixture, receiver: () => OtlpRe
       });
       expect(Number(attributesOf('gateway.request')['switchyard.cost.charged'])).toBe(usage.cost);
       expect(attributesOf('ledger post')['switchyard.cost.charged']).toBe(attributesOf('gateway.request')['switchyard.cost.charged']);
+    });
+
+    it('tells the cost that the provider stated, where it did', async () => {
+      const attemptOf = async (body: object) => {
+        const answer = await chat(body);
+        expect(answer.status).toBe(200);
+        return (await wholeTrace(traceIdOf(answer))).find(({ name }) => name.startsWith('chat '))!.attributes;
+      };
+      for (const stream of [false, true])
+        expect(await attemptOf({ model: 'acme/quoting-200', stream })).toMatchObject({
+          'gen_ai.usage.cost.amount': STATED_COST_USD,
+          'gen_ai.usage.cost.currency': 'USD',
+          'gen_ai.usage.cost.source': 'provider',
+        });
+      expect(await attemptOf({ provider: { only: ['alpha'] } })).toMatchObject({ 'gen_ai.usage.cost.source': 'local' });
     });
 
     it('that every attempt failed is an error, and its attempts say why', async () => {

@@ -136,7 +136,8 @@ class TranslatedExchange extends BaseExchange {
         ? this.client.renderCompletionResponse(shown, this.input.identity)
         : this.client.renderChatResponse(shown, this.input.identity);
     const { finishReason, nativeFinishReason, meters, upstreamId, serviceTier, error } = response;
-    return { bytes: Buffer.from(text), finishReason, nativeFinishReason, meters, upstreamId, serviceTier, error, ...countOutput(response) };
+    const statement = { model: response.upstreamModel, costUsd: response.costUsd };
+    return { bytes: Buffer.from(text), finishReason, nativeFinishReason, meters, upstreamId, serviceTier, error, statement, ...countOutput(response) };
   }
 }
 
@@ -170,7 +171,8 @@ class EmbeddingExchange extends BaseExchange {
       );
     }
     const text = this.client.renderEmbeddingResponse(response, this.input.identity, this.request.encodingFormat);
-    return { bytes: Buffer.from(text), finishReason: null, nativeFinishReason: null, meters: response.meters, outputBytes: 0, reasoningBytes: 0 };
+    const statement = { model: response.upstreamModel, costUsd: response.costUsd };
+    return { bytes: Buffer.from(text), finishReason: null, nativeFinishReason: null, meters: response.meters, outputBytes: 0, reasoningBytes: 0, statement };
   }
 
   private get embeddings(): NonNullable<ProviderDialect['embeddings']> {

@@ -70,6 +70,8 @@ export interface OpenaiChatDeviations {
   readonly toolCallIds?: 'any' | 'nine-alphanumerics' | undefined;
   /** `total_tokens` counts reasoning beside `completion_tokens` (xAI). Found out from the sums when absent. */
   readonly reasoningBesideCompletion?: boolean | undefined;
+  /** Usage states what the request cost: `cost` in USD, or `cost_in_usd_ticks`, of which 10,000,000,000 are one. Default: it does not. */
+  readonly statedCost?: 'usd' | 'usd-ticks' | undefined;
   /** Error `code`/`type` of the provider → key of the error table, before the general mapping. */
   readonly errorCodes?: Readonly<Record<string, string>> | undefined;
 }

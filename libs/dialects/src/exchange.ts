@@ -30,6 +30,14 @@ export interface Exchange {
   readError(status: number, headers: Readonly<Record<string, string | readonly string[] | undefined>>, body: Uint8Array, nowMs: number): UpstreamFailure;
 }
 
+/** What a provider says of its own answer, which nobody is charged by. */
+export interface ProviderStatement {
+  /** What answered. */
+  readonly model?: string | undefined;
+  /** What it charges for it. */
+  readonly costUsd?: number | undefined;
+}
+
 export interface ExchangeAnswer {
   /** One JSON object in the client's dialect without `usage`, last byte `}`. */
   readonly bytes: Uint8Array;
@@ -45,6 +53,7 @@ export interface ExchangeAnswer {
   readonly serviceTier?: string | undefined;
   /** 200 with an error inside: treat as a failed attempt. */
   readonly error?: UpstreamFailure | undefined;
+  readonly statement: ProviderStatement;
 }
 
 /** State of a stream after one push. Counters and names are cumulative. */
@@ -74,6 +83,8 @@ export interface ExchangeStream {
   push(bytes: Uint8Array): StreamProgress;
   /** The upstream closed. `truncated` = before it was done: an error, never a clean end. */
   finish(): StreamProgress & { readonly outcome: 'finished' | 'truncated' };
+  /** So far. */
+  readonly statement: ProviderStatement;
 }
 
 /** @throws SwitchyardError `invalid_request` when the client's body cannot be read. */

@@ -1,6 +1,6 @@
 import type { CanonicalChatResponse, FinishReason, Meters, ReasoningPart } from '@switchyard/core';
 import type { StreamRenderer } from './client-dialect.js';
-import type { ExchangeStream, StreamProgress } from './exchange.js';
+import type { ExchangeStream, ProviderStatement, StreamProgress } from './exchange.js';
 import type { ProviderChunk, ProviderStreamParser, UpstreamFailure } from './provider-dialect.js';
 
 /** Provider dialect → canonical chunks → client dialect. */
@@ -12,6 +12,8 @@ export class TranslatedStream implements ExchangeStream {
   private meters: Meters | undefined;
   private isUsageFinal = false;
   private upstreamId: string | undefined;
+  private upstreamModel: string | undefined;
+  private costUsd: number | undefined;
   private serviceTier: string | undefined;
   private error: UpstreamFailure | undefined;
   private hasContent = false;
@@ -33,6 +35,10 @@ export class TranslatedStream implements ExchangeStream {
     return { ...this.progress(this.take(chunks)), outcome };
   }
 
+  get statement(): ProviderStatement {
+    return { model: this.upstreamModel, costUsd: this.costUsd };
+  }
+
   private take(chunks: readonly ProviderChunk[]): string {
     let out = '';
     for (const chunk of chunks) {
@@ -48,6 +54,7 @@ export class TranslatedStream implements ExchangeStream {
     switch (chunk.type) {
       case 'message-start':
         this.upstreamId = chunk.upstreamId;
+        this.upstreamModel = chunk.upstreamModel;
         this.serviceTier = chunk.serviceTier ?? this.serviceTier;
         break;
       case 'text-delta':
@@ -77,6 +84,7 @@ export class TranslatedStream implements ExchangeStream {
         break;
       case 'usage':
         this.meters = chunk.meters;
+        this.costUsd = chunk.costUsd;
         this.isUsageFinal = this.finishReason !== undefined;
         this.serviceTier = chunk.serviceTier ?? this.serviceTier;
         break;

@@ -1,5 +1,5 @@
 import { asObject, asObjects, type JsonObject } from '@switchyard/core';
-import { createExchange, type Exchange, type ExchangeInput } from '@switchyard/dialects/provider';
+import { createExchange, type Exchange, type ExchangeInput, type ProviderStatement } from '@switchyard/dialects/provider';
 import type { ProviderManifest } from './provider-manifest.js';
 
 export interface ProbedRequest {
@@ -59,6 +59,17 @@ export function streamOf(
   const events = `${pushed.bytes}${end.bytes}`.split('\n\n').filter((event) => event.startsWith('data: '));
   const deltas = events.flatMap((event) => asObjects((JSON.parse(event.slice(6)) as JsonObject)['choices'])).map((choice) => asObject(choice['delta']) ?? {});
   return { deltas, meters: end.meters ?? pushed.meters, outcome: end.outcome };
+}
+
+/** What a provider says of its own answer: whole, in a stream of the client's dialect, and in one that is translated. */
+export function statementsOf(manifest: ProviderManifest, answer: object, chunks: readonly object[]): ProviderStatement[] {
+  const bytes = Buffer.from(chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('') + 'data: [DONE]\n\n');
+  const forms = [probe(manifest), probe(manifest, { prompt: 'Hi' }, { apiType: 'completions' })];
+  return forms.flatMap((exchange) => {
+    const stream = exchange.openStream();
+    stream.push(bytes);
+    return [exchange.readWhole(Buffer.from(JSON.stringify(answer))).statement, stream.statement];
+  });
 }
 
 /** Every parameter of a modern request, each with a value that a provider could take. */

@@ -103,6 +103,11 @@ function failureOf(error: NonNullable<AttemptResult['error']>, upstreamStatus: n
   return { upstreamStatus, errorType: isFirstToken ? 'first_token_timeout' : error.type, hasOutput };
 }
 
+/** What providers write may be anything, also what they were sent. */
+function plainName(name: string | undefined): string | undefined {
+  return name !== undefined && /^[\w.:/@+-]{1,128}$/.test(name) ? name : undefined;
+}
+
 function attemptFacts(
   start: worker.StartFrame,
   result: AttemptResult,
@@ -130,6 +135,8 @@ function attemptFacts(
     meters: result.meters,
     isEstimated: result.usageSource === common.UsageSource.ESTIMATED,
     costUsd: isCostKnown ? picoToUsdNumber(event.costPico) : undefined,
+    responseModel: plainName(result.statement?.model),
+    statedCostUsd: result.statement?.costUsd,
     errorType,
   };
 }

@@ -1,5 +1,14 @@
 import type { Clock, Meters } from '@switchyard/core';
-import type { CreateExchange, Exchange, ExchangeAnswer, ExchangeStream, StreamProgress, UpstreamFailure, UpstreamRequest } from '@switchyard/dialects/provider';
+import type {
+  CreateExchange,
+  Exchange,
+  ExchangeAnswer,
+  ExchangeStream,
+  ProviderStatement,
+  StreamProgress,
+  UpstreamFailure,
+  UpstreamRequest,
+} from '@switchyard/dialects/provider';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener } from '@switchyard/grpc';
 import { common, events, worker } from '@switchyard/proto';
@@ -57,6 +66,8 @@ export class Attempt implements AttemptHandle {
   private stopMedia: AbortController | undefined;
   private deadlines: AttemptDeadlines | undefined;
   private call: UpstreamCall | undefined;
+  /** What tells what the provider says of its answer. */
+  private answering: { readonly statement: ProviderStatement } | undefined;
   private stopError: Error | undefined;
   /** The operator's; never shown. */
   private credential: string | undefined;
@@ -184,7 +195,9 @@ export class Attempt implements AttemptHandle {
     if (contentType !== '' && contentType !== 'text/event-stream') throw this.wrongContentType(contentType);
     let failure: UpstreamFailure | undefined;
     try {
-      failure = await this.forwardStream(exchange.openStream(), body);
+      const stream = exchange.openStream();
+      this.answering = stream;
+      failure = await this.forwardStream(stream, body);
     } catch (error) {
       if (!this.isWhole || !((this.stopError ?? error) instanceof SwitchyardError)) throw error;
       return;
@@ -218,6 +231,7 @@ export class Attempt implements AttemptHandle {
     const contentType = contentTypeOf(head);
     if (contentType !== '' && !/[/+]json$/.test(contentType)) throw this.wrongContentType(contentType);
     const answer = await this.readAnswer(exchange, body);
+    this.answering = answer;
     this.meters = answer.meters;
     this.isUsageFinal = true;
     this.outputBytes = answer.outputBytes;
@@ -347,6 +361,7 @@ export class Attempt implements AttemptHandle {
       usageSource,
       finishReason: this.finishReason,
       flags: [],
+      statement: this.answering?.statement,
     };
     try {
       // What never reached for its provider cost nothing.

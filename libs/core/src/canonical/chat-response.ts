@@ -20,6 +20,8 @@ export interface CanonicalChatResponse<Failure extends CanonicalError = Canonica
   readonly serviceTier?: string | undefined;
   /** Absent when the provider reported no usage: the caller estimates and says so. */
   readonly meters?: Meters | undefined;
+  /** What the provider says it costs. */
+  readonly costUsd?: number | undefined;
   /** The provider answered with success, yet generation failed part-way. */
   readonly error?: Failure | undefined;
 }
@@ -109,6 +111,8 @@ export interface UsageChunk {
   readonly type: 'usage';
   readonly meters: Meters;
   readonly serviceTier?: string | undefined;
+  /** What the provider says it costs. */
+  readonly costUsd?: number | undefined;
 }
 
 /** The provider reported a failure inside the stream; nothing follows. */

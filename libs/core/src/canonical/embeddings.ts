@@ -20,4 +20,6 @@ export interface CanonicalEmbeddingResponse {
   /** In the order of the inputs; a string is base64 as the provider sent it. */
   readonly vectors: readonly (readonly number[] | string)[];
   readonly meters?: Meters | undefined;
+  /** What the provider says it costs. */
+  readonly costUsd?: number | undefined;
 }

@@ -2,10 +2,10 @@ import { asArray, asObject, asString, isJsonObject, type FinishReason, type Json
 import type { AnswerIdentity } from '../client-dialect.js';
 import type { DialectManifest } from '../dialect-manifest.js';
 import { parseEventData, UNREADABLE_EVENT } from '../event-data.js';
-import type { ExchangeAnswer, ExchangeStream, StreamProgress } from '../exchange.js';
+import type { ExchangeAnswer, ExchangeStream, ProviderStatement, StreamProgress } from '../exchange.js';
 import type { UpstreamFailure } from '../provider-dialect.js';
 import { SseParser } from '../sse-parser.js';
-import { citationAnnotations, failureInside, metersInside, normaliseEnd } from './provider/answer-envelope.js';
+import { citationAnnotations, costInside, failureInside, metersInside, normaliseEnd } from './provider/answer-envelope.js';
 import { AnswerNormaliser } from './provider/answer-normaliser.js';
 import { notADialect } from './provider/parse-response.js';
 
@@ -28,6 +28,8 @@ export class SameDialectStream implements ExchangeStream {
   private meters: Meters | undefined;
   private isUsageFinal = false;
   private upstreamId: string | undefined;
+  private upstreamModel: string | undefined;
+  private costUsd: number | undefined;
   private serviceTier: string | undefined;
   private error: UpstreamFailure | undefined;
   private isDone = false;
@@ -62,16 +64,24 @@ export class SameDialectStream implements ExchangeStream {
     return { ...this.progress(''), outcome: this.isDone || this.finishReason !== undefined ? 'finished' : 'truncated' };
   }
 
+  get statement(): ProviderStatement {
+    return { model: this.upstreamModel, costUsd: this.costUsd };
+  }
+
   private edit(chunk: JsonObject | undefined): string {
     this.error = chunk ? failureInside(chunk, this.manifest) : UNREADABLE_EVENT;
     if (!chunk || this.error) return '';
     const meters = metersInside(chunk, this.manifest);
     this.meters = meters ?? this.meters;
     this.upstreamId ??= asString(chunk['id']);
+    this.upstreamModel ??= asString(chunk['model']);
     this.serviceTier = asString(chunk['service_tier']) ?? this.serviceTier;
     const choices = asArray(chunk['choices']) ?? [];
     for (const choice of choices) if (isJsonObject(choice)) this.editChoice(choice, chunk);
-    if (meters) this.isUsageFinal = this.finishReason !== undefined;
+    if (meters) {
+      this.isUsageFinal = this.finishReason !== undefined;
+      this.costUsd = costInside(chunk, this.manifest);
+    }
     if (choices.length === 0 && Object.keys(chunk).every((key) => ENVELOPE_KEYS.has(key))) return '';
     return `data: ${this.head},"choices":${JSON.stringify(choices)}${otherFields(chunk)}}\n\n`;
   }
@@ -141,6 +151,7 @@ export function editWholeAnswer(value: JsonValue, identity: AnswerIdentity, mani
   if (!choice && !error) throw notADialect();
   const meters = metersInside(body, manifest);
   const upstreamId = asString(body['id']);
+  const statement = { model: asString(body['model']), costUsd: costInside(body, manifest) };
   const end = choice ? normaliseEnd(choice) : undefined;
   const facts = choice ? editMessageOf(choice, body, manifest, excludeReasoning) : { outputBytes: 0, reasoningBytes: 0 };
   return {
@@ -153,6 +164,7 @@ export function editWholeAnswer(value: JsonValue, identity: AnswerIdentity, mani
     upstreamId,
     serviceTier: asString(body['service_tier']),
     error,
+    statement,
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { acceptedOf, requestTo, streamOf } from '../manifest-probe.fake.js';
+import { acceptedOf, requestTo, statementsOf, streamOf } from '../manifest-probe.fake.js';
 import { openrouterManifest } from './manifest.js';
 
 describe('OpenRouter', () => {
@@ -50,5 +50,15 @@ describe('OpenRouter', () => {
     ];
     expect(requestTo(openrouterManifest, { messages }).body['messages']).toEqual(messages);
     expect(acceptedOf(openrouterManifest, { top_k: 1, top_a: 0.1, min_p: 0.1, verbosity: 'low' })).toEqual(['top_k', 'top_a', 'min_p', 'verbosity']);
+  });
+
+  it('says what answered and what it costs', () => {
+    const usage = { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7, cost: 0.00125 };
+    const answer = { model: 'native-model', choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }], usage };
+    const chunks = [
+      { id: 'a', model: 'native-model', choices: [{ index: 0, delta: { content: 'Yes.' }, finish_reason: 'stop' }] },
+      { id: 'a', model: 'native-model', choices: [], usage },
+    ];
+    expect(statementsOf(openrouterManifest, answer, chunks)).toEqual(Array(4).fill({ model: 'native-model', costUsd: 0.00125 }));
   });
 });

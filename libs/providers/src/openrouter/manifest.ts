@@ -22,6 +22,8 @@ export const openrouterManifest: ProviderManifest = {
     cacheControl: 'keep',
     // Usage comes unasked in the last chunk: https://openrouter.ai/docs/use-cases/usage-accounting
     streamUsage: 'always',
+    // In credits, which are USD (same page).
+    statedCost: 'usd',
     // https://openrouter.ai/docs/api-reference/overview
     developerRole: 'keep',
     nameField: 'keep',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { answerOf, EVERY_PARAMETER, requestTo } from '../manifest-probe.fake.js';
+import { answerOf, EVERY_PARAMETER, requestTo, statementsOf } from '../manifest-probe.fake.js';
 import { xaiManifest } from './manifest.js';
 
 describe('xAI', () => {
@@ -37,5 +37,15 @@ describe('xAI', () => {
       choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.', reasoning_content: 'Hm.' }, finish_reason: 'stop' }],
     });
     expect(message).toMatchObject({ content: 'Yes.', reasoning: 'Hm.' });
+  });
+
+  it('says what answered and what it costs', () => {
+    const usage = { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7, cost_in_usd_ticks: 37_756_000 };
+    const answer = { model: 'native-model', choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }], usage };
+    const chunks = [
+      { id: 'a', model: 'native-model', choices: [{ index: 0, delta: { content: 'Yes.' }, finish_reason: 'stop' }] },
+      { id: 'a', model: 'native-model', choices: [], usage },
+    ];
+    expect(statementsOf(xaiManifest, answer, chunks)).toEqual(Array(4).fill({ model: 'native-model', costUsd: 0.0037756 }));
   });
 });

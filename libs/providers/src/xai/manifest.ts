@@ -21,6 +21,8 @@ export const xaiManifest: ProviderManifest = {
     reasoningEfforts: ['low', 'high'],
     // `completion_tokens` leaves reasoning out, `total_tokens` does not: https://docs.x.ai/docs/guides/reasoning
     reasoningBesideCompletion: true,
+    // https://docs.x.ai/developers/cost-tracking
+    statedCost: 'usd-ticks',
   },
   policies: {
     privacyPolicyUrl: 'https://x.ai/legal/privacy-policy',

@@ -11,6 +11,7 @@ export const GEN_AI = {
   requestStream: 'gen_ai.request.stream',
   requestMaxTokens: 'gen_ai.request.max_tokens',
   responseId: 'gen_ai.response.id',
+  responseModel: 'gen_ai.response.model',
   finishReasons: 'gen_ai.response.finish_reasons',
   timeToFirstChunk: 'gen_ai.response.time_to_first_chunk',
   inputTokens: 'gen_ai.usage.input_tokens',

@@ -19,13 +19,17 @@ export interface AttemptFacts {
   readonly index: number;
   readonly reason: AttemptReason;
   readonly responseId: string;
+  /** What the provider says answered, where that is known here. */
+  readonly responseModel?: string | undefined;
   readonly finishReason: string;
   /** From the attempt's own start; streams alone. */
   readonly firstContentMs: number | undefined;
   readonly meters: Meters | undefined;
   readonly isEstimated: boolean;
-  /** USD; undefined where nobody knows. */
+  /** By the attempt's own prices, in USD; undefined where nobody knows. */
   readonly costUsd: number | undefined;
+  /** What the provider says it costs, in USD: this counts. */
+  readonly statedCostUsd?: number | undefined;
   readonly errorType: string | undefined;
 }
 
@@ -49,6 +53,7 @@ export function attemptAttributes(facts: AttemptFacts): SpanAttributes {
     [GEN_AI.requestMaxTokens]: facts.maxOutputTokens,
     ...serverOf(facts.baseUrl),
     [GEN_AI.responseId]: facts.errorType === undefined || facts.meters ? facts.responseId || undefined : undefined,
+    [GEN_AI.responseModel]: facts.responseModel,
     [GEN_AI.finishReasons]: finishReasonsOf(facts),
     [GEN_AI.timeToFirstChunk]: facts.firstContentMs === undefined ? undefined : facts.firstContentMs / 1000,
     ...usageOf(facts),
@@ -107,7 +112,8 @@ function usageOf({ meters, isEstimated }: AttemptFacts): SpanAttributes {
   };
 }
 
-function costOf({ costUsd }: AttemptFacts): SpanAttributes {
-  if (costUsd === undefined) return {};
-  return { [GEN_AI.costAmount]: costUsd, [GEN_AI.costCurrency]: 'USD', [GEN_AI.costSource]: 'local' };
+function costOf({ costUsd, statedCostUsd }: AttemptFacts): SpanAttributes {
+  const amount = statedCostUsd ?? costUsd;
+  if (amount === undefined) return {};
+  return { [GEN_AI.costAmount]: amount, [GEN_AI.costCurrency]: 'USD', [GEN_AI.costSource]: statedCostUsd === undefined ? 'local' : 'provider' };
 }

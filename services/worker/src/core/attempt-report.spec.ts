@@ -33,6 +33,7 @@ const completed: AttemptResult = {
   usageSource: common.UsageSource.PROVIDER,
   finishReason: 'stop',
   flags: [],
+  statement: undefined,
 };
 
 describe('the report of an attempt', () => {

@@ -8,6 +8,7 @@ import {
   type Meters,
   type PriceSchedule,
 } from '@switchyard/core';
+import type { ProviderStatement } from '@switchyard/dialects/provider';
 import type { SwitchyardError } from '@switchyard/errors';
 import type { worker } from '@switchyard/proto';
 import { common, events } from '@switchyard/proto';
@@ -27,6 +28,7 @@ export interface AttemptResult {
   readonly usageSource: common.UsageSource;
   readonly finishReason: string;
   readonly flags: readonly string[];
+  readonly statement: ProviderStatement | undefined;
 }
 
 /** The event that tells what the provider charges us for one attempt. */

@@ -41,6 +41,17 @@ export function metersInside(body: JsonObject, manifest: DialectManifest): Meter
   return openaiMeters(usage, manifest.openaiChat?.reasoningBesideCompletion);
 }
 
+const USD_TICKS = 10_000_000_000;
+
+/** What the provider says the answer costs, in USD; undefined where it does not. */
+export function costInside(body: JsonObject, manifest: DialectManifest): number | undefined {
+  const { statedCost } = manifest.openaiChat ?? {};
+  const usage = statedCost === undefined ? undefined : asObject(body['usage']);
+  const amount = asNumber(usage?.[statedCost === 'usd' ? 'cost' : 'cost_in_usd_ticks']);
+  if (amount === undefined || !(amount >= 0)) return undefined;
+  return statedCost === 'usd' ? amount : amount / USD_TICKS;
+}
+
 export interface ChoiceEnd {
   readonly finishReason: FinishReason;
   readonly nativeFinishReason: string;

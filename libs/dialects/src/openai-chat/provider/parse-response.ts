@@ -17,7 +17,7 @@ import type { DialectManifest } from '../../dialect-manifest.js';
 import { mediaSourceOf } from '../../media.js';
 import type { UpstreamFailure } from '../../provider-dialect.js';
 import { parseReasoningDetail } from '../client/parse-messages.js';
-import { citationAnnotations, failureInside, metersInside, normaliseEnd } from './answer-envelope.js';
+import { citationAnnotations, costInside, failureInside, metersInside, normaliseEnd } from './answer-envelope.js';
 import { AnswerNormaliser } from './answer-normaliser.js';
 
 /** @throws SwitchyardError `provider_unavailable` when the body is no chat completion and no error either. */
@@ -41,6 +41,7 @@ export function parseChatResponse(value: JsonValue, manifest: DialectManifest): 
     systemFingerprint: asString(body['system_fingerprint']),
     serviceTier: asString(body['service_tier']),
     meters: metersInside(body, manifest),
+    costUsd: costInside(body, manifest),
     error,
   };
 }
@@ -74,7 +75,12 @@ export function parseEmbeddingResponse(value: JsonValue, manifest: DialectManife
   const rows = isJsonObject(value) ? asObjects(value['data']) : [];
   if (!isJsonObject(value) || rows.length === 0) throw notADialect();
   const ordered = [...rows].sort((left, right) => (asNumber(left['index']) ?? 0) - (asNumber(right['index']) ?? 0));
-  return { upstreamModel: asString(value['model']), vectors: ordered.map((row) => vectorOf(row['embedding'])), meters: metersInside(value, manifest) };
+  return {
+    upstreamModel: asString(value['model']),
+    vectors: ordered.map((row) => vectorOf(row['embedding'])),
+    meters: metersInside(value, manifest),
+    costUsd: costInside(value, manifest),
+  };
 }
 
 function vectorOf(embedding: JsonValue | undefined): readonly number[] | string {

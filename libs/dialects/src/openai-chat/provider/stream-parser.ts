@@ -5,7 +5,7 @@ import { mediaSourceOf } from '../../media.js';
 import type { ProviderChunk, ProviderStreamParser, StreamFinish } from '../../provider-dialect.js';
 import { SseParser } from '../../sse-parser.js';
 import { parseReasoningDetail } from '../client/parse-messages.js';
-import { citationAnnotations, failureInside, metersInside, normaliseEnd } from './answer-envelope.js';
+import { citationAnnotations, costInside, failureInside, metersInside, normaliseEnd } from './answer-envelope.js';
 import { AnswerNormaliser } from './answer-normaliser.js';
 
 /** `chat.completion.chunk` events as canonical chunks. */
@@ -47,7 +47,7 @@ export class OpenaiChatStreamParser implements ProviderStreamParser {
     const choice = asObject(Array.isArray(body['choices']) ? body['choices'][0] : undefined);
     if (choice) this.readChoice(body, choice, chunks);
     const meters = metersInside(body, this.manifest);
-    if (meters) chunks.push({ type: 'usage', meters, serviceTier: asString(body['service_tier']) });
+    if (meters) chunks.push({ type: 'usage', meters, serviceTier: asString(body['service_tier']), costUsd: costInside(body, this.manifest) });
   }
 
   private readStart(body: JsonObject, chunks: ProviderChunk[]): void {
