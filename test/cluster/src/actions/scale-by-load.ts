@@ -7,9 +7,9 @@ import { expectEvenShares } from './worker-shares.js';
 const SCALED = ['ingress', 'worker'];
 const AUTOSCALING = { enabled: true, minReplicas: 1, maxReplicas: 3, cpuPercent: 60, scaleDownPods: 2 };
 const LOAD = 60;
-const CALM = 4;
-/** One word in so many milliseconds keeps a stream open and nearly no processor busy. */
-const CALM_PAUSE_MS = 2000;
+const CALM = 1;
+/** One word in so many milliseconds keeps a stream open and nearly no processor busy, also where others slow the node down. */
+const CALM_PAUSE_MS = 5000;
 /** kubectl costs a busy machine something, too. */
 const REACH_POLL_MS = 5_000;
 const SCALE_OUT_TIMEOUT_MS = 300_000;
