@@ -20,8 +20,10 @@ const ECHO = 'acme/echo';
 /** A provider that remembers the headers it was called with. */
 class HeaderKeeper {
   readonly seen: (string | undefined)[] = [];
+  readonly states: (string | undefined)[] = [];
   private readonly server: Server = createServer((request, response) => {
     this.seen.push(request.headers['traceparent'] as string | undefined);
+    this.states.push(request.headers['tracestate'] as string | undefined);
     request.resume().once('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end(WHOLE_ANSWER));
   });
 
@@ -151,6 +153,20 @@ describe('a sampler that takes next to nothing', () => {
     } finally {
       customer.close();
     }
+  });
+
+  it('hands on what other systems keep beside a trace that is continued, and nothing without one', async () => {
+    provider.states.length = 0;
+    const tracestate = 'vendor=t61rcWkgMzE,ot=th:c';
+    const traceparent = '00-6af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0';
+    for (const headers of [
+      { traceparent: `${traceparent}1`, tracestate },
+      { traceparent: `${traceparent}0`, tracestate },
+      { tracestate },
+      { traceparent: `${traceparent}1` },
+    ])
+      expect((await chat({ model: ECHO, provider: {} }, headers)).status).toBe(200);
+    expect(provider.states).toEqual([tracestate, tracestate, undefined, undefined]);
   });
 
   it('hands a client’s unsampled trace on as it is', async () => {

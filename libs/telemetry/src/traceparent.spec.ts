@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { formatTraceparent, parseTraceparent } from './index.js';
+import { formatTraceparent, parseTraceparent, parseTracestate } from './index.js';
 
 const HEADER = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
@@ -22,5 +22,29 @@ describe('parseTraceparent', () => {
     `00-4bf92f3577b34da6a3ce929d0e0e4736-${'0'.repeat(16)}-01`,
   ])('refuses %s', (header) => {
     expect(parseTraceparent(header)).toBeUndefined();
+  });
+});
+
+describe('parseTracestate', () => {
+  it.each([
+    ['vendor=opaque', 'vendor=opaque'],
+    ['ot=th:c, tenant@vendor=a:b/c ,,', 'ot=th:c,tenant@vendor=a:b/c'],
+    [Array.from({ length: 32 }, (_, index) => `k${index}=1`).join(','), Array.from({ length: 32 }, (_, index) => `k${index}=1`).join(',')],
+  ])('passes %s on', (header, passedOn) => {
+    expect(parseTracestate(header)).toBe(passedOn);
+  });
+
+  it.each([
+    undefined,
+    '',
+    'no-value',
+    'UPPER=1',
+    'a=b=c',
+    'a=1\r\nx-injected: 2',
+    'a=ü',
+    `a=${'x'.repeat(600)}`,
+    Array.from({ length: 33 }, (_, index) => `k${index}=1`).join(','),
+  ])('passes nothing on of %j', (header) => {
+    expect(parseTracestate(header)).toBe('');
   });
 });

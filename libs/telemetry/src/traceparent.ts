@@ -19,3 +19,18 @@ export function parseTraceparent(header: string | undefined): TraceContext | und
 export function formatTraceparent(context: TraceContext): string {
   return `00-${context.traceId}-${context.spanId}-${context.isSampled ? '01' : '00'}`;
 }
+
+const MAX_TRACESTATE_LENGTH = 512;
+const MAX_TRACESTATE_MEMBERS = 32;
+const TRACESTATE_MEMBER =
+  /^(?:[a-z0-9][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/;
+
+/** What other tracing systems keep beside a `traceparent`, to be passed on as it is. Empty for anything that is not valid, which goes nowhere. */
+export function parseTracestate(header: string | undefined): string {
+  if (header === undefined || header.length > MAX_TRACESTATE_LENGTH) return '';
+  const members = header
+    .split(',')
+    .map((member) => member.trim())
+    .filter((member) => member !== '');
+  return members.length <= MAX_TRACESTATE_MEMBERS && members.every((member) => TRACESTATE_MEMBER.test(member)) ? members.join(',') : '';
+}

@@ -228,6 +228,7 @@ function startFrame(generation: Generation, candidate: PlanCandidate, outputToke
       totalMs: BigInt(deadlines.totalMs),
     },
     traceparent: traceparentOf(generation),
+    tracestate: generation.trace?.tracestate ?? '',
     attemptReason: generation.trace?.context ? attemptReason(generation, generation.attempts.length, candidate) : '',
     captureContent: generation.key.includeContentInTraces,
     body: request.body as Buffer,

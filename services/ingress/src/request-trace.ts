@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '@switchyard/core';
-import { formatTraceparent, parseTraceparent, type LogFields, type TraceContext, type Tracer } from '@switchyard/telemetry';
+import { formatTraceparent, parseTraceparent, parseTracestate, type LogFields, type TraceContext, type Tracer } from '@switchyard/telemetry';
 import type { Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
 import type { PlanCandidate, RoutingPlan } from '@switchyard/routing';
@@ -42,6 +42,8 @@ export class RequestTrace {
     readonly clock: Clock,
     /** The client's own, to be continued. */
     readonly parent: TraceContext | undefined,
+    /** What the client sent with it, to be passed on. */
+    readonly tracestate: string,
     /** The client's, which the trace is only linked to. */
     readonly link: TraceContext | undefined,
     readonly route: string,
@@ -96,7 +98,8 @@ export function beginRequestTrace(tracer: Tracer | undefined, clock: Clock, requ
   const { incoming } = tracer.config;
   const context = incoming === 'ignore' ? undefined : clientContext(request.headers['traceparent']);
   const isContinued = incoming === 'continue';
-  return new RequestTrace(tracer, clock, isContinued ? context : undefined, isContinued ? undefined : context, route);
+  const tracestate = isContinued && context ? parseTracestate(singleOf(request.headers['tracestate'])) : '';
+  return new RequestTrace(tracer, clock, isContinued ? context : undefined, tracestate, isContinued ? undefined : context, route);
 }
 
 /** What ties a line of the log to the request. */
@@ -118,5 +121,9 @@ export function clientTraceparent(header: string | string[] | undefined): string
 }
 
 function clientContext(header: string | string[] | undefined): TraceContext | undefined {
-  return typeof header === 'string' ? parseTraceparent(header) : undefined;
+  return parseTraceparent(singleOf(header));
+}
+
+function singleOf(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : undefined;
 }

@@ -178,7 +178,8 @@ export class Attempt implements AttemptHandle {
     const { tracer, clock } = this.dependencies;
     if (!tracer || this.start.traceparent === '') return undefined;
     const traceparent = this.trace?.calling({ url, startedAtMs: clock.monotonicMs() }) ?? this.start.traceparent;
-    return tracer.config.outgoing ? { traceparent } : undefined;
+    if (!tracer.config.outgoing) return undefined;
+    return this.start.tracestate === '' ? { traceparent } : { traceparent, tracestate: this.start.tracestate };
   }
 
   /** A status that is not success, as the dialect reads it. */

@@ -136,7 +136,7 @@ export const tracingConfig = defineConfig({
     env: 'SWITCHYARD_TRACE_OUTGOING',
     schema: flag(),
     default: true,
-    description: 'Whether providers are sent a `traceparent`. It tells them an id of the trace and nothing else.',
+    description: 'Whether providers are sent a `traceparent`, an id of the trace, and the `tracestate` that a client sent with its own.',
   }),
   content: field({
     env: 'SWITCHYARD_TRACE_CONTENT',

@@ -167,6 +167,8 @@ export interface StartFrame {
   attemptReason: string;
   /** The key allows prompt and answer on the attempt's span. The worker's own setting has to allow it, too. */
   captureContent: boolean;
+  /** What the client sent with its own trace context; goes on with `traceparent`. */
+  tracestate: string;
 }
 
 /** The part of an endpoint that an attempt needs. */
@@ -890,6 +892,7 @@ function createBaseStartFrame(): StartFrame {
     created: 0n,
     attemptReason: "",
     captureContent: false,
+    tracestate: "",
   };
 }
 
@@ -963,6 +966,9 @@ export const StartFrame: MessageFns<StartFrame> = {
     }
     if (message.captureContent !== false) {
       writer.uint32(152).bool(message.captureContent);
+    }
+    if (message.tracestate !== "") {
+      writer.uint32(162).string(message.tracestate);
     }
     return writer;
   },
@@ -1132,6 +1138,14 @@ export const StartFrame: MessageFns<StartFrame> = {
             message.captureContent = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.tracestate = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1217,6 +1231,7 @@ export const StartFrame: MessageFns<StartFrame> = {
         : isSet(object.capture_content)
         ? globalThis.Boolean(object.capture_content)
         : false,
+      tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
     };
   },
 
@@ -1279,6 +1294,9 @@ export const StartFrame: MessageFns<StartFrame> = {
     if (message.captureContent !== false) {
       obj.captureContent = message.captureContent;
     }
+    if (message.tracestate !== "") {
+      obj.tracestate = message.tracestate;
+    }
     return obj;
   },
 
@@ -1318,6 +1336,7 @@ export const StartFrame: MessageFns<StartFrame> = {
     message.created = (object.created !== undefined && object.created !== null) ? BigInt(object.created) : 0n;
     message.attemptReason = object.attemptReason ?? "";
     message.captureContent = object.captureContent ?? false;
+    message.tracestate = object.tracestate ?? "";
     return message;
   },
 };
