@@ -139,6 +139,32 @@ describe('a stream', () => {
     expect(listener.content).toBe('Grüße, 世界 🌍');
   });
 
+  it('is written into the same memory again for whoever takes its bytes at once, and into memory of its own for others', async () => {
+    upstream.script = (response) => {
+      sse(response);
+      for (let index = 0; index < 50; index++) response.write(openaiChunk({ content: `${index}-`.padEnd(3_000, 'é') }));
+      response.end(OPENAI_FINISH + OPENAI_USAGE + DONE);
+    };
+    const texts: string[] = [];
+    const memories = new Set<ArrayBufferLike>();
+    const taking = Object.assign(new CollectingListener(), {
+      takesBytesAtOnce: true,
+      onData: ({ bytes }: worker.DataFrame) => {
+        texts.push(Buffer.from(bytes).toString());
+        memories.add(bytes.buffer);
+      },
+    });
+    harness.runner.start(chatStart(upstream.url, { stream: true, initialGrantBytes: 1_000_000n }), taking);
+    expect((await taking.ended).end).toBe(COMPLETED);
+    const keeping = startReading(harness.runner, chatStart(upstream.url, { stream: true }));
+    await keeping.ended;
+    const contents = Array.from({ length: 50 }, (_, index) => `${index}-`.padEnd(3_000, 'é'));
+    expect(texts.join('').match(/\d+-é+/g)).toEqual(contents);
+    expect(keeping.content).toBe(contents.join(''));
+    expect(texts.length).toBeGreaterThan(1);
+    expect(memories.size).toBe(1);
+  });
+
   it('shows the upstream body first when the client asked for it, outside the window', async () => {
     upstream.script = (response) => void sse(response).end(openaiChunk({ content: 'Hi' }) + OPENAI_FINISH + DONE);
     const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true, echoUpstreamBody: true }));

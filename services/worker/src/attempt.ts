@@ -53,6 +53,10 @@ const MIN_OWN_BYTES = 2 * 1024;
 /** Whole answers leave in pieces of this size. */
 const PIECE_BYTES = 32 * 1024;
 
+const MAX_BYTES_PER_CODE_UNIT = 3;
+/** For texts that are handed on at once, of all attempts. */
+const passing = Buffer.allocUnsafeSlow(MAX_BYTES_PER_CODE_UNIT * 64 * 1024);
+
 class AttemptCancelled extends Error {}
 
 /** One attempt against one provider, from the client's bytes to the client's bytes. */
@@ -217,15 +221,20 @@ export class Attempt implements AttemptHandle {
     for (;;) {
       await this.waitForRoom();
       const bytes = await this.pull(body, Math.max(this.window.bytesLeft, MIN_PULL_BYTES));
-      const progress = bytes === undefined ? stream.finish() : stream.push(bytes);
-      this.forward(progress);
-      if (progress.error !== undefined) return progress.error;
-      if (progress.done) return undefined;
-      if (bytes === undefined) {
-        if ('outcome' in progress && progress.outcome === 'finished') return undefined;
-        throw this.cut();
-      }
+      const end = this.advance(stream, bytes);
+      if (end !== undefined) return end.failure;
     }
+  }
+
+  /** Gives something once the stream is over. Not within the loop, which would keep the last text while it waits for the reader. */
+  private advance(stream: ExchangeStream, bytes: Uint8Array | undefined): { readonly failure: UpstreamFailure | undefined } | undefined {
+    const progress = bytes === undefined ? stream.finish() : stream.push(bytes);
+    this.forward(progress);
+    if (progress.error !== undefined) return { failure: progress.error };
+    if (progress.done) return { failure: undefined };
+    if (bytes !== undefined) return undefined;
+    if ('outcome' in progress && progress.outcome === 'finished') return { failure: undefined };
+    throw this.cut();
   }
 
   private async wholeAnswer(exchange: Exchange, head: UpstreamHead, body: PulledBody): Promise<void> {
@@ -305,11 +314,15 @@ export class Attempt implements AttemptHandle {
     const isNewFinish = progress.finishReason !== undefined && progress.finishReason !== this.finishReason;
     this.finishReason = progress.finishReason ?? this.finishReason;
     if (progress.bytes !== '' || isNewFinish)
-      this.sendData(ownBytes(progress.bytes), progress.hasContent, this.finishReason, progress.nativeFinishReason ?? '');
+      this.sendData(this.bytesOf(progress.bytes), progress.hasContent, this.finishReason, progress.nativeFinishReason ?? '');
     this.isUsageFinal = progress.isUsageFinal;
     if (progress.meters === undefined || progress.meters === this.meters) return;
     this.meters = progress.meters;
     this.sendUsage(progress.meters, common.UsageSource.PROVIDER, false);
+  }
+
+  private bytesOf(text: string): Uint8Array {
+    return this.listener.takesBytesAtOnce === true ? passingBytes(text) : ownBytes(text);
   }
 
   private sendData(bytes: Uint8Array, hasContent: boolean, finishReason: string, nativeFinishReason: string): void {
@@ -438,6 +451,12 @@ export class Attempt implements AttemptHandle {
   private get providerName(): string {
     return this.endpoint.providerName || this.endpoint.providerSlug || 'The provider';
   }
+}
+
+/** The text in memory that the next one is written into. */
+function passingBytes(text: string): Buffer {
+  if (text.length * MAX_BYTES_PER_CODE_UNIT > passing.byteLength) return ownBytes(text);
+  return passing.subarray(0, passing.write(text));
 }
 
 /** The text in memory of its own: in that of Node's shared pool, whatever waits keeps many times its size. */

@@ -121,6 +121,22 @@ describe('an upstream call', () => {
     expect(receivedBytes).toBe(64 * 1024 * 1024);
   });
 
+  it('loses and repeats nothing of a flood whose reader pulls little at a time', async () => {
+    const pieces = Array.from({ length: 600 }, (_, index) => `${index} `.padEnd(index % 7 === 0 ? 60 : 8_000 + (index % 13), 'x'));
+    const { url } = await serve((_request, response) => {
+      for (const piece of pieces) response.write(piece);
+      response.end();
+    });
+    const call = client().post({ url, headers: {}, body: '' }, ignore);
+    await call.answered();
+    let received = '';
+    for (let bytes = await call.next(5_000); bytes !== undefined; bytes = await call.next(5_000)) {
+      expect(bytes.byteLength).toBeLessThanOrEqual(5_000);
+      received += bytes.toString();
+    }
+    expect(received === pieces.join('')).toBe(true);
+  });
+
   it('hands over what came before a cut, then the error', async () => {
     const { url } = await serve((_request, response) => {
       response.writeHead(200, { 'content-length': '100' });

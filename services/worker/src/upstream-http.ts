@@ -3,8 +3,10 @@ import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { ByteQueue } from './byte-queue.js';
 import { readInSlices, socketReadOptions } from './socket-reads.js';
 
-/** Bytes that may wait in memory for a reader before the socket is paused. */
+/** Bytes that may wait in memory for a reader before the socket is paused; the rest of one read may come on top. */
 const MAX_QUEUED_BYTES = 16 * 1024;
+/** The end of one chunk and the size of the next, in HTTP/1.1. */
+const MAX_CHUNK_FRAME_BYTES = 16;
 /** An answer that is over for us may still send this much, for this long, so that its connection can be used again. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
 const MAX_DISCARD_MS = 1_000;
@@ -149,7 +151,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
       return;
     }
     this.queue.push(chunk);
-    if (this.queue.sizeBytes >= MAX_QUEUED_BYTES) controller.pause();
+    const { sizeBytes } = this.queue;
+    if (sizeBytes >= MAX_QUEUED_BYTES && (isLastOfRead(chunk) || sizeBytes >= 2 * MAX_QUEUED_BYTES)) controller.pause();
     this.wake();
   }
 
@@ -184,4 +187,12 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     this.waiter = undefined;
     waiter?.resolve();
   }
+}
+
+/**
+ * Nothing but a chunk's frame may follow in what the socket read at once. Paused any earlier, undici puts the rest back and has it
+ * copied into new memory with what comes next, so that a slow reader's bytes are copied several times.
+ */
+function isLastOfRead(chunk: Buffer): boolean {
+  return chunk.buffer.byteLength - chunk.byteOffset - chunk.byteLength < MAX_CHUNK_FRAME_BYTES;
 }

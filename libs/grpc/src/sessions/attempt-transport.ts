@@ -37,6 +37,11 @@ export interface AttemptHandle {
 
 /** Calls come in this order: headers at most once, data and usage in the order of the upstream, end exactly once and last. */
 export interface AttemptListener {
+  /**
+   * True: `onData` takes what it needs of a frame's bytes before it returns, so that they may be in memory that is used again at once.
+   * Otherwise they stay as they are for as long as anybody keeps them.
+   */
+  readonly takesBytesAtOnce?: boolean;
   onHeaders(frame: worker.HeadersFrame): void;
   onData(frame: worker.DataFrame): void;
   /** Cumulative; the last one before the end counts. */

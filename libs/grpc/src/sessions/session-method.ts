@@ -1,31 +1,33 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import type { MethodDefinition } from '@grpc/grpc-js';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { worker } from '@switchyard/proto';
+import { MESSAGE_HEAD_BYTES } from './frame-batcher.js';
 
 /** A writer that grew beyond this for one large body is not kept. */
 const MAX_KEPT_BYTES = 256 * 1024;
 
-/** `WorkerService.OpenSession` with encoders that make nothing but the finished message. */
-export const openSessionMethod: MethodDefinition<worker.OpenSessionRequest, worker.OpenSessionResponse> = {
-  ...worker.WorkerServiceService.openSession,
-  requestSerialize: encoderOf(worker.OpenSessionRequest, (writer) => writer.finish()),
-  // gRPC's server copies what it gets behind the message's head at once, its client only later.
-  responseSerialize: encoderOf(worker.OpenSessionResponse, written),
-};
+/** Whoever sends in a session has its messages finished. */
+const asItIs = (message: Buffer): Buffer => message;
+
+/** `WorkerService.OpenSession` for both sides. */
+export const openSessionMethod = { ...worker.WorkerServiceService.openSession, requestSerialize: asItIs, responseSerialize: asItIs };
+
+export type SessionCall = ServerDuplexStream<worker.OpenSessionRequest, Buffer>;
+
+/** A message of one frame; it stays until the next. */
+export const encodeIngressFrame = encoderOf((frame: worker.IngressFrame, writer) => worker.OpenSessionRequest.encode({ frames: [frame] }, writer));
+export const encodeWorkerFrame = encoderOf((frame: worker.WorkerFrame, writer) => worker.OpenSessionResponse.encode({ frames: [frame] }, writer));
 
 /** A fresh writer doubles its buffer until the message fits, and leaves several times the message's size as garbage; one that is used again has the room. */
-function encoderOf<Message>(
-  codec: { encode(message: Message, writer: BinaryWriter): BinaryWriter },
-  finish: (writer: BinaryWriter) => Uint8Array,
-): (message: Message) => Buffer {
+function encoderOf<Frame>(encode: (frame: Frame, writer: BinaryWriter) => BinaryWriter): (frame: Frame) => Uint8Array {
   let kept: BinaryWriter | undefined;
-  return (message) => {
+  return (frame) => {
     const writer = kept ?? new BinaryWriter();
     // Not kept while in use: an encoder that throws leaves half a message behind.
     kept = undefined;
-    const bytes = finish(codec.encode(message, writer));
+    const bytes = written(encode(frame, writer));
     if (bytes.byteLength <= MAX_KEPT_BYTES) kept = writer;
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return bytes;
   };
 }
 
@@ -36,4 +38,22 @@ function written(writer: BinaryWriter): Uint8Array {
   if (!(buffer instanceof Uint8Array) || typeof pos !== 'number') return writer.finish();
   inside.pos = 0;
   return buffer.subarray(0, pos);
+}
+
+type Write = (headAndMessage: Buffer, done: (error?: Error | null) => void) => void;
+
+/**
+ * Writes messages of a served session to its HTTP/2 stream, from where they are. gRPC's own way copies each into fresh memory, which is
+ * garbage a moment later; a call whose insides are others than we know goes that way.
+ */
+export function messageWriter(call: SessionCall): Write {
+  const stream = http2StreamOf(call);
+  if (stream === undefined) return (headAndMessage, done) => void call.write(headAndMessage.subarray(MESSAGE_HEAD_BYTES), done);
+  return (headAndMessage, done) => void stream.write(headAndMessage, done);
+}
+
+/** Where a call without interceptors writes to. */
+export function http2StreamOf(call: SessionCall): { write: Write } | undefined {
+  const { stream } = (call as unknown as { readonly call?: { readonly stream?: { readonly write?: unknown; readonly respond?: unknown } } }).call ?? {};
+  return typeof stream?.write === 'function' && typeof stream.respond === 'function' ? (stream as { write: Write }) : undefined;
 }

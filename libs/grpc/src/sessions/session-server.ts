@@ -1,9 +1,9 @@
-import { status, type ServerDuplexStream } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import type { worker } from '@switchyard/proto';
 import type { NativeGrpcService } from '../native-grpc-service.js';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
 import { FrameBatcher } from './frame-batcher.js';
-import { openSessionMethod } from './session-method.js';
+import { encodeWorkerFrame, messageWriter, openSessionMethod, type SessionCall } from './session-method.js';
 import type { SessionLogger } from './session-options.js';
 
 /**
@@ -11,8 +11,6 @@ import type { SessionLogger } from './session-options.js';
  * session after at most this much more each.
  */
 const WINDOW_SLICE_BYTES = 16 * 1024;
-
-type SessionCall = ServerDuplexStream<worker.OpenSessionRequest, worker.OpenSessionResponse>;
 
 export interface SessionServerOptions {
   readonly transport: AttemptTransport;
@@ -71,10 +69,7 @@ class ServedSession {
     private readonly options: SessionServerOptions,
     private readonly onOver: () => void,
   ) {
-    this.batcher = new FrameBatcher<worker.WorkerFrame>(
-      (frames, written) => call.write({ frames }, written),
-      () => this.passWindows(),
-    );
+    this.batcher = new FrameBatcher(encodeWorkerFrame, messageWriter(call), () => this.passWindows());
     call.on('data', (message: worker.OpenSessionRequest) => {
       for (const frame of message.frames) this.receive(frame);
     });
@@ -94,8 +89,8 @@ class ServedSession {
     return this.batcher.isCongested;
   }
 
-  send(frame: worker.WorkerFrame, payloadBytes: number): void {
-    this.batcher.add(frame, payloadBytes);
+  send(frame: worker.WorkerFrame): void {
+    this.batcher.add(frame);
   }
 
   forget(requestId: number): void {
@@ -155,6 +150,7 @@ class ServedSession {
 
 /** One attempt of a session: frames out, window in. */
 class ServedAttempt implements AttemptListener {
+  readonly takesBytesAtOnce = true;
   private handle: AttemptHandle | undefined;
   /** Granted by the ingress and not yet passed to the runner. */
   private heldBytes = 0;
@@ -192,11 +188,11 @@ class ServedAttempt implements AttemptListener {
   }
 
   onHeaders(value: worker.HeadersFrame): void {
-    this.session.send({ requestId: this.requestId, frame: { $case: 'headers', value } }, 0);
+    this.session.send({ requestId: this.requestId, frame: { $case: 'headers', value } });
   }
 
   onData(value: worker.DataFrame): void {
-    this.session.send({ requestId: this.requestId, frame: { $case: 'data', value } }, value.bytes.byteLength);
+    this.session.send({ requestId: this.requestId, frame: { $case: 'data', value } });
     // What a client asked to see for debugging is outside the window.
     if (value.isDebug) return;
     this.passedBytes -= value.bytes.byteLength;
@@ -204,11 +200,11 @@ class ServedAttempt implements AttemptListener {
   }
 
   onUsage(value: worker.UsageFrame): void {
-    this.session.send({ requestId: this.requestId, frame: { $case: 'usage', value } }, 0);
+    this.session.send({ requestId: this.requestId, frame: { $case: 'usage', value } });
   }
 
   onEnd(value: worker.EndFrame): void {
-    this.session.send({ requestId: this.requestId, frame: { $case: 'end', value } }, 0);
+    this.session.send({ requestId: this.requestId, frame: { $case: 'end', value } });
     this.session.forget(this.requestId);
   }
 }

@@ -1,8 +1,8 @@
 import { Client, type ChannelCredentials, type ClientDuplexStream, type ChannelOptions } from '@grpc/grpc-js';
 import type { worker } from '@switchyard/proto';
 import { sessionLostEnd, type AttemptHandle, type AttemptListener } from './attempt-transport.js';
-import { FrameBatcher } from './frame-batcher.js';
-import { openSessionMethod } from './session-method.js';
+import { FrameBatcher, MESSAGE_HEAD_BYTES } from './frame-batcher.js';
+import { encodeIngressFrame, openSessionMethod } from './session-method.js';
 import { MEBIBYTE, type SessionLogger } from './session-options.js';
 
 /** Bodies of started attempts that may wait for the connection; more go to another session or are refused. */
@@ -28,7 +28,7 @@ export interface WorkerSessionOptions {
 /** One long-lived stream to one worker. It never reconnects: a broken one is `closed`, and its attempts ended SESSION_LOST. */
 export class WorkerSession {
   private readonly client: Client;
-  private readonly call: ClientDuplexStream<worker.OpenSessionRequest, worker.OpenSessionResponse>;
+  private readonly call: ClientDuplexStream<Buffer, worker.OpenSessionResponse>;
   private readonly attempts = new Map<number, SessionAttempt>();
   private readonly batcher: FrameBatcher<worker.IngressFrame>;
   private nextRequestId = 1;
@@ -39,7 +39,7 @@ export class WorkerSession {
     this.client = new Client(options.address, options.credentials, options.channelOptions);
     const { path, requestSerialize, responseDeserialize } = openSessionMethod;
     this.call = this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-    this.batcher = new FrameBatcher<worker.IngressFrame>((frames, written) => this.call.write({ frames }, written));
+    this.batcher = new FrameBatcher(encodeIngressFrame, (headAndMessage, done) => this.call.write(headAndMessage.subarray(MESSAGE_HEAD_BYTES), done));
     this.call.on('metadata', () => this.changeState('connecting', 'open'));
     this.call.on('data', (message: worker.OpenSessionResponse) => {
       for (const frame of message.frames) this.receive(frame);
@@ -69,8 +69,8 @@ export class WorkerSession {
   start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
     const requestId = this.takeRequestId();
     const attempt = new SessionAttempt(requestId, listener, this.batcher, this.options.logger);
+    this.batcher.add({ requestId, frame: { $case: 'start', value: start } });
     this.attempts.set(requestId, attempt);
-    this.batcher.add({ requestId, frame: { $case: 'start', value: start } }, start.body.byteLength);
     return attempt;
   }
 
