@@ -28,8 +28,8 @@ export interface UpstreamRequest {
   /** Joined to the base URL; may hold a query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** JSON; bytes where most of it is the client's own. */
-  readonly body: string | Buffer;
+  /** JSON text. */
+  readonly body: string;
   /** What could not be carried, in sentences for the client. */
   readonly warnings: readonly string[];
 }

@@ -32,7 +32,7 @@ export function probe(manifest: ProviderManifest, body: object = {}, options: Pr
 /** What the provider gets for a client's body. */
 export function requestTo(manifest: ProviderManifest, body: object = {}, options: ProbeOptions = {}): ProbedRequest {
   const request = probe(manifest, body, options).buildRequest();
-  return { path: request.path, body: JSON.parse(String(request.body)) as JsonObject, warnings: request.warnings };
+  return { path: request.path, body: JSON.parse(request.body) as JsonObject, warnings: request.warnings };
 }
 
 /** Which of these parameters reach the provider, under their own names. */

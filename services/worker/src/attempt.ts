@@ -148,7 +148,7 @@ export class Attempt implements AttemptHandle {
 
   private echo(request: UpstreamRequest): void {
     if (!this.start.echoUpstreamBody || !this.start.stream) return;
-    const chunk = this.dependencies.renderDebugChunk(this.start, String(request.body));
+    const chunk = this.dependencies.renderDebugChunk(this.start, request.body);
     this.listener.onData(worker.DataFrame.create({ bytes: Buffer.from(chunk), isDebug: true }));
   }
 
@@ -165,7 +165,7 @@ export class Attempt implements AttemptHandle {
     };
     this.throwIfStopped();
     // A stream's request is kept until its end.
-    const body = this.start.stream && typeof request.body === 'string' ? ownBytes(request.body, 0) : request.body;
+    const body = this.start.stream ? ownBytes(request.body, 0) : request.body;
     this.call = this.dependencies.upstream.post({ url, headers, body }, () => this.deadlines?.onConnected());
     try {
       const head = await this.call.answered();

@@ -31,7 +31,7 @@ const USER = { role: 'user', content: 'Hello' };
 
 function upstreamBody(body: JsonObject, setting: Setting = {}): { body: JsonObject; warnings: readonly string[] } {
   const request = exchange({ model: 'author/slug', messages: [USER], ...body }, setting).buildRequest();
-  return { body: JSON.parse(String(request.body)) as JsonObject, warnings: request.warnings };
+  return { body: JSON.parse(request.body) as JsonObject, warnings: request.warnings };
 }
 
 describe('a request passed through', () => {
@@ -188,7 +188,7 @@ describe('a request passed through', () => {
     const messages = [{ role: 'user', content: [{ type: 'image_url', image_url: { url, detail: 'low' } }] }];
     const attempt = exchange({ messages }, { deviations: { imageSource: 'base64' } });
     expect(attempt.mediaUrls).toEqual([url]);
-    const sent = JSON.parse(String(attempt.buildRequest(new Map([[url, { mediaType: 'image/png', data: 'AAAA' }]])).body)) as JsonObject;
+    const sent = JSON.parse(attempt.buildRequest(new Map([[url, { mediaType: 'image/png', data: 'AAAA' }]])).body) as JsonObject;
     expect(sent['messages']).toEqual([{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA', detail: 'low' } }] }]);
     expect(exchange({ messages }).mediaUrls).toEqual([]);
   });

@@ -20,7 +20,7 @@ function build(
     { dialect: 'anthropic-messages' },
     { stream },
   );
-  return { ...request, body: JSON.parse(String(request.body)) as JsonObject };
+  return { ...request, body: JSON.parse(request.body) as JsonObject };
 }
 
 describe('a request to Anthropic', () => {

@@ -28,7 +28,7 @@ function build(
     { dialect: 'gemini', gemini: deviations },
     { stream, media },
   );
-  return { ...request, body: JSON.parse(String(request.body)) as JsonObject };
+  return { ...request, body: JSON.parse(request.body) as JsonObject };
 }
 
 const toolLoop = (details: JsonObject[]): JsonObject[] => [

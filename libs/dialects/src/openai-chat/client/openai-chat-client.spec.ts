@@ -119,7 +119,7 @@ describe('legacy completions', () => {
 
   it('ask the model as one user message and answer with text', () => {
     const completion = exchange({ prompt: 'Once', max_tokens: 5, stop: '.' }, false);
-    expect(JSON.parse(String(completion.buildRequest().body))).toEqual({
+    expect(JSON.parse(completion.buildRequest().body)).toEqual({
       model: 'their-model',
       messages: [{ role: 'user', content: 'Once' }],
       max_tokens: 5,
@@ -208,7 +208,7 @@ describe('embeddings', () => {
   it('go to Gemini in one batch', () => {
     const request = exchange({ input: 'a', dimensions: 768, input_type: 'search_query' }, 'gemini').buildRequest();
     expect(request.path).toBe('/models/embed-x:batchEmbedContents');
-    expect(JSON.parse(String(request.body))).toEqual({
+    expect(JSON.parse(request.body)).toEqual({
       requests: [{ model: 'models/embed-x', content: { parts: [{ text: 'a' }] }, taskType: 'RETRIEVAL_QUERY', outputDimensionality: 768 }],
     });
   });

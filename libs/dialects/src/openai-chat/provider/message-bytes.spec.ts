@@ -53,7 +53,7 @@ function edited(source: string, deviation: OpenaiChatDeviations): JsonObject | u
   const split = splitMessages(Buffer.from(source));
   const around = split && editAroundMessages(split, ENDPOINT, deviation, { stream: false });
   if (!around) return undefined;
-  return JSON.parse(joinMessages(around.body, around.messages!).toString()) as JsonObject;
+  return JSON.parse(joinMessages(around.body, around.messages!)) as JsonObject;
 }
 
 function parsedAndEdited(source: string, deviation: OpenaiChatDeviations): JsonObject {
@@ -80,7 +80,7 @@ describe('messages passed on as bytes', () => {
     const source = `{ "messages": [ {"role":"user","content":"${'x'.repeat(5000)} \\/ \\u00e9","cost":1.0e0} ], "model": "a/b" }`;
     const split = splitMessages(Buffer.from(source))!;
     const around = editAroundMessages(split, ENDPOINT, {}, { stream: false })!;
-    expect(joinMessages(around.body, around.messages!).toString()).toBe(
+    expect(joinMessages(around.body, around.messages!)).toBe(
       `{"messages":[ {"role":"user","content":"${'x'.repeat(5000)} \\/ \\u00e9","cost":1.0e0} ],"model":"their-model"}`,
     );
   });
