@@ -126,7 +126,7 @@ export function contentCaptureSuite(fixture: () => Fixture, receiver: () => Otlp
         const json = attributes[name] as string;
         expect(Buffer.byteLength(json)).toBeLessThanOrEqual(MAX_ATTRIBUTE_BYTES);
         expect(Buffer.byteLength(json)).toBeGreaterThan(MAX_ATTRIBUTE_BYTES - 1_000);
-        expect(JSON.stringify(JSON.parse(json))).toMatch(/… \[\d+ characters cut\]/);
+        expect(JSON.stringify(JSON.parse(json))).toMatch(/… \[cut\]/);
       }
       expect(attributes['gen_ai.output.messages']).toContain('authorization');
       expect(attributes['gen_ai.input.messages']).toContain('newest words');

@@ -1,28 +1,35 @@
 import type { ShownChoice } from '@switchyard/core';
 import { clientDialects, type ClientDialect, type ShownAnswer } from '@switchyard/dialects';
 import type { worker } from '@switchyard/proto';
-import { captureContent, isContentAllowed, type CapturedContent, type Content, type TracingConfig } from '@switchyard/telemetry';
+import {
+  captureContent,
+  gatheredCharacters,
+  isContentAllowed,
+  type CaptureLimits,
+  type CapturedContent,
+  type Content,
+  type TracingConfig,
+} from '@switchyard/telemetry';
 import { clientDialectOf } from './core/exchange-input.js';
 import { withoutSecret } from './core/attempt-errors.js';
-
-/** More of a text than its attribute can hold, so that a secret or a picture at the cut is seen whole. */
-const MARGIN_CHARACTERS = 2_048;
 
 /**
  * Prompt and answer of one attempt for its span: what the client sent, and what it was shown. Only where the deployment allows it and the key
  * asked for it. Whatever goes wrong in here, the attempt goes on.
  */
 export class ContentCapture {
+  private readonly limits: CaptureLimits;
   private readonly dialect: ClientDialect;
   private readonly shown: ShownAnswer;
   private isBroken = false;
 
   constructor(
     private readonly start: worker.StartFrame,
-    private readonly config: TracingConfig,
+    { contentMaxBytes, contentAttributeMaxBytes }: TracingConfig,
   ) {
+    this.limits = { maxSpanBytes: contentMaxBytes, maxAttributeBytes: contentAttributeMaxBytes };
     this.dialect = clientDialects[clientDialectOf(start)];
-    this.shown = this.dialect.createShownAnswer(config.contentAttributeMaxBytes + MARGIN_CHARACTERS);
+    this.shown = this.dialect.createShownAnswer(gatheredCharacters(this.limits));
   }
 
   /** SSE events that the client is sent. */
@@ -37,9 +44,7 @@ export class ContentCapture {
 
   /** `credential`: the operator's, which providers may repeat. */
   content(credential: string | undefined): CapturedContent {
-    const { contentMaxBytes, contentAttributeMaxBytes } = this.config;
-    const limits = { maxSpanBytes: contentMaxBytes, maxAttributeBytes: contentAttributeMaxBytes };
-    return captureContent({ request: this.request(), choices: this.choices() }, limits, (text) => withoutSecret(text, credential));
+    return captureContent({ request: this.request(), choices: this.choices() }, this.limits, (text) => withoutSecret(text, credential));
   }
 
   private request(): Content['request'] {

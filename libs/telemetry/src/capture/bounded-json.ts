@@ -74,12 +74,11 @@ function renderPart({ fields, textField, text, isJson }: CapturedPart, maxCharac
   return { ...fields, [textField]: isJson ? parsed(text) : text };
 }
 
-/** The beginning, and how much is missing. */
+/** The beginning, and that it is no more than that. */
 export function cutText(text: string, maxCharacters: number): string {
   if (text.length <= maxCharacters) return text;
   const isInsidePair = /[\uD800-\uDBFF]/.test(text.charAt(maxCharacters - 1));
-  const kept = isInsidePair ? maxCharacters - 1 : maxCharacters;
-  return `${text.slice(0, kept)}… [${text.length - kept} characters cut]`;
+  return `${text.slice(0, isInsidePair ? maxCharacters - 1 : maxCharacters)}… [cut]`;
 }
 
 function parsed(text: string): JsonValue {

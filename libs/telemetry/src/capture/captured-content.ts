@@ -10,7 +10,7 @@ import {
 } from '@switchyard/core';
 import { GEN_AI, SWITCHYARD } from '../tracing/attribute-names.js';
 import type { SpanAttributes } from '../tracing/span.js';
-import { boundedJson, type BoundedJson, type CapturedEntry, type CapturedPart } from './bounded-json.js';
+import { boundedJson, cutText, type BoundedJson, type CapturedEntry, type CapturedPart } from './bounded-json.js';
 import { leaveOutBinary, mediaDescription } from './leave-out-binary.js';
 
 /** What was asked and answered in one attempt. */
@@ -18,6 +18,14 @@ export interface Content {
   /** Undefined when the request could not be read. */
   readonly request: { readonly messages: readonly CanonicalMessage[]; readonly tools: readonly ToolDefinition[] } | undefined;
   readonly choices: readonly ShownChoice[];
+}
+
+/** Longer than any credential, and than what counts as base64. */
+const MARGIN_CHARACTERS = 2_048;
+
+/** How much of each text of an answer is worth gathering: more than fits, so that what must not be shown is seen whole where the text ends. */
+export function gatheredCharacters({ maxAttributeBytes }: Pick<CaptureLimits, 'maxAttributeBytes'>): number {
+  return maxAttributeBytes + MARGIN_CHARACTERS;
 }
 
 /** In bytes of JSON. */
@@ -39,7 +47,7 @@ export interface CapturedContent {
  * `redact` is applied to every text first.
  */
 export function captureContent(content: Content, limits: CaptureLimits, redact: (text: string) => string): CapturedContent {
-  const parts = new PartWriter((text) => leaveOutBinary(redact(text)));
+  const parts = new PartWriter((text) => leaveOutBinary(redact(text)), gatheredCharacters(limits));
   const { instructions, messages } = splitInstructions(content.request?.messages ?? []);
   const budget = new Budget(limits);
   // By what is worth most where not everything fits.
@@ -95,7 +103,11 @@ function single(part: CapturedPart): CapturedEntry {
 }
 
 class PartWriter {
-  constructor(private readonly clean: (text: string) => string) {}
+  constructor(
+    private readonly clean: (text: string) => string,
+    /** Texts of an answer that are so long end where gathering ended. */
+    private readonly gathered: number,
+  ) {}
 
   message({ role, name, parts }: CanonicalMessage): CapturedEntry {
     const head: JsonObject = { role, ...(name === undefined ? {} : { name: this.clean(name) }) };
@@ -104,10 +116,10 @@ class PartWriter {
 
   choice({ reasoning, text, refusal, toolCalls, media, finishReason }: ShownChoice): CapturedEntry {
     const parts = [
-      ...(reasoning === '' ? [] : [this.reasoning(reasoning)]),
-      ...(text === '' ? [] : [this.text(text)]),
-      ...(refusal === '' ? [] : [this.text(refusal)]),
-      ...toolCalls.map((call) => this.toolCall(call)),
+      ...(reasoning === '' ? [] : [this.gatheredPart(this.reasoning(reasoning), reasoning)]),
+      ...(text === '' ? [] : [this.gatheredPart(this.text(text), text)]),
+      ...(refusal === '' ? [] : [this.gatheredPart(this.text(refusal), refusal)]),
+      ...toolCalls.map((call) => this.gatheredPart(this.toolCall(call), call.arguments)),
       ...media.map((note) => this.media(note)),
     ];
     // A stream that died before its final event has `error` in that place.
@@ -136,6 +148,12 @@ class PartWriter {
       case 'file':
         return this.media(mediaNoteOf(part.kind, part.source));
     }
+  }
+
+  /** Without its end, where a piece of something may be left that would have been taken out whole. */
+  private gatheredPart(part: CapturedPart, gatheredText: string): CapturedPart {
+    if (gatheredText.length < this.gathered) return part;
+    return { ...part, text: cutText(part.text, Math.max(0, part.text.length - MARGIN_CHARACTERS)) };
   }
 
   private text(text: string): CapturedPart {

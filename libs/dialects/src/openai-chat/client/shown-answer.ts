@@ -23,10 +23,13 @@ interface GrowingChoice extends Growing<ShownChoice> {
 
 const MAX_CHOICES = 128;
 const MAX_PIECES = 1_024;
+/** Texts of full length that are kept of one answer. */
+const MAX_TEXTS = 8;
 
 /** Puts together what our own renderings of an answer say: chunks or one whole object, of chat or of legacy completions. */
 export class OpenaiChatShownAnswer implements ShownAnswer {
   private readonly byIndex = new Map<number, GrowingChoice>();
+  private keptCharacters = 0;
 
   constructor(
     /** Of each text. */
@@ -79,7 +82,10 @@ export class OpenaiChatShownAnswer implements ShownAnswer {
   }
 
   private longer(text: string, piece: unknown): string {
-    return typeof piece === 'string' && text.length < this.maxCharacters ? (text + piece).slice(0, this.maxCharacters) : text;
+    if (typeof piece !== 'string' || text.length >= this.maxCharacters || this.keptCharacters >= MAX_TEXTS * this.maxCharacters) return text;
+    const longer = (text + piece).slice(0, this.maxCharacters);
+    this.keptCharacters += longer.length - text.length;
+    return longer;
   }
 }
 
