@@ -162,6 +162,16 @@ export function contentCaptureSuite(fixture: () => Fixture, receiver: () => Otlp
       expect(findSecrets([CREDENTIAL, key, `${MARK}cookie`, `${MARK}header`], { spans: bodies.join('\n') })).toEqual([]);
     });
 
+    it('ends when the key takes it back', async () => {
+      const { secret, hash } = await customer.newKey({ include_content_in_traces: true });
+      const body = { model: MODELS.writer, messages: [{ role: 'user', content: 'say 2 words' }] };
+      const ask = () => call(fixture().platform.baseUrl, '/chat/completions', { key: secret, body });
+      expect(await contentOf(await ask())).toHaveProperty(['gen_ai.input.messages']);
+      const changed = await customer.manage<{ data: object }>(`/keys/${hash}`, { method: 'PATCH', body: { include_content_in_traces: false } });
+      expect(changed.body.data).toMatchObject({ include_content_in_traces: false });
+      await eventually(async () => expect(await contentOf(await ask())).toEqual({}));
+    });
+
     it('stands in these attributes and nowhere else: no other span, log, metric, event or table', async () => {
       const answer = await chat({ model: MODELS.writer, messages: [{ role: 'user', content: `${MARK} last` }] });
       await attemptsOf(answer);
