@@ -3,14 +3,20 @@ import { Duplex } from 'node:stream';
 
 /** One read from the network, and what may wait in a socket before it stops reading. */
 const READ_BYTES = 16 * 1024;
+const SMALLEST_MEMORY_BYTES = 1024;
+/** Almost what makes the socket stop, and one read more. */
+const LARGEST_MEMORY_BYTES = 2 * READ_BYTES;
+/** The end of one chunk and the size of the next, in HTTP/1.1. */
+const MAX_CHUNK_FRAME_BYTES = 16;
 
 export interface SocketReadOptions {
   readonly highWaterMark: number;
   readonly onread?: OnReadOpts;
 }
 
-/** Memory of sockets for one full read each. */
-const fullReads = new WeakMap<Socket, Buffer>();
+const readsOf = new WeakMap<Socket, SocketReads>();
+/** Of the socket that gave something last. undici parses it, and tells its handler, before anything else happens. */
+let latest: SocketReads | undefined;
 
 /**
  * Options of sockets that each hold little for a slow reader, and leave little behind for a quick one. Node takes 64 KiB of fresh
@@ -23,30 +29,81 @@ export function socketReadOptions(): SocketReadOptions {
 }
 
 function pushCopy(this: Socket, bytesRead: number, buffer: Uint8Array): boolean {
-  const bytes = memoryFor(this, bytesRead);
+  const bytes = readsOf.get(this)?.memoryFor(bytesRead) ?? Buffer.allocUnsafeSlow(bytesRead);
   bytes.set(buffer.subarray(0, bytesRead));
   return this.push(bytes);
 }
 
-/**
- * A full read, of which a flood consists, comes into the memory of the one before, once that has been read; others get memory of
- * exactly their size. undici keeps views of an unfinished head alone, which a full read always finishes, or is refused.
- */
-function memoryFor(socket: Socket, bytesRead: number): Buffer {
-  if (bytesRead < READ_BYTES || socket.readableLength > 0) return Buffer.allocUnsafeSlow(bytesRead);
-  const known = fullReads.get(socket);
-  if (known !== undefined) return known;
-  const memory = Buffer.allocUnsafeSlow(READ_BYTES);
-  fullReads.set(socket, memory);
-  return memory;
+/** Lets a socket give its reader what came in one read, and read bodies into memory that is used again. */
+export function readPieceByPiece(socket: Socket): void {
+  readsOf.set(socket, new SocketReads(socket));
+}
+
+/** The head of the answer that is being parsed has been read, and its body follows. */
+export function headWasRead(): void {
+  if (latest !== undefined) latest.isInBody = true;
+}
+
+/** The next that comes on the connection is another answer's head. */
+export function answerWasRead(): void {
+  if (latest !== undefined) latest.isInBody = false;
+}
+
+/** Nothing but a chunk's frame may follow these bytes of a body in what the socket gave. */
+export function areLastOfPiece(bytes: Uint8Array): boolean {
+  return latest === undefined || latest.pieceEnd - bytes.byteOffset - bytes.byteLength < MAX_CHUNK_FRAME_BYTES;
 }
 
 /**
- * Lets a socket give its reader slices instead of all it holds. undici empties the socket at every read and puts back what a
- * paused parser did not take; emptied, the socket reads on from the network. So without this, a reader slower than its provider
- * would gather the whole answer in memory, copied anew at every read.
+ * undici empties a socket at every read and puts back what a paused parser did not take; emptied, the socket reads on from the network.
+ * Given all at once, a reader slower than its provider would have it gathered and copied anew at every read.
  */
-export function readInSlices(socket: Socket): void {
-  const read = Duplex.prototype.read.bind(socket);
-  socket.read = (sizeBytes?: number): unknown => read(sizeBytes ?? (socket.readableLength > READ_BYTES ? READ_BYTES : undefined));
+class SocketReads {
+  /** undici keeps views of a head until it is whole, of a body it keeps none. (It may of trailers; nobody here looks at those.) */
+  isInBody = false;
+  /** Where what was given last ends in its memory. */
+  pieceEnd = 0;
+  /** Sizes of what waits in the socket, piece by piece. */
+  private readonly waiting: number[] = [];
+  private memory: Buffer | undefined;
+  private usedBytes = 0;
+
+  constructor(private readonly socket: Socket) {
+    const { push, unshift, read } = Duplex.prototype;
+    socket.push = (piece: Uint8Array | null): boolean => {
+      if (piece !== null && piece.byteLength > 0) this.waiting.push(piece.byteLength);
+      return push.call(socket, piece);
+    };
+    socket.unshift = (piece: Uint8Array): void => {
+      if (piece.byteLength > 0) this.waiting.unshift(piece.byteLength);
+      unshift.call(socket, piece);
+    };
+    socket.read = (sizeBytes?: number): unknown => {
+      if (sizeBytes !== undefined) return read.call(socket, sizeBytes);
+      const piece = read.call(socket, this.waiting.shift()) as Uint8Array | null;
+      if (piece === null) return null;
+      noteLatest(this);
+      this.pieceEnd = piece.byteOffset + piece.byteLength;
+      return piece;
+    };
+  }
+
+  /** Behind what waits in the socket, or from the start where nothing does. Undefined: take new memory. */
+  memoryFor(sizeBytes: number): Buffer | undefined {
+    if (!this.isInBody) return undefined;
+    if (this.socket.readableLength === 0) this.usedBytes = 0;
+    const neededBytes = this.usedBytes + sizeBytes;
+    if (neededBytes > LARGEST_MEMORY_BYTES) return undefined;
+    if (this.memory === undefined || neededBytes > this.memory.byteLength) {
+      this.memory = Buffer.allocUnsafeSlow(Math.max(SMALLEST_MEMORY_BYTES, 2 ** Math.ceil(Math.log2(neededBytes))));
+      this.usedBytes = 0;
+    }
+    const start = this.usedBytes;
+    this.usedBytes += sizeBytes;
+    return this.memory.subarray(start, this.usedBytes);
+  }
+}
+
+function noteLatest(reads: SocketReads): void {
+  latest = reads;
 }

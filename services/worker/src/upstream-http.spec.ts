@@ -1,14 +1,17 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, Socket } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@switchyard/testing';
 import { UpstreamHttp } from './upstream-http.js';
 
 const servers: Server[] = [];
 const clients: UpstreamHttp[] = [];
+const closers: (() => void)[] = [];
 
 afterEach(async () => {
   for (const client of clients.splice(0)) await client.close();
+  for (const close of closers.splice(0)) close();
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
     server.close();
@@ -135,6 +138,42 @@ describe('an upstream call', () => {
       received += bytes.toString();
     }
     expect(received === pieces.join('')).toBe(true);
+  });
+
+  it('reads heads that come in parts, answer after answer on one connection', async () => {
+    const body = 'x'.repeat(100_000);
+    let connections = 0;
+    let answers = 0;
+    const server = createTcpServer((socket) => {
+      connections++;
+      closers.push(() => socket.destroy());
+      socket.on('data', () => {
+        const number = ++answers;
+        const parts = ['HTTP/1.1 200 OK\r\nx-first: ', `a${number}\r\nx-`, `second: b${number}\r\n`, `content-length: ${body.length}\r\n\r`, '\n', body];
+        void (async () => {
+          for (const part of parts) {
+            socket.write(part);
+            // Each part is a read of its own.
+            for (let turn = 0; turn < 5; turn++) await nextTurn();
+          }
+        })();
+      });
+      socket.on('error', ignore);
+    });
+    closers.push(() => server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const upstream = client();
+    for (let number = 1; number <= 5; number++) {
+      const call = upstream.post({ url, headers: {}, body: '' }, ignore);
+      const { headers } = await call.answered();
+      expect([headers['x-first'], headers['x-second']]).toEqual([`a${number}`, `b${number}`]);
+      let received = '';
+      for (let bytes = await call.next(); bytes !== undefined; bytes = await call.next()) received += bytes.toString();
+      expect(received === body).toBe(true);
+    }
+    // undici may open a second one when a call comes before the last one's connection was handed back.
+    expect(connections).toBeLessThan(3);
   });
 
   it('hands over what came before a cut, then the error', async () => {

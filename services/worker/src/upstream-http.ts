@@ -1,12 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { ByteQueue } from './byte-queue.js';
-import { readInSlices, socketReadOptions } from './socket-reads.js';
+import { answerWasRead, areLastOfPiece, headWasRead, readPieceByPiece, socketReadOptions } from './socket-reads.js';
 
 /** Bytes that may wait in memory for a reader before the socket is paused; the rest of one read may come on top. */
-const MAX_QUEUED_BYTES = 16 * 1024;
-/** The end of one chunk and the size of the next, in HTTP/1.1. */
-const MAX_CHUNK_FRAME_BYTES = 16;
+const MAX_QUEUED_BYTES = 8 * 1024;
 /** An answer that is over for us may still send this much, for this long, so that its connection can be used again. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
 const MAX_DISCARD_MS = 1_000;
@@ -68,7 +66,7 @@ function connector(options: UpstreamHttpOptions): buildConnector.connector {
   });
   return (target, callback) =>
     connect(target, (...result) => {
-      if (result[1] != null) readInSlices(result[1]);
+      if (result[1] != null) readPieceByPiece(result[1]);
       callback(...result);
     });
 }
@@ -140,6 +138,7 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     // They are views of what the socket read last, which would stay until the end of the answer.
     controller.rawHeaders = null;
     if (status < 200) return;
+    headWasRead();
     this.head = { status, headers };
     this.wake();
   }
@@ -151,12 +150,13 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
       return;
     }
     this.queue.push(chunk);
-    const { sizeBytes } = this.queue;
-    if (sizeBytes >= MAX_QUEUED_BYTES && (isLastOfRead(chunk) || sizeBytes >= 2 * MAX_QUEUED_BYTES)) controller.pause();
+    // Paused any earlier, undici puts the rest back, a piece with memory of its own.
+    if (this.queue.sizeBytes >= MAX_QUEUED_BYTES && areLastOfPiece(chunk)) controller.pause();
     this.wake();
   }
 
   onResponseEnd(): void {
+    answerWasRead();
     this.isEnded = true;
     clearTimeout(this.discardTimer);
     this.wake();
@@ -187,12 +187,4 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     this.waiter = undefined;
     waiter?.resolve();
   }
-}
-
-/**
- * Nothing but a chunk's frame may follow in what the socket read at once. Paused any earlier, undici puts the rest back and has it
- * copied into new memory with what comes next, so that a slow reader's bytes are copied several times.
- */
-function isLastOfRead(chunk: Buffer): boolean {
-  return chunk.buffer.byteLength - chunk.byteOffset - chunk.byteLength < MAX_CHUNK_FRAME_BYTES;
 }
