@@ -7,7 +7,8 @@ export interface Pod {
   readonly metadata: {
     readonly name: string;
     readonly uid: string;
-    readonly labels: Readonly<Record<string, string>>;
+    /** Absent on pods that somebody made by hand. */
+    readonly labels?: Readonly<Record<string, string>>;
     readonly deletionTimestamp?: string;
     readonly creationTimestamp: string;
   };
@@ -87,6 +88,10 @@ export class Kubernetes {
       const pods = await this.pods(component);
       return pods.length === replicas && pods.every(isServing);
     });
+  }
+
+  async scale(component: string, replicas: number): Promise<void> {
+    await this.call(['scale', await this.workload(component), `--replicas=${replicas}`]);
   }
 
   /** Streams what becomes of pods, one event of `kubectl get --watch` after the other. */

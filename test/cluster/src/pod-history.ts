@@ -50,7 +50,7 @@ export class PodHistory {
   private note(type: string, pod: Pod): void {
     const nowMs = Date.now();
     const { uid, name, labels, deletionTimestamp } = pod.metadata;
-    const life = this.lives.get(uid) ?? { name, component: labels['app.kubernetes.io/component'] ?? '', image: pod.spec.containers[0]?.image ?? '' };
+    const life = this.lives.get(uid) ?? { name, component: labels?.['app.kubernetes.io/component'] ?? '', image: pod.spec.containers[0]?.image ?? '' };
     this.lives.set(uid, life);
     if (isServing(pod)) life.firstReadyAtMs ??= nowMs;
     if (deletionTimestamp !== undefined) life.toldAtMs ??= nowMs;

@@ -21,6 +21,6 @@ export const scaleByHand: Action = {
 };
 
 async function scaleTo({ kubernetes }: Stage, replicas: number): Promise<void> {
-  for (const component of SCALED) await kubernetes.call(['scale', await kubernetes.workload(component), `--replicas=${replicas}`]);
+  for (const component of SCALED) await kubernetes.scale(component, replicas);
   for (const component of SCALED) await kubernetes.settled(component, replicas);
 }

@@ -45,6 +45,8 @@ export const scaleByLoad: Action = {
     await reach(stage, 1, SCALE_IN_TIMEOUT_MS, steps, true);
     const back = await release.upgrade(settings.images.current);
     demand(back.exitCode === 0, `helm upgrade without autoscaling failed: ${back.stderr.slice(0, 500)}`);
+    // An autoscaler may have its last say after helm has set the count that it leaves behind.
+    for (const component of SCALED) await stage.kubernetes.scale(component, 2);
     for (const component of SCALED) await stage.kubernetes.settled(component, 2);
     return `1 → 3 in ${seconds(tookOutMs)}, 3 → 1 in ${seconds(Date.now() - inMs)}; ${shares}; ${steps.join(', ')}`;
   },
