@@ -10,7 +10,7 @@ describe('a managed process', () => {
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'switchyard-process-'))));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  function start(source: string, input?: string): ManagedProcess {
+  function start(source: string, input?: string, nodeArguments: readonly string[] = []): ManagedProcess {
     const script = join(folder, `${Math.random().toString(36).slice(2)}.mjs`);
     writeFileSync(script, source);
     const logFile = join(folder, 'logs', 'child.log');
@@ -18,6 +18,7 @@ describe('a managed process', () => {
       name: 'child',
       script,
       scriptArguments: [],
+      nodeArguments,
       environment: {},
       logFile,
       answersWithLine: true,
@@ -30,6 +31,12 @@ describe('a managed process', () => {
     await expect(child.firstLine(10_000)).resolves.toBe('got a secret');
     await child.stop(10_000);
     await expect(child.exited).resolves.toBe('exit code 0');
+  });
+
+  it('is run by Node with the arguments that are for Node', async () => {
+    const child = start(`console.log(process.execArgv.join());`, undefined, ['--max-semi-space-size=3']);
+    await expect(child.firstLine(10_000)).resolves.toBe('--max-semi-space-size=3');
+    await child.exited;
   });
 
   it('is asked to stop by the end of its input, and may end its work first', async () => {

@@ -10,6 +10,8 @@ export interface ManagedProcessOptions {
   /** A program of ours that stops when its standard input closes. */
   readonly script: string;
   readonly scriptArguments: readonly string[];
+  /** For Node itself. */
+  readonly nodeArguments?: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly logFile: string;
   /** First line on its standard input: secrets belong here, not into arguments that everybody may list. */
@@ -33,7 +35,7 @@ export class ManagedProcess {
   constructor(private readonly options: ManagedProcessOptions) {
     this.name = options.name;
     const log = openLog(options.logFile);
-    this.child = spawn(process.execPath, [options.script, ...options.scriptArguments], {
+    this.child = spawn(process.execPath, [...(options.nodeArguments ?? []), options.script, ...options.scriptArguments], {
       detached: true,
       stdio: ['pipe', options.answersWithLine === true ? 'pipe' : log, log],
       env: options.environment,

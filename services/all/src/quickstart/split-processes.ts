@@ -19,6 +19,11 @@ const LONGEST_RESTART_DELAY_MS = 10_000;
 
 type ServiceTarget = Exclude<TargetName, 'ingress'>;
 const SERVICES: readonly ServiceTarget[] = ['worker', 'billing', 'analytics', 'router'];
+/**
+ * What passes through a worker dies young, whatever room it has. Without a bound V8 makes 128 MiB of it after some traffic, and all of it
+ * stays resident.
+ */
+const WORKER_NODE_ARGUMENTS: readonly string[] = ['--max-semi-space-size=32'];
 
 interface Member {
   readonly target: TargetName;
@@ -149,6 +154,7 @@ class SplitPlatform implements StartedPlatform {
       name,
       script: PROGRAM,
       scriptArguments: ['serve', `--target=${target}`, '--stop-with-parent'],
+      nodeArguments: target === 'worker' ? WORKER_NODE_ARGUMENTS : [],
       environment,
       logFile: join(this.options.dataDirectory, 'logs', `${name}.log`),
     });
