@@ -6,8 +6,8 @@ import { parse } from 'yaml';
 import { CHART } from './rendered-chart.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** What other variables of the same container mention, for Kubernetes to put in. */
-const OWN_VARIABLES = new Set(['POD_NAME']);
+/** Node's own, and what other variables of the same container mention, for Kubernetes to put in. */
+const OTHER_VARIABLES = new Set(['NODE_OPTIONS', 'POD_NAME']);
 const CONTAINERS_OF_THE_PROGRAM = new Set(['ingress', 'router', 'worker', 'billing', 'analytics', 'all', 'migrate', 'chat', 'simulator', 'simulated-catalog']);
 
 /** Names of every variable in the generated reference page. */
@@ -24,7 +24,7 @@ export function unknownVariables(pods) {
   return pods.flatMap((pod) =>
     containersOf(pod).flatMap(({ name, env = [] }) =>
       env
-        .filter((variable) => !known.has(variable.name) && !OWN_VARIABLES.has(variable.name))
+        .filter((variable) => !known.has(variable.name) && !OTHER_VARIABLES.has(variable.name))
         .map((variable) => `${pod.name}, container ${name}: ${variable.name}`),
     ),
   );
