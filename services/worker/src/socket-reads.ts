@@ -15,7 +15,7 @@ export interface SocketReadOptions {
 }
 
 const readsOf = new WeakMap<Socket, SocketReads>();
-/** Of the socket that gave something last. undici parses it, and tells its handler, before anything else happens. */
+/** Of the socket that was read last. undici parses what it gave, and tells its handler, before anything else happens. */
 let latest: SocketReads | undefined;
 
 /**
@@ -80,9 +80,10 @@ class SocketReads {
     };
     socket.read = (sizeBytes?: number): unknown => {
       if (sizeBytes !== undefined) return read.call(socket, sizeBytes);
+      // Also where nothing comes: undici may see only now, on a socket it resumes, that an answer was at its end.
+      noteLatest(this);
       const piece = read.call(socket, this.waiting.shift()) as Uint8Array | null;
       if (piece === null) return null;
-      noteLatest(this);
       this.pieceEnd = piece.byteOffset + piece.byteLength;
       return piece;
     };

@@ -176,6 +176,46 @@ describe('an upstream call', () => {
     expect(connections).toBeLessThan(3);
   });
 
+  it('reads a head that comes in parts after an answer whose end it saw while another connection spoke', async () => {
+    const length = 12 * 1024;
+    const ticks: (() => void)[] = [];
+    let answers = 0;
+    const server = createTcpServer((socket) => {
+      closers.push(() => socket.destroy());
+      socket.on('error', ignore);
+      socket.on('data', (request) => {
+        if (request.toString().startsWith('POST /ticking')) {
+          socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`);
+          ticks.push(() => socket.write('tick'));
+          return;
+        }
+        const number = ++answers;
+        const parts = ['HTTP/1.1 200 OK\r\nx-first: ', `a${number}\r\nx-`, `second: b${number}\r\ncontent-length: ${length}\r\n\r\n`, 'x'.repeat(length)];
+        void (async () => {
+          for (const part of parts) {
+            socket.write(part);
+            for (let turn = 0; turn < 5; turn++) await nextTurn();
+          }
+        })();
+      });
+    });
+    closers.push(() => server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const upstream = client();
+    const ticking = upstream.post({ url: new URL('/ticking', url), headers: {}, body: '' }, ignore);
+    await ticking.answered();
+    for (let number = 1; number <= 3; number++) {
+      const call = upstream.post({ url, headers: {}, body: '' }, ignore);
+      const { headers } = await call.answered();
+      expect([headers['x-first'], headers['x-second']]).toEqual([`a${number}`, `b${number}`]);
+      for (let received = 0; received < length;) received += (await call.next())!.byteLength;
+      ticks[0]!();
+      expect((await ticking.next())?.toString()).toBe('tick');
+      expect(await call.next()).toBeUndefined();
+    }
+  });
+
   it('hands over what came before a cut, then the error', async () => {
     const { url } = await serve((_request, response) => {
       response.writeHead(200, { 'content-length': '100' });
