@@ -16,7 +16,7 @@ import {
   OPEN_STREAMS,
   TABLE_AGE,
 } from './ingress-metrics.js';
-import type { WalletHolding } from './wallet/wallet.js';
+import type { WalletHolding } from './wallet/held-scopes.js';
 
 /** What is asked of the parts of an ingress at every scrape, and at no other time. */
 export interface IngressState {

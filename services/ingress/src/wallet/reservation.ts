@@ -1,5 +1,5 @@
 import { billing } from '@switchyard/proto';
-import type { ReservedPart } from './scope-leases.js';
+import type { ReservedPart, ScopeLeases } from './scope-leases.js';
 
 /** Reservations' worth of money to ask for at once: an answer mostly costs a fraction of what it reserves, so the same lease then serves many in turn. */
 const SPARE_RESERVATIONS = 4n;
@@ -47,4 +47,27 @@ export function leastAmount(need: ScopeNeed | undefined): bigint {
 /** What is welcome on top of a need where there is plenty. Quotas are small numbers that run out by the minute: of these nothing is kept in stock. */
 export function spareAmount({ scope, amount }: ScopeNeed): bigint {
   return MONEY.has(scope.kind) ? SPARE_RESERVATIONS * amount : 0n;
+}
+
+/** Ends a reservation with what it really used: `spentOf` names it per scope; the leases that were used come back for the event. */
+export function settleReservation({ parts }: Reservation, spentOf: (scope: billing.LeaseScope) => bigint, nowMs: number): SettledUse[] {
+  const [only] = parts;
+  if (only && parts.length === 1) {
+    const spent = spentOf(only.leases.scope);
+    only.leases.settle(only, spent, nowMs);
+    return [{ leaseId: only.lease.leaseId, amount: spent }];
+  }
+  const uses: SettledUse[] = [];
+  const lastPartOfScope = new Map<ScopeLeases, ReservedPart>();
+  for (const part of parts) lastPartOfScope.set(part.leases, part);
+  const unspent = new Map<ScopeLeases, bigint>();
+  for (const part of parts) {
+    const left = unspent.get(part.leases) ?? spentOf(part.leases.scope);
+    // What exceeds the reservation stays with its last lease: billing posts the excess to the receivable.
+    const spent = left < part.amount || lastPartOfScope.get(part.leases) === part ? left : part.amount;
+    unspent.set(part.leases, left - spent);
+    part.leases.settle(part, spent, nowMs);
+    uses.push({ leaseId: part.lease.leaseId, amount: spent });
+  }
+  return uses;
 }

@@ -30,6 +30,8 @@ const SPEND_WINDOW_MS = 1_000;
 
 /** Every lease held for one scope (an account's credit, a key's limit, a minute of requests). Pure accounting: time comes in. */
 export class ScopeLeases {
+  /** Until then nothing is asked for ahead of need: on the holder's monotonic clock. */
+  prefetchNotBeforeMs = 0;
   private readonly leases: HeldLease[] = [];
   private windowStartMs = 0;
   private windowSpend = 0n;
