@@ -15,9 +15,8 @@ import { refusedConfigurations, unknownVariables, unmountedPaths, wrongFacts } f
 import { CHART, outputOf, renderChart, valuesFiles } from './rendered-chart.mjs';
 
 const SCHEMAS = fileURLToPath(new URL('schemas', import.meta.url));
-const SCHEMA_LOCATION = join(SCHEMAS, '{{ .NormalizedKubernetesVersion }}/{{ .ResourceKind }}{{ .KindSuffix }}.json');
-/** Kinds of operators, whose schemas are no part of Kubernetes. Any other kind without a schema is an error. */
-const OPERATOR_KINDS = ['Certificate', 'HTTPRoute', 'Issuer', 'PrometheusRule', 'ScaledObject', 'ServiceMonitor'];
+/** Kubernetes' own kinds by version, and those that operators bring. A kind without a schema is an error. */
+const SCHEMA_LOCATIONS = ['{{ .NormalizedKubernetesVersion }}', 'operators'].map((folder) => join(SCHEMAS, folder, '{{ .ResourceKind }}{{ .KindSuffix }}.json'));
 const LINES_PER_PROBLEM = 40;
 
 let failureCount = 0;
@@ -33,7 +32,7 @@ const linesOf = ({ code, text }) => (code === 0 ? [] : text.trim().split('\n'));
 
 /** Kubeconform with manifests on its standard input. */
 function validate(kubeconform, version, manifests) {
-  const kubeconformArguments = ['-strict', '-kubernetes-version', version, '-schema-location', SCHEMA_LOCATION, '-skip', OPERATOR_KINDS.join(',')];
+  const kubeconformArguments = ['-strict', '-kubernetes-version', version, ...SCHEMA_LOCATIONS.flatMap((location) => ['-schema-location', location])];
   return new Promise((done, fail) => {
     const child = spawn(kubeconform, kubeconformArguments, { stdio: ['pipe', 'pipe', 'pipe'] });
     let text = '';

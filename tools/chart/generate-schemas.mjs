@@ -3,14 +3,19 @@
  *
  * Kubernetes publishes one OpenAPI document per version, in its own Go module. Of it only the kinds that the chart renders are kept, without descriptions,
  * each object closed to unknown fields: one file of definitions per version, and per kind a file that points into it, as kubeconform looks them up.
+ * Operators publish the schemas of their kinds in their modules, too: one file per kind, in the folder `operators`.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { KUBERNETES_VERSIONS } from './kubernetes-versions.mjs';
 
 const SCHEMAS = fileURLToPath(new URL('schemas', import.meta.url));
+
+const PROMETHEUS_OPERATOR = 'github.com/prometheus-operator/prometheus-operator@v0.85.0';
+const PROMETHEUS_OPERATOR_FOLDER = 'example/prometheus-operator-crd';
 
 /** API version and kind, as kubeconform spells a file's name. */
 const KINDS = {
@@ -28,6 +33,16 @@ const KINDS = {
   'horizontalpodautoscaler-autoscaling-v2': 'io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler',
 };
 
+/** Kinds that operators bring: module, the file of their definition in it, and the version of the API that the chart writes. */
+const OPERATOR_KINDS = [
+  ['sigs.k8s.io/gateway-api@v1.3.0', 'config/crd/standard/gateway.networking.k8s.io_httproutes.yaml', 'v1'],
+  ['github.com/cert-manager/cert-manager@v1.21.2', 'deploy/crds/cert-manager.io_certificates.yaml', 'v1'],
+  ['github.com/cert-manager/cert-manager@v1.21.2', 'deploy/crds/cert-manager.io_issuers.yaml', 'v1'],
+  [PROMETHEUS_OPERATOR, `${PROMETHEUS_OPERATOR_FOLDER}/monitoring.coreos.com_servicemonitors.yaml`, 'v1'],
+  [PROMETHEUS_OPERATOR, `${PROMETHEUS_OPERATOR_FOLDER}/monitoring.coreos.com_prometheusrules.yaml`, 'v1'],
+  ['github.com/kedacore/keda/v2@v2.21.0', 'config/crd/bases/keda.sh_scaledobjects.yaml', 'v1alpha1'],
+];
+
 /** Types that are written in more ways than their definition says. */
 const LOOSER = {
   'io.k8s.apimachinery.pkg.api.resource.Quantity': { type: ['string', 'number'] },
@@ -35,6 +50,8 @@ const LOOSER = {
 };
 
 const PREFIX = '#/definitions/';
+/** Their parts say something about an object that is described beside them: none of them names all of its fields. */
+const JUNCTIONS = new Set(['allOf', 'anyOf', 'oneOf', 'not']);
 
 /** A definition without what says nothing about validity, closed to unknown fields, its references pointing to `definitions.json`. */
 function strict(schema) {
@@ -44,7 +61,7 @@ function strict(schema) {
   for (const [key, value] of Object.entries(schema)) {
     if (key === 'description' || key.startsWith('x-kubernetes-') || key === 'default' || key === 'format') continue;
     if (key === 'properties') result[key] = Object.fromEntries(Object.entries(value).map(([name, property]) => [name, orNull(strict(property))]));
-    else result[key] = strict(value);
+    else result[key] = JUNCTIONS.has(key) ? value : strict(value);
   }
   if (schema.properties && !schema['x-kubernetes-preserve-unknown-fields']) result.additionalProperties ??= false;
   return result;
@@ -72,9 +89,16 @@ function closure(names, all) {
   return [...needed].sort();
 }
 
-function openApiOf(version) {
-  const { Dir: folder } = JSON.parse(execFileSync('go', ['mod', 'download', '-json', `k8s.io/kubernetes@v${version}`], { encoding: 'utf8' }));
-  return JSON.parse(readFileSync(join(folder, 'api/openapi-spec/swagger.json'), 'utf8'));
+/** Folder of a Go module. */
+const folderOf = (module) => JSON.parse(execFileSync('go', ['mod', 'download', '-json', module], { encoding: 'utf8' })).Dir;
+
+const openApiOf = (version) => JSON.parse(readFileSync(join(folderOf(`k8s.io/kubernetes@v${version}`), 'api/openapi-spec/swagger.json'), 'utf8'));
+
+/** A file's name as kubeconform spells it, and the schema, of the kind that a module defines. */
+function operatorSchema([module, file, version]) {
+  const { group, names, versions } = parse(readFileSync(join(folderOf(module), file), 'utf8')).spec;
+  const { schema } = versions.find(({ name }) => name === version);
+  return { name: `${names.singular}-${group.split('.')[0]}-${version}`, schema: strict(schema.openAPIV3Schema) };
 }
 
 rmSync(SCHEMAS, { recursive: true, force: true });
@@ -89,4 +113,11 @@ for (const version of KUBERNETES_VERSIONS) {
     writeFileSync(join(folder, `${file}.json`), `${JSON.stringify(schema)}\n`);
   }
   console.log(`${version}: ${Object.keys(kept).length} definitions`);
+}
+
+const operatorFolder = join(SCHEMAS, 'operators');
+mkdirSync(operatorFolder);
+for (const { name, schema } of OPERATOR_KINDS.map(operatorSchema)) {
+  writeFileSync(join(operatorFolder, `${name}.json`), `${JSON.stringify(schema)}\n`);
+  console.log(name);
 }
