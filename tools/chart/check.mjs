@@ -1,8 +1,8 @@
 /**
  * Every check of the chart: `npm test -- chart`.
  *
- * Each values file of the chart is linted, rendered, held against the schemas of three Kubernetes versions, against the Pod Security Standard `restricted`, and
- * against the program's own configuration; then the chart's unit tests run, and the README is compared with what helm-docs writes.
+ * Each values file of the chart is linted, rendered, held against the schemas of three Kubernetes versions, against the Pod Security Standard `restricted`, against
+ * what policies may open, and against the program's own configuration; then the chart's unit tests run, and the README is compared with what helm-docs writes.
  */
 import { readFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
@@ -10,13 +10,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installTool } from './chart-tools.mjs';
 import { KUBERNETES_VERSIONS } from './kubernetes-versions.mjs';
+import { openDoors } from './network-doors.mjs';
 import { houseViolations, podSpecsOf, restrictedViolations } from './pod-security.mjs';
 import { refusedConfigurations, unknownVariables, unmountedPaths, wrongFacts } from './program-settings.mjs';
 import { CHART, outputOf, renderChart, valuesFiles } from './rendered-chart.mjs';
 
 const SCHEMAS = fileURLToPath(new URL('schemas', import.meta.url));
 /** Kubernetes' own kinds by version, and those that operators bring. A kind without a schema is an error. */
-const SCHEMA_LOCATIONS = ['{{ .NormalizedKubernetesVersion }}', 'operators'].map((folder) => join(SCHEMAS, folder, '{{ .ResourceKind }}{{ .KindSuffix }}.json'));
+const SCHEMA_LOCATIONS = ['{{ .NormalizedKubernetesVersion }}', 'operators'].map((folder) =>
+  join(SCHEMAS, folder, '{{ .ResourceKind }}{{ .KindSuffix }}.json'),
+);
 const LINES_PER_PROBLEM = 40;
 
 let failureCount = 0;
@@ -45,14 +48,17 @@ function validate(kubeconform, version, manifests) {
 async function checkValues(tools, values) {
   report(`${values}: lint`, linesOf(await outputOf(tools.helm, ['lint', '--strict', '--quiet', CHART, '--values', join(CHART, values)])));
   let pods = [];
+  let doors = [];
   for (const version of KUBERNETES_VERSIONS) {
     const rendered = await renderChart(tools.helm, { values, kubernetesVersion: version });
     report(`${values}: schemas of Kubernetes ${version}`, linesOf(await validate(tools.kubeconform, version, rendered.text)));
     pods = podSpecsOf(rendered.manifests);
+    doors = openDoors(rendered.manifests);
   }
   const each = (rule) => pods.flatMap(({ name, spec }) => rule(spec).map((text) => `${name}: ${text}`));
   report(`${values}: Pod Security Standard restricted`, each(restrictedViolations));
   report(`${values}: rules for pods`, each(houseViolations));
+  report(`${values}: only the worker reaches out, only the ingress is reached`, doors);
   report(`${values}: variables that the program has`, unknownVariables(pods));
   report(`${values}: files that are mounted`, unmountedPaths(pods));
   report(`${values}: configuration that the program takes`, await refusedConfigurations(pods));

@@ -139,6 +139,12 @@
 {{- else if gt (int $target.kafkaLagScaling.maxReplicas) (int $values.kafka.partitions) -}}
 {{- $problems = append $problems (printf "targets.%s: kafkaLagScaling.maxReplicas (%d) is above kafka.partitions (%d): further consumers would stand idle." $name (int $target.kafkaLagScaling.maxReplicas) (int $values.kafka.partitions)) -}}
 {{- end -}}
+{{- if gt (int $target.kafkaLagScaling.minReplicas) (int $target.kafkaLagScaling.maxReplicas) -}}
+{{- $problems = append $problems (printf "targets.%s: kafkaLagScaling.minReplicas (%d) is above kafkaLagScaling.maxReplicas (%d)." $name (int $target.kafkaLagScaling.minReplicas) (int $target.kafkaLagScaling.maxReplicas)) -}}
+{{- end -}}
+{{- if and (or $kafka.tls.enabled $kafka.sasl.mechanism) (not $target.kafkaLagScaling.authenticationRef) -}}
+{{- $problems = append $problems (printf "targets.%s: kafkaLagScaling is enabled and the brokers want TLS or a login: set kafkaLagScaling.authenticationRef to a TriggerAuthentication with both, or KEDA never sees the lag." $name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if $problems -}}
