@@ -1,6 +1,6 @@
 import type { Clock, RandomSource } from './clock.js';
 
-const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const BASE62 = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', 'latin1');
 
 /** `gen-<unix seconds>-<20 base62 characters>`, the public id of a generation; it carries its own creation time. */
 export function newGenerationId(clock: Clock, random: RandomSource): string {
@@ -28,8 +28,22 @@ export function newEventId(clock: Clock, random: RandomSource): string {
   }
   bytes[6] = (bytes[6]! & 0x0f) | 0x70;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return dashedHex(bytes);
+}
+
+/** Ids are put together here: one text in one piece, instead of pieces that its first reader would have to join. */
+const letters = Buffer.alloc(64);
+const HEX_LETTERS = Buffer.from('0123456789abcdef', 'latin1');
+const DASH = 45;
+
+function dashedHex(bytes: Uint8Array): string {
+  let end = 0;
+  for (let index = 0; index < 16; index++) {
+    if (index === 4 || index === 6 || index === 8 || index === 10) letters[end++] = DASH;
+    letters[end++] = HEX_LETTERS[bytes[index]! >> 4]!;
+    letters[end++] = HEX_LETTERS[bytes[index]! & 0x0f]!;
+  }
+  return letters.toString('latin1', 0, end);
 }
 
 /** Unix milliseconds inside a UUIDv7, or undefined when it is not one. */
@@ -52,11 +66,12 @@ export function companionEventId(eventId: string): string {
 
 /** Uniform base62 text; bytes that would bias it are thrown away. */
 export function base62(random: RandomSource, length: number): string {
-  let text = '';
-  while (text.length < length) {
-    for (const byte of random.bytes(length + 8)) {
-      if (byte < 248 && text.length < length) text += BASE62[byte % 62];
+  if (length > letters.length) throw new RangeError(`An id of ${length} characters is longer than ${letters.length}.`);
+  for (let end = 0; end < length;) {
+    const bytes = random.bytes(length + 8);
+    for (let index = 0; index < bytes.length && end < length; index++) {
+      if (bytes[index]! < 248) letters[end++] = BASE62[bytes[index]! % 62]!;
     }
   }
-  return text;
+  return letters.toString('latin1', 0, length);
 }

@@ -14,6 +14,8 @@ const FIRST_BYTES = 65_536;
 const MAX_KEPT_BYTES = 4_194_304;
 /** Where messages are put together, one at a time; it grows, and a very large one is not kept. */
 export let scratch = Buffer.allocUnsafe(FIRST_BYTES);
+/** The same bytes: whole numbers are written by way of it, for compiled code does that without a call or an object, a bigint's 64 bits too. */
+let numbers = viewOf(scratch);
 
 const LENGTH_BYTES = 4;
 /** The length that stands for NULL. */
@@ -23,7 +25,7 @@ const MAX_BYTES_OF_CHARACTER = 3;
 /** Shorter texts are written faster from here than by the runtime's own function. */
 const SHORT_TEXT = 40;
 const JSONB_VERSION = 1;
-const POSTGRES_EPOCH_MS = 946_684_800_000n;
+const POSTGRES_EPOCH_MS = 946_684_800_000;
 
 export const FORMATS: Readonly<Record<BinaryElementType, ElementFormat>> = {
   bigint: { typeId: 20, write: writeBigint },
@@ -47,19 +49,39 @@ export function reserve(at: number, byteCount: number): void {
   if (at + byteCount <= scratch.length) return;
   const larger = Buffer.allocUnsafe(2 * (at + byteCount));
   scratch.copy(larger, 0, 0, at);
-  scratch = larger;
+  replaceScratch(larger);
+}
+
+function replaceScratch(bytes: Buffer): void {
+  scratch = bytes;
+  numbers = viewOf(bytes);
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** What was put together, which ends at the place. */
 export function takeScratch(end: number): Buffer {
   const taken = Buffer.from(scratch.subarray(0, end));
-  if (scratch.length > MAX_KEPT_BYTES) scratch = Buffer.allocUnsafe(FIRST_BYTES);
+  if (scratch.length > MAX_KEPT_BYTES) replaceScratch(Buffer.allocUnsafe(FIRST_BYTES));
   return taken;
 }
 
 export function writeMissing(at: number): number {
   reserve(at, LENGTH_BYTES);
-  return scratch.writeInt32BE(MISSING, at);
+  return writeLength(MISSING, at);
+}
+
+function writeLength(length: number, at: number): number {
+  numbers.setInt32(at, length);
+  return at + LENGTH_BYTES;
+}
+
+/** A number of 16 bits that is known to fit, such as a row's number of columns. */
+export function writeCount(count: number, at: number): number {
+  numbers.setInt16(at, count);
+  return at + 2;
 }
 
 /** Writes the bytes from `start` to `end` once more. */
@@ -81,7 +103,7 @@ function writeLengthAndCharacters(text: string, at: number): number {
   reserve(at, LENGTH_BYTES + MAX_BYTES_OF_CHARACTER * text.length);
   const start = at + LENGTH_BYTES;
   const end = start + writeCharacters(text, start);
-  scratch.writeInt32BE(end - start, at);
+  writeLength(end - start, at);
   return end;
 }
 
@@ -103,32 +125,41 @@ function writeJsonb(value: unknown, at: number): number {
   const start = at + LENGTH_BYTES;
   scratch[start] = JSONB_VERSION;
   const end = start + 1 + writeCharacters(text, start + 1);
-  scratch.writeInt32BE(end - start, at);
+  writeLength(end - start, at);
   return end;
 }
 
 function writeBigint(value: unknown, at: number): number {
   reserve(at, LENGTH_BYTES + 8);
-  const start = scratch.writeInt32BE(8, at);
-  if (typeof value === 'bigint') return scratch.writeBigInt64BE(value, start);
+  const start = writeLength(8, at);
+  if (typeof value === 'bigint') {
+    if (BigInt.asIntN(64, value) !== value) throw outOfRange('bigint', value);
+    numbers.setBigInt64(start, value);
+    return start + 8;
+  }
   if (typeof value !== 'number') throw notA('number', value);
   if (!Number.isSafeInteger(value)) throw new RangeError(`Not a whole number: ${value}.`);
   // Faster than by way of a bigint, and as exact.
-  scratch.writeInt32BE(Math.floor(value / 0x1_0000_0000), start);
-  return scratch.writeUInt32BE(value >>> 0, start + 4);
+  numbers.setInt32(start, Math.floor(value / 0x1_0000_0000));
+  numbers.setUint32(start + 4, value >>> 0);
+  return start + 8;
 }
 
 function writeInteger(value: unknown, at: number): number {
   reserve(at, LENGTH_BYTES + 4);
-  return scratch.writeInt32BE(wholeNumber(value), scratch.writeInt32BE(4, at));
+  const number = wholeNumber(value);
+  if (number !== (number | 0)) throw outOfRange('integer', value);
+  numbers.setInt32(writeLength(4, at), number);
+  return at + LENGTH_BYTES + 4;
 }
 
 function writeSmallint(value: unknown, at: number): number {
   reserve(at, LENGTH_BYTES + 2);
-  return scratch.writeInt16BE(wholeNumber(value), scratch.writeInt32BE(2, at));
+  const number = wholeNumber(value);
+  if (number !== (number << 16) >> 16) throw outOfRange('smallint', value);
+  return writeCount(number, writeLength(2, at));
 }
 
-/** The buffer refuses what is out of range, but would cut fractions. */
 function wholeNumber(value: unknown): number {
   if (typeof value !== 'number' && typeof value !== 'bigint') throw notA('number', value);
   const number = Number(value);
@@ -139,12 +170,16 @@ function wholeNumber(value: unknown): number {
 function writeBoolean(value: unknown, at: number): number {
   if (typeof value !== 'boolean') throw notA('boolean', value);
   reserve(at, LENGTH_BYTES + 1);
-  return scratch.writeUInt8(value ? 1 : 0, scratch.writeInt32BE(1, at));
+  scratch[writeLength(1, at)] = value ? 1 : 0;
+  return at + LENGTH_BYTES + 1;
 }
 
 function writeTime(value: unknown, at: number): number {
   if (!(value instanceof Date)) throw notA('date', value);
-  return writeBigint((BigInt(value.getTime()) - POSTGRES_EPOCH_MS) * 1_000n, at);
+  const milliseconds = value.getTime() - POSTGRES_EPOCH_MS;
+  const microseconds = milliseconds * 1_000;
+  // Beyond the year 2285 a number is not exact.
+  return writeBigint(Number.isSafeInteger(microseconds) ? microseconds : BigInt(milliseconds) * 1_000n, at);
 }
 
 const NUMERIC_BASE = 10_000n;
@@ -158,12 +193,12 @@ function writeNumeric(value: unknown, at: number): number {
   for (let rest = whole < 0n ? -whole : whole; rest > 0n; rest /= NUMERIC_BASE) digits.push(Number(rest % NUMERIC_BASE));
   const length = 8 + 2 * digits.length;
   reserve(at, LENGTH_BYTES + length);
-  let next = scratch.writeInt32BE(length, at);
-  next = scratch.writeInt16BE(digits.length, next);
-  next = scratch.writeInt16BE(Math.max(0, digits.length - 1), next);
-  next = scratch.writeUInt16BE(whole < 0n ? NUMERIC_NEGATIVE : 0, next);
-  next = scratch.writeInt16BE(0, next);
-  for (let index = digits.length - 1; index >= 0; index--) next = scratch.writeInt16BE(digits[index]!, next);
+  let next = writeLength(length, at);
+  next = writeCount(digits.length, next);
+  next = writeCount(Math.max(0, digits.length - 1), next);
+  next = writeCount(whole < 0n ? NUMERIC_NEGATIVE : 0, next);
+  next = writeCount(0, next);
+  for (let index = digits.length - 1; index >= 0; index--) next = writeCount(digits[index]!, next);
   return next;
 }
 
@@ -177,7 +212,7 @@ function writeUuid(value: unknown, at: number): number {
   if (value.length !== UUID_LENGTH) throw notA('UUID', value);
   reserve(at, LENGTH_BYTES + 16);
   const bytes = scratch;
-  let next = bytes.writeInt32BE(16, at);
+  let next = writeLength(16, at);
   // Every digit is 0 to 15, so that a bit above those is left where one was none.
   let seen = 0;
   for (let index = 0; index < UUID_LENGTH; index += 2) {
@@ -202,6 +237,10 @@ const HEX_DIGITS = Uint8Array.from({ length: 256 }, (_, code) => {
 
 function dashed(bare: string): string {
   return `${bare.slice(0, 8)}-${bare.slice(8, 12)}-${bare.slice(12, 16)}-${bare.slice(16, 20)}-${bare.slice(20)}`;
+}
+
+function outOfRange(type: string, value: unknown): RangeError {
+  return new RangeError(`Out of the range of ${type}: ${String(value)}.`);
 }
 
 function notA(kind: string, value: unknown): TypeError {

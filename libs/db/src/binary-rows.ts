@@ -1,4 +1,4 @@
-import { FORMATS, reserve, scratch, takeScratch, writeAgain, writeMissing, type BinaryElementType } from './binary-format.js';
+import { FORMATS, reserve, scratch, takeScratch, writeAgain, writeCount, writeMissing, type BinaryElementType } from './binary-format.js';
 
 export interface BinaryColumn<Source> {
   readonly type: BinaryElementType;
@@ -17,7 +17,7 @@ export function binaryRows<Source>(columns: readonly BinaryColumn<Source>[], sou
   let at = SIGNATURE.copy(scratch);
   for (const source of sources) {
     reserve(at, COUNT_BYTES);
-    at = scratch.writeInt16BE(writers.length, at);
+    at = writeCount(writers.length, at);
     for (const writer of writers) {
       const value = writer.valueOf(source);
       const start = at;
@@ -30,5 +30,5 @@ export function binaryRows<Source>(columns: readonly BinaryColumn<Source>[], sou
     }
   }
   reserve(at, COUNT_BYTES);
-  return takeScratch(scratch.writeInt16BE(END, at));
+  return takeScratch(writeCount(END, at));
 }

@@ -29,12 +29,15 @@ export class FrameBuffer {
   }
 
   add(record: SpoolRecord): void {
-    const text = textOf(record);
+    const head = headOf(record);
+    const rest = restOf(record);
     // A UTF-16 unit takes three bytes of UTF-8 at most.
-    this.reserve(HEADER_BYTES + 1 + text.length * 3);
+    this.reserve(HEADER_BYTES + 1 + (head.length + rest.length) * 3);
     const payloadStart = this.length + HEADER_BYTES;
     this.buffer[payloadStart] = KINDS.indexOf(record.kind);
-    const payloadBytes = 1 + this.buffer.write(text, payloadStart + 1, 'utf8');
+    // The long text by itself: together they would be copied once more, to be one text.
+    const headBytes = this.buffer.write(head, payloadStart + 1, 'utf8');
+    const payloadBytes = 1 + headBytes + this.buffer.write(rest, payloadStart + 1 + headBytes, 'utf8');
     if (payloadBytes > MAX_PAYLOAD_BYTES) throw new RangeError(`A spool record of ${payloadBytes} bytes is above the bound of ${MAX_PAYLOAD_BYTES}.`);
     this.buffer.writeUInt32LE(payloadBytes, this.length);
     this.buffer.writeUInt32LE(crc32(this.buffer.subarray(payloadStart, payloadStart + payloadBytes)), this.length + 4);
@@ -83,21 +86,34 @@ export function decodeFrames(bytes: Buffer, verify: boolean): DecodedFrames {
   return { records, consumedBytes: offset, isDamaged: false };
 }
 
-function textOf(record: SpoolRecord): string {
+/** All fields of the payload but the last, with their line ends. */
+function headOf(record: SpoolRecord): string {
   switch (record.kind) {
     case 'accepted':
-      return record.generationId + LINE_END + record.body;
+      return record.generationId + LINE_END;
     case 'completed':
-      return record.generationId + LINE_END + eventText(record.event);
+      return record.generationId + eventHead(record.event);
     case 'delivered':
-      return record.generationId;
+      return '';
     case 'attempt':
-      return record.attemptId + LINE_END + eventText(record.event);
+      return record.attemptId + eventHead(record.event);
   }
 }
 
-function eventText(event: EventRecord): string {
-  return event.topic + LINE_END + event.key + LINE_END + JSON.stringify(event.headers) + LINE_END + event.value;
+function eventHead({ topic, key, headers }: EventRecord): string {
+  return LINE_END + topic + LINE_END + key + LINE_END + JSON.stringify(headers) + LINE_END;
+}
+
+function restOf(record: SpoolRecord): string {
+  switch (record.kind) {
+    case 'accepted':
+      return record.body;
+    case 'delivered':
+      return record.generationId;
+    case 'completed':
+    case 'attempt':
+      return record.event.value;
+  }
 }
 
 function recordOf(kindCode: number, text: string): SpoolRecord | undefined {
