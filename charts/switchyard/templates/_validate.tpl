@@ -41,6 +41,9 @@
 {{- if and $external.urlKey (not $external.existingSecret) -}}
 {{- $problems = append $problems "postgres.external.urlKey is set without postgres.external.existingSecret: name the secret that has this key." -}}
 {{- end -}}
+{{- if and $external.passwordFile $external.existingSecret -}}
+{{- $problems = append $problems "postgres.external.passwordFile and postgres.external.existingSecret are both set: choose where the password comes from." -}}
+{{- end -}}
 {{- if and (hasPrefix "verify-" $external.sslMode) $external.host (not $external.ca.existingSecret) (not $external.ca.system) -}}
 {{- $problems = append $problems (printf "postgres.external.sslMode is %s without a CA: set postgres.external.ca.existingSecret, or postgres.external.ca.system=true for a server whose certificate a public CA signed." $external.sslMode) -}}
 {{- end -}}
