@@ -32,7 +32,6 @@ const completed: AttemptResult = {
   meters: { input_uncached: 10, output_text: 4, reasoning: 2 },
   usageSource: common.UsageSource.PROVIDER,
   finishReason: 'stop',
-  flags: [],
   statement: undefined,
 };
 

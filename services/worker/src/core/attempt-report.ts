@@ -27,7 +27,6 @@ export interface AttemptResult {
   readonly meters: Meters | undefined;
   readonly usageSource: common.UsageSource;
   readonly finishReason: string;
-  readonly flags: readonly string[];
   readonly statement: ProviderStatement | undefined;
 }
 
@@ -63,7 +62,7 @@ export function attemptCompleted(start: worker.StartFrame, result: AttemptResult
     reporter: events.AttemptReporter.WORKER,
     reporterId,
     traceparent: start.traceparent,
-    flags: [...result.flags, ...flags],
+    flags,
   };
 }
 
