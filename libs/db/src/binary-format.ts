@@ -52,7 +52,7 @@ export function reserve(at: number, byteCount: number): void {
   replaceScratch(larger);
 }
 
-function replaceScratch(bytes: Buffer): void {
+function replaceScratch(bytes: typeof scratch): void {
   scratch = bytes;
   numbers = viewOf(bytes);
 }
