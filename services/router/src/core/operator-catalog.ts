@@ -1,5 +1,5 @@
 import { modelAuthor, publicModelId, usdToPico, type Meter, type RatesPico } from '@switchyard/core';
-import type { ModelRecord, ProviderRecord } from '@switchyard/routing';
+import type { ProviderRecord } from '@switchyard/routing';
 import {
   fileEndpointId,
   fileEndpointTag,
@@ -12,7 +12,7 @@ import {
 import type { Catalog, CatalogEndpoint, DatedSchedule, UndatedSchedule } from './catalog.js';
 import { multiplyPico, perMillionToPico } from './decimal-price.js';
 import { expectedFacts } from './model-facts.js';
-import { familyAliases, familyOf } from './model-family.js';
+import { mergeModels } from './operator-models.js';
 
 /** The operator's file laid over the built-in catalogue: filters, own providers, models and endpoints, mirrors, overrides. */
 export function applyCatalogFile(builtIn: Catalog, file: CatalogFile): Catalog {
@@ -22,9 +22,8 @@ export function applyCatalogFile(builtIn: Catalog, file: CatalogFile): Catalog {
   const ownIds = new Set(own.map((endpoint) => endpoint.record.endpointId));
   const served = [...base.endpoints.filter((endpoint) => !ownIds.has(endpoint.record.endpointId)), ...own];
   const endpoints = [...served, ...mirrors(served, file, ownIds, providers)].map((endpoint) => withOverride(endpoint, file));
-  const slugs = new Set(endpoints.map((endpoint) => endpoint.record.modelSlug));
   return {
-    models: mergeModels(base.models, file, slugs, endpoints),
+    models: mergeModels(base.models, file.models, endpoints),
     endpoints: endpoints.sort((left, right) => (left.record.endpointId < right.record.endpointId ? -1 : 1)),
     providers,
     report: builtIn.report,
@@ -233,84 +232,6 @@ function withOverride(endpoint: CatalogEndpoint, file: CatalogFile): CatalogEndp
       dataPolicy: policy ? { mayTrain: policy.may_train, retains: policy.retains, zdr: policy.zdr } : record.dataPolicy,
       traits: override.credential === 'none' ? { ...record.traits, credential: 'none' } : record.traits,
     },
-  };
-}
-
-function mergeModels(builtIn: readonly ModelRecord[], file: CatalogFile, served: ReadonlySet<string>, endpoints: readonly CatalogEndpoint[]): ModelRecord[] {
-  const bySlug = new Map(builtIn.map((model) => [model.slug, model]));
-  for (const slug of served) if (!bySlug.has(slug)) bySlug.set(slug, newModel(slug, endpoints));
-  for (const listed of file.models) {
-    const model = bySlug.get(listed.slug) ?? newModel(listed.slug, endpoints);
-    bySlug.set(listed.slug, {
-      ...model,
-      name: listed.name ?? model.name,
-      description: listed.description ?? model.description,
-      contextLength: optionalBigint(listed.context_length) ?? model.contextLength,
-      inputModalities: listed.input_modalities ?? model.inputModalities,
-      outputModalities: listed.output_modalities ?? model.outputModalities,
-      aliases: [...new Set([...model.aliases, ...listed.aliases])].sort(),
-      createTimeSeconds: listed.created === undefined ? model.createTimeSeconds : BigInt(Date.parse(listed.created) / 1000),
-      family: listed.family ?? model.family,
-      isDistillable: listed.is_distillable ?? model.isDistillable,
-      supportsReasoning: listed.reasoning ?? model.supportsReasoning,
-      reasoningMandatory: listed.reasoning_mandatory ?? model.reasoningMandatory,
-      expireTimeSeconds: listed.expires === undefined ? model.expireTimeSeconds : BigInt(Math.floor(Date.parse(listed.expires) / 1000)),
-      successorSlug: listed.successor ?? model.successorSlug,
-      freeVariantEnded: listed.free_variant_ended ?? model.freeVariantEnded,
-    });
-  }
-  const given = new Set(file.models.flatMap((model) => model.aliases.map((alias) => alias.toLowerCase())));
-  // An alias that the operator gives is taken from whoever had it.
-  const models = [...bySlug.values()]
-    .map((model) => ({
-      ...model,
-      aliases: model.aliases.filter(
-        (alias) => !given.has(alias.toLowerCase()) || file.models.some((listed) => listed.slug === model.slug && listed.aliases.includes(alias)),
-      ),
-    }))
-    .sort((left, right) => (left.slug < right.slug ? -1 : 1));
-  const known = new Set(builtIn.map((model) => model.slug));
-  return withOwnFamilies(models, new Set(models.map((model) => model.slug).filter((slug) => !known.has(slug))), given);
-}
-
-/** Own models join the families of their authors: where one is the newest, `~author/family-latest` becomes its name. Aliases that the operator gives stay. */
-function withOwnFamilies(models: readonly ModelRecord[], own: ReadonlySet<string>, given: ReadonlySet<string>): ModelRecord[] {
-  const isCandidate = (model: ModelRecord): boolean => own.has(model.slug) || model.aliases.some((alias) => alias.startsWith('~'));
-  const taken = new Set(models.filter((model) => !isCandidate(model)).flatMap((model) => model.aliases));
-  const newest = new Map(
-    [...familyAliases(models.filter(isCandidate), () => true)].filter(([alias, slug]) => own.has(slug) && !given.has(alias) && !taken.has(alias)),
-  );
-  return models.map((model) => {
-    const kept = model.aliases.filter((alias) => (newest.get(alias) ?? model.slug) === model.slug);
-    const gained = [...newest].filter(([, slug]) => slug === model.slug).map(([alias]) => alias);
-    return { ...model, aliases: [...new Set([...kept, ...gained])].sort() };
-  });
-}
-
-function newModel(slug: string, endpoints: readonly CatalogEndpoint[]): ModelRecord {
-  const first = endpoints.find((endpoint) => endpoint.record.modelSlug === slug)?.record;
-  const expected = expectedFacts(slug);
-  return {
-    slug,
-    permaslug: slug,
-    name: slug.slice(slug.indexOf('/') + 1),
-    createTimeSeconds: 0n,
-    description: '',
-    contextLength: first?.contextLength,
-    inputModalities: [...(first?.inputModalities ?? expected.inputModalities ?? ['text'])],
-    outputModalities: [...(first?.outputModalities ?? expected.outputModalities ?? ['text'])],
-    tokenizer: '',
-    instructType: '',
-    aliases: [],
-    huggingFaceId: '',
-    knowledgeCutoff: '',
-    expireTimeSeconds: undefined,
-    reasoningMandatory: false,
-    supportsReasoning: expected.reasoning === true,
-    isDistillable: false,
-    successorSlug: '',
-    freeVariantEnded: false,
-    family: familyOf(slug),
   };
 }
 

@@ -1,0 +1,85 @@
+import type { ModelRecord } from '@switchyard/routing';
+import type { CatalogFile } from '../catalog/catalog-file.schema.js';
+import type { CatalogEndpoint } from './catalog.js';
+import { expectedFacts } from './model-facts.js';
+import { familyAliases, familyOf } from './model-family.js';
+
+type ListedModel = CatalogFile['models'][number];
+
+/** The built-in models, those that have endpoints alone, and what the operator's file says of any of them; in order of their slugs. */
+export function mergeModels(builtIn: readonly ModelRecord[], listed: readonly ListedModel[], endpoints: readonly CatalogEndpoint[]): ModelRecord[] {
+  const bySlug = new Map(builtIn.map((model) => [model.slug, model]));
+  for (const { record } of endpoints) if (!bySlug.has(record.modelSlug)) bySlug.set(record.modelSlug, newModel(record.modelSlug, endpoints));
+  for (const facts of listed) bySlug.set(facts.slug, withListed(bySlug.get(facts.slug) ?? newModel(facts.slug, endpoints), facts));
+  const given = new Set(listed.flatMap(({ aliases }) => aliases.map((alias) => alias.toLowerCase())));
+  const models = withGivenAliases([...bySlug.values()], listed, given).sort((left, right) => (left.slug < right.slug ? -1 : 1));
+  const known = new Set(builtIn.map(({ slug }) => slug));
+  return withOwnFamilies(models, new Set(models.map(({ slug }) => slug).filter((slug) => !known.has(slug))), given);
+}
+
+function withListed(model: ModelRecord, listed: ListedModel): ModelRecord {
+  return {
+    ...model,
+    name: listed.name ?? model.name,
+    description: listed.description ?? model.description,
+    contextLength: listed.context_length === undefined ? model.contextLength : BigInt(listed.context_length),
+    inputModalities: listed.input_modalities ?? model.inputModalities,
+    outputModalities: listed.output_modalities ?? model.outputModalities,
+    aliases: [...new Set([...model.aliases, ...listed.aliases])].sort(),
+    createTimeSeconds: listed.created === undefined ? model.createTimeSeconds : BigInt(Date.parse(listed.created) / 1000),
+    family: listed.family ?? model.family,
+    isDistillable: listed.is_distillable ?? model.isDistillable,
+    supportsReasoning: listed.reasoning ?? model.supportsReasoning,
+    reasoningMandatory: listed.reasoning_mandatory ?? model.reasoningMandatory,
+    expireTimeSeconds: listed.expires === undefined ? model.expireTimeSeconds : BigInt(Math.floor(Date.parse(listed.expires) / 1000)),
+    successorSlug: listed.successor ?? model.successorSlug,
+    freeVariantEnded: listed.free_variant_ended ?? model.freeVariantEnded,
+  };
+}
+
+/** An alias that the operator gives is taken from whoever had it. */
+function withGivenAliases(models: readonly ModelRecord[], listed: readonly ListedModel[], given: ReadonlySet<string>): ModelRecord[] {
+  const isOf = (slug: string, alias: string): boolean => listed.some((facts) => facts.slug === slug && facts.aliases.includes(alias));
+  return models.map((model) => ({ ...model, aliases: model.aliases.filter((alias) => !given.has(alias.toLowerCase()) || isOf(model.slug, alias)) }));
+}
+
+/** Own models join the families of their authors: where one is the newest, `~author/family-latest` becomes its name. Aliases that the operator gives stay. */
+function withOwnFamilies(models: readonly ModelRecord[], own: ReadonlySet<string>, given: ReadonlySet<string>): ModelRecord[] {
+  const isCandidate = (model: ModelRecord): boolean => own.has(model.slug) || model.aliases.some((alias) => alias.startsWith('~'));
+  const taken = new Set(models.filter((model) => !isCandidate(model)).flatMap((model) => model.aliases));
+  const newest = new Map(
+    [...familyAliases(models.filter(isCandidate), () => true)].filter(([alias, slug]) => own.has(slug) && !given.has(alias) && !taken.has(alias)),
+  );
+  return models.map((model) => {
+    const kept = model.aliases.filter((alias) => (newest.get(alias) ?? model.slug) === model.slug);
+    const gained = [...newest].filter(([, slug]) => slug === model.slug).map(([alias]) => alias);
+    return { ...model, aliases: [...new Set([...kept, ...gained])].sort() };
+  });
+}
+
+function newModel(slug: string, endpoints: readonly CatalogEndpoint[]): ModelRecord {
+  const first = endpoints.find((endpoint) => endpoint.record.modelSlug === slug)?.record;
+  const expected = expectedFacts(slug);
+  return {
+    slug,
+    permaslug: slug,
+    name: slug.slice(slug.indexOf('/') + 1),
+    createTimeSeconds: 0n,
+    description: '',
+    contextLength: first?.contextLength,
+    inputModalities: [...(first?.inputModalities ?? expected.inputModalities ?? ['text'])],
+    outputModalities: [...(first?.outputModalities ?? expected.outputModalities ?? ['text'])],
+    tokenizer: '',
+    instructType: '',
+    aliases: [],
+    huggingFaceId: '',
+    knowledgeCutoff: '',
+    expireTimeSeconds: undefined,
+    reasoningMandatory: false,
+    supportsReasoning: expected.reasoning === true,
+    isDistillable: false,
+    successorSlug: '',
+    freeVariantEnded: false,
+    family: familyOf(slug),
+  };
+}
