@@ -1,13 +1,11 @@
 import { SwitchyardError } from '@switchyard/errors';
-import { pauseFor } from '../backoff.js';
-import { WakeSignal } from '../wake-signal.js';
 import { LiveTail } from './live-tail.js';
 import type { RecoveredSpool } from './recovered-spool.js';
 import { RefusedWrites } from './refused-writes.js';
 import { SegmentWriter } from './segment-files.js';
+import { SpoolBacklog } from './spool-backlog.js';
+import { SpoolDrainer } from './spool-drainer.js';
 import { decodeFrames, FrameBuffer } from './spool-frame.js';
-import { tellOwners, writeOwners } from './spool-owners.js';
-import { SpoolPublisher } from './spool-publisher.js';
 import type { AcceptedRecord, SpoolRecord } from './spool-record.js';
 import type { Spool, SpoolOptions, SpoolState } from './spool.js';
 
@@ -20,14 +18,10 @@ const DEFAULTS = {
   writeWithinMs: 5_000,
 } as const;
 
-/** Events of this long are published together: the publisher's round trips cost more than the wait. */
-const GATHER_MS = 5;
-/** Publishing begins at most this often, so that a busy process publishes fewer and larger batches. */
-const PUBLISH_INTERVAL_MS = 100;
 /** About a minute of a busy process. */
 const MAX_KEPT_CHARACTERS = 32 * 1024 * 1024;
 const RETRY_AFTER_MS = 2_000;
-const DRAIN_RETRY_MS = 1_000;
+const PROBE_AGAIN_MS = 1_000;
 
 interface PendingTurn {
   readonly promise: Promise<void>;
@@ -35,50 +29,40 @@ interface PendingTurn {
   reject(error: Error): void;
 }
 
-/** The spool in a folder: writes one turn at a time, and drains in the background. */
+/** The spool in a folder: writes one turn at a time. What it wrote is published in the background by its drainer. */
 export class FileSpool implements Spool {
   private readonly limits: typeof DEFAULTS | Required<Pick<SpoolOptions, keyof typeof DEFAULTS>>;
   private readonly frames = new FrameBuffer();
   /** What the frames hold. */
   private turnRecords: SpoolRecord[] = [];
   private readonly refused: RefusedWrites;
-  private readonly stopped = new AbortController();
-  private readonly publisher: SpoolPublisher;
+  private readonly backlog: SpoolBacklog;
   private writer!: SegmentWriter;
   private tail!: LiveTail;
+  private drainer!: SpoolDrainer;
   private turn: PendingTurn | undefined;
   /** The newest turn that waits for a disk that refuses. */
   private refusedTurn: Promise<void> | undefined;
   private isFlushPlanned = false;
   private isWritable = true;
   private isClosing = false;
-  private unpublishedCount = 0;
-  private tornTailCount = 0;
   private writeCount = 0;
-  /** Since when nothing has been published although something waits. */
-  private waitingSinceMs = 0;
-  private publishedAtMs = 0;
-  private readonly doorbell = new WakeSignal();
-  private drained: Promise<void> = Promise.resolve();
-  /** Owners of what dead processes left; it does not hold up what this process publishes. */
-  private told: Promise<boolean>[] = [];
 
   constructor(
     private readonly options: SpoolOptions,
-    private recovered: readonly RecoveredSpool[],
     private readonly release: () => void,
   ) {
     const { maxBytes, maxAgeMs, segmentBytes, syncWithinMs, deliveryHoldMs, writeWithinMs } = { ...DEFAULTS, ...options };
     // Only a segment that is full can go: one as large as the whole bound would keep the spool full for ever.
     this.limits = { maxBytes, maxAgeMs, segmentBytes: Math.min(segmentBytes, Math.ceil(maxBytes / 4)), syncWithinMs, deliveryHoldMs, writeWithinMs };
-    this.publisher = new SpoolPublisher({ eventLog: options.eventLog, logger: options.logger, signal: this.stopped.signal });
+    this.backlog = new SpoolBacklog(options.clock);
     this.refused = this.newRefusedWrites();
   }
 
-  start(firstSegmentNumber: number): void {
+  /** `recovered`: what dead processes left, which is published first. */
+  start(firstSegmentNumber: number, recovered: readonly RecoveredSpool[]): void {
     const { folder, clock, recovery, logger } = this.options;
     const { segmentBytes, syncWithinMs, deliveryHoldMs } = this.limits;
-    this.waitingSinceMs = clock.monotonicMs();
     this.writer = new SegmentWriter({ folder, firstNumber: firstSegmentNumber, segmentBytes, syncWithinMs, logger });
     this.writer.open();
     const { maxKeptCharacters = MAX_KEPT_CHARACTERS } = this.options;
@@ -90,7 +74,8 @@ export class FileSpool implements Spool {
       maxKeptCharacters,
       carryForward: (record) => this.carryForward(record),
     });
-    this.drained = this.drain();
+    this.drainer = new SpoolDrainer(this.options, recovered, this.tail, this.backlog);
+    this.drainer.start();
   }
 
   append(record: SpoolRecord): void {
@@ -101,7 +86,7 @@ export class FileSpool implements Spool {
     }
     if (record.kind === 'accepted') this.requireRoom();
     this.add(record);
-    if (record.kind === 'completed' || record.kind === 'attempt') this.countUnpublished(1);
+    if (record.kind === 'completed' || record.kind === 'attempt') this.backlog.add(1);
     if (this.isFlushPlanned) return;
     this.isFlushPlanned = true;
     // After the poll phase: all records that this turn's sockets brought go out with one write.
@@ -116,15 +101,15 @@ export class FileSpool implements Spool {
 
   state(): SpoolState {
     const usedBytes = this.usedBytes();
-    const oldestUnpublishedAgeMs = this.unpublishedCount === 0 ? 0 : this.options.clock.monotonicMs() - this.waitingSinceMs;
+    const { eventCount: unpublishedCount, oldestAgeMs: oldestUnpublishedAgeMs } = this.backlog;
     return {
       usedShare: Math.max(usedBytes / this.limits.maxBytes, oldestUnpublishedAgeMs / this.limits.maxAgeMs),
       isFull: usedBytes >= this.limits.maxBytes || oldestUnpublishedAgeMs >= this.limits.maxAgeMs,
       isWritable: this.isWritable,
       usedBytes,
-      unpublishedCount: this.unpublishedCount,
+      unpublishedCount,
       oldestUnpublishedAgeMs,
-      tornTailCount: this.tornTailCount,
+      tornTailCount: this.drainer.tornTailCount,
       writeCount: this.writeCount,
       syncCount: this.writer.syncCount,
     };
@@ -132,34 +117,23 @@ export class FileSpool implements Spool {
 
   async close({ drainWithinMs }: { readonly drainWithinMs: number }): Promise<{ readonly unpublishedCount: number }> {
     if (this.isClosing) {
-      await this.drained;
-      return { unpublishedCount: this.unpublishedCount };
+      await this.drainer.drained;
+      return { unpublishedCount: this.backlog.eventCount };
     }
     this.flush();
     this.isClosing = true;
-    this.doorbell.ring();
-    const deadline = setTimeout(() => this.stop(), drainWithinMs);
-    await this.drained;
-    if (this.unpublishedCount === 0 && this.tail.openCount === 0) await this.tellOwn();
-    await Promise.all(this.told);
-    clearTimeout(deadline);
-    this.stop();
+    await this.drainer.finish(drainWithinMs);
     this.refused.abandon();
     await this.writer.close();
     await this.tail.close();
-    if (this.unpublishedCount === 0 && this.tail.openCount === 0) [...this.writer.segments].forEach((segment) => this.writer.remove(segment));
+    if (this.drainer.isEmpty) [...this.writer.segments].forEach((segment) => this.writer.remove(segment));
     else
       this.options.logger.warn('The spool closes with events that the next process has to publish.', {
-        eventCount: this.unpublishedCount,
+        eventCount: this.backlog.eventCount,
         count: this.tail.openCount,
       });
     this.release();
-    return { unpublishedCount: this.unpublishedCount };
-  }
-
-  private stop(): void {
-    this.stopped.abort();
-    this.doorbell.ring();
+    return { unpublishedCount: this.backlog.eventCount };
   }
 
   private flush(): void {
@@ -182,7 +156,7 @@ export class FileSpool implements Spool {
     } catch (error) {
       this.refuse(frames, turn ?? newTurn(), error);
     }
-    this.doorbell.ring();
+    this.drainer.wake();
   }
 
   private add(record: SpoolRecord): void {
@@ -214,11 +188,11 @@ export class FileSpool implements Spool {
       onEmpty: () => {
         this.refusedTurn = undefined;
         this.probeDisk();
-        this.doorbell.ring();
+        this.drainer.wake();
       },
-      onPublished: (count) => this.countPublished(count),
+      onPublished: (count) => this.backlog.remove(count),
       onGivenUp: (count, error) => {
-        this.countPublished(count);
+        this.backlog.remove(count);
         logger.error('Usage records were given up: neither the disk nor the event log takes them.', { error, count });
       },
     });
@@ -226,7 +200,7 @@ export class FileSpool implements Spool {
 
   /** Writable again only when the disk shows it; asked until it does, so that a quiet process recovers too. */
   private probeDisk(): void {
-    if (this.stopped.signal.aborted) return;
+    if (this.drainer.isStopped) return;
     try {
       this.writer.probe();
       this.isWritable = true;
@@ -234,7 +208,7 @@ export class FileSpool implements Spool {
     } catch {
       setTimeout(() => {
         if (this.refused.isEmpty) this.probeDisk();
-      }, DRAIN_RETRY_MS).unref();
+      }, PROBE_AGAIN_MS).unref();
     }
   }
 
@@ -245,100 +219,6 @@ export class FileSpool implements Spool {
     return this.isWritable;
   }
 
-  private async drain(): Promise<void> {
-    for (const spool of this.recovered) {
-      await this.untilItWorks(async () => {
-        if (await this.drainRecovered(spool)) this.told.push(this.tellRecovered(spool));
-      });
-    }
-    this.recovered = [];
-    while (!this.stopped.signal.aborted) {
-      let isIdle = false;
-      await this.untilItWorks(async () => {
-        isIdle = !(await this.drainOnce());
-      });
-      if (!isIdle) continue;
-      if (this.isClosing && this.unpublishedCount === 0) return;
-      await this.sleep();
-    }
-  }
-
-  /** False when there was no more time. */
-  private async drainRecovered(spool: RecoveredSpool): Promise<boolean> {
-    await spool.scan();
-    this.tornTailCount += spool.tornTailCount;
-    let remaining = spool.eventCount;
-    this.countUnpublished(remaining);
-    try {
-      for await (const { events, count } of spool.portions(this.options.recovery)) {
-        if (!(await this.publisher.publish(events, identity, () => undefined))) return false;
-        remaining -= count;
-        this.countPublished(count);
-      }
-      return true;
-    } catch (error) {
-      // It is counted anew when it is tried again.
-      this.countPublished(remaining);
-      throw error;
-    }
-  }
-
-  private async tellRecovered(spool: RecoveredSpool): Promise<boolean> {
-    const { owner, folder, logger } = this.options;
-    if (owner !== undefined && !(await tellOwners(spool.owners, owner, logger, this.stopped.signal))) return false;
-    try {
-      spool.finish(spool.isIn(folder) && owner !== undefined ? [owner.id] : []);
-      return true;
-    } catch (error) {
-      logger.warn('A spool that was read to its end could not be removed.', { error });
-      return false;
-    }
-  }
-
-  /** What it did not come to is done by the next process, which finds the name in the folder. */
-  private async tellOwn(): Promise<void> {
-    const { owner, folder, logger } = this.options;
-    const areOthersTold = (await Promise.all(this.told)).every(Boolean);
-    if (owner === undefined || !(await tellOwners([owner.id], owner, logger, this.stopped.signal))) return;
-    if (areOthersTold) writeOwners(folder, []);
-  }
-
-  /** False when there was nothing to do. */
-  private async drainOnce(): Promise<boolean> {
-    const pending = await this.tail.collect(this.isClosing);
-    if (pending.length > 0) this.publishedAtMs = this.options.clock.monotonicMs();
-    const isDone = await this.publisher.publish(
-      pending,
-      ({ event }) => event,
-      (published) => {
-        this.tail.acknowledge(published);
-        this.countPublished(published.length);
-      },
-    );
-    if (isDone) this.tail.sweep();
-    return pending.length > 0;
-  }
-
-  /** The file system may refuse reads too; a drainer that ends would be worse than one that waits. */
-  private async untilItWorks(step: () => Promise<void>): Promise<void> {
-    while (!this.stopped.signal.aborted) {
-      try {
-        await step();
-        return;
-      } catch (error) {
-        this.options.logger.error('The spool could not be read and tries again.', { error });
-        await pauseFor(DRAIN_RETRY_MS, this.stopped.signal);
-      }
-    }
-  }
-
-  private async sleep(): Promise<void> {
-    await this.doorbell.wait(this.tail.nextExpiryMs());
-    if (this.isClosing) return;
-    const untilNextMs = this.publishedAtMs + PUBLISH_INTERVAL_MS - this.options.clock.monotonicMs();
-    await pauseFor(Math.min(PUBLISH_INTERVAL_MS, Math.max(GATHER_MS, untilNextMs)), this.stopped.signal);
-  }
-
   private requireRoom(): void {
     if (!this.isWritable) throw this.unavailable('Usage cannot be recorded at the moment.');
     const { isFull } = this.state();
@@ -346,20 +226,9 @@ export class FileSpool implements Spool {
   }
 
   private usedBytes(): number {
-    let bytes = this.frames.byteLength;
+    let bytes = this.frames.byteLength + this.drainer.recoveredBytes;
     for (const segment of this.writer.segments) bytes += segment.byteLength;
-    for (const spool of this.recovered) bytes += spool.byteLength;
     return bytes;
-  }
-
-  private countUnpublished(count: number): void {
-    if (this.unpublishedCount === 0) this.waitingSinceMs = this.options.clock.monotonicMs();
-    this.unpublishedCount += count;
-  }
-
-  private countPublished(count: number): void {
-    this.unpublishedCount -= count;
-    this.waitingSinceMs = this.options.clock.monotonicMs();
   }
 
   private unavailable(message: string): SwitchyardError {
@@ -373,5 +242,3 @@ function newTurn(): PendingTurn {
   promise.catch(() => undefined);
   return { promise, resolve, reject };
 }
-
-const identity = <Item>(item: Item): Item => item;

@@ -23,11 +23,11 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     const own = new RecoveredSpool(options.folder, options.logger);
     const adopted = listAdopted(options.folder).map((folder) => new RecoveredSpool(folder, options.logger));
     if (options.owner !== undefined) writeOwners(options.folder, [...own.owners, options.owner.id]);
-    const spool = new FileSpool(options, [own, ...adopted], () => {
+    const spool = new FileSpool(options, () => {
       lock.release();
       removeIfEmpty(options.folder);
     });
-    spool.start(own.highestNumber + 1);
+    spool.start(own.highestNumber + 1, [own, ...adopted]);
     return spool;
   } catch (error) {
     lock.release();
