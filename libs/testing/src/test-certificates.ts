@@ -35,11 +35,14 @@ export class TestAuthority {
   readonly certificate: string;
   private readonly key: KeyObject;
 
-  constructor(private readonly commonName = 'Test authority') {
+  constructor(
+    private readonly commonName = 'Test authority',
+    expiresAt = new Date(Date.now() + HOUR_MS),
+  ) {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     this.key = privateKey;
     const extensions = [extension(OIDS.basicConstraints, sequence(boolean(true)), true), extension(OIDS.keyUsage, tlv(0x03, AUTHORITY_KEY_USAGE), true)];
-    this.certificate = this.signed({ subject: commonName, publicKey, extensions, expiresAt: new Date(Date.now() + HOUR_MS) });
+    this.certificate = this.signed({ subject: commonName, publicKey, extensions, expiresAt });
   }
 
   issue({ names = [], commonName = names[0] ?? 'client', expiresAt = new Date(Date.now() + HOUR_MS) }: IssueOptions = {}): TestCertificate {

@@ -1,4 +1,6 @@
 import type { Books } from './books.js';
+import type { StreamRecord } from './client/stream-record.js';
+import type { Databases } from './databases.js';
 import type { Kubernetes } from './kubernetes.js';
 import type { PodHistory } from './pod-history.js';
 import type { Release } from './release.js';
@@ -11,9 +13,12 @@ export interface Stage {
   /** The release's namespace. */
   readonly kubernetes: Kubernetes;
   readonly release: Release;
+  readonly databases: Databases;
   readonly world: World;
   readonly books: Books;
   readonly history: PodHistory;
+  /** Chats that came whole to others than the load client, by actions: they are in the ledger, too. */
+  readonly otherRecords: StreamRecord[];
   readonly say: (text: string) => void;
 }
 

@@ -1,3 +1,4 @@
+import type { Databases } from './databases.js';
 import type { Kubernetes } from './kubernetes.js';
 
 /** One generation as billing has it. */
@@ -18,7 +19,10 @@ const VERIFY_TIMEOUT_MS = 300_000;
 
 /** Reads what was booked: past the platform in its database, and with the program's own command. */
 export class Books {
-  constructor(private readonly kubernetes: Kubernetes) {}
+  constructor(
+    private readonly kubernetes: Kubernetes,
+    private readonly databases: Databases,
+  ) {}
 
   async generations(): Promise<BookedGeneration[]> {
     return (await this.query(GENERATIONS)).map(([generationId = '', chargePico = '0', flags = '', postingCount = '0']) => ({
@@ -54,9 +58,11 @@ export class Books {
 
   /** Rows of a query, as text. */
   async query(sql: string): Promise<string[][]> {
-    const [postgres] = await this.kubernetes.pods('postgres');
-    const command = ['psql', '--username=switchyard', '--dbname=switchyard', '--no-psqlrc', '--tuples-only', '--no-align', '--set=ON_ERROR_STOP=1', '-c', sql];
-    const text = await this.kubernetes.exec(postgres!.metadata.name, command);
+    const { kubernetes, superuser } = this.databases;
+    const [postgres] = await kubernetes.pods('postgres');
+    const login = [`--username=${superuser}`, '--dbname=switchyard'];
+    const command = ['psql', ...login, '--no-psqlrc', '--tuples-only', '--no-align', '--set=ON_ERROR_STOP=1', '-c', sql];
+    const text = await kubernetes.exec(postgres!.metadata.name, command);
     return text
       .split('\n')
       .filter((line) => line !== '')

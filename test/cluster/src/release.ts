@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand, type CommandResult } from './command-line.js';
+import type { Databases } from './databases.js';
 import { imageValues, type ClusterSettings } from './settings.js';
 import type { World } from './world.js';
 
@@ -9,13 +10,14 @@ export const RELEASE = 'switchyard';
 /** Seconds that one attempt may take: more than the longest stream of the clients. */
 const TOTAL_SECONDS = 130;
 const UPGRADE_TIMEOUT_MS = 900_000;
+const TEST_TIMEOUT_MS = 190_000;
 
 /** Of what autoscalers scale by: little, so that little load is enough. */
 const SCALED_RESOURCES = { requests: { cpu: '100m', memory: '128Mi' } };
 
 type Values = Record<string, unknown>;
 
-/** The release under test: split, with its Postgres and Kafka, a claim per spool, and every policy on. */
+/** The release under test: split, with a claim per spool, and every policy on. */
 export class Release {
   private readonly folder = mkdtempSync(join(tmpdir(), 'switchyard-cluster-'));
   private catalog: object = {};
@@ -23,6 +25,7 @@ export class Release {
   constructor(
     private readonly settings: ClusterSettings,
     private readonly world: World,
+    private readonly databases: Databases,
   ) {}
 
   useCatalog(catalog: object): void {
@@ -43,6 +46,11 @@ export class Release {
 
   rollback(revision: number): Promise<CommandResult> {
     return this.helm(['rollback', RELEASE, String(revision), '--wait', '--timeout=14m'], UPGRADE_TIMEOUT_MS);
+  }
+
+  /** Resolves when its chat has come and is charged; what that said is in the output. */
+  test(): Promise<CommandResult> {
+    return this.helm(['test', RELEASE, '--logs', '--timeout=3m'], TEST_TIMEOUT_MS);
   }
 
   async revision(): Promise<{ readonly number: number; readonly status: string }> {
@@ -76,14 +84,13 @@ export class Release {
   }
 
   private suiteValues(image: string): Values {
-    const { images, pullPolicy } = this.settings;
     const toProviders = {
       to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': this.world.namespace } }, podSelector: { matchLabels: { app: 'simulator' } } }],
       ports: [{ protocol: 'TCP', ...this.world.simulatorPorts }],
     };
     return {
       mode: 'split',
-      image: imageValues(image, pullPolicy),
+      image: imageValues(image, this.settings.pullPolicy),
       // One node may have to hold all of it.
       defaults: { resources: { requests: { cpu: '20m', memory: '128Mi' } }, minReadySeconds: 10 },
       targets: {
@@ -95,22 +102,7 @@ export class Release {
       deadlines: { totalSeconds: TOTAL_SECONDS },
       drain: { delaySeconds: 5, timeoutSeconds: TOTAL_SECONDS + 10, spoolSeconds: 10, terminationGracePeriodSeconds: TOTAL_SECONDS + 60 },
       spool: { maxMebibytes: 64, persistence: { enabled: true, size: '256Mi', retention: { whenDeleted: 'Delete' } } },
-      postgres: {
-        bundled: {
-          enabled: true,
-          image: imageValues(images.postgres, pullPolicy),
-          persistence: { size: '1Gi' },
-          resources: { requests: { cpu: '20m', memory: '256Mi' } },
-        },
-      },
-      kafka: {
-        bundled: {
-          enabled: true,
-          image: imageValues(images.kafka, pullPolicy),
-          persistence: { size: '1Gi' },
-          resources: { requests: { cpu: '20m', memory: '512Mi' } },
-        },
-      },
+      ...this.databases.values,
       catalog: { inline: this.catalog },
     };
   }

@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { demand, seconds, type Action, type Stage } from './action.js';
 import { FROM_EARLIER } from './actions/all-actions.js';
 import { Books } from './books.js';
+import type { Databases } from './databases.js';
+import { databasesNamespace } from './external-databases.js';
 import { Kubernetes, until } from './kubernetes.js';
 import { OPEN_STREAMS } from './open-streams.js';
 import { PodHistory } from './pod-history.js';
@@ -12,6 +14,7 @@ import { World } from './world.js';
 
 export interface RunOptions {
   readonly settings: ClusterSettings;
+  readonly databases: Databases;
   readonly actions: readonly Action[];
   /** Leaves namespaces and release for a look. */
   readonly keeps: boolean;
@@ -49,11 +52,21 @@ const BOOKED_TIMEOUT_MS = 180_000;
 const AFTERMATH_MS = 15_000;
 
 /** Installs, runs the actions one after the other under load, and compares what clients saw with the books. */
-export async function runCluster({ settings, actions, keeps, say }: RunOptions): Promise<RunReport> {
+export async function runCluster({ settings, databases, actions, keeps, say }: RunOptions): Promise<RunReport> {
   const world = new World(settings);
   const kubernetes = new Kubernetes(settings, settings.namespace);
-  const release = new Release(settings, world);
-  const stage: Stage = { settings, kubernetes, world, release, books: new Books(kubernetes), history: new PodHistory(kubernetes), say };
+  const release = new Release(settings, world, databases);
+  const stage: Stage = {
+    settings,
+    kubernetes,
+    databases,
+    world,
+    release,
+    books: new Books(kubernetes, databases),
+    history: new PodHistory(kubernetes),
+    otherRecords: [],
+    say,
+  };
   try {
     await removeAll(stage);
     return await runOn(stage, actions);
@@ -65,8 +78,9 @@ export async function runCluster({ settings, actions, keeps, say }: RunOptions):
 }
 
 async function runOn(stage: Stage, actions: readonly Action[]): Promise<RunReport> {
-  const { world, books, history, say } = stage;
+  const { databases, world, books, history, otherRecords, say } = stage;
   await makeNamespaces(stage);
+  await databases.start();
   await world.startProviders();
   stage.release.useCatalog(await world.catalog());
   history.start();
@@ -81,7 +95,7 @@ async function runOn(stage: Stage, actions: readonly Action[]): Promise<RunRepor
     say(tell(report));
   }
   const { outcomes } = await world.finish();
-  const records = await world.records();
+  const records = [...(await world.records()), ...otherRecords];
   const wholeIds = records.filter(({ outcome }) => outcome === 'whole').map(({ generationId }) => generationId ?? '');
   await allBooked(stage, wholeIds).catch((error: unknown) => say(String(error)));
   const { differences, transactionCount } = await books.verify();
@@ -97,9 +111,9 @@ async function runOn(stage: Stage, actions: readonly Action[]): Promise<RunRepor
   };
 }
 
-async function makeNamespaces({ settings, world, kubernetes }: Stage): Promise<void> {
+async function makeNamespaces({ settings, databases, world, kubernetes }: Stage): Promise<void> {
   const restricted = { 'pod-security.kubernetes.io/enforce': 'restricted' };
-  for (const name of [settings.namespace, world.namespace]) {
+  for (const name of new Set([settings.namespace, world.namespace, databases.kubernetes.namespace])) {
     await world.kubernetes.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { ...restricted, 'switchyard.test/suite': 'cluster' } } });
   }
   for (const file of settings.objectFiles) await kubernetes.call(['apply', '-f', file]);
@@ -162,5 +176,6 @@ async function removeAll({ settings, release, world, kubernetes }: Stage): Promi
   await release.uninstall();
   // Streams have ended or are of no more interest: nothing to wait for.
   await kubernetes.attempt(['delete', 'pods', '--all', '--force', '--grace-period=0']);
-  await kubernetes.attempt(['delete', 'namespace', settings.namespace, world.namespace, '--ignore-not-found', '--timeout=180s'], { timeoutMs: 190_000 });
+  const namespaces = [settings.namespace, world.namespace, databasesNamespace(settings)];
+  await kubernetes.attempt(['delete', 'namespace', ...namespaces, '--ignore-not-found', '--timeout=180s'], { timeoutMs: 190_000 });
 }

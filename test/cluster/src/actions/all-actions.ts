@@ -1,6 +1,7 @@
 import type { Action } from '../action.js';
 import { evict } from './evict.js';
 import { FORBIDDEN_ACTIONS } from './forbidden.js';
+import { helmTest } from './helm-test.js';
 import { kills } from './kills.js';
 import { roll } from './roll.js';
 import { scaleByHand } from './scale-by-hand.js';
@@ -22,6 +23,7 @@ export const ACTIONS: readonly Action[] = [
   scaleByHand,
   scaleByLoad,
   ...FORBIDDEN_ACTIONS,
+  helmTest,
   kills,
 ];
 

@@ -1,23 +1,30 @@
 import { demand, type Action } from '../action.js';
+import type { Address } from '../databases.js';
+import type { Kubernetes } from '../kubernetes.js';
 import { RELEASE } from '../release.js';
 import { waitingPod } from '../world.js';
 
 const STRANGER = 'stranger';
 const CONNECT_TIMEOUT_MS = 4_000;
 
-/** No pod but the worker reaches out: to the providers, which are outside of the release's namespace as the internet is. */
+/** Whose pods reach the providers, which are outside of the release's namespace as the internet is, and the databases, wherever they are. */
+const REACHED_BY = { providers: ['worker'], postgres: ['router', 'billing', 'analytics'], kafka: ['ingress', 'worker', 'billing', 'analytics'] };
+const COMPONENTS = ['ingress', 'worker', 'router', 'billing', 'analytics'];
+
+/** Every pod reaches what it needs, and nothing else: no pod but the worker reaches out. */
 const reachingOut: Action = {
   name: 'reaching-out',
   kind: 'forbidden',
-  async run({ kubernetes, world }) {
-    const { port } = world.simulatorPorts;
-    const reaches = async (component: string): Promise<boolean> => {
+  async run({ kubernetes, databases, world }) {
+    const addresses = { providers: { host: world.simulatorHost, port: world.simulatorPorts.port }, ...databases.addresses };
+    const check = async (component: string, place: keyof typeof REACHED_BY): Promise<void> => {
       const [pod] = await kubernetes.readyPods(component);
-      return connects((command) => kubernetes.exec(pod!.metadata.name, command), world.simulatorHost, port);
+      const reaches = await connects((command) => kubernetes.exec(pod!.metadata.name, command), addresses[place]);
+      demand(reaches === REACHED_BY[place].includes(component), `The ${component} ${reaches ? 'reaches' : 'cannot reach'} ${place}`);
     };
-    demand(await reaches('worker'), 'The worker cannot reach the providers');
-    for (const component of ['ingress', 'router', 'billing', 'analytics']) demand(!(await reaches(component)), `The ${component} reaches the providers`);
-    return 'the worker reaches the providers; ingress, router, billing and analytics do not';
+    const places = Object.keys(REACHED_BY) as (keyof typeof REACHED_BY)[];
+    for (const component of COMPONENTS) await Promise.all(places.map((place) => check(component, place)));
+    return places.map((place) => `${place}: ${REACHED_BY[place].join(', ')}`).join('; ') + '; nobody else';
   },
 };
 
@@ -25,17 +32,21 @@ const reachingOut: Action = {
 const strangers: Action = {
   name: 'strangers',
   kind: 'forbidden',
-  async run({ kubernetes, world, settings }) {
+  async run({ kubernetes, databases, world, settings }) {
+    // Who reaches databases that are not the chart's is not the chart's to say.
+    const inner: Record<string, Address> = { billing: serviceOf(kubernetes, 'billing', 9090), worker: serviceOf(kubernetes, 'worker', 9090) };
+    if (databases.kind === 'bundled') Object.assign(inner, databases.addresses);
+    const publicApi = serviceOf(kubernetes, undefined, 80);
     await kubernetes.apply(waitingPod(STRANGER, settings.images.client, settings.pullPolicy));
     try {
       await kubernetes.call(['wait', '--for=condition=Ready', `pod/${STRANGER}`, '--timeout=60s'], { timeoutMs: 70_000 });
       const client = await world.clientPod();
-      await expectNoWayIn('a pod of the same namespace', kubernetes.namespace, (command) => kubernetes.exec(STRANGER, command));
-      await expectNoWayIn('a pod of another namespace', kubernetes.namespace, (command) => world.kubernetes.exec(client, command));
+      await expectNoWayIn('a pod of the same namespace', publicApi, inner, (command) => kubernetes.exec(STRANGER, command));
+      await expectNoWayIn('a pod of another namespace', publicApi, inner, (command) => world.kubernetes.exec(client, command));
     } finally {
       await kubernetes.call(['delete', 'pod', STRANGER, '--force', '--grace-period=0']);
     }
-    return 'strangers reach the public API, and neither billing, worker, Postgres nor Kafka';
+    return `strangers reach the public API, and none of ${Object.keys(inner).join(', ')}`;
   },
 };
 
@@ -59,7 +70,10 @@ const privilegedPods: Action = {
 const CONTRADICTIONS: readonly { readonly values: Record<string, unknown>; readonly says: RegExp }[] = [
   { values: { drain: { timeoutSeconds: 60 } }, says: /drain\.timeoutSeconds \(60\) must be longer than deadlines\.totalSeconds/ },
   { values: { drain: { terminationGracePeriodSeconds: 100 } }, says: /drain\.terminationGracePeriodSeconds \(100\) must be longer/ },
-  { values: { kafka: { external: { brokers: ['kafka.example:9092'] } } }, says: /kafka\.bundled\.enabled is true and kafka\.external\.brokers/ },
+  {
+    values: { kafka: { bundled: { enabled: true }, external: { brokers: ['kafka.example:9092'] } } },
+    says: /kafka\.bundled\.enabled is true and kafka\.external\.brokers/,
+  },
   { values: { simulator: { enabled: true } }, says: /simulator\.enabled is true and a catalogue is given too/ },
 ];
 
@@ -81,21 +95,17 @@ export const FORBIDDEN_ACTIONS: readonly Action[] = [reachingOut, strangers, pri
 
 type Execute = (command: readonly string[]) => Promise<string>;
 
-async function expectNoWayIn(who: string, namespace: string, execute: Execute): Promise<void> {
-  demand(await connects(execute, `${RELEASE}.${namespace}.svc`, 80), `${who} cannot reach the public API`);
-  const inner: readonly (readonly [string, number])[] = [
-    ['billing', 9090],
-    ['worker', 9090],
-    ['postgres', 5432],
-    ['kafka', 9092],
-  ];
-  for (const [component, port] of inner) {
-    demand(!(await connects(execute, `${RELEASE}-${component}.${namespace}.svc`, port)), `${who} reaches ${component}`);
-  }
+function serviceOf({ namespace }: Kubernetes, component: string | undefined, port: number): Address {
+  return { host: `${component === undefined ? RELEASE : `${RELEASE}-${component}`}.${namespace}.svc`, port };
+}
+
+async function expectNoWayIn(who: string, publicApi: Address, inner: Readonly<Record<string, Address>>, execute: Execute): Promise<void> {
+  demand(await connects(execute, publicApi), `${who} cannot reach the public API`);
+  for (const [component, address] of Object.entries(inner)) demand(!(await connects(execute, address)), `${who} reaches ${component}`);
 }
 
 /** Whether a TCP connection comes about, tried from inside a pod. */
-async function connects(execute: Execute, host: string, port: number): Promise<boolean> {
+async function connects(execute: Execute, { host, port }: Address): Promise<boolean> {
   const program = `
     const socket = require('node:net').connect({ host: '${host}', port: ${port} });
     const tell = (text) => { process.stdout.write(text); process.exit(0); };

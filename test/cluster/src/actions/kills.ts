@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Action, Stage } from '../action.js';
+import type { Action } from '../action.js';
 import { seconds } from '../action.js';
-import { until } from '../kubernetes.js';
+import { until, type Kubernetes } from '../kubernetes.js';
 import { expectAnswers } from './upgrade.js';
 
 const WITHOUT_KAFKA_MS = 15_000;
+const GONE_TIMEOUT_MS = 120_000;
 const SERVICES = ['ingress', 'worker', 'router', 'billing', 'analytics'];
 const RECOVERY_TIMEOUT_MS = 120_000;
 
@@ -13,33 +14,32 @@ export const kills: Action = {
   name: 'kills',
   kind: 'unplanned',
   async run(stage) {
-    const { kubernetes } = stage;
+    const { kubernetes, databases } = stage;
     const replicas = new Map<string, number>();
     for (const component of SERVICES) replicas.set(component, (await kubernetes.readyPods(component)).length);
     const settled = async () => {
       for (const [component, count] of replicas) await kubernetes.settled(component, count);
     };
-    const kafka = await kubernetes.workload('kafka');
-    await kubernetes.call(['scale', kafka, '--replicas=0']);
-    await until('Kafka to be gone', 120_000, async () => (await kubernetes.pods('kafka')).length === 0);
+    await databases.kubernetes.scale('kafka', 0);
+    await databases.kubernetes.settled('kafka', 0, GONE_TIMEOUT_MS);
     await delay(WITHOUT_KAFKA_MS);
     const killedMs = Date.now();
-    for (const component of ['ingress', 'worker']) await killOne(stage, component);
+    for (const component of ['ingress', 'worker']) await killOne(kubernetes, component);
     await expectAnswers(stage, RECOVERY_TIMEOUT_MS);
     const answeredMs = Date.now() - killedMs;
-    await kubernetes.call(['scale', kafka, '--replicas=1']);
-    await kubernetes.settled('kafka', 1);
+    await databases.kubernetes.scale('kafka', 1);
+    await databases.kubernetes.settled('kafka', 1);
     await settled();
     const postgresMs = Date.now();
-    await killOne(stage, 'postgres');
-    await kubernetes.settled('postgres', 1);
+    await killOne(databases.kubernetes, 'postgres');
+    await databases.kubernetes.settled('postgres', 1);
     await settled();
     await expectAnswers(stage, RECOVERY_TIMEOUT_MS);
     return `without Kafka, answers ${seconds(answeredMs)} after an ingress and a worker were killed; all well ${seconds(Date.now() - postgresMs)} after Postgres was`;
   },
 };
 
-async function killOne({ kubernetes }: Stage, component: string): Promise<void> {
+async function killOne(kubernetes: Kubernetes, component: string): Promise<void> {
   const [pod] = await kubernetes.readyPods(component);
   await kubernetes.call(['delete', 'pod', pod!.metadata.name, '--force', '--grace-period=0']);
   await until(`${pod!.metadata.name} to be replaced`, RECOVERY_TIMEOUT_MS, async () =>
