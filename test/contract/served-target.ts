@@ -44,6 +44,7 @@ export class ServedTarget {
       dataDirectory: resources.directory(target.name),
       pool: () => resources.pool(target.name, target.schema),
       port: <Shape>(port: Port<Shape>) => neighbours[port.name] as Shape,
+      callTracer: () => undefined,
       attemptTransport: () => {
         throw new Error('Nothing here runs attempts.');
       },

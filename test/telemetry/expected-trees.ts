@@ -7,6 +7,10 @@ const TOPIC = 'switchyard.generation-completed.v1';
 const AMOUNT = expect.stringMatching(/^\d+\.\d{12}$/);
 const SOME_TEXT = expect.stringMatching(/./);
 const A_NUMBER = expect.any(Number);
+const VERSION = expect.stringMatching(/^\d+$/);
+
+/** Calls that serve many requests, which these are linked to: `remote` where services are processes of their own, `local` in one process. */
+export type ExpectedCalls = 'remote' | 'local' | 'unrecorded';
 
 export interface ExpectedAttempt {
   readonly provider: 'alpha' | 'beta';
@@ -26,6 +30,7 @@ export interface ExpectedAttempt {
 
 export interface ExpectedRequest {
   readonly system: 'kafka' | 'postgresql';
+  readonly calls: ExpectedCalls;
   readonly isStream: boolean;
   readonly httpStatus: number | undefined;
   /** Of the two spans of the ingress that stand for the request. */
@@ -40,7 +45,7 @@ export interface ExpectedRequest {
 
 /** The tree of a request that was sent to its end, as a table: a row for each span, with all its attributes. */
 export function requestTree(wanted: ExpectedRequest): SpanNode {
-  const { attempts, keptFor } = wanted;
+  const { attempts, calls, keptFor } = wanted;
   const reserves = attempts.filter(({ reason }) => reason !== 'retry');
   const stream = wanted.isStream ? { 'gen_ai.request.stream': true } : {};
   return {
@@ -60,17 +65,24 @@ export function requestTree(wanted: ExpectedRequest): SpanNode {
         span: 'ingress internal gateway.request',
         status: statusOf(wanted.gatewayError),
         attributes: gatewayAttributes(wanted),
-        links: [],
+        // In one process attempts need no session.
+        links: calls === 'remote' ? linkTo(METHODS.openSession, calls) : [],
         children: [
           row('ingress internal auth.api_key'),
-          row('ingress internal decide', {
-            'switchyard.route.strategy': SOME_TEXT,
-            'switchyard.route.candidates': new Set(attempts.map(({ provider }) => provider)).size,
-            'switchyard.route.excluded': A_NUMBER,
-            'switchyard.route.order': [...new Set(attempts.map(({ provider }) => `${MODEL}@${provider}`))],
-            'switchyard.route.table_version': expect.stringMatching(/^\d+$/),
-          }),
-          ...attempts.flatMap((attempt, index) => [...(reserves.includes(attempt) ? [reserveRow(attempt, index)] : []), attemptRow(attempt, index, stream)]),
+          {
+            ...row('ingress internal decide', {
+              'switchyard.route.strategy': SOME_TEXT,
+              'switchyard.route.candidates': new Set(attempts.map(({ provider }) => provider)).size,
+              'switchyard.route.excluded': A_NUMBER,
+              'switchyard.route.order': [...new Set(attempts.map(({ provider }) => `${MODEL}@${provider}`))],
+              'switchyard.route.table_version': VERSION,
+            }),
+            links: linkTo(METHODS.watchTable, calls),
+          },
+          ...attempts.flatMap((attempt, index) => [
+            ...(reserves.includes(attempt) ? [reserveRow(attempt, index, calls)] : []),
+            attemptRow(attempt, index, stream),
+          ]),
           sendRow(wanted.system),
         ],
       },
@@ -101,13 +113,41 @@ function gatewayAttributes({ attempts, end, isStream, hasFirstToken, chargedMete
   };
 }
 
-function reserveRow({ provider }: ExpectedAttempt, index: number): SpanNode {
-  return row('ingress internal reserve', {
-    'switchyard.attempt.index': index,
-    'switchyard.endpoint.id': `${MODEL}@${provider}`,
-    'switchyard.reserve.outcome': 'reserved',
-    'switchyard.cost.reserved': AMOUNT,
-  });
+function reserveRow({ provider }: ExpectedAttempt, index: number, calls: ExpectedCalls): SpanNode {
+  return {
+    ...row('ingress internal reserve', {
+      'switchyard.attempt.index': index,
+      'switchyard.endpoint.id': `${MODEL}@${provider}`,
+      'switchyard.reserve.outcome': 'reserved',
+      'switchyard.cost.reserved': AMOUNT,
+    }),
+    links: linkTo(METHODS.acquireLeases, calls),
+  };
+}
+
+/** A call that serves many requests, a trace of its own. `status`: what came over the wire, `OK` unless the call failed. */
+export function callTree(method: string, calls: 'remote' | 'local', attributes: SpanNode['attributes'] = {}, failure?: { readonly status: string }): SpanNode {
+  const wire = { 'rpc.system.name': 'grpc', 'rpc.status_code': failure?.status ?? 'OK', 'server.address': SOME_TEXT, 'server.port': A_NUMBER };
+  const span = row(callName(method, calls), { 'rpc.method': method, ...(calls === 'remote' ? wire : {}), ...attributes });
+  return { ...span, status: failure === undefined ? 'unset' : `error ${failure.status}` };
+}
+
+export const METHODS = {
+  resolveKey: 'switchyard.billing.v1.KeyService/ResolveKey',
+  acquireLeases: 'switchyard.billing.v1.LeaseService/AcquireLeases',
+  watchTable: 'switchyard.router.v1.RouterService/WatchRoutingTable',
+  openSession: 'switchyard.worker.v1.WorkerService/OpenSession',
+} as const;
+
+/** What a push of the table tells. */
+export const PUSH_ATTRIBUTES = { 'switchyard.route.table_version': VERSION, 'switchyard.route.table_is_snapshot': expect.any(Boolean) };
+
+function linkTo(method: string, calls: ExpectedCalls): readonly string[] {
+  return calls === 'unrecorded' ? [] : [callName(method, calls)];
+}
+
+function callName(method: string, calls: 'remote' | 'local'): string {
+  return `ingress ${calls === 'remote' ? 'client' : 'internal'} ${method}`;
 }
 
 function attemptRow(attempt: ExpectedAttempt, index: number, stream: Readonly<Record<string, unknown>>): SpanNode {

@@ -97,6 +97,7 @@ describe('a sampler that takes next to nothing', () => {
     const attempt = { provider: 'alpha', status: 500, errorType: '500', hasUsage: false, hasContent: false, isFromIngress: true } as const;
     const expected = requestTree({
       system: 'postgresql',
+      calls: 'unrecorded',
       isStream: false,
       httpStatus: 502,
       serverError: '502',
@@ -128,6 +129,8 @@ describe('a sampler that takes next to nothing', () => {
     const failed = await withFault({ kind: 'server_error' }, () => chat({}));
     await traceOf(failed);
     expect(receiver.spans.filter(({ attributes }) => attributes['switchyard.model.routed'] === ECHO)).toEqual([]);
+    // The calls behind all these requests are sampled as they are.
+    expect(receiver.spans.filter(({ attributes, status }) => attributes['rpc.method'] !== undefined && status !== 'error')).toEqual([]);
     expect(provider.seen).toEqual([undefined]);
   });
 

@@ -8,34 +8,33 @@ export interface SpanNode {
   readonly status: string;
   /** All of them, and no other. */
   readonly attributes: Readonly<Record<string, unknown>>;
-  /** Spans of the same trace by their row's name, others as `elsewhere`. */
+  /** By the names of the rows they lead to, each once; `nowhere` when no such span was received. */
   readonly links: readonly string[];
   /** In the order in which they began. */
   readonly children: readonly SpanNode[];
 }
 
-/** The spans of one trace as trees, one for each span whose parent is not among them. */
-export function treesOf(spans: readonly ReceivedSpan[]): SpanNode[] {
-  const byId = new Map(spans.map((span) => [span.spanId, span]));
-  if (byId.size < spans.length) throw new Error('two spans share an id');
-  return sorted(spans.filter((span) => !byId.has(span.parentSpanId))).map((span) => nodeOf(span, spans, byId));
+/** The spans of one trace as trees, one for each span whose parent is not among them. `others`: where their links may lead. */
+export function treesOf(spans: readonly ReceivedSpan[], others: readonly ReceivedSpan[] = []): SpanNode[] {
+  const ids = new Set(spans.map(({ spanId }) => spanId));
+  if (ids.size < spans.length) throw new Error('two spans share an id');
+  const everywhere = new Map([...others, ...spans].map((span) => [`${span.traceId} ${span.spanId}`, span]));
+  return sorted(spans.filter((span) => !ids.has(span.parentSpanId))).map((span) => nodeOf(span, spans, everywhere));
 }
 
-function nodeOf(span: ReceivedSpan, spans: readonly ReceivedSpan[], byId: ReadonlyMap<string, ReceivedSpan>): SpanNode {
+function nodeOf(span: ReceivedSpan, spans: readonly ReceivedSpan[], everywhere: ReadonlyMap<string, ReceivedSpan>): SpanNode {
   const { 'error.type': errorType, ...attributes } = span.attributes;
   return {
     span: rowName(span),
     status: span.status === 'error' ? `error ${String(errorType)}` : span.status,
     attributes,
-    links: span.links.map((link) => {
-      const target = byId.get(link.spanId);
-      return target?.traceId === link.traceId ? rowName(target) : 'elsewhere';
-    }),
-    children: sorted(spans.filter((other) => other.parentSpanId === span.spanId)).map((child) => nodeOf(child, spans, byId)),
+    links: [...new Set(span.links.map(({ traceId, spanId }) => rowName(everywhere.get(`${traceId} ${spanId}`))))],
+    children: sorted(spans.filter((other) => other.parentSpanId === span.spanId)).map((child) => nodeOf(child, spans, everywhere)),
   };
 }
 
-function rowName(span: ReceivedSpan): string {
+function rowName(span: ReceivedSpan | undefined): string {
+  if (!span) return 'nowhere';
   return `${span.service.replace('switchyard-', '')} ${span.kind} ${span.name}`;
 }
 

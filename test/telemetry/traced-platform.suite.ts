@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { startFixture, type Fixture, type Shape } from '@switchyard/test-platform';
+import { callLinksSuite } from './call-links.suite.js';
 import { canaryProviders, canarySuite } from './canary.suite.js';
 import { CONTENT_ALLOWED, contentCaptureSuite } from './content-capture.suite.js';
 import { startOtlpReceiver, type OtlpReceiver } from './otlp-receiver.js';
@@ -28,7 +29,12 @@ export function tracedPlatformSuite(shape: Shape): void {
     requestTreesSuite(
       () => fixture,
       () => receiver,
-      shape === 'all' ? 'postgresql' : 'kafka',
+      shape === 'all' ? { system: 'postgresql', calls: 'local' } : { system: 'kafka', calls: 'remote' },
+    );
+    callLinksSuite(
+      () => fixture,
+      () => receiver,
+      shape === 'all' ? 'local' : 'remote',
     );
     canarySuite(
       () => fixture,

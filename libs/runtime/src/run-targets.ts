@@ -14,7 +14,7 @@ import {
   type TlsIdentity,
 } from '@switchyard/grpc';
 import type { Port } from '@switchyard/proto';
-import { createLogger, tracingConfig, type Logger } from '@switchyard/telemetry';
+import { CallTracer, createLogger, tracingConfig, type Logger, type Tracer } from '@switchyard/telemetry';
 import { connectionProblems, openTls } from './connection-settings.js';
 import { startHealthServer, type HealthServer } from './health-server.js';
 import { nestLogger } from './nest-logger.js';
@@ -191,7 +191,7 @@ class RunningPlatform implements Platform {
     const { resources } = this;
     const needsWorkers = target.requiresAttempts === true;
     const tracer = resources.tracing?.tracer(target.name);
-    if (needsWorkers && !this.isLocal('worker')) await this.openSessions();
+    if (needsWorkers && !this.isLocal('worker')) await this.openSessions(tracer);
     return {
       config: loadConfig(target.config, this.environment) as object,
       clock: resources.clock,
@@ -209,6 +209,7 @@ class RunningPlatform implements Platform {
         if (!target.requires.some(({ name }) => name === port.name)) throw new Error(`The target ${target.name} does not say that it requires ${port.name}`);
         return this.port(port);
       },
+      callTracer: ({ target: called }) => tracer && new CallTracer(tracer, this.isLocal(called) ? [] : addressOf(called, this.config)),
       attemptTransport: () => {
         if (!needsWorkers) throw new Error(`The target ${target.name} does not say that it requires attempts`);
         return this.sessions ?? this.application('worker').get<AttemptTransport>(ATTEMPT_TRANSPORT);
@@ -236,8 +237,9 @@ class RunningPlatform implements Platform {
     return client.port;
   }
 
-  private async openSessions(): Promise<void> {
-    const sessions = new SessionPool({ addresses: this.config.workerAddress, tls: this.tls, logger: this.logger.child({ component: 'sessions' }) });
+  private async openSessions(tracer: Tracer | undefined): Promise<void> {
+    const logger = this.logger.child({ component: 'sessions' });
+    const sessions = new SessionPool({ addresses: this.config.workerAddress, tls: this.tls, tracer, logger });
     this.sessions = sessions;
     this.readinessState.add('worker', [{ name: 'sessions', check: () => ({ ready: sessions.isReady }) }]);
     await sessions.open();

@@ -4,7 +4,7 @@ import type { DatabaseSchema } from '@switchyard/db';
 import type { EventLog } from '@switchyard/events';
 import type { AttemptTransport } from '@switchyard/grpc';
 import type { Port } from '@switchyard/proto';
-import type { Logger, Metrics, Tracer } from '@switchyard/telemetry';
+import type { CallTracer, Logger, Metrics, Tracer } from '@switchyard/telemetry';
 import type { DynamicModule } from '@nestjs/common';
 import type { Pool } from 'pg';
 
@@ -30,6 +30,8 @@ export interface TargetContext<Config> {
   readonly eventLog: EventLog;
   /** The port's implementation in this process when its target runs here, else a gRPC client. Must be in `requires`. */
   port<Shape>(port: Port<Shape>): Shape;
+  /** For a target that traces its calls to the port, which it does itself: it knows what waits for them. Undefined where nothing is traced. */
+  callTracer(port: Port<unknown>): CallTracer | undefined;
   /** How attempts reach a worker (`requiresAttempts`): its runner in this process, else sessions over gRPC. */
   attemptTransport(): AttemptTransport;
   /** Aborts when the process begins to drain, before anything is stopped: from then on it is not ready. */

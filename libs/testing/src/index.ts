@@ -3,6 +3,7 @@ export * from './eventually.js';
 export * from './free-ports.js';
 export * from './recorded-answers.js';
 export * from './recording-event-log.js';
+export * from './recording-tracing.js';
 export * from './test-certificates.js';
 export * from './test-kafka.js';
 export * from './test-postgres.js';

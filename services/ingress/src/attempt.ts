@@ -193,6 +193,7 @@ class AttemptRun implements AttemptListener {
       warnings: frame?.warnings ?? [],
       isCommitted: this.isCommitted && this.generation.request.stream,
       isReported: frame !== undefined && frame.end !== worker.AttemptEnd.SESSION_LOST,
+      session: this.handle?.session,
     });
   }
 }

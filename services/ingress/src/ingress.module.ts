@@ -119,14 +119,16 @@ async function compose(context: Context): Promise<IngressParts> {
   const leasePort = context.port(LeasePort);
   const spool = await openIngressSpool(context, holderId);
   registerSpoolMetrics(context.metrics, spool, 'ingress');
-  const keys = new KeyCache(context.port(KeyPort), clock, logger, {
+  const keyOptions = {
     keyGraceMs: config.keyGraceMs,
     maxKeys: config.keyCacheSize,
     unknownForMs: 5_000,
     heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
     reconnectDelayMs: RECONNECT_DELAY_MS,
-  });
-  const leaseCalls = new LeaseCalls(leasePort, logger, { holderId, epoch: EPOCH, acquireTimeoutMs: config.leaseAcquireTimeoutMs });
+  };
+  const keys = new KeyCache(context.port(KeyPort), clock, logger, keyOptions, context.callTracer(KeyPort));
+  const leaseOptions = { holderId, epoch: EPOCH, acquireTimeoutMs: config.leaseAcquireTimeoutMs };
+  const leaseCalls = new LeaseCalls(leasePort, logger, leaseOptions, context.callTracer(LeasePort));
   const wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: config.leaseMaxWaiters, sweepIntervalMs: 250 });
   const holder = new HolderWatch(leasePort, wallet, clock, logger, {
     holderId,
@@ -141,6 +143,7 @@ async function compose(context: Context): Promise<IngressParts> {
     subscriberId: context.instanceId,
     logger,
     clock,
+    calls: context.callTracer(RouterPort),
     // Endpoints that left the table leave their breakers behind.
     onTable: (table) => breakers.retain(table.endpoints),
   });
@@ -152,6 +155,7 @@ async function compose(context: Context): Promise<IngressParts> {
     random: context.random,
     logger,
     table: () => feed.table(),
+    tablePush: () => feed.push,
     breakers,
     transport: context.attemptTransport(),
     quotas: new QuotaKeeper(wallet, clock, { earlyAbortsPerMinute: config.earlyAbortsPerMinute }),

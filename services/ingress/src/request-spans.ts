@@ -11,11 +11,11 @@ import {
   type AttemptReason,
   type Span,
   type SpanAttributes,
-  type SpanKind,
   type TraceContext,
 } from '@switchyard/telemetry';
 import type { AttemptRecord, Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
+import { authLinks, decisionLinks, gatewayLinks, reserveLinks } from './request-links.js';
 import type { KeptFor, RequestTrace, ReserveNote } from './request-trace.js';
 
 /** A stream's error comes after its status: what the client was told counts, and 5xx. */
@@ -57,7 +57,7 @@ class RequestSpans {
     const { trace } = this;
     this.recordServer();
     this.recordGateway();
-    this.child('auth.api_key', 'internal', trace.receivedAtMs, trace.authenticatedAtMs ?? this.endedAtMs, {}, this.refusalBefore(trace.authenticatedAtMs));
+    this.recordAuth();
     if (trace.decision) this.recordDecision(trace.decision);
     for (const note of trace.reserves) this.recordReserve(note);
     // Workers record what they are told to: not what is kept only now, and not what they were lost in.
@@ -96,26 +96,35 @@ class RequestSpans {
       ...this.times(trace.receivedAtMs, this.endedAtMs),
       attributes: trace.generation ? { ...generationAttributes(trace.generation), ...settlementAttributes(trace.generation, trace.settlement) } : {},
       errorType: isError ? this.errorType : undefined,
+      links: gatewayLinks(trace, this.endedAtMs),
     });
   }
 
+  private recordAuth(): void {
+    const { trace } = this;
+    const endedAtMs = trace.authenticatedAtMs ?? this.endedAtMs;
+    this.child('auth.api_key', trace.receivedAtMs, endedAtMs, {}, authLinks(trace, this.endedAtMs), this.refusalBefore(trace.authenticatedAtMs));
+  }
+
   private recordDecision({ startedAtMs, endedAtMs, plan }: NonNullable<RequestTrace['decision']>): void {
-    this.child('decide', 'internal', startedAtMs, endedAtMs, {
+    const attributes = {
       [SWITCHYARD.strategy]: plan.strategy,
       [SWITCHYARD.candidates]: plan.candidates.length,
       [SWITCHYARD.excluded]: plan.excluded.length,
       [SWITCHYARD.order]: plan.candidates.map(({ endpoint }) => endpoint.endpointId),
       [SWITCHYARD.tableVersion]: plan.tableVersion.toString(),
-    });
+    };
+    this.child('decide', startedAtMs, endedAtMs, attributes, decisionLinks(this.trace));
   }
 
-  private recordReserve({ candidate, attemptIndex, startedAtMs, endedAtMs, outcome, reservedPico }: ReserveNote): void {
-    this.child('reserve', 'internal', startedAtMs, endedAtMs, {
-      [SWITCHYARD.attemptIndex]: attemptIndex,
-      [SWITCHYARD.endpoint]: candidate.endpoint.endpointId,
-      [SWITCHYARD.reserveOutcome]: outcome,
-      [SWITCHYARD.reserved]: usdText(reservedPico),
-    });
+  private recordReserve(note: ReserveNote): void {
+    const attributes = {
+      [SWITCHYARD.attemptIndex]: note.attemptIndex,
+      [SWITCHYARD.endpoint]: note.candidate.endpoint.endpointId,
+      [SWITCHYARD.reserveOutcome]: note.outcome,
+      [SWITCHYARD.reserved]: usdText(note.reservation?.reservedPico ?? 0n),
+    };
+    this.child('reserve', note.startedAtMs, note.endedAtMs, attributes, reserveLinks(this.trace, note));
   }
 
   private recordAttempt(attempt: AttemptRecord): void {
@@ -138,9 +147,10 @@ class RequestSpans {
     return this.trace.errorType ?? (this.trace.generation?.attempts.at(-1)?.error?.errorType || 'server');
   }
 
-  private child(name: string, kind: SpanKind, startedAtMs: number, endedAtMs: number, attributes: SpanAttributes, errorType?: string): void {
+  /** A step of our own. */
+  private child(name: string, startedAtMs: number, endedAtMs: number, attributes: SpanAttributes, links: readonly TraceContext[], errorType?: string): void {
     const context = this.trace.tracer.newContext(this.gateway.traceId);
-    this.add({ name, kind, context, parentSpanId: this.gateway.spanId, ...this.times(startedAtMs, endedAtMs), attributes, errorType });
+    this.add({ name, kind: 'internal', context, parentSpanId: this.gateway.spanId, ...this.times(startedAtMs, endedAtMs), attributes, errorType, links });
   }
 
   private times(startedAtMs: number, endedAtMs: number): { readonly startMs: number; readonly endMs: number } {

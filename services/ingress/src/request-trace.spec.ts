@@ -1,30 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
-import { loadConfig } from '@switchyard/config';
-import { PrometheusMetrics, Tracing, tracingConfig, type QueuedSpan } from '@switchyard/telemetry';
-import { captureLogger, manualClock, seededRandom } from '@switchyard/testing';
+import type { PlanCandidate, RoutingPlan } from '@switchyard/routing';
+import { CallTracer, type Span, type TraceContext } from '@switchyard/telemetry';
+import { manualClock, recordingTracing } from '@switchyard/testing';
+import type { AttemptRecord, Generation } from './core/generation.js';
 import { recordRequest } from './request-spans.js';
 import { beginRequestTrace, type RequestTrace } from './request-trace.js';
+import type { AttemptReservation } from './wallet/attempt-reserver.js';
+import type { HeldLease } from './wallet/scope-leases.js';
 
 const CLIENT = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' };
 const ROUTE = '/api/v1/chat/completions';
 
-/** A tracer whose spans are kept, and requests that it begins. */
+/** Requests that are traced as the environment says, and what becomes of them. */
 function tracedWith(environment: Readonly<Record<string, string>>) {
-  const spans: QueuedSpan[] = [];
-  const clock = manualClock();
-  const config = loadConfig(tracingConfig, { OTEL_BSP_SCHEDULE_DELAY: '0', ...environment });
-  const tracing = new Tracing(
-    { config, clock, random: seededRandom(1), logger: captureLogger(), metrics: new PrometheusMetrics(), version: '1', instanceId: 'i' },
-    { send: async (batch) => void spans.push(...batch), close: async () => {} },
-  );
-  const begin = (traceparent?: string): RequestTrace =>
-    beginRequestTrace(tracing.tracer('ingress'), clock, { headers: { traceparent } } as unknown as IncomingMessage, ROUTE)!;
-  const finished = async () => {
-    await tracing.close();
-    return spans.map(({ span }) => span);
-  };
-  return { begin, finished };
+  const { tracer, clock, finished } = recordingTracing(environment);
+  const begin = (traceparent?: string): RequestTrace => beginRequestTrace(tracer, clock, { headers: { traceparent } } as unknown as IncomingMessage, ROUTE)!;
+  return { begin, finished, clock, calls: new CallTracer(tracer, ['billing:9090']) };
 }
 
 const sampledBy = (flags: string) => `00-${CLIENT.traceId}-${CLIENT.spanId}-${flags}`;
@@ -74,5 +66,91 @@ describe('a request’s trace', () => {
       outcomes.push((await finished()).filter(({ kind }) => kind === 'server').length);
     }
     expect(outcomes).toEqual([1, 0]);
+  });
+});
+
+describe('the links of a request', () => {
+  const PLAN = { strategy: 'price', candidates: [], excluded: [], tableVersion: 7n } as unknown as RoutingPlan;
+  const CANDIDATE = { endpoint: { endpointId: 'acme/writer@alpha' } } as PlanCandidate;
+  const NOTHING_TAKEN = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' };
+
+  const contextOf = (digit: string): TraceContext => ({ traceId: digit.repeat(32), spanId: digit.repeat(16), isSampled: true });
+  const leaseOf = (grantedBy: TraceContext | undefined) => ({ grantedBy }) as HeldLease;
+  const reservationOf = (...leases: HeldLease[]): AttemptReservation =>
+    ({ reservation: { parts: leases.map((lease) => ({ lease })), settleBeforeMs: 0 }, reservedPico: 1n, outputTokenCap: 1 }) as unknown as AttemptReservation;
+  const linkIds = (spans: readonly Span[], name: string) => spans.filter((span) => span.name === name).map(({ links }) => links?.map(({ spanId }) => spanId));
+
+  it('lead from each step to what it waited for, and from what lies between to the request itself', async () => {
+    const { begin, finished, clock, calls } = tracedWith({});
+    const trace = begin();
+    const [key, quota, lease, refused] = ['a/ResolveKey', 'b/Acquire', 'c/Acquire', 'd/Acquire'].map((name) => calls.begin(name));
+    const wait = (call = key) => {
+      clock.advance(1);
+      trace.waitsFor(call!);
+      clock.advance(1);
+    };
+    wait(key);
+    trace.authenticated();
+    trace.decided(clock.monotonicMs(), PLAN, undefined);
+    wait(quota);
+    clock.advance(1);
+    const firstAtMs = clock.monotonicMs();
+    wait(refused);
+    trace.reserved(CANDIDATE, 0, firstAtMs, 'unaffordable');
+    clock.advance(1);
+    const secondAtMs = clock.monotonicMs();
+    wait(lease);
+    // What was waited for is what brought the lease: that is one link.
+    trace.reserved(CANDIDATE, 0, secondAtMs, 'reserved', reservationOf(leaseOf(lease!.context), leaseOf(quota!.context)));
+    recordRequest(trace, 200);
+    const spans = await finished();
+    const idOf = (call = key) => call!.context!.spanId;
+    expect(linkIds(spans, 'auth.api_key')).toEqual([[idOf(key)]]);
+    expect(linkIds(spans, 'reserve')).toEqual([[idOf(refused)], [idOf(lease), idOf(quota)]]);
+    expect(linkIds(spans, 'gateway.request')).toEqual([[idOf(quota)]]);
+  });
+
+  it('lead to the push that the decision was made with, and once to each session', async () => {
+    const { begin, finished, clock } = tracedWith({});
+    const trace = begin();
+    const [push, session, other] = ['1', '2', '3'].map(contextOf);
+    trace.authenticated();
+    trace.decided(clock.monotonicMs(), PLAN, push);
+    const attempts = [session, undefined, other, session].map((context) => ({ session: context, isReported: true, candidate: CANDIDATE }) as AttemptRecord);
+    trace.generation = { attempts, key: {}, request: { routing: {} } } as unknown as Generation;
+    recordRequest(trace, 200);
+    const spans = await finished();
+    expect(linkIds(spans, 'decide')).toEqual([[push!.spanId]]);
+    expect(linkIds(spans, 'gateway.request')).toEqual([[session!.spanId, other!.spanId]]);
+  });
+
+  it('of a request refused for its key lead to the call that said so', async () => {
+    const { begin, finished, clock, calls } = tracedWith({});
+    const trace = begin();
+    const call = calls.begin('a/ResolveKey');
+    trace.waitsFor(call);
+    clock.advance(5);
+    trace.refused('authentication', 401);
+    recordRequest(trace, 401);
+    const spans = await finished();
+    expect(linkIds(spans, 'auth.api_key')).toEqual([[call.context!.spanId]]);
+    expect(linkIds(spans, 'gateway.request')).toEqual([[]]);
+  });
+
+  it('lead nowhere where the request is recorded and the call is not, but to a call that failed and is kept', async () => {
+    const { begin, finished, calls } = tracedWith(NOTHING_TAKEN);
+    const trace = begin(sampledBy('01'));
+    const [quiet, failed] = [calls.begin('a/ResolveKey'), calls.begin('a/ResolveKey')];
+    for (const call of [quiet, failed]) trace.waitsFor(call!);
+    quiet!.end();
+    failed!.end({ error: new Error('billing is away') });
+    trace.authenticated();
+    trace.decided(0, PLAN, undefined);
+    trace.reserved(CANDIDATE, 0, 1, 'reserved', reservationOf(leaseOf(quiet!.context)));
+    recordRequest(trace, 200);
+    const spans = await finished();
+    expect(linkIds(spans, 'a/ResolveKey')).toHaveLength(1);
+    expect(linkIds(spans, 'auth.api_key')).toEqual([[failed!.context!.spanId]]);
+    for (const name of ['decide', 'reserve', 'gateway.request']) expect(linkIds(spans, name)).toEqual([[]]);
   });
 });

@@ -1,9 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '@switchyard/core';
-import { formatTraceparent, parseTraceparent, parseTracestate, type LogFields, type TraceContext, type Tracer } from '@switchyard/telemetry';
+import {
+  formatTraceparent,
+  parseTraceparent,
+  parseTracestate,
+  type CallTrace,
+  type CallWaiter,
+  type LogFields,
+  type TraceContext,
+  type Tracer,
+} from '@switchyard/telemetry';
 import type { Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
 import type { PlanCandidate, RoutingPlan } from '@switchyard/routing';
+import type { AttemptReservation } from './wallet/attempt-reserver.js';
 
 /** Why a trace is recorded that the sampler had passed over. */
 export type KeptFor = 'error' | 'slow' | 'fallback';
@@ -17,18 +27,28 @@ export interface ReserveNote {
   readonly startedAtMs: number;
   readonly endedAtMs: number;
   readonly outcome: ReserveOutcome;
-  readonly reservedPico: bigint;
+  /** Undefined unless there was one. */
+  readonly reservation: AttemptReservation | undefined;
+}
+
+/** A call to another service that the request began to wait for. */
+export interface CallWait {
+  readonly call: CallTrace;
+  readonly sinceMs: number;
 }
 
 /**
  * What a request notes of itself on its way, times and references alone: spans are made of them at its end, if at all. All times are of the
  * monotonic clock.
  */
-export class RequestTrace {
+export class RequestTrace implements CallWaiter {
   readonly receivedAtMs: number;
   authenticatedAtMs: number | undefined;
-  decision: { readonly startedAtMs: number; readonly endedAtMs: number; readonly plan: RoutingPlan } | undefined;
+  /** `push`: what brought the table that it was made with, where that is recorded. */
+  decision: { readonly startedAtMs: number; readonly endedAtMs: number; readonly plan: RoutingPlan; readonly push: TraceContext | undefined } | undefined;
   readonly reserves: ReserveNote[] = [];
+  /** Undefined for most requests, which wait for nobody. */
+  waits: CallWait[] | undefined;
   /** Of `gateway.request`, the parent of all that happens for the request; undefined while nothing is recorded. */
   context: TraceContext | undefined;
   keptFor: KeptFor | undefined;
@@ -83,12 +103,16 @@ export class RequestTrace {
     this.authenticatedAtMs = this.clock.monotonicMs();
   }
 
-  decided(startedAtMs: number, plan: RoutingPlan): void {
-    this.decision = { startedAtMs, endedAtMs: this.clock.monotonicMs(), plan };
+  decided(startedAtMs: number, plan: RoutingPlan, push: TraceContext | undefined): void {
+    this.decision = { startedAtMs, endedAtMs: this.clock.monotonicMs(), plan, push };
   }
 
-  reserved(candidate: PlanCandidate, attemptIndex: number, startedAtMs: number, outcome: ReserveOutcome, reservedPico = 0n): void {
-    this.reserves.push({ candidate, attemptIndex, startedAtMs, endedAtMs: this.clock.monotonicMs(), outcome, reservedPico });
+  reserved(candidate: PlanCandidate, attemptIndex: number, startedAtMs: number, outcome: ReserveOutcome, reservation?: AttemptReservation): void {
+    this.reserves.push({ candidate, attemptIndex, startedAtMs, endedAtMs: this.clock.monotonicMs(), outcome, reservation });
+  }
+
+  waitsFor(call: CallTrace): void {
+    (this.waits ??= []).push({ call, sinceMs: this.clock.monotonicMs() });
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { router, RouterPort } from '@switchyard/proto';
-import { captureLogger, eventually, realClock } from '@switchyard/testing';
+import { CallTracer } from '@switchyard/telemetry';
+import { captureLogger, eventually, realClock, recordingTracing } from '@switchyard/testing';
 import { RoutingTableFeed, type RoutingTableFeedOptions } from './routing-table.feed.js';
 
 /** A router whose messages a test sends by hand; one stream at a time. */
@@ -113,5 +114,34 @@ describe('RoutingTableFeed', () => {
     await started;
     expect(feed.hasTable).toBe(false);
     expect(feed.isLive).toBe(false);
+  });
+
+  it('traces each push that changes something, and tells which one the table is from', async () => {
+    const port = new ScriptedRouter();
+    const { tracer, finished } = recordingTracing();
+    const { feed, started } = start(port, { calls: new CallTracer(tracer, ['router:9090']) });
+    expect(feed.push).toBeUndefined();
+    port.tell(7n, true, ['acme/writer']);
+    await started;
+    const snapshot = feed.push;
+    // A sign of life.
+    port.tell(8n, false);
+    await eventually(() => expect(feed.table().version).toBe(8n));
+    expect(feed.push).toBe(snapshot);
+    port.tell(9n, false, ['acme/poet']);
+    await eventually(() => expect(feed.push).not.toBe(snapshot));
+    const delta = feed.push;
+    port.tell(11n, false, ['acme/lost']);
+    await eventually(() => expect(port.watchCount).toBe(2));
+    expect(feed.push).toBe(delta);
+    feed.close();
+    const spans = await finished();
+    expect(new Set(spans.map(({ name, kind }) => `${kind} ${name}`))).toEqual(new Set(['client switchyard.router.v1.RouterService/WatchRoutingTable']));
+    expect(spans.map(({ context, errorType, attributes }) => [context, errorType, attributes['switchyard.route.table_version']])).toEqual([
+      [snapshot, undefined, '7'],
+      [delta, undefined, '9'],
+      [expect.anything(), 'UNKNOWN', undefined],
+    ]);
+    expect(spans.map(({ attributes }) => attributes['switchyard.route.table_is_snapshot'])).toEqual([true, false, undefined]);
   });
 });

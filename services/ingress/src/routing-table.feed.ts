@@ -2,13 +2,15 @@ import type { Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { RouterPort } from '@switchyard/proto';
 import { applyTableUpdate, EMPTY_ROUTING_TABLE, type RoutingTable, type TableUpdate } from '@switchyard/routing';
-import type { Logger } from '@switchyard/telemetry';
+import { SWITCHYARD, type CallTrace, type CallTracer, type Logger, type TraceContext } from '@switchyard/telemetry';
 
 export interface RoutingTableFeedOptions {
   readonly port: Pick<RouterPort, 'watchRoutingTable'>;
   readonly subscriberId: string;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Undefined where nothing is traced. */
+  readonly calls?: CallTracer | undefined;
   /** Called with every new table. */
   readonly onTable?: (table: RoutingTable) => void;
   /** No message for this long: the watch is dead and opened anew. Default 3 s, three missed heartbeats. */
@@ -19,6 +21,7 @@ export interface RoutingTableFeedOptions {
 }
 
 const DEFAULT_SILENCE_MS = 3_000;
+const WATCH_ROUTING_TABLE = 'switchyard.router.v1.RouterService/WatchRoutingTable';
 
 /**
  * The router's table as this process last saw it. A gap, an end or silence opens a new watch; the last table serves
@@ -26,6 +29,7 @@ const DEFAULT_SILENCE_MS = 3_000;
  */
 export class RoutingTableFeed {
   private current: RoutingTable = EMPTY_ROUTING_TABLE;
+  private latestPush: TraceContext | undefined;
   private readonly closing = new AbortController();
   private readonly firstTable = Promise.withResolvers<void>();
   private lastMessageAtMs: number | undefined;
@@ -48,6 +52,11 @@ export class RoutingTableFeed {
   table(): RoutingTable {
     if (!this.hasTable) throw new SwitchyardError('gateway_unavailable', 'The routing table has not arrived yet; try again shortly.', { retryAfterMs: 1_000 });
     return this.current;
+  }
+
+  /** The push that last changed the table, where that is recorded. */
+  get push(): TraceContext | undefined {
+    return this.latestPush;
   }
 
   get hasTable(): boolean {
@@ -91,15 +100,23 @@ export class RoutingTableFeed {
     const { silenceMs = DEFAULT_SILENCE_MS } = this.options;
     const silence = setTimeout(() => watch.abort(new Error(`the router was silent for ${silenceMs} ms`)), silenceMs);
     silence.unref();
+    // The watch lasts, so each push is a trace: the snapshot from the call on, what changes from when it is here.
+    let push = this.options.calls?.begin(WATCH_ROUTING_TABLE);
     try {
       let isFirst = true;
       for await (const update of this.options.port.watchRoutingTable({ subscriberId: this.options.subscriberId }, { signal: watch.signal })) {
         silence.refresh();
+        push ??= this.options.calls?.begin(WATCH_ROUTING_TABLE);
         this.apply(update, isFirst);
+        this.pushed(update, push);
+        push = undefined;
         if (isFirst) onSnapshot();
         isFirst = false;
       }
       watch.signal.throwIfAborted();
+    } catch (error) {
+      if (!this.closing.signal.aborted) push?.end({ error });
+      throw error;
     } finally {
       clearTimeout(silence);
       this.closing.signal.removeEventListener('abort', stop);
@@ -118,6 +135,12 @@ export class RoutingTableFeed {
     this.firstTable.resolve();
   }
 
+  private pushed(update: TableUpdate, push: CallTrace | undefined): void {
+    if (isHeartbeat(update)) return;
+    push?.end({ attributes: { [SWITCHYARD.tableVersion]: update.version.toString(), [SWITCHYARD.tableIsSnapshot]: update.isSnapshot } });
+    this.latestPush = push?.context;
+  }
+
   /** Ends early when the feed is closed, or when `earlier` comes. */
   private async pause(durationMs: number, earlier?: Promise<void>): Promise<void> {
     const waited = Promise.withResolvers<void>();
@@ -130,4 +153,10 @@ export class RoutingTableFeed {
     clearTimeout(timer);
     this.closing.signal.removeEventListener('abort', stop);
   }
+}
+
+/** A sign of life that changes nothing. */
+function isHeartbeat(update: TableUpdate): boolean {
+  const { isSnapshot, models, endpoints, providers, statistics, removedModelSlugs, removedEndpointIds } = update;
+  return !isSnapshot && [models, endpoints, providers, statistics, removedModelSlugs, removedEndpointIds].every((changes) => changes.length === 0);
 }

@@ -4,7 +4,7 @@ import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptTransport } from '@switchyard/grpc';
 import { events, type billing } from '@switchyard/proto';
 import { decide, type CircuitBreakers, type DeadlineSettings, type PlanCandidate, type RoutingPlan, type RoutingTable } from '@switchyard/routing';
-import type { Logger, Tracer } from '@switchyard/telemetry';
+import type { Logger, TraceContext, Tracer } from '@switchyard/telemetry';
 import { runAttempt } from './attempt.js';
 import { failureOf, mayRetrySame, mayTryNext } from './core/fallback.js';
 import type { GenerationRequest } from './core/generation-request.js';
@@ -30,6 +30,8 @@ export interface Gateway {
   readonly logger: Logger;
   /** The table the router pushed last. @throws SwitchyardError `gateway_unavailable` before the first. */
   table(): RoutingTable;
+  /** The push that last changed it, where that is recorded. */
+  tablePush?(): TraceContext | undefined;
   readonly breakers: CircuitBreakers;
   readonly transport: AttemptTransport;
   readonly quotas: QuotaKeeper;
@@ -101,7 +103,7 @@ function choosePlan(gateway: Gateway, generation: Generation): RoutingPlan {
   const acceptClock = { nowMs: () => generation.acceptTimeMs, monotonicMs: () => generation.startedAtMs };
   const decision = decide(gateway.table(), generation.request.routing, policy, acceptClock, gateway.random);
   if (decision.kind === 'refusal') throw refusalError(decision.refusal);
-  trace?.decided(startedAtMs, decision.plan);
+  trace?.decided(startedAtMs, decision.plan, gateway.tablePush?.());
   return decision.plan;
 }
 
@@ -166,7 +168,7 @@ async function admit(gateway: Gateway, generation: Generation, candidate: PlanCa
     }
     const reservation = await gateway.reserver.reserve(generation, candidate);
     const isReserved = 'reservation' in reservation;
-    trace?.reserved(candidate, generation.attempts.length, startedAtMs, isReserved ? 'reserved' : 'unaffordable', isReserved ? reservation.reservedPico : 0n);
+    trace?.reserved(candidate, generation.attempts.length, startedAtMs, isReserved ? 'reserved' : 'unaffordable', isReserved ? reservation : undefined);
     if (isReserved) return reservation;
     const { unaffordable } = refusals;
     if (!unaffordable || reservation.affordableTokens > unaffordable.affordableTokens) refusals.unaffordable = reservation;

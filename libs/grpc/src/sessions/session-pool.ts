@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { credentials } from '@grpc/grpc-js';
 import type { worker } from '@switchyard/proto';
+import { CallTracer, type Tracer } from '@switchyard/telemetry';
 import { joinAddress, RESOLVE_INTERVAL_MS, resolveByDns, splitAddress, type ResolveHost } from '../host-addresses.js';
 import type { TlsIdentity } from '../tls-identity.js';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
@@ -12,6 +13,8 @@ export interface SessionPoolOptions {
   /** `host:port` of workers; each name may stand for many addresses. */
   readonly addresses: readonly string[];
   readonly logger: SessionLogger;
+  /** Undefined where nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   /** Plain text when absent. */
   readonly tls?: TlsIdentity | undefined;
   readonly sessionsPerAddress?: number;
@@ -32,6 +35,7 @@ export interface SessionStatus {
 }
 
 const DEFAULTS = { sessionsPerAddress: 2, maxAttemptsPerSession: 2_000, resolveIntervalMs: RESOLVE_INTERVAL_MS, startWaitMs: 2_000, maxWaitingStarts: 1_000 };
+const OPEN_SESSION = 'switchyard.worker.v1.WorkerService/OpenSession';
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;
 const DRAINED_RETRY_MS = 500;
@@ -183,7 +187,7 @@ export class SessionPool implements AttemptTransport {
 
   private connect(slot: Slot): void {
     const authority = slot.target.name;
-    const { tls } = this.options;
+    const { tls, tracer } = this.options;
     slot.session = new WorkerSession({
       address: slot.target.address,
       credentials: tls?.channelCredentials ?? credentials.createInsecure(),
@@ -193,6 +197,7 @@ export class SessionPool implements AttemptTransport {
         'grpc.ssl_target_name_override': tls?.serverName ?? splitAddress(authority).host,
       },
       maxAttempts: this.options.maxAttemptsPerSession ?? DEFAULTS.maxAttemptsPerSession,
+      opening: tracer && new CallTracer(tracer, [authority]).begin(OPEN_SESSION),
       logger: this.options.logger,
       onStateChange: (session) => this.onStateChange(slot, session),
     });

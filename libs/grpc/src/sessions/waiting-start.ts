@@ -1,4 +1,5 @@
 import { worker } from '@switchyard/proto';
+import type { TraceContext } from '@switchyard/telemetry';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
 
 /** An attempt that has no session yet: it gets one, or ends with `gateway_unavailable`. */
@@ -13,6 +14,10 @@ export class WaitingStart implements AttemptHandle {
     private readonly listener: AttemptListener,
     private readonly onSettled: () => void,
   ) {}
+
+  get session(): TraceContext | undefined {
+    return this.handle?.session;
+  }
 
   startOn(transport: AttemptTransport): void {
     this.settle();

@@ -1,5 +1,7 @@
 import { Client, type ChannelCredentials, type ClientDuplexStream, type ChannelOptions } from '@grpc/grpc-js';
 import type { worker } from '@switchyard/proto';
+import { RPC, type CallTrace, type TraceContext } from '@switchyard/telemetry';
+import { splitAddress } from '../host-addresses.js';
 import { sessionLostEnd, type AttemptHandle, type AttemptListener } from './attempt-transport.js';
 import { FrameBatcher, MESSAGE_HEAD_BYTES } from './frame-batcher.js';
 import { encodeIngressFrame, openSessionMethod } from './session-method.js';
@@ -20,6 +22,8 @@ export interface WorkerSessionOptions {
   readonly credentials: ChannelCredentials;
   readonly channelOptions: ChannelOptions;
   readonly maxAttempts: number;
+  /** Undefined where nothing is traced. */
+  readonly opening?: CallTrace | undefined;
   readonly logger: SessionLogger;
   /** Called when the state changed; `closed` is the last one. */
   readonly onStateChange: (session: WorkerSession) => void;
@@ -40,11 +44,17 @@ export class WorkerSession {
     const { path, requestSerialize, responseDeserialize } = openSessionMethod;
     this.call = this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.batcher = new FrameBatcher(encodeIngressFrame, (headAndMessage, done) => this.call.write(headAndMessage.subarray(MESSAGE_HEAD_BYTES), done));
-    this.call.on('metadata', () => this.changeState('connecting', 'open'));
+    this.call.on('metadata', () => {
+      this.traceOpening();
+      this.changeState('connecting', 'open');
+    });
     this.call.on('data', (message: worker.OpenSessionResponse) => {
       for (const frame of message.frames) this.receive(frame);
     });
-    this.call.on('error', (error) => this.close(error.message));
+    this.call.on('error', (error) => {
+      this.traceOpening(error);
+      this.close(error.message);
+    });
     this.call.on('end', () => this.close('the worker ended the session'));
     this.call.on('close', () => this.close(this.lossReason));
   }
@@ -68,7 +78,7 @@ export class WorkerSession {
 
   start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
     const requestId = this.takeRequestId();
-    const attempt = new SessionAttempt(requestId, listener, this.batcher, this.options.logger);
+    const attempt = new SessionAttempt(requestId, listener, this.batcher, this.options.logger, this.options.opening?.context);
     this.batcher.add({ requestId, frame: { $case: 'start', value: start } });
     this.attempts.set(requestId, attempt);
     return attempt;
@@ -97,6 +107,14 @@ export class WorkerSession {
 
   get closeReason(): string {
     return this.lossReason;
+  }
+
+  /** What becomes of a session that is open, or that we hung up ourselves, is not its opening. */
+  private traceOpening(error?: Error): void {
+    const { opening, address } = this.options;
+    if (!opening || this.currentState !== 'connecting') return;
+    const { host, port } = splitAddress(address);
+    opening.end({ error, attributes: { [RPC.peerAddress]: host, [RPC.peerPort]: Number(port) } });
   }
 
   private receive({ requestId, frame }: worker.WorkerFrame): void {
@@ -142,6 +160,7 @@ class SessionAttempt implements AttemptHandle {
     private readonly listener: AttemptListener,
     private readonly batcher: FrameBatcher<worker.IngressFrame>,
     private readonly logger: SessionLogger,
+    readonly session: TraceContext | undefined,
   ) {}
 
   /** Grants of one turn travel as one frame. */

@@ -43,6 +43,15 @@ export const HTTP = {
 
 export const ERROR_TYPE = 'error.type';
 
+export const RPC = {
+  system: 'rpc.system.name',
+  method: 'rpc.method',
+  statusCode: 'rpc.status_code',
+  /** Which of the addresses behind a name it was. */
+  peerAddress: 'network.peer.address',
+  peerPort: 'network.peer.port',
+} as const;
+
 export const MESSAGING = {
   system: 'messaging.system',
   operationName: 'messaging.operation.name',
@@ -66,6 +75,8 @@ export const SWITCHYARD = {
   excluded: 'switchyard.route.excluded',
   order: 'switchyard.route.order',
   tableVersion: 'switchyard.route.table_version',
+  /** Of a table's push: everything, and not what changed. */
+  tableIsSnapshot: 'switchyard.route.table_is_snapshot',
   attemptCount: 'switchyard.attempt.count',
   attemptIndex: 'switchyard.attempt.index',
   attemptReason: 'switchyard.attempt.reason',

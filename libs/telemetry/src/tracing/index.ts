@@ -1,4 +1,5 @@
 export * from './attribute-names.js';
+export * from './call-trace.js';
 export * from './chat-span.js';
 export * from './otlp-sink.js';
 export * from './span.js';

@@ -1,4 +1,5 @@
 import type { billing } from '@switchyard/proto';
+import type { CallWaiter } from '@switchyard/telemetry';
 
 /** Header names in lower case, as Node gives them. */
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -12,8 +13,8 @@ export interface AuthenticatedKey {
 
 export interface Authenticator {
   /**
-   * The key of `Authorization: Bearer …`.
+   * The key of `Authorization: Bearer …`. The waiter hears of a call that the request waits for.
    * @throws SwitchyardError `authentication` (missing, unknown, disabled or expired key), `gateway_unavailable` (billing cannot be asked)
    */
-  authenticate(headers: RequestHeaders): Promise<AuthenticatedKey>;
+  authenticate(headers: RequestHeaders, waiter?: CallWaiter): Promise<AuthenticatedKey>;
 }

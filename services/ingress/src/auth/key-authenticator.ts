@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { SwitchyardError } from '@switchyard/errors';
+import type { CallWaiter } from '@switchyard/telemetry';
 import type { AuthenticatedKey, Authenticator, RequestHeaders } from './authenticator.js';
 import type { KeyCache } from './key-cache.js';
 
@@ -19,11 +20,11 @@ export class KeyAuthenticator implements Authenticator {
     private readonly nowMs: () => number,
   ) {}
 
-  async authenticate(headers: RequestHeaders): Promise<AuthenticatedKey> {
+  async authenticate(headers: RequestHeaders, waiter?: CallWaiter): Promise<AuthenticatedKey> {
     const header = headers['authorization'];
     const knownHash = typeof header === 'string' ? this.hashes.get(header) : undefined;
     const secretHash = knownHash ?? hash('sha256', secretOf(header), 'hex');
-    const key = this.keys.peek(secretHash) ?? (await this.keys.find(secretHash));
+    const key = this.keys.peek(secretHash) ?? (await this.keys.find(secretHash, waiter));
     if (!key) throw new SwitchyardError('authentication', 'The API key is not known. Check that it was copied whole.');
     if (key.disabled) throw new SwitchyardError('authentication', 'The API key is disabled.');
     if (key.expireTimeMs !== undefined && Number(key.expireTimeMs) <= this.nowMs()) throw new SwitchyardError('authentication', 'The API key has expired.');

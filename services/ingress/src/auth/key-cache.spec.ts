@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing, type KeyPort } from '@switchyard/proto';
-import { captureLogger, eventually, manualClock, type ManualClock } from '@switchyard/testing';
+import { CallTracer, type CallTrace } from '@switchyard/telemetry';
+import { captureLogger, eventually, manualClock, recordingTracing, type ManualClock, type RecordingTracing } from '@switchyard/testing';
 import { KeyCache } from './key-cache.js';
 
 /** Billing under the spec's control: keys, the number of its last change, and a watch that says what it is told. */
@@ -49,12 +50,14 @@ describe('the key cache', () => {
   let clock: ManualClock;
   let source: ScriptedBilling;
   let cache: KeyCache;
+  let tracing: RecordingTracing;
 
   function start(): void {
     clock = manualClock();
+    tracing = recordingTracing();
     source = new ScriptedBilling();
     const options = { keyGraceMs: 300_000, maxKeys: 2, unknownForMs: 5_000, heartbeatTimeoutMs: 2_000, reconnectDelayMs: 1 };
-    cache = new KeyCache(source.port, clock, captureLogger(), options);
+    cache = new KeyCache(source.port, clock, captureLogger(), options, new CallTracer(tracing.tracer, []));
     cache.start();
   }
 
@@ -143,5 +146,26 @@ describe('the key cache', () => {
     await isLive();
     for (const hash of ['a', 'b', 'c']) await cache.find(hash);
     expect(['a', 'b', 'c'].map((hash) => cache.peek(hash)?.hash)).toEqual([undefined, 'b', 'c']);
+  });
+
+  it('traces each call, and tells whoever waits which one it is; a key at hand waits for none', async () => {
+    start();
+    source.add('a');
+    source.tell({});
+    await isLive();
+    const waited: CallTrace[] = [];
+    const waiter = { waitsFor: (call: CallTrace) => void waited.push(call) };
+    await Promise.all([cache.find('a', waiter), cache.find('a', waiter)]);
+    await cache.find('a', waiter);
+    expect(await cache.find('x', waiter)).toBeUndefined();
+    source.isAway = true;
+    await expect(cache.find('b', waiter)).rejects.toMatchObject({ type: 'gateway_unavailable' });
+    const spans = await tracing.finished();
+    expect(spans.map(({ name, errorType }) => [name, errorType])).toEqual(
+      [undefined, 'not_found', 'gateway_unavailable'].map((errorType) => ['switchyard.billing.v1.KeyService/ResolveKey', errorType]),
+    );
+    const [a, x, b] = spans.map(({ context }) => context);
+    expect(waited.map(({ context }) => context)).toEqual([a, a, x, b]);
+    expect(spans.map(({ attributes }) => Object.keys(attributes))).toEqual(spans.map(() => ['rpc.method']));
   });
 });

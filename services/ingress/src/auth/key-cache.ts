@@ -1,7 +1,7 @@
 import type { Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { billing, KeyPort } from '@switchyard/proto';
-import type { Logger } from '@switchyard/telemetry';
+import type { CallTrace, CallTracer, CallWaiter, Logger } from '@switchyard/telemetry';
 import { pause } from '../pause.js';
 
 export interface KeyCacheOptions {
@@ -15,6 +15,14 @@ export interface KeyCacheOptions {
   readonly reconnectDelayMs: number;
 }
 
+/** A key that billing is being asked for. */
+interface Resolving {
+  readonly key: Promise<billing.Key | undefined>;
+  readonly call: CallTrace | undefined;
+}
+
+const RESOLVE_KEY = 'switchyard.billing.v1.KeyService/ResolveKey';
+
 /**
  * Keys by the SHA-256 of their secret, filled by `ResolveKey` and kept true by `WatchKeys`: semantics §1. While the watch
  * is live a change acts at once; without it, keys verified earlier are served for the grace time and no others.
@@ -23,7 +31,7 @@ export class KeyCache {
   /** Insertion order is age, so the bound drops the key that was resolved longest ago. */
   private readonly keys = new Map<string, billing.Key>();
   private readonly unknownUntilMs = new Map<string, number>();
-  private readonly resolving = new Map<string, Promise<billing.Key | undefined>>();
+  private readonly resolving = new Map<string, Resolving>();
   private sequence: bigint | undefined;
   private lastHeardMs = Number.NEGATIVE_INFINITY;
   private readonly stopped = new AbortController();
@@ -33,6 +41,8 @@ export class KeyCache {
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly options: KeyCacheOptions,
+    /** Undefined where nothing is traced. */
+    private readonly calls?: CallTracer,
   ) {}
 
   start(): void {
@@ -60,19 +70,23 @@ export class KeyCache {
   }
 
   /**
-   * The key, or undefined when there is none.
+   * The key, or undefined when there is none. The waiter hears of the call that brings it.
    * @throws SwitchyardError `gateway_unavailable` when billing cannot be asked.
    */
-  async find(hash: string): Promise<billing.Key | undefined> {
+  async find(hash: string, waiter?: CallWaiter): Promise<billing.Key | undefined> {
     const cached = this.peek(hash);
     if (cached) return cached;
     const nowMs = this.clock.monotonicMs();
     if ((this.unknownUntilMs.get(hash) ?? 0) > nowMs) return undefined;
-    let resolving = this.resolving.get(hash);
-    if (!resolving) {
-      resolving = this.resolve(hash).finally(() => this.resolving.delete(hash));
-      this.resolving.set(hash, resolving);
-    }
+    const resolving = this.resolving.get(hash) ?? this.beginResolving(hash);
+    if (resolving.call) waiter?.waitsFor(resolving.call);
+    return resolving.key;
+  }
+
+  private beginResolving(hash: string): Resolving {
+    const call = this.calls?.begin(RESOLVE_KEY);
+    const resolving = { key: this.resolve(hash, call).finally(() => this.resolving.delete(hash)), call };
+    this.resolving.set(hash, resolving);
     return resolving;
   }
 
@@ -80,17 +94,20 @@ export class KeyCache {
     return this.clock.monotonicMs() - this.lastHeardMs < this.options.keyGraceMs;
   }
 
-  private async resolve(hash: string): Promise<billing.Key | undefined> {
+  /** A key that changes while it is asked for is asked for again, which is one call to whoever waits. */
+  private async resolve(hash: string, call: CallTrace | undefined): Promise<billing.Key | undefined> {
     try {
       for (let round = 0; round < MAX_RESOLVE_ROUNDS; round++) {
         const { key, sequence } = await this.keyPort.resolveKey({ secretHash: hash });
         // A change that went by before the key was cached would be missed for good.
         if (this.sequence !== undefined && sequence < this.sequence && this.isLive) continue;
+        call?.end();
         if (key) this.remember(key);
         return key;
       }
       throw new SwitchyardError('gateway_unavailable', 'API keys change too fast to be checked.', { retryAfterMs: 1_000 });
     } catch (error) {
+      call?.end({ error });
       if (error instanceof SwitchyardError && error.type === 'not_found') {
         this.rememberUnknown(hash);
         return undefined;

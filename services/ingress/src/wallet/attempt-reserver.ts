@@ -90,7 +90,7 @@ export class AttemptReserver {
     const leastPico = isFlexible ? maximumCharge(chargeSchedule, bound, inputTokens, this.options.minOutputTokens) : undefined;
     const needs = moneyNeeds(generation.key, mostPico, generation.acceptTimeMs, leastPico);
     if (needs.length === 0) return { reservation: NOTHING_RESERVED, reservedPico: mostPico, outputTokenCap: isEmbedding ? undefined : cap };
-    const reservation = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, generation.acceptTimeMs));
+    const reservation = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, generation.acceptTimeMs, generation.trace));
     if (!isShortage(reservation)) {
       const reservedPico = reservedOfScope(reservation);
       const outputTokenCap = reservedPico < mostPico ? Math.min(cap, affordableOutputTokens(chargeSchedule, bound, inputTokens, reservedPico)) : cap;

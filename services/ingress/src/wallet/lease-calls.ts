@@ -1,6 +1,6 @@
 import { SwitchyardError } from '@switchyard/errors';
 import type { billing, LeasePort } from '@switchyard/proto';
-import type { Logger } from '@switchyard/telemetry';
+import type { CallTrace, CallTracer, Logger } from '@switchyard/telemetry';
 
 export interface LeaseCallOptions {
   readonly holderId: string;
@@ -9,6 +9,8 @@ export interface LeaseCallOptions {
 }
 
 const RELEASE_ATTEMPTS = 3;
+const ACQUIRE_LEASES = 'switchyard.billing.v1.LeaseService/AcquireLeases';
+const RELEASE_LEASES = 'switchyard.billing.v1.LeaseService/ReleaseLeases';
 
 /** The holder's calls to billing: what is asked for, what is given back, and which of them are under way. */
 export class LeaseCalls {
@@ -22,6 +24,8 @@ export class LeaseCalls {
     private readonly leasePort: LeasePort,
     private readonly logger: Logger,
     private readonly options: LeaseCallOptions,
+    /** Undefined where nothing is traced. */
+    private readonly calls?: CallTracer,
   ) {}
 
   /** A lease may be on its way here. */
@@ -34,12 +38,23 @@ export class LeaseCalls {
     return [...this.releasing];
   }
 
+  /** What `acquire` is to be traced as, known to those that wait before it begins; undefined where nothing is traced. */
+  traceAcquire(): CallTrace | undefined {
+    return this.calls?.begin(ACQUIRE_LEASES);
+  }
+
   /** @throws SwitchyardError what billing refuses with, or `gateway_unavailable` after two tries. */
-  async acquire(scopes: billing.ScopeRequest[], acceptTimeMs: number): Promise<billing.AcquireLeasesResponse> {
+  async acquire(scopes: billing.ScopeRequest[], acceptTimeMs: number, trace: CallTrace | undefined): Promise<billing.AcquireLeasesResponse> {
     const { holderId, epoch } = this.options;
     this.openAcquireCount++;
     try {
-      return await this.tryTwice({ holderId, epoch, requestId: `${holderId}:${this.requestCount++}`, scopes, acceptTimeMs: BigInt(acceptTimeMs) });
+      const request = { holderId, epoch, requestId: `${holderId}:${this.requestCount++}`, scopes, acceptTimeMs: BigInt(acceptTimeMs) };
+      const response = await this.tryTwice(request);
+      trace?.end();
+      return response;
+    } catch (error) {
+      trace?.end({ error });
+      throw error;
     } finally {
       this.openAcquireCount--;
     }
@@ -67,13 +82,18 @@ export class LeaseCalls {
   }
 
   private async releaseNow(releases: billing.LeaseRelease[]): Promise<void> {
+    const trace = this.calls?.begin(RELEASE_LEASES);
+    let failure: unknown;
     for (let attempt = 0; attempt < RELEASE_ATTEMPTS; attempt++) {
       try {
         await this.leasePort.releaseLeases({ holderId: this.options.holderId, epoch: this.options.epoch, releases });
+        trace?.end();
         return;
       } catch (error) {
+        failure = error;
         this.logger.warn('could not give leases back', { error });
       }
     }
+    trace?.end({ error: failure });
   }
 }

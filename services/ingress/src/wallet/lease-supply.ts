@@ -1,6 +1,6 @@
 import type { Clock } from '@switchyard/core';
 import type { billing } from '@switchyard/proto';
-import type { Logger } from '@switchyard/telemetry';
+import type { CallTrace, Logger } from '@switchyard/telemetry';
 import type { HeldScopes } from './held-scopes.js';
 import type { LeaseCalls } from './lease-calls.js';
 import type { LeaseReturns } from './lease-returns.js';
@@ -59,10 +59,11 @@ export class LeaseSupply {
   }
 
   /**
-   * Asks for at least what the first needs, and for as much of what all want as there is. All need the same scopes.
+   * Asks for at least what the first needs, and for as much of what all want as there is. All need the same scopes. `onCall` hears of
+   * each call that this takes, where calls are traced.
    * @throws SwitchyardError what billing refuses with, or `gateway_unavailable`.
    */
-  async acquireFor(wishes: readonly LeaseWish[]): Promise<Acquired> {
+  async acquireFor(wishes: readonly LeaseWish[], onCall: (call: CallTrace) => void): Promise<Acquired> {
     const first = wishes[0]!;
     // What a recall has freed here meanwhile is billing's to grant, to us too: it must know of it first.
     const nowMs = this.clock.monotonicMs();
@@ -74,12 +75,12 @@ export class LeaseSupply {
     const wanted = sumNeeds(wishes);
     const asks = first.needs.map((need) => this.askOf(need, wanted.get(need.id) ?? need.amount, sentAtMs)).filter((ask) => ask.wanted > 0n);
     const needed = asks.filter((ask) => ask.needed > 0n);
-    const acquired = await this.acquire(asks, first.acceptTimeMs, sentAtMs);
+    const acquired = await this.acquire(asks, first.acceptTimeMs, sentAtMs, onCall);
     const shortId = acquired.shortage?.scope && scopeId(acquired.shortage.scope);
     // Nothing more to be had of a scope that has enough for the first already: that must not keep it from the others.
     const isNeedless = needed.length > 0 && asks.some((ask) => ask.need.id === shortId && ask.needed === 0n);
     if (!isNeedless) return acquired;
-    return { ...(await this.acquire(needed, first.acceptTimeMs, this.clock.monotonicMs())), isPartial: true };
+    return { ...(await this.acquire(needed, first.acceptTimeMs, this.clock.monotonicMs(), onCall)), isPartial: true };
   }
 
   private askOf(need: ScopeNeed, wantedInAll: bigint, nowMs: number): Ask {
@@ -89,13 +90,15 @@ export class LeaseSupply {
     return { need, needed, wanted: larger(needed, wantedInAll - available), ahead: larger(held?.recentSpend(nowMs) ?? 0n, spareAmount(need)) };
   }
 
-  private async acquire(asks: readonly Ask[], acceptTimeMs: number, sentAtMs: number): Promise<Acquired> {
+  private async acquire(asks: readonly Ask[], acceptTimeMs: number, sentAtMs: number, onCall?: (call: CallTrace) => void): Promise<Acquired> {
     if (asks.length === 0) return { shortage: undefined, isPartial: false };
     const scopes = asks.map(({ need, needed, wanted, ahead }) => ({ scope: need.scope, amountNeeded: needed, amountWanted: wanted, recentSpend: ahead }));
+    const call = this.calls.traceAcquire();
+    if (call) onCall?.(call);
     // Recalls that overtook this answer: after its leases are held and those that waited for them are served.
-    const response = await this.calls.acquire(scopes, acceptTimeMs).finally(() => setImmediate(() => this.returns.recallEarly()));
+    const response = await this.calls.acquire(scopes, acceptTimeMs, call).finally(() => setImmediate(() => this.returns.recallEarly()));
     if (response.shortage) return { shortage: response.shortage, isPartial: false };
-    for (const lease of response.leases) this.held.hold(lease, sentAtMs);
+    for (const lease of response.leases) this.held.hold(lease, sentAtMs, call?.context);
     return { shortage: undefined, isPartial: asks.some((ask, index) => (response.leases[index]?.granted ?? 0n) < ask.wanted) };
   }
 

@@ -45,7 +45,7 @@ export class QuotaKeeper {
     }
     const needs = rateNeeds(key, inputTokenBound(request.bound) + (request.maxOutputTokens ?? 0), acceptTimeMs);
     if (needs.length === 0) return;
-    const result = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, acceptTimeMs));
+    const result = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, acceptTimeMs, generation.trace));
     if (isShortage(result)) throw rateLimitError(result.shortage, acceptTimeMs);
     generation.quota = result;
   }
@@ -59,7 +59,7 @@ export class QuotaKeeper {
     if (generation.freeQuota) return undefined;
     const { key, acceptTimeMs } = generation;
     const needs = freeNeeds(key, acceptTimeMs);
-    const result = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, acceptTimeMs));
+    const result = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, acceptTimeMs, generation.trace));
     if (isShortage(result)) return rateLimitError(result.shortage, acceptTimeMs);
     generation.freeQuota = result;
     return undefined;

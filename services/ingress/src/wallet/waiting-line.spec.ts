@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { billing } from '@switchyard/proto';
+import { CallTracer, type CallTrace } from '@switchyard/telemetry';
+import { recordingTracing } from '@switchyard/testing';
 import { isShortage, scopeId, type Reservation, type ScopeNeed, type Shortage } from './reservation.js';
 import { WaitingLine, type Waiter } from './waiting-line.js';
 
@@ -78,5 +80,29 @@ describe('WaitingLine', () => {
     line.rejectAll(new Error('away'));
     expect([...outcomes.values()]).toEqual(['failed', 'failed']);
     expect(line.isEmpty).toBe(true);
+  });
+
+  it('tells each waiter which calls it waits for: those begun while it waits, and the one it finds under way', () => {
+    const calls = new CallTracer(recordingTracing().tracer, []);
+    const line = new WaitingLine();
+    const waited = new Map<bigint, CallTrace[]>();
+    const join = (amount: bigint): void => {
+      waited.set(amount, []);
+      const trace = { waitsFor: (call: CallTrace) => void waited.get(amount)!.push(call) };
+      line.join({ needs: [need(amount)], acceptTimeMs: 0, trace, resolve: () => undefined, reject: () => undefined });
+    };
+    const [first, second] = [calls.begin('a/Acquire'), calls.begin('a/Acquire')];
+    join(60n);
+    line.waitFor(first);
+    join(50n);
+    first.end();
+    join(40n);
+    line.serve(reserveFrom(60n));
+    line.waitFor(second);
+    expect([...waited]).toEqual([
+      [60n, [first]],
+      [50n, [first, second]],
+      [40n, [second]],
+    ]);
   });
 });

@@ -1,9 +1,12 @@
 import type { billing } from '@switchyard/proto';
+import type { CallTrace, CallWaiter } from '@switchyard/telemetry';
 import type { LeaseWish } from './lease-supply.js';
 import { leastAmount, scopeId, type Reservation, type ScopeNeed, type Shortage } from './reservation.js';
 
 /** A request that waits for credit; one of its two ends is called once. */
 export interface Waiter extends LeaseWish {
+  /** Hears of the calls to billing that it waits for. */
+  readonly trace?: CallWaiter | undefined;
   resolve(result: Reservation | Shortage): void;
   reject(error: unknown): void;
 }
@@ -15,6 +18,7 @@ export type Reserve = (needs: readonly ScopeNeed[]) => Reservation | undefined;
 export class WaitingLine {
   /** A call to billing is under way for it: one at most. */
   isAcquiring = false;
+  private call: CallTrace | undefined;
   private waiters: Waiter[] = [];
 
   /** Those that wait now, the oldest first. */
@@ -28,6 +32,13 @@ export class WaitingLine {
 
   join(waiter: Waiter): void {
     this.waiters.push(waiter);
+    if (this.call?.isUnderWay) waiter.trace?.waitsFor(this.call);
+  }
+
+  /** Billing is asked: those that wait now, and who comes before it answers, wait for this call. */
+  waitFor(call: CallTrace): void {
+    this.call = call;
+    for (const { trace } of this.waiters) trace?.waitsFor(call);
   }
 
   /** Hands out whole reservations until there is not enough for the oldest; returns how many still wait. */

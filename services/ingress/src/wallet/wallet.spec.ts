@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing, type LeasePort } from '@switchyard/proto';
-import { captureLogger, eventually, manualClock } from '@switchyard/testing';
+import { CallTracer, type CallTrace } from '@switchyard/telemetry';
+import { captureLogger, eventually, manualClock, recordingTracing } from '@switchyard/testing';
 import { LeaseCalls } from './lease-calls.js';
 import { isShortage, scopeId, type ScopeNeed } from './reservation.js';
 import { Wallet } from './wallet.js';
@@ -81,9 +82,10 @@ function walletOver(credit: bigint, keyLimit?: bigint) {
   const fake = new FakeBilling(new Map([[scopeId(scope), credit], ...(keyLimit === undefined ? [] : ([[scopeId(keyScope), keyLimit]] as const))]));
   const clock = manualClock();
   const logger = captureLogger();
-  const leaseCalls = new LeaseCalls(fake.port, logger, { holderId: 'holder', epoch: 1n, acquireTimeoutMs: 1_000 });
+  const { tracer, finished } = recordingTracing();
+  const leaseCalls = new LeaseCalls(fake.port, logger, { holderId: 'holder', epoch: 1n, acquireTimeoutMs: 1_000 }, new CallTracer(tracer, []));
   const wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: 3, sweepIntervalMs: 1_000 });
-  return { fake, clock, wallet };
+  return { fake, clock, wallet, finished };
 }
 
 describe('Wallet', () => {
@@ -240,5 +242,30 @@ describe('Wallet', () => {
     for (const error of await Promise.all(waiting)) expect(error).toMatchObject({ type: 'gateway_unavailable', httpStatus: 503, retryAfterMs: 1_000 });
     fake.isAway = false;
     expect(isShortage(await wallet.reserve([need(1n)], 0))).toBe(false);
+  });
+
+  it('traces its calls: a reservation tells which one brought its lease, and who waits hears which it waits for', async () => {
+    const { fake, wallet, finished } = walletOver(100n);
+    const waited: CallTrace[] = [];
+    const waiter = { waitsFor: (call: CallTrace) => void waited.push(call) };
+    fake.grantAtLeast = 50n;
+    const first = await wallet.reserve([need(10n)], 0, waiter);
+    const second = await wallet.reserve([need(20n)], 0, waiter);
+    const refused = await wallet.reserve([need(90n)], 0, waiter);
+    fake.isAway = true;
+    await expect(wallet.reserve([need(90n)], 0, waiter)).rejects.toMatchObject({ type: 'gateway_unavailable' });
+    await wallet.close();
+    const spans = await finished();
+    const ACQUIRE = 'switchyard.billing.v1.LeaseService/AcquireLeases';
+    expect(spans.map(({ name, errorType }) => [name, errorType])).toEqual([
+      [ACQUIRE, undefined],
+      [ACQUIRE, undefined],
+      [ACQUIRE, 'provider_unavailable'],
+      ['switchyard.billing.v1.LeaseService/ReleaseLeases', undefined],
+    ]);
+    const [granted, short, failed] = spans.map(({ context }) => context);
+    expect([first, second].map((result) => !isShortage(result) && result.parts.map(({ lease }) => lease.grantedBy))).toEqual([[granted], [granted]]);
+    expect(isShortage(refused)).toBe(true);
+    expect(waited.map(({ context }) => context)).toEqual([granted, short, failed]);
   });
 });

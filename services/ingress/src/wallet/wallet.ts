@@ -1,7 +1,7 @@
 import type { Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { billing } from '@switchyard/proto';
-import type { Logger } from '@switchyard/telemetry';
+import type { CallWaiter, Logger } from '@switchyard/telemetry';
 import { HeldScopes, type WalletHolding } from './held-scopes.js';
 import type { LeaseCalls } from './lease-calls.js';
 import { LeaseReturns } from './lease-returns.js';
@@ -53,10 +53,10 @@ export class Wallet {
   }
 
   /**
-   * Waits for billing where the leases held do not suffice.
+   * Waits for billing where the leases held do not suffice; `trace` hears of the calls that this takes.
    * @throws SwitchyardError `gateway_unavailable` when billing cannot be asked or too many wait.
    */
-  async reserve(needs: readonly ScopeNeed[], acceptTimeMs: number): Promise<Reservation | Shortage> {
+  async reserve(needs: readonly ScopeNeed[], acceptTimeMs: number, trace?: CallWaiter): Promise<Reservation | Shortage> {
     const reservation = this.tryReserve(needs);
     if (reservation) return reservation;
     if (this.waiterCount >= this.options.maxWaiters) throw billingAway('Too many requests wait for credit; try again shortly.');
@@ -66,7 +66,7 @@ export class Wallet {
     this.waiterCount++;
     try {
       return await new Promise<Reservation | Shortage>((resolve, reject) => {
-        line.join({ needs, acceptTimeMs, resolve, reject });
+        line.join({ needs, acceptTimeMs, trace, resolve, reject });
         if (!line.isAcquiring) void this.acquireFor(lineId, line);
       });
     } finally {
@@ -105,7 +105,7 @@ export class Wallet {
     try {
       while (line.serve(this.reserveWhole) > 0) {
         const asked = line.waiting;
-        const { shortage, isPartial } = await this.supply.acquireFor(asked);
+        const { shortage, isPartial } = await this.supply.acquireFor(asked, (call) => line.waitFor(call));
         if (shortage === undefined && !isPartial) continue;
         // Billing has no more: whoever can do with less takes what is held now.
         line.serve(this.reserveWhole);

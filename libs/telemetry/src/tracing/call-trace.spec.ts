@@ -1,0 +1,93 @@
+import { describe, expect, it } from '@jest/globals';
+import { SwitchyardError } from '@switchyard/errors';
+import { recordingTracing } from '@switchyard/testing';
+import { CallTracer } from './call-trace.js';
+
+const METHOD = 'switchyard.billing.v1.KeyService/ResolveKey';
+const NOTHING_TAKEN = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' };
+const AWAY = new SwitchyardError('gateway_unavailable', 'billing is away', { cause: Object.assign(new Error(), { code: 4 }) });
+
+/** Calls to these addresses, traced, and the spans of them. */
+function tracedWith(environment: Readonly<Record<string, string>>, addresses: readonly string[] = ['billing:9090']) {
+  const { tracer, clock, finished } = recordingTracing(environment);
+  return { calls: new CallTracer(tracer, addresses), clock, finished };
+}
+
+describe('the trace of a call to another service', () => {
+  it('is a root of its own, from the call to its answer', async () => {
+    const { calls, clock, finished } = tracedWith({});
+    const call = calls.begin(METHOD);
+    expect(call.isUnderWay).toBe(true);
+    clock.advance(40);
+    call.end({ attributes: { 'some.attribute': 'x' } });
+    call.end({ error: AWAY });
+    expect(call.isUnderWay).toBe(false);
+    const [span, ...others] = await finished();
+    expect(others).toEqual([]);
+    expect(span).toMatchObject({
+      name: METHOD,
+      kind: 'client',
+      context: call.context,
+      parentSpanId: undefined,
+      errorType: undefined,
+      attributes: {
+        'rpc.system.name': 'grpc',
+        'rpc.method': METHOD,
+        'rpc.status_code': 'OK',
+        'server.address': 'billing',
+        'server.port': 9090,
+        'some.attribute': 'x',
+      },
+    });
+    expect(span!.endMs - span!.startMs).toBeCloseTo(40);
+  });
+
+  it('in one process is an internal span without what only a wire has', async () => {
+    const { calls, finished } = tracedWith({}, []);
+    calls.begin(METHOD).end();
+    calls.begin(METHOD).end({ error: AWAY });
+    calls.begin(METHOD).end({ error: new Error('sk-secret') });
+    expect((await finished()).map(({ kind, attributes, errorType }) => ({ kind, attributes, errorType }))).toEqual(
+      [undefined, 'gateway_unavailable', '_OTHER'].map((errorType) => ({ kind: 'internal', attributes: { 'rpc.method': METHOD }, errorType })),
+    );
+  });
+
+  it.each([
+    ['what came over the wire', AWAY, 'DEADLINE_EXCEEDED'],
+    ['an error of ours by its row', new SwitchyardError('not_found', 'no such key'), 'NOT_FOUND'],
+    ['a bare failure of the call', Object.assign(new Error('refused'), { code: 14 }), 'UNAVAILABLE'],
+    ['a failure of another kind', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }), 'UNKNOWN'],
+  ])('that failed tells its status: %s', async (_case, error, status) => {
+    const { calls, finished } = tracedWith({});
+    calls.begin(METHOD).end({ error });
+    expect(await finished()).toMatchObject([{ errorType: status, attributes: { 'rpc.status_code': status } }]);
+  });
+
+  it('names all addresses where several share the calls', async () => {
+    const { calls, finished } = tracedWith({}, ['one:9090', '[::1]:9091']);
+    calls.begin(METHOD).end();
+    const [span] = await finished();
+    expect(span!.attributes).toMatchObject({ 'server.address': 'one:9090,[::1]:9091' });
+    expect(span!.attributes).not.toHaveProperty('server.port');
+  });
+
+  it('that the sampler passes over is not there, unless it failed through no fault of the caller', async () => {
+    const recorded: unknown[] = [];
+    for (const environment of [NOTHING_TAKEN, { ...NOTHING_TAKEN, SWITCHYARD_TRACE_KEEP: 'none' }]) {
+      const { calls, finished } = tracedWith(environment);
+      const ended = [undefined, AWAY, new SwitchyardError('not_found', 'no such key'), new Error('a bug')].map((error) => {
+        const call = calls.begin(METHOD);
+        expect(call.context).toBeUndefined();
+        call.end({ error });
+        return call.context?.spanId;
+      });
+      const spanIds = (await finished()).map(({ context }) => context.spanId);
+      expect(ended.filter((id) => id !== undefined)).toEqual(spanIds);
+      recorded.push(ended.map((id) => id !== undefined));
+    }
+    expect(recorded).toEqual([
+      [false, true, false, true],
+      [false, false, false, false],
+    ]);
+  });
+});
