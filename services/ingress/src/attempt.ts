@@ -20,6 +20,8 @@ export interface AttemptOutput {
 
 export interface AttemptOptions {
   readonly outputTokenCap: number | undefined;
+  /** How long it may take: what earlier attempts left of the request's total. */
+  readonly totalMs: number;
   /** Monotonic time after which no byte may be sent and nothing charged. */
   readonly settleBeforeMs: number;
 }
@@ -79,13 +81,10 @@ class AttemptRun implements AttemptListener {
   }
 
   start(): void {
-    const { deadlines } = this.candidate;
-    const untilSettleMs = this.options.settleBeforeMs - this.startedAtMs;
-    this.guard = setTimeout(
-      () => this.stop('timed_out', 'the attempt ran past its deadline'),
-      Math.max(0, Math.min(deadlines.totalMs + GUARD_MS, untilSettleMs)),
-    );
-    this.handle = this.transport.start(startFrame(this.generation, this.candidate, this.options.outputTokenCap), this);
+    const { totalMs, settleBeforeMs } = this.options;
+    const untilSettleMs = settleBeforeMs - this.startedAtMs;
+    this.guard = setTimeout(() => this.stop('timed_out', 'the attempt ran past its deadline'), Math.max(0, Math.min(totalMs + GUARD_MS, untilSettleMs)));
+    this.handle = this.transport.start(startFrame(this.generation, this.candidate, this.options), this);
     this.output.onDrain(() => this.onDrain());
     if (this.generation.request.stream) this.output.onGone(() => this.stop('client_gone', 'the client left'));
   }
@@ -198,7 +197,7 @@ class AttemptRun implements AttemptListener {
   }
 }
 
-function startFrame(generation: Generation, candidate: PlanCandidate, outputTokenCap: number | undefined): worker.StartFrame {
+function startFrame(generation: Generation, candidate: PlanCandidate, { outputTokenCap, totalMs }: AttemptOptions): worker.StartFrame {
   const { request } = generation;
   const { record } = candidate.endpoint;
   const { deadlines } = candidate;
@@ -226,7 +225,7 @@ function startFrame(generation: Generation, candidate: PlanCandidate, outputToke
       connectMs: BigInt(deadlines.connectMs),
       firstTokenMs: BigInt(Math.round(deadlines.firstTokenMs)),
       betweenChunksMs: BigInt(deadlines.betweenChunksMs),
-      totalMs: BigInt(deadlines.totalMs),
+      totalMs: BigInt(totalMs),
     },
     traceparent: traceparentOf(generation),
     tracestate: generation.trace?.tracestate ?? '',

@@ -122,7 +122,7 @@ export const ingressConfig = defineConfig({
     env: 'SWITCHYARD_ATTEMPT_TOTAL_MS',
     schema: milliseconds,
     default: 600_000,
-    description: 'Longest time one attempt may take, in milliseconds.',
+    description: 'Longest time a request may take, all its attempts together, in milliseconds.',
   }),
   spoolMaxBytes: field({
     env: 'SWITCHYARD_SPOOL_MAX_BYTES',

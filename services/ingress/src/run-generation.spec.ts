@@ -317,6 +317,29 @@ describe('runGeneration', () => {
     expect(response.text).toMatch(/^data: {"role":1}\n\ndata: {"text":"a"}\n\ndata: {"finish":1}\n\ndata: .*"usage":.*\n\ndata: \[DONE\]\n\n$/);
   });
 
+  it('gives the next attempt what the one before left of the total deadline', async () => {
+    const failsLate: Script = (start, listener) => {
+      stoppedMs = 45_000;
+      fails('provider_unavailable')(start, listener);
+    };
+    await start(2, [failsLate, answers]);
+    expect((await chat({})).status).toBe(200);
+    const [first, second] = transport.starts.map(({ deadlines }) => Number(deadlines!.totalMs));
+    expect(first).toBeGreaterThan(45_000);
+    expect(first).toBeLessThanOrEqual(60_000);
+    expect(second).toBeLessThanOrEqual(15_000);
+  });
+
+  it('tries nothing more once the total deadline has passed', async () => {
+    const failsTooLate: Script = (start, listener) => {
+      stoppedMs = 60_000;
+      fails('provider_unavailable')(start, listener);
+    };
+    await start(2, [failsTooLate, answers]);
+    expect((await chat({})).status).toBe(502);
+    expect(transport.starts).toHaveLength(1);
+  });
+
   it('falls back before content, and nothing of the failed attempt reaches the client', async () => {
     const leaks: Script = (_start, listener) => {
       listener.onHeaders({ upstreamStatus: 200, upstreamId: 'bad' });

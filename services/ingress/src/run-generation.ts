@@ -128,7 +128,7 @@ async function tryCandidates(gateway: Gateway, generation: Generation, plan: Rou
   const refusals: Refusals = {};
   let final: FinalAttempt | undefined;
   for (const { candidate, isLast } of inTurn(gateway, plan)) {
-    const isBarred = final !== undefined && !mayTryNext(final.attempt, candidate);
+    const isBarred = final !== undefined && (!mayTryNext(final.attempt, candidate) || remainingMs(gateway, generation, candidate) === 0);
     // What failed costs nothing: its money is free for the next.
     if (final && !isBarred) final = { ...final, reservation: gateway.reserver.cancel(final.reservation) };
     const reservation = isBarred ? undefined : await admit(gateway, generation, candidate, refusals);
@@ -212,6 +212,7 @@ async function attemptOnce(
   answer.beginAttempt(candidate);
   const attempt = await runAttempt(gateway.transport, gateway.clock, generation, candidate, answer, {
     outputTokenCap: reservation.outputTokenCap,
+    totalMs: remainingMs(gateway, generation, candidate),
     settleBeforeMs: reservation.reservation.settleBeforeMs,
   });
   generation.attempts.push(attempt);
@@ -220,6 +221,11 @@ async function attemptOnce(
   if (attempt.end === 'client_gone' && attempt.upstreamStatus === 0) gateway.quotas.countEarlyAbort(generation.key.hash);
   if (!attempt.isReported) gateway.journal.attemptLost(generation, attempt);
   return { attempt, reservation };
+}
+
+/** What is left of the request's total deadline, which all its attempts share: so nothing outlives the drain of a process that shuts down. */
+function remainingMs({ clock }: Gateway, { startedAtMs }: Generation, { deadlines }: PlanCandidate): number {
+  return Math.max(0, Math.ceil(startedAtMs + deadlines.totalMs - clock.monotonicMs()));
 }
 
 /** Before the first dispatch. What cannot be written down is not begun, and keeps neither money nor a probe. */
@@ -236,8 +242,10 @@ function writeAccepted(gateway: Gateway, generation: Generation, candidate: Plan
 async function retryOnce(gateway: Gateway, generation: Generation, failed: FinalAttempt, answer: GenerationAnswer): Promise<FinalAttempt> {
   const jitter = 0.8 + 0.4 * gateway.random.nextFloat();
   await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS * jitter));
-  if (answer.isClientGone || gateway.clock.monotonicMs() >= failed.reservation.reservation.settleBeforeMs) return failed;
-  return attemptOnce(gateway, generation, failed.attempt.candidate, failed.reservation, answer);
+  const { candidate } = failed.attempt;
+  const isTooLate = gateway.clock.monotonicMs() >= failed.reservation.reservation.settleBeforeMs || remainingMs(gateway, generation, candidate) === 0;
+  if (answer.isClientGone || isTooLate) return failed;
+  return attemptOnce(gateway, generation, candidate, failed.reservation, answer);
 }
 
 /** Lets the last bytes go once the end is written, and marks it when they arrived. */
