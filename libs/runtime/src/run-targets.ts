@@ -16,11 +16,13 @@ import {
 import type { Port } from '@switchyard/proto';
 import { CallTracer, createLogger, tracingConfig, type Logger, type Tracer } from '@switchyard/telemetry';
 import { connectionProblems, openTls } from './connection-settings.js';
+import { Deadline } from './deadline.js';
 import { startHealthServer, type HealthServer } from './health-server.js';
 import { nestLogger } from './nest-logger.js';
 import { PlatformResources } from './platform-resources.js';
 import { platformConfig, type PlatformConfig } from './platform.config.js';
 import { Readiness } from './readiness.js';
+import { addressOf, missingAddress, missingAddresses } from './target-addresses.js';
 import { TargetApplication } from './target-application.js';
 import { registerTlsMetrics } from './tls-metrics.js';
 import { ATTEMPT_TRANSPORT, TARGET_NAMES, type ReadinessReport, type Target, type TargetContext } from './target.js';
@@ -277,55 +279,4 @@ class RunningPlatform implements Platform {
       this.logger.error(message, { component, error });
     }
   }
-}
-
-/** One bound for many waits. */
-class Deadline {
-  private readonly timer: NodeJS.Timeout;
-  private readonly passed = Promise.withResolvers<void>();
-
-  constructor(timeoutMs: number) {
-    this.timer = setTimeout(() => this.passed.resolve(), timeoutMs);
-  }
-
-  async bound(work: Promise<void>): Promise<void> {
-    await Promise.race([work, this.passed.promise]);
-  }
-
-  clear(): void {
-    clearTimeout(this.timer);
-  }
-}
-
-function missingAddresses(targets: readonly Target[], environment: Environment): ConfigProblem[] {
-  const present = new Set<string>(targets.map(({ name }) => name));
-  const needed = new Map<string, string>();
-  for (const target of targets) {
-    for (const port of target.requires) needed.set(port.target, target.name);
-    if (target.requiresAttempts === true) needed.set('worker', target.name);
-  }
-  return [...needed]
-    .filter(([name]) => !present.has(name) && (environment[addressVariable(name)] ?? '').trim() === '')
-    .map(([name, neededBy]) => missingAddress(name, neededBy));
-}
-
-function missingAddress(target: string, neededBy: string): ConfigProblem {
-  return {
-    env: `SWITCHYARD_${target.toUpperCase()}_ADDRESS`,
-    message: `is required: ${neededBy} needs the target ${target}, which does not run in this process`,
-  };
-}
-
-function addressVariable(target: string): string {
-  return `SWITCHYARD_${target.toUpperCase()}_ADDRESS`;
-}
-
-function addressOf(target: string, config: PlatformConfig): readonly string[] {
-  const addresses: Readonly<Record<string, readonly string[]>> = {
-    router: config.routerAddress,
-    worker: config.workerAddress,
-    billing: config.billingAddress,
-    analytics: config.analyticsAddress,
-  };
-  return addresses[target] ?? [];
 }
