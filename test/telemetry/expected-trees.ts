@@ -10,7 +10,7 @@ const A_NUMBER = expect.any(Number);
 const VERSION = expect.stringMatching(/^\d+$/);
 
 /** Calls that serve many requests, which these are linked to: `remote` where services are processes of their own, `local` in one process. */
-export type ExpectedCalls = 'remote' | 'local' | 'unrecorded';
+export type ExpectedCalls = 'remote' | 'local';
 
 export interface ExpectedAttempt {
   readonly provider: 'alpha' | 'beta';
@@ -126,7 +126,7 @@ function reserveRow({ provider }: ExpectedAttempt, index: number, calls: Expecte
 }
 
 /** A call that serves many requests, a trace of its own. `status`: what came over the wire, `OK` unless the call failed. */
-export function callTree(method: string, calls: 'remote' | 'local', attributes: SpanNode['attributes'] = {}, failure?: { readonly status: string }): SpanNode {
+export function callTree(method: string, calls: ExpectedCalls, attributes: SpanNode['attributes'] = {}, failure?: { readonly status: string }): SpanNode {
   const wire = { 'rpc.system.name': 'grpc', 'rpc.status_code': failure?.status ?? 'OK', 'server.address': SOME_TEXT, 'server.port': A_NUMBER };
   const span = row(callName(method, calls), { 'rpc.method': method, ...(calls === 'remote' ? wire : {}), ...attributes });
   return { ...span, status: failure === undefined ? 'unset' : `error ${failure.status}` };
@@ -143,10 +143,10 @@ export const METHODS = {
 export const PUSH_ATTRIBUTES = { 'switchyard.route.table_version': VERSION, 'switchyard.route.table_is_snapshot': expect.any(Boolean) };
 
 function linkTo(method: string, calls: ExpectedCalls): readonly string[] {
-  return calls === 'unrecorded' ? [] : [callName(method, calls)];
+  return [callName(method, calls)];
 }
 
-function callName(method: string, calls: 'remote' | 'local'): string {
+function callName(method: string, calls: ExpectedCalls): string {
   return `ingress ${calls === 'remote' ? 'client' : 'internal'} ${method}`;
 }
 

@@ -14,18 +14,18 @@ export function authLinks(trace: RequestTrace, endedAtMs: number): TraceContext[
 
 /** What brought the table that the decision was made with. */
 export function decisionLinks({ decision }: RequestTrace): TraceContext[] {
-  return decision?.push ? [decision.push] : [];
+  return decision?.push ? [decision.push.link()] : [];
 }
 
 /** What brought the leases that the attempt's money is from, and what had to be waited for, also in vain. */
 export function reserveLinks(trace: RequestTrace, note: ReserveNote): TraceContext[] {
   const parts = note.reservation?.reservation.parts ?? [];
-  return unique([...parts.flatMap(({ lease }) => lease.grantedBy ?? []), ...waitedForIn(trace, note)]);
+  return unique([...parts.flatMap(({ lease }) => lease.grantedBy?.link() ?? []), ...waitedForIn(trace, note)]);
 }
 
 /** The sessions that the attempts travelled over, and what was waited for between those steps: rate limits. */
 export function gatewayLinks(trace: RequestTrace, endedAtMs: number): TraceContext[] {
-  const sessions = (trace.generation?.attempts ?? []).flatMap(({ session }) => session ?? []);
+  const sessions = (trace.generation?.attempts ?? []).flatMap(({ session }) => session?.link() ?? []);
   return unique([...waitedForBetween(trace, endedAtMs), ...sessions]);
 }
 
@@ -34,15 +34,14 @@ function authStep(trace: RequestTrace, endedAtMs: number): Step {
   return { startedAtMs: trace.receivedAtMs, endedAtMs: trace.authenticatedAtMs ?? endedAtMs };
 }
 
-/** Calls that were not recorded have nothing to be linked to. */
 function waitedForIn({ waits = [] }: RequestTrace, step: Step): TraceContext[] {
-  return waits.flatMap(({ call, sinceMs }) => (isWithin(step, sinceMs) ? (call.context ?? []) : []));
+  return waits.flatMap(({ call, sinceMs }) => (isWithin(step, sinceMs) ? call.link() : []));
 }
 
 function waitedForBetween(trace: RequestTrace, endedAtMs: number): TraceContext[] {
   if (!trace.waits) return [];
   const steps = [authStep(trace, endedAtMs), ...trace.reserves];
-  return trace.waits.flatMap(({ call, sinceMs }) => (steps.some((step) => isWithin(step, sinceMs)) ? [] : (call.context ?? [])));
+  return trace.waits.flatMap(({ call, sinceMs }) => (steps.some((step) => isWithin(step, sinceMs)) ? [] : call.link()));
 }
 
 function isWithin({ startedAtMs, endedAtMs }: Step, timeMs: number): boolean {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import type { PlanCandidate, RoutingPlan } from '@switchyard/routing';
-import { CallTracer, type Span, type TraceContext } from '@switchyard/telemetry';
+import { CallTracer, type CallTrace, type Span } from '@switchyard/telemetry';
 import { manualClock, recordingTracing } from '@switchyard/testing';
 import type { AttemptRecord, Generation } from './core/generation.js';
 import { recordRequest } from './request-spans.js';
@@ -74,8 +74,7 @@ describe('the links of a request', () => {
   const CANDIDATE = { endpoint: { endpointId: 'acme/writer@alpha' } } as PlanCandidate;
   const NOTHING_TAKEN = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' };
 
-  const contextOf = (digit: string): TraceContext => ({ traceId: digit.repeat(32), spanId: digit.repeat(16), isSampled: true });
-  const leaseOf = (grantedBy: TraceContext | undefined) => ({ grantedBy }) as HeldLease;
+  const leaseOf = (grantedBy: CallTrace | undefined) => ({ grantedBy }) as HeldLease;
   const reservationOf = (...leases: HeldLease[]): AttemptReservation =>
     ({ reservation: { parts: leases.map((lease) => ({ lease })), settleBeforeMs: 0 }, reservedPico: 1n, outputTokenCap: 1 }) as unknown as AttemptReservation;
   const linkIds = (spans: readonly Span[], name: string) => spans.filter((span) => span.name === name).map(({ links }) => links?.map(({ spanId }) => spanId));
@@ -101,27 +100,27 @@ describe('the links of a request', () => {
     const secondAtMs = clock.monotonicMs();
     wait(lease);
     // What was waited for is what brought the lease: that is one link.
-    trace.reserved(CANDIDATE, 0, secondAtMs, 'reserved', reservationOf(leaseOf(lease!.context), leaseOf(quota!.context)));
+    trace.reserved(CANDIDATE, 0, secondAtMs, 'reserved', reservationOf(leaseOf(lease), leaseOf(quota)));
     recordRequest(trace, 200);
     const spans = await finished();
-    const idOf = (call = key) => call!.context!.spanId;
+    const idOf = (call = key) => call!.link().spanId;
     expect(linkIds(spans, 'auth.api_key')).toEqual([[idOf(key)]]);
     expect(linkIds(spans, 'reserve')).toEqual([[idOf(refused)], [idOf(lease), idOf(quota)]]);
     expect(linkIds(spans, 'gateway.request')).toEqual([[idOf(quota)]]);
   });
 
   it('lead to the push that the decision was made with, and once to each session', async () => {
-    const { begin, finished, clock } = tracedWith({});
+    const { begin, finished, clock, calls } = tracedWith({});
     const trace = begin();
-    const [push, session, other] = ['1', '2', '3'].map(contextOf);
+    const [push, session, other] = ['a/Watch', 'b/Open', 'c/Open'].map((name) => calls.begin(name));
     trace.authenticated();
     trace.decided(clock.monotonicMs(), PLAN, push);
-    const attempts = [session, undefined, other, session].map((context) => ({ session: context, isReported: true, candidate: CANDIDATE }) as AttemptRecord);
+    const attempts = [session, undefined, other, session].map((opening) => ({ session: opening, isReported: true, candidate: CANDIDATE }) as AttemptRecord);
     trace.generation = { attempts, key: {}, request: { routing: {} } } as unknown as Generation;
     recordRequest(trace, 200);
     const spans = await finished();
-    expect(linkIds(spans, 'decide')).toEqual([[push!.spanId]]);
-    expect(linkIds(spans, 'gateway.request')).toEqual([[session!.spanId, other!.spanId]]);
+    expect(linkIds(spans, 'decide')).toEqual([[push!.link().spanId]]);
+    expect(linkIds(spans, 'gateway.request')).toEqual([[session!.link().spanId, other!.link().spanId]]);
   });
 
   it('of a request refused for its key lead to the call that said so', async () => {
@@ -133,24 +132,34 @@ describe('the links of a request', () => {
     trace.refused('authentication', 401);
     recordRequest(trace, 401);
     const spans = await finished();
-    expect(linkIds(spans, 'auth.api_key')).toEqual([[call.context!.spanId]]);
+    expect(linkIds(spans, 'auth.api_key')).toEqual([[call.link().spanId]]);
     expect(linkIds(spans, 'gateway.request')).toEqual([[]]);
   });
 
-  it('lead nowhere where the request is recorded and the call is not, but to a call that failed and is kept', async () => {
+  it.each([
+    ['00', 0],
+    ['01', 1],
+  ])('record what the sampler passed over for requests that are recorded, and for no others: flags %s', async (flags, recordedCount) => {
     const { begin, finished, calls } = tracedWith(NOTHING_TAKEN);
-    const trace = begin(sampledBy('01'));
-    const [quiet, failed] = [calls.begin('a/ResolveKey'), calls.begin('a/ResolveKey')];
-    for (const call of [quiet, failed]) trace.waitsFor(call!);
-    quiet!.end();
-    failed!.end({ error: new Error('billing is away') });
-    trace.authenticated();
-    trace.decided(0, PLAN, undefined);
-    trace.reserved(CANDIDATE, 0, 1, 'reserved', reservationOf(leaseOf(quiet!.context)));
-    recordRequest(trace, 200);
+    const [key, push, lease] = ['a/ResolveKey', 'b/Watch', 'c/Acquire'].map((name) => calls.begin(name));
+    for (const call of [key, push, lease]) call!.end();
+    for (let count = 0; count < 2; count++) {
+      const trace = begin(sampledBy(flags));
+      trace.waitsFor(key!);
+      trace.authenticated();
+      trace.decided(0, PLAN, push);
+      trace.reserved(CANDIDATE, 0, 1, 'reserved', reservationOf(leaseOf(lease)));
+      recordRequest(trace, 200);
+    }
     const spans = await finished();
-    expect(linkIds(spans, 'a/ResolveKey')).toHaveLength(1);
-    expect(linkIds(spans, 'auth.api_key')).toEqual([[failed!.context!.spanId]]);
-    for (const name of ['decide', 'reserve', 'gateway.request']) expect(linkIds(spans, name)).toEqual([[]]);
+    for (const [step, name] of [
+      ['auth.api_key', 'a/ResolveKey'],
+      ['decide', 'b/Watch'],
+      ['reserve', 'c/Acquire'],
+    ] as const) {
+      const ids = spans.filter((span) => span.name === name).map(({ context }) => context.spanId);
+      expect(ids).toHaveLength(recordedCount);
+      expect(linkIds(spans, step)).toEqual(recordedCount === 0 ? [] : [ids, ids]);
+    }
   });
 });

@@ -44,8 +44,8 @@ export interface CallWait {
 export class RequestTrace implements CallWaiter {
   readonly receivedAtMs: number;
   authenticatedAtMs: number | undefined;
-  /** `push`: what brought the table that it was made with, where that is recorded. */
-  decision: { readonly startedAtMs: number; readonly endedAtMs: number; readonly plan: RoutingPlan; readonly push: TraceContext | undefined } | undefined;
+  /** `push`: what brought the table that it was made with. */
+  decision: { readonly startedAtMs: number; readonly endedAtMs: number; readonly plan: RoutingPlan; readonly push: CallTrace | undefined } | undefined;
   readonly reserves: ReserveNote[] = [];
   /** Undefined for most requests, which wait for nobody. */
   waits: CallWait[] | undefined;
@@ -103,7 +103,7 @@ export class RequestTrace implements CallWaiter {
     this.authenticatedAtMs = this.clock.monotonicMs();
   }
 
-  decided(startedAtMs: number, plan: RoutingPlan, push: TraceContext | undefined): void {
+  decided(startedAtMs: number, plan: RoutingPlan, push: CallTrace | undefined): void {
     this.decision = { startedAtMs, endedAtMs: this.clock.monotonicMs(), plan, push };
   }
 

@@ -138,8 +138,8 @@ describe('RoutingTableFeed', () => {
     const spans = await finished();
     expect(new Set(spans.map(({ name, kind }) => `${kind} ${name}`))).toEqual(new Set(['client switchyard.router.v1.RouterService/WatchRoutingTable']));
     expect(spans.map(({ context, errorType, attributes }) => [context, errorType, attributes['switchyard.route.table_version']])).toEqual([
-      [snapshot, undefined, '7'],
-      [delta, undefined, '9'],
+      [snapshot!.link(), undefined, '7'],
+      [delta!.link(), undefined, '9'],
       [expect.anything(), 'UNKNOWN', undefined],
     ]);
     expect(spans.map(({ attributes }) => attributes['switchyard.route.table_is_snapshot'])).toEqual([true, false, undefined]);

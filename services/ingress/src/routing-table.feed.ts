@@ -2,7 +2,7 @@ import type { Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { RouterPort } from '@switchyard/proto';
 import { applyTableUpdate, EMPTY_ROUTING_TABLE, type RoutingTable, type TableUpdate } from '@switchyard/routing';
-import { SWITCHYARD, type CallTrace, type CallTracer, type Logger, type TraceContext } from '@switchyard/telemetry';
+import { SWITCHYARD, type CallTrace, type CallTracer, type Logger } from '@switchyard/telemetry';
 
 export interface RoutingTableFeedOptions {
   readonly port: Pick<RouterPort, 'watchRoutingTable'>;
@@ -29,7 +29,7 @@ const WATCH_ROUTING_TABLE = 'switchyard.router.v1.RouterService/WatchRoutingTabl
  */
 export class RoutingTableFeed {
   private current: RoutingTable = EMPTY_ROUTING_TABLE;
-  private latestPush: TraceContext | undefined;
+  private latestPush: CallTrace | undefined;
   private readonly closing = new AbortController();
   private readonly firstTable = Promise.withResolvers<void>();
   private lastMessageAtMs: number | undefined;
@@ -54,8 +54,8 @@ export class RoutingTableFeed {
     return this.current;
   }
 
-  /** The push that last changed the table, where that is recorded. */
-  get push(): TraceContext | undefined {
+  /** The push that last changed the table; undefined where nothing is traced. */
+  get push(): CallTrace | undefined {
     return this.latestPush;
   }
 
@@ -138,7 +138,7 @@ export class RoutingTableFeed {
   private pushed(update: TableUpdate, push: CallTrace | undefined): void {
     if (isHeartbeat(update)) return;
     push?.end({ attributes: { [SWITCHYARD.tableVersion]: update.version.toString(), [SWITCHYARD.tableIsSnapshot]: update.isSnapshot } });
-    this.latestPush = push?.context;
+    this.latestPush = push;
   }
 
   /** Ends early when the feed is closed, or when `earlier` comes. */

@@ -4,7 +4,7 @@ import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptTransport } from '@switchyard/grpc';
 import { events, type billing } from '@switchyard/proto';
 import { decide, type CircuitBreakers, type DeadlineSettings, type PlanCandidate, type RoutingPlan, type RoutingTable } from '@switchyard/routing';
-import type { Logger, TraceContext, Tracer } from '@switchyard/telemetry';
+import type { CallTrace, Logger, Tracer } from '@switchyard/telemetry';
 import { runAttempt } from './attempt.js';
 import { failureOf, mayRetrySame, mayTryNext } from './core/fallback.js';
 import type { GenerationRequest } from './core/generation-request.js';
@@ -30,8 +30,8 @@ export interface Gateway {
   readonly logger: Logger;
   /** The table the router pushed last. @throws SwitchyardError `gateway_unavailable` before the first. */
   table(): RoutingTable;
-  /** The push that last changed it, where that is recorded. */
-  tablePush?(): TraceContext | undefined;
+  /** The push that last changed it; undefined where nothing is traced. */
+  tablePush?(): CallTrace | undefined;
   readonly breakers: CircuitBreakers;
   readonly transport: AttemptTransport;
   readonly quotas: QuotaKeeper;

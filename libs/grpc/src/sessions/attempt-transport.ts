@@ -1,5 +1,5 @@
 import { worker } from '@switchyard/proto';
-import type { TraceContext } from '@switchyard/telemetry';
+import type { CallTrace } from '@switchyard/telemetry';
 
 /**
  * Bytes of data that a worker may send before the first grant: large enough that a usual answer never waits for one,
@@ -23,8 +23,8 @@ export interface AttemptTransport {
 }
 
 export interface AttemptHandle {
-  /** The opening of the session that it travels over, where that is recorded. */
-  readonly session?: TraceContext | undefined;
+  /** The opening of the session that it travels over; undefined where nothing is traced. */
+  readonly session?: CallTrace | undefined;
   /**
    * Allows `bytes` more bytes of data, on top of `StartFrame.initialGrantBytes`. The worker stops reading its upstream
    * while nothing is left; a single data frame may overdraw the window, never a second one. Debug chunks do not count. Ignored after

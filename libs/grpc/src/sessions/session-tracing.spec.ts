@@ -57,7 +57,7 @@ describe('the opening of a session', () => {
       'network.peer.address': '127.0.0.1',
       'network.peer.port': port,
     });
-    expect([one.session, two.session]).toEqual([opening!.context, opening!.context]);
+    expect([one.session?.link(), two.session?.link()]).toEqual([opening!.context, opening!.context]);
   });
 
   it('that fails says why; an attempt that waits for a worker tells the opening that it got', async () => {
@@ -70,7 +70,7 @@ describe('the opening of a session', () => {
     await eventually(() => expect(waiting.session).toBeDefined());
     pool.close();
     const openings = await finished();
-    expect(openings.at(-1)).toMatchObject({ context: waiting.session, errorType: undefined });
+    expect(openings.at(-1)).toMatchObject({ context: waiting.session?.link(), errorType: undefined });
     const failed = openings.slice(0, -1);
     expect(failed.length).toBeGreaterThan(0);
     for (const { errorType, attributes } of failed) expect([errorType, attributes['rpc.status_code']]).toEqual(['UNAVAILABLE', 'UNAVAILABLE']);

@@ -1,5 +1,5 @@
 import { worker } from '@switchyard/proto';
-import type { TraceContext } from '@switchyard/telemetry';
+import type { CallTrace } from '@switchyard/telemetry';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
 
 /** An attempt that has no session yet: it gets one, or ends with `gateway_unavailable`. */
@@ -15,7 +15,7 @@ export class WaitingStart implements AttemptHandle {
     private readonly onSettled: () => void,
   ) {}
 
-  get session(): TraceContext | undefined {
+  get session(): CallTrace | undefined {
     return this.handle?.session;
   }
 

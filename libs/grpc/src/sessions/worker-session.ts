@@ -1,6 +1,6 @@
 import { Client, type ChannelCredentials, type ClientDuplexStream, type ChannelOptions } from '@grpc/grpc-js';
 import type { worker } from '@switchyard/proto';
-import { RPC, type CallTrace, type TraceContext } from '@switchyard/telemetry';
+import { RPC, type CallTrace } from '@switchyard/telemetry';
 import { splitAddress } from '../host-addresses.js';
 import { sessionLostEnd, type AttemptHandle, type AttemptListener } from './attempt-transport.js';
 import { FrameBatcher, MESSAGE_HEAD_BYTES } from './frame-batcher.js';
@@ -78,7 +78,7 @@ export class WorkerSession {
 
   start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
     const requestId = this.takeRequestId();
-    const attempt = new SessionAttempt(requestId, listener, this.batcher, this.options.logger, this.options.opening?.context);
+    const attempt = new SessionAttempt(requestId, listener, this.batcher, this.options.logger, this.options.opening);
     this.batcher.add({ requestId, frame: { $case: 'start', value: start } });
     this.attempts.set(requestId, attempt);
     return attempt;
@@ -160,7 +160,7 @@ class SessionAttempt implements AttemptHandle {
     private readonly listener: AttemptListener,
     private readonly batcher: FrameBatcher<worker.IngressFrame>,
     private readonly logger: SessionLogger,
-    readonly session: TraceContext | undefined,
+    readonly session: CallTrace | undefined,
   ) {}
 
   /** Grants of one turn travel as one frame. */

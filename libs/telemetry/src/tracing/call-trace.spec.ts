@@ -27,7 +27,7 @@ describe('the trace of a call to another service', () => {
     expect(span).toMatchObject({
       name: METHOD,
       kind: 'client',
-      context: call.context,
+      context: call.link(),
       parentSpanId: undefined,
       errorType: undefined,
       attributes: {
@@ -72,22 +72,29 @@ describe('the trace of a call to another service', () => {
   });
 
   it('that the sampler passes over is not there, unless it failed through no fault of the caller', async () => {
-    const recorded: unknown[] = [];
-    for (const environment of [NOTHING_TAKEN, { ...NOTHING_TAKEN, SWITCHYARD_TRACE_KEEP: 'none' }]) {
+    const failures = [AWAY, new SwitchyardError('not_found', 'no such key'), new Error('a bug')];
+    const recordedWith = async (environment: Readonly<Record<string, string>>) => {
       const { calls, finished } = tracedWith(environment);
-      const ended = [undefined, AWAY, new SwitchyardError('not_found', 'no such key'), new Error('a bug')].map((error) => {
-        const call = calls.begin(METHOD);
-        expect(call.context).toBeUndefined();
-        call.end({ error });
-        return call.context?.spanId;
-      });
-      const spanIds = (await finished()).map(({ context }) => context.spanId);
-      expect(ended.filter((id) => id !== undefined)).toEqual(spanIds);
-      recorded.push(ended.map((id) => id !== undefined));
-    }
-    expect(recorded).toEqual([
-      [false, true, false, true],
-      [false, false, false, false],
-    ]);
+      calls.begin(METHOD).end();
+      for (const error of failures) calls.begin(METHOD).end({ error });
+      return (await finished()).map(({ errorType }) => errorType);
+    };
+    expect(await recordedWith(NOTHING_TAKEN)).toEqual(['DEADLINE_EXCEEDED', 'UNKNOWN']);
+    expect(await recordedWith({ ...NOTHING_TAKEN, SWITCHYARD_TRACE_KEEP: 'none' })).toEqual([]);
+  });
+
+  it.each(['before', 'after'])('that the sampler passes over is there, once, when a link was made %s its end', async (when) => {
+    const { calls, clock, finished } = tracedWith(NOTHING_TAKEN);
+    const call = calls.begin(METHOD);
+    const early = when === 'before' ? call.link() : undefined;
+    clock.advance(40);
+    call.end({ attributes: { 'some.attribute': 'x' } });
+    clock.advance(5_000);
+    const link = call.link();
+    expect(early ?? link).toBe(link);
+    const [span, ...others] = await finished();
+    expect(others).toEqual([]);
+    expect(span).toMatchObject({ name: METHOD, context: link, attributes: { 'rpc.status_code': 'OK', 'some.attribute': 'x' } });
+    expect(span!.endMs - span!.startMs).toBeCloseTo(40);
   });
 });

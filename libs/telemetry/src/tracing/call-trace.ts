@@ -1,7 +1,7 @@
 import { SwitchyardError } from '@switchyard/errors';
 import type { TraceContext } from '../traceparent.js';
 import { HTTP, RPC } from './attribute-names.js';
-import type { SpanAttributes } from './span.js';
+import type { Span, SpanAttributes } from './span.js';
 import type { Tracer } from './tracing.js';
 
 /** How a call ended: well, unless there is an error. */
@@ -36,11 +36,17 @@ export class CallTracer {
   }
 }
 
-/** One call. Its span is made at its end, when the sampler took it, or when it failed through no fault of the caller and failures are kept. */
+/** What a span tells of a call that has ended. */
+type CallOutcome = Pick<Span, 'endMs' | 'errorType'> & { readonly attributes: SpanAttributes };
+
+/**
+ * One call. Its span is made once it has ended, where the sampler took it, a request that is recorded links to it, or it failed through no fault of the
+ * caller and failures are kept.
+ */
 export class CallTrace {
   private readonly startMs: number;
   private recordedAs: TraceContext | undefined;
-  private hasEnded = false;
+  private outcome: CallOutcome | undefined;
 
   constructor(
     private readonly tracer: Tracer,
@@ -52,33 +58,39 @@ export class CallTrace {
     if (traceId !== undefined) this.recordedAs = tracer.newContext(traceId);
   }
 
-  /** Of its span; undefined while it is not known to be recorded. */
-  get context(): TraceContext | undefined {
-    return this.recordedAs;
+  get isUnderWay(): boolean {
+    return this.outcome === undefined;
   }
 
-  get isUnderWay(): boolean {
-    return !this.hasEnded;
+  /** For the spans of a request that is recorded: what the sampler passed over is recorded now, however long ago it was. */
+  link(): TraceContext {
+    if (this.recordedAs) return this.recordedAs;
+    const { tracer } = this;
+    const context = tracer.newContext(tracer.newTraceId());
+    this.recordedAs = context;
+    if (this.outcome) this.record(context, this.outcome);
+    return context;
   }
 
   /** The first end counts. */
   end({ error, attributes }: CallEnd = {}): void {
-    if (this.hasEnded) return;
-    this.hasEnded = true;
-    const { tracer, method, server } = this;
-    if (error !== undefined && isOurs(error) && tracer.config.keep.includes('errors')) this.recordedAs ??= tracer.newContext(tracer.newTraceId());
-    if (!this.recordedAs) return;
+    if (!this.isUnderWay) return;
+    const { tracer, server } = this;
     const status = statusOf(error);
-    tracer.record({
-      name: method,
-      kind: server ? 'client' : 'internal',
-      context: this.recordedAs,
-      parentSpanId: undefined,
-      startMs: this.startMs,
+    const outcome = {
       endMs: tracer.nowMs(),
-      attributes: { [RPC.method]: method, ...(server && { [RPC.system]: 'grpc', [RPC.statusCode]: status, ...server }), ...attributes },
+      attributes: { ...(server && { [RPC.system]: 'grpc', [RPC.statusCode]: status, ...server }), ...attributes },
       errorType: error === undefined ? undefined : server ? status : error instanceof SwitchyardError ? error.type : '_OTHER',
-    });
+    };
+    this.outcome = outcome;
+    if (this.recordedAs) this.record(this.recordedAs, outcome);
+    else if (error !== undefined && isOurs(error) && tracer.config.keep.includes('errors')) this.link();
+  }
+
+  private record(context: TraceContext, { endMs, attributes, errorType }: CallOutcome): void {
+    const { tracer, method, server, startMs } = this;
+    const kind = server ? 'client' : 'internal';
+    tracer.record({ name: method, kind, context, parentSpanId: undefined, startMs, endMs, attributes: { [RPC.method]: method, ...attributes }, errorType });
   }
 }
 

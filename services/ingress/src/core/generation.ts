@@ -2,7 +2,7 @@ import type { Meters } from '@switchyard/core';
 import type { PlanCandidate } from '@switchyard/routing';
 import type { common, events } from '@switchyard/proto';
 import { type billing } from '@switchyard/proto';
-import type { TraceContext } from '@switchyard/telemetry';
+import type { CallTrace } from '@switchyard/telemetry';
 import type { Reservation } from '../wallet/reservation.js';
 import type { RequestTrace } from '../request-trace.js';
 import type { GenerationRequest } from './generation-request.js';
@@ -59,8 +59,8 @@ export interface AttemptRecord {
   readonly isCommitted: boolean;
   /** The worker knew how it ended and reports what it cost; otherwise the ingress does. */
   readonly isReported: boolean;
-  /** The opening of the session that it travelled over, where that is recorded. */
-  readonly session?: TraceContext | undefined;
+  /** The opening of the session that it travelled over. */
+  readonly session?: CallTrace | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { billing } from '@switchyard/proto';
-import type { TraceContext } from '@switchyard/telemetry';
+import type { CallTrace } from '@switchyard/telemetry';
 import { scopeId, type Reservation, type ScopeNeed } from './reservation.js';
 import { ScopeLeases, type ReservedPart } from './scope-leases.js';
 
@@ -49,11 +49,8 @@ export class HeldScopes {
     return amount === undefined || amount === 0n ? undefined : needs.map((need) => ({ ...need, amount: smaller(amount, need.amount) }));
   }
 
-  /**
-   * Takes a lease in. Its times count from when the call for it was sent, so that they are over here before they are at billing. `grantedBy`: that
-   * call, where it is recorded.
-   */
-  hold(lease: billing.Lease, sentAtMs: number, grantedBy?: TraceContext): void {
+  /** Takes a lease in. Its times count from when the call for it was sent, so that they are over here before they are at billing. `grantedBy`: that call. */
+  hold(lease: billing.Lease, sentAtMs: number, grantedBy?: CallTrace): void {
     const id = scopeId(lease.scope!);
     let leases = this.scopes.get(id);
     if (!leases) {

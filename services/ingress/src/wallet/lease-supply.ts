@@ -98,7 +98,7 @@ export class LeaseSupply {
     // Recalls that overtook this answer: after its leases are held and those that waited for them are served.
     const response = await this.calls.acquire(scopes, acceptTimeMs, call).finally(() => setImmediate(() => this.returns.recallEarly()));
     if (response.shortage) return { shortage: response.shortage, isPartial: false };
-    for (const lease of response.leases) this.held.hold(lease, sentAtMs, call?.context);
+    for (const lease of response.leases) this.held.hold(lease, sentAtMs, call);
     return { shortage: undefined, isPartial: asks.some((ask, index) => (response.leases[index]?.granted ?? 0n) < ask.wanted) };
   }
 

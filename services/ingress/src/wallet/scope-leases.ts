@@ -1,12 +1,12 @@
 import type { billing } from '@switchyard/proto';
-import type { TraceContext } from '@switchyard/telemetry';
+import type { CallTrace } from '@switchyard/telemetry';
 
 /** One lease as its holder sees it. Amounts are in the lease's unit (pico-USD, requests or tokens). */
 export interface HeldLease {
   readonly leaseId: string;
   readonly granted: bigint;
-  /** The call that brought it, where that is recorded. */
-  readonly grantedBy?: TraceContext | undefined;
+  /** The call that brought it; undefined where nothing is traced. */
+  readonly grantedBy?: CallTrace | undefined;
   /** On the holder's monotonic clock, counted from when the call was sent. */
   readonly reserveBeforeMs: number;
   readonly settleBeforeMs: number;

@@ -264,8 +264,8 @@ describe('Wallet', () => {
       ['switchyard.billing.v1.LeaseService/ReleaseLeases', undefined],
     ]);
     const [granted, short, failed] = spans.map(({ context }) => context);
-    expect([first, second].map((result) => !isShortage(result) && result.parts.map(({ lease }) => lease.grantedBy))).toEqual([[granted], [granted]]);
+    expect([first, second].map((result) => !isShortage(result) && result.parts.map(({ lease }) => lease.grantedBy?.link()))).toEqual([[granted], [granted]]);
     expect(isShortage(refused)).toBe(true);
-    expect(waited.map(({ context }) => context)).toEqual([granted, short, failed]);
+    expect(waited.map((call) => call.link())).toEqual([granted, short, failed]);
   });
 });
