@@ -212,7 +212,8 @@ async function attemptOnce(
   answer.beginAttempt(candidate);
   const attempt = await runAttempt(gateway.transport, gateway.clock, generation, candidate, answer, {
     outputTokenCap: reservation.outputTokenCap,
-    totalMs: remainingMs(gateway, generation, candidate),
+    // To the worker zero is no limit of ours: it would take its own.
+    totalMs: Math.max(1, remainingMs(gateway, generation, candidate)),
     settleBeforeMs: reservation.reservation.settleBeforeMs,
   });
   generation.attempts.push(attempt);

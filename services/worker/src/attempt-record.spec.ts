@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Meters } from '@switchyard/core';
-import type { ExchangeAnswer, StreamProgress } from '@switchyard/dialects/provider';
+import type { ExchangeAnswer } from '@switchyard/dialects/provider';
 import { common, events, worker } from '@switchyard/proto';
 import { manualClock } from '@switchyard/testing';
 import { AttemptRecord } from './attempt-record.js';
+import { streamStep } from './runner-harness.fake.js';
 
 const METERS: Meters = { input_uncached: 11, output_text: 7 };
 
@@ -12,16 +13,6 @@ function begin(fields: Partial<worker.StartFrame> = {}) {
   const start = worker.StartFrame.fromPartial({ apiType: 'chat', body: Buffer.from('{"messages":[{"role":"user","content":"hello"}]}'), ...fields });
   return { clock, record: new AttemptRecord(start, clock) };
 }
-
-const progress = (fields: Partial<StreamProgress> = {}): StreamProgress => ({
-  bytes: '',
-  hasContent: false,
-  isUsageFinal: false,
-  outputBytes: 0,
-  reasoningBytes: 0,
-  done: false,
-  ...fields,
-});
 
 const answer = (fields: Partial<ExchangeAnswer> = {}): ExchangeAnswer => ({
   bytes: Buffer.from('{}'),
@@ -46,24 +37,24 @@ describe('the record of an attempt', () => {
 
   it('tells a finish reason once, and keeps it whatever comes after', () => {
     const { record } = begin();
-    expect(record.noteProgress(progress({ finishReason: 'stop' }))).toBe(true);
-    expect(record.noteProgress(progress({ finishReason: 'stop' }))).toBe(false);
-    expect(record.noteProgress(progress())).toBe(false);
+    expect(record.noteProgress(streamStep({ finishReason: 'stop' }))).toBe(true);
+    expect(record.noteProgress(streamStep({ finishReason: 'stop' }))).toBe(false);
+    expect(record.noteProgress(streamStep())).toBe(false);
     expect([record.finishReason, record.isAnswerWhole]).toEqual(['stop', true]);
   });
 
   it('has no whole answer without a finish reason, nor with one that says that it failed', () => {
     const { record } = begin();
     expect(record.isAnswerWhole).toBe(false);
-    record.noteProgress(progress({ finishReason: 'error' }));
+    record.noteProgress(streamStep({ finishReason: 'error' }));
     expect(record.isAnswerWhole).toBe(false);
   });
 
   it('takes a count once, and says whose it is', () => {
     const { record } = begin();
-    expect(record.noteUsage(progress())).toBe(false);
-    expect(record.noteUsage(progress({ meters: METERS }))).toBe(true);
-    expect(record.noteUsage(progress({ meters: METERS }))).toBe(false);
+    expect(record.noteUsage(streamStep())).toBe(false);
+    expect(record.noteUsage(streamStep({ meters: METERS }))).toBe(true);
+    expect(record.noteUsage(streamStep({ meters: METERS }))).toBe(false);
     expect([record.meters, record.usageSource]).toEqual([METERS, common.UsageSource.PROVIDER]);
   });
 });
@@ -71,8 +62,8 @@ describe('the record of an attempt', () => {
 describe('the usage of an attempt', () => {
   it('is the provider’s own where it counted at the end', () => {
     const { record } = begin();
-    record.noteProgress(progress({ outputBytes: 28, finishReason: 'stop' }));
-    record.noteUsage(progress({ meters: METERS, isUsageFinal: true }));
+    record.noteProgress(streamStep({ outputBytes: 28, finishReason: 'stop' }));
+    record.noteUsage(streamStep({ meters: METERS, isUsageFinal: true }));
     record.noteStreamEnd();
     record.settleUsage();
     expect([record.meters, record.usageSource]).toEqual([METERS, common.UsageSource.PROVIDER]);
@@ -80,8 +71,8 @@ describe('the usage of an attempt', () => {
 
   it('is filled up by size where the provider counted before it had finished', () => {
     const { record } = begin();
-    record.noteProgress(progress({ outputBytes: 400, finishReason: 'stop' }));
-    record.noteUsage(progress({ meters: METERS }));
+    record.noteProgress(streamStep({ outputBytes: 400, finishReason: 'stop' }));
+    record.noteUsage(streamStep({ meters: METERS }));
     record.noteStreamEnd();
     record.settleUsage();
     expect([record.meters, record.usageSource]).toEqual([{ input_uncached: 11, output_text: 100 }, common.UsageSource.ESTIMATED]);
@@ -89,8 +80,8 @@ describe('the usage of an attempt', () => {
 
   it('is the provider’s count of an answer that ended in good order though it never named its finish', () => {
     const { record } = begin();
-    record.noteProgress(progress({ outputBytes: 28 }));
-    record.noteUsage(progress({ meters: METERS }));
+    record.noteProgress(streamStep({ outputBytes: 28 }));
+    record.noteUsage(streamStep({ meters: METERS }));
     record.noteStreamEnd();
     record.settleUsage();
     expect(record.usageSource).toBe(common.UsageSource.PROVIDER);
@@ -121,7 +112,7 @@ describe('the usage of an attempt', () => {
     const paid = begin({ costSchedule: schedule({ request: 1n }) }).record;
     const free = begin({ costSchedule: schedule({ output_text: 1n }) }).record;
     for (const record of [paid, free]) {
-      record.noteUsage(progress({ meters: METERS }));
+      record.noteUsage(streamStep({ meters: METERS }));
       record.addRequestFee();
     }
     expect([paid.meters, free.meters]).toEqual([{ ...METERS, request: 1 }, METERS]);

@@ -1,26 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import type { StreamProgress } from '@switchyard/dialects/provider';
 import { worker } from '@switchyard/proto';
 import { manualClock } from '@switchyard/testing';
 import { AttemptRecord } from './attempt-record.js';
 import { AttemptSender } from './attempt-sender.js';
-import { CollectingListener } from './runner-harness.fake.js';
+import { CollectingListener, streamStep } from './runner-harness.fake.js';
 
 function senderOf(roomBytes: number) {
   const listener = new CollectingListener();
   const record = new AttemptRecord(worker.StartFrame.create({ apiType: 'chat' }), manualClock());
   return { listener, record, sender: new AttemptSender(listener, record, undefined, roomBytes) };
 }
-
-const step = (fields: Partial<StreamProgress>): StreamProgress => ({
-  bytes: '',
-  hasContent: false,
-  isUsageFinal: false,
-  outputBytes: 0,
-  reasoningBytes: 0,
-  done: false,
-  ...fields,
-});
 
 /** What has become of a promise by the time that everything which can go on has. */
 async function stateOf(promise: Promise<unknown>): Promise<'pending' | 'resolved' | 'rejected'> {
@@ -68,9 +57,9 @@ describe('the window of an attempt', () => {
 describe('the frames of an attempt', () => {
   it('come only for a step that shows something or names a new finish', () => {
     const { listener, record, sender } = senderOf(1_000);
-    sender.sendEvents(step({}), false);
+    sender.sendEvents(streamStep({}), false);
     expect(listener.data).toEqual([]);
-    const finish = step({ finishReason: 'stop', nativeFinishReason: 'end_turn', outputBytes: 5 });
+    const finish = streamStep({ finishReason: 'stop', nativeFinishReason: 'end_turn', outputBytes: 5 });
     sender.sendEvents(finish, record.noteProgress(finish));
     expect(listener.data).toMatchObject([{ finishReason: 'stop', nativeFinishReason: 'end_turn', outputBytes: 5n }]);
   });
@@ -78,7 +67,7 @@ describe('the frames of an attempt', () => {
   it('carry usage without zeros, also when nothing was counted', () => {
     const { listener, record, sender } = senderOf(1_000);
     sender.sendUsage(false);
-    record.noteUsage(step({ meters: { input_uncached: 3, output_text: 0 } }));
+    record.noteUsage(streamStep({ meters: { input_uncached: 3, output_text: 0 } }));
     sender.sendUsage(true);
     expect(listener.usages.map(({ usage, isFinal }) => [usage?.meters, isFinal])).toEqual([
       [{}, false],

@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createExchange } from '@switchyard/dialects/provider';
+import { createExchange, type StreamProgress } from '@switchyard/dialects/provider';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
 import { worker } from '@switchyard/proto';
 import { AttemptRunner } from './attempt-runner.js';
@@ -221,4 +221,9 @@ export function sse(response: ServerResponse): ServerResponse {
 
 export function json(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+/** One step of a stream; without fields it brings nothing. */
+export function streamStep(fields: Partial<StreamProgress> = {}): StreamProgress {
+  return { bytes: '', hasContent: false, isUsageFinal: false, outputBytes: 0, reasoningBytes: 0, done: false, ...fields };
 }
