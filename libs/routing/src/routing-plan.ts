@@ -42,6 +42,7 @@ export interface AttemptDeadlines {
   readonly connectMs: number;
   readonly firstTokenMs: number;
   readonly betweenChunksMs: number;
+  /** From the beginning of the request: all its attempts share it. */
   readonly totalMs: number;
 }
 
