@@ -42,6 +42,8 @@ function connectionSettings(options: PoolOptions): pg.ClientConfig {
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     statement_timeout: options.statementTimeoutMs ?? 30_000,
     application_name: options.applicationName ?? 'switchyard',
+    // What is asked without waiting for the answer before goes out at once: a busy event loop makes every round trip long.
+    pipeline: true,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types: { getTypeParser: typeParser },

@@ -52,8 +52,11 @@ interface CopyConnection extends pg.Connection {
   endCopyFrom(): void;
 }
 
+/** The driver's types hide that a query has a method which sends it. */
+const SentQuery = pg.Query as unknown as new (text: string) => { submit(connection: pg.Connection): Error | null };
+
 /** Its fields have other names than the driver's own: `rows`, for one, would ask for another protocol, and the copy would wait for ever. */
-class CopyIn extends pg.Query {
+class CopyIn extends SentQuery {
   constructor(
     text: string,
     private readonly copied: Buffer,
@@ -63,9 +66,15 @@ class CopyIn extends pg.Query {
     super(text);
   }
 
-  /** Called by the driver when the server waits for rows. */
-  handleCopyInResponse(connection: CopyConnection): void {
-    connection.sendCopyFromChunk(this.copied);
-    connection.endCopyFrom();
+  /** Called by the driver. The rows follow at once, without waiting until the server asks for them: a server that refuses the copy passes over them. */
+  override submit(connection: pg.Connection): Error | null {
+    const problem = super.submit(connection);
+    const copying = connection as CopyConnection;
+    copying.sendCopyFromChunk(this.copied);
+    copying.endCopyFrom();
+    return problem;
   }
+
+  /** Called by the driver when the server waits for the rows, which are on their way. */
+  handleCopyInResponse(): void {}
 }

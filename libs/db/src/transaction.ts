@@ -13,7 +13,10 @@ export interface TransactionOptions {
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
 
-/** Runs the work in one transaction and commits it. The work may run several times, so it must have no effect outside the database. */
+/**
+ * Runs the work in one transaction and commits it. The work may run several times, so it must have no effect outside the database. Statements that do not
+ * need each other's answers are best asked together and awaited by `allAnswered`: they share one round trip, as the transaction's beginning and the first do.
+ */
 export async function withTransaction<Result>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<Result>,
@@ -34,8 +37,8 @@ async function runOnce<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => P
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query(`BEGIN ISOLATION LEVEL ${options.isolation ?? 'READ COMMITTED'}${options.readOnly === true ? ' READ ONLY' : ''}`);
-    const result = await work(client);
+    const begun = client.query(`BEGIN ISOLATION LEVEL ${options.isolation ?? 'READ COMMITTED'}${options.readOnly === true ? ' READ ONLY' : ''}`);
+    const [, result] = await allAnswered([begun, work(client)]);
     await client.query('COMMIT');
     return result;
   } catch (error) {
@@ -44,6 +47,19 @@ async function runOnce<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => P
   } finally {
     client.release(broken);
   }
+}
+
+/**
+ * The answers of statements that were asked one right after the other. Throws what the first of them failed with, and only when all have been answered: the
+ * others then failed because of it, and nobody uses the connection any more.
+ */
+export async function allAnswered<Answers extends readonly unknown[]>(asked: {
+  readonly [Index in keyof Answers]: Answers[Index] | Promise<Answers[Index]>;
+}): Promise<Answers> {
+  const outcomes = await Promise.allSettled(asked);
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as unknown as Answers;
 }
 
 /** The error, if the connection is unusable afterwards and must not return to the pool. */

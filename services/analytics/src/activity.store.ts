@@ -1,7 +1,8 @@
 import { batchInsert, type Queryable } from '@switchyard/db';
 import type { analytics } from '@switchyard/proto';
 import type { Pool } from 'pg';
-import { storableUser, type ActivitySum } from './core/activity-sums.js';
+import { storableUser, sumActivity, type ActivitySum } from './core/activity-sums.js';
+import type { StoredGeneration } from './generation.store.js';
 
 /** Empty texts filter nothing; days are `YYYY-MM-DD`, both inclusive. */
 export interface ActivityFilter {
@@ -41,8 +42,8 @@ const addActivity = batchInsert({
 export class ActivityStore {
   constructor(private readonly pool: Pool) {}
 
-  async add(client: Queryable, sums: readonly ActivitySum[]): Promise<void> {
-    await addActivity(client, sums.map(toRow));
+  async add(client: Queryable, generations: readonly StoredGeneration[]): Promise<void> {
+    await addActivity(client, sumActivity(generations).map(toRow));
   }
 
   /** Newest day first, then by spend. */

@@ -1,4 +1,4 @@
-import { batchInsert, type Queryable } from '@switchyard/db';
+import { allAnswered, batchInsert, type Queryable } from '@switchyard/db';
 import type { events } from '@switchyard/proto';
 import type { Pool } from 'pg';
 import { attemptThroughput, attemptVerdict } from './core/attempt-verdict.js';
@@ -25,8 +25,7 @@ export class EndpointStatisticsStore {
   constructor(private readonly pool: Pool) {}
 
   async add(client: Queryable, attempts: readonly events.AttemptCompleted[]): Promise<void> {
-    await addSlots(client, sumSlots(attempts));
-    await addMeasures(client, sumMeasures(attempts));
+    await allAnswered([addSlots(client, sumSlots(attempts)), addMeasures(client, sumMeasures(attempts))]);
   }
 
   async readSlots(sinceMs: number): Promise<SlotCounts[]> {

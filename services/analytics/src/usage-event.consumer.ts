@@ -1,4 +1,4 @@
-import { withLikelyNew } from '@switchyard/db';
+import { allAnswered, withLikelyNew } from '@switchyard/db';
 import {
   consumeWithDeadLetter,
   generationCompletedOf,
@@ -13,7 +13,6 @@ import type { Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import type { ActivityStore } from './activity.store.js';
 import type { AttemptStore } from './attempt.store.js';
-import { sumActivity } from './core/activity-sums.js';
 import { statusOf } from './core/generation-status.js';
 import type { EndpointStatisticsStore } from './endpoint-statistics.store.js';
 import { canonicalEventId, requireTimedId, type GenerationStore, type StoredGeneration } from './generation.store.js';
@@ -75,8 +74,10 @@ export class UsageEventConsumer {
       (attempt) => attempt,
     );
     await withLikelyNew(pool, async (client, mayBeKnown) => {
-      await activity.add(client, sumActivity(await generations.insert(client, ended, mayBeKnown)));
-      await statistics.add(client, await attempts.insert(client, tried, mayBeKnown));
+      const inserted = allAnswered([generations.insert(client, ended, mayBeKnown), attempts.insert(client, tried, mayBeKnown)]);
+      // What is taken to be new need not wait for the answer.
+      const [newEnded, newTried] = mayBeKnown ? await inserted : [ended, tried];
+      await allAnswered([inserted, activity.add(client, newEnded), statistics.add(client, newTried)]);
     });
     this.handledCount += batch.length;
   }

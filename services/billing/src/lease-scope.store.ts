@@ -79,23 +79,31 @@ export async function readFreeRequestsSpent(client: Queryable, accountIds: reado
   return new Map(rows.map((row) => [row.accountId, BigInt(row.spent)]));
 }
 
-export interface CreditAndLimitScopes {
+/** What a batch of charges touches. */
+export interface ChargedScopes {
+  readonly leaseIds: readonly string[];
   readonly accountIds: readonly string[];
   readonly keyHashes: readonly string[];
   readonly earliestMs: number;
   readonly latestMs: number;
 }
 
-/** Ids of the accounts' credit and of every limit window of the keys that overlaps the time. */
-export async function findCreditAndLimitScopes(client: Queryable, wanted: CreditAndLimitScopes): Promise<bigint[]> {
-  const { rows } = await client.query<{ scopeId: bigint }>({
-    name: 'find_credit_and_limit_scopes',
-    text: `SELECT scope_id AS "scopeId" FROM lease_scopes WHERE account_id = ANY($1::text[]) AND key_hash = '' AND kind = 'account_credit'
-           UNION ALL
-           SELECT scope_id FROM lease_scopes WHERE kind = 'key_limit' AND key_hash = ANY($2::text[]) AND window_start_ms <= $4 AND (window_end_ms IS NULL OR window_end_ms > $3)`,
-    values: [wanted.accountIds, wanted.keyHashes, wanted.earliestMs, wanted.latestMs],
+/** Locks the leases' scopes, the accounts' credit and every limit window of the keys that overlaps the time; in id order, which every transaction keeps. */
+export async function lockChargedScopes(client: Queryable, charged: ChargedScopes): Promise<Map<bigint, ScopeRow>> {
+  const { rows } = await client.query<RawScope>({
+    name: 'lock_charged_scopes',
+    // An array, so that the rows to be locked are found by their ids and in their order.
+    text: `SELECT ${COLUMNS} FROM lease_scopes WHERE scope_id = ANY(ARRAY(
+             SELECT scope_id FROM leases WHERE lease_id = ANY($1::uuid[])
+             UNION ALL
+             SELECT scope_id FROM lease_scopes WHERE account_id = ANY($2::text[]) AND key_hash = '' AND kind = 'account_credit'
+             UNION ALL
+             SELECT scope_id FROM lease_scopes
+              WHERE kind = 'key_limit' AND key_hash = ANY($3::text[]) AND window_start_ms <= $5 AND (window_end_ms IS NULL OR window_end_ms > $4)
+           )) ORDER BY scope_id FOR NO KEY UPDATE`,
+    values: [charged.leaseIds, charged.accountIds, charged.keyHashes, charged.earliestMs, charged.latestMs],
   });
-  return rows.map((row) => row.scopeId);
+  return new Map(rows.map((row) => [row.scopeId, toScope(row)]));
 }
 
 /** Scopes of a key or an account whose window has not ended: those that a changed limit touches. */

@@ -1,4 +1,4 @@
-import { batchInsert, sourceCopy, type Queryable } from '@switchyard/db';
+import { allAnswered, batchInsert, sourceCopy, type Queryable } from '@switchyard/db';
 import type { ClientBase } from 'pg';
 import type { LedgerEntry, LedgerTransaction } from './core/ledger-transaction.js';
 
@@ -43,14 +43,14 @@ export async function postTransactions(client: ClientBase, transactions: readonl
   if (transactions.length === 0) return;
   // The order of the indexes, which grow at their end.
   const sorted = transactions.toSorted((a, b) => (a.transactionId < b.transactionId ? -1 : 1));
-  await insertTransactions(client, sorted, { posted_at_ms: nowMs });
-  await insertEntries(
-    client,
-    sorted.flatMap(({ transactionId, entries }) =>
-      entries.map(({ ledgerAccount, amountPico }, index) => ({ transactionId, index, ledgerAccount, amountPico })),
-    ),
+  const entries = sorted.flatMap(({ transactionId, entries: placed }) =>
+    placed.map(({ ledgerAccount, amountPico }, index) => ({ transactionId, index, ledgerAccount, amountPico })),
   );
-  await addToBalances(client, balanceChanges(transactions));
+  await allAnswered([
+    insertTransactions(client, sorted, { posted_at_ms: nowMs }),
+    insertEntries(client, entries),
+    addToBalances(client, balanceChanges(transactions)),
+  ]);
 }
 
 function balanceChanges(transactions: readonly LedgerTransaction[]): { ledger_account: string; balance_pico: bigint; entry_count: number }[] {

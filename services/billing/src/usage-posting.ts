@@ -1,5 +1,5 @@
 import type { Clock } from '@switchyard/core';
-import { withLikelyNew } from '@switchyard/db';
+import { allAnswered, withLikelyNew } from '@switchyard/db';
 import { PoisonEventError, type ConsumedRecord } from '@switchyard/events';
 import { events } from '@switchyard/proto';
 import type { Pool, PoolClient } from 'pg';
@@ -11,8 +11,8 @@ import { chargeTransaction, costTransaction, type LedgerTransaction } from './co
 import { SettlementState } from './core/settle-charges.js';
 import { addKeyUsage, type KeyUsageDay } from './key-usage.store.js';
 import { shareKeyUsage } from './key.store.js';
-import { findCreditAndLimitScopes, lockScopes, saveScopes, type ScopeRow } from './lease-scope.store.js';
-import { findScopesOfLeases, readLeases, saveLeases } from './lease.store.js';
+import { lockChargedScopes, saveScopes, type ScopeRow } from './lease-scope.store.js';
+import { readLeases, saveLeases, type LeaseRow } from './lease.store.js';
 import { postTransactions } from './ledger.store.js';
 import { findEstimates, insertAttemptCosts, insertCharges, insertCorrections, recordEvents, type Charge, type Correction } from './usage-event.store.js';
 
@@ -44,23 +44,30 @@ export interface PostingReport {
   readonly keyChargesPico: ReadonlyMap<string, bigint>;
 }
 
+/** What a batch of charges comes to; written to the database by `writeCharges`. */
 interface SettledCharges {
+  readonly charges: readonly Charge[];
   readonly transactions: readonly LedgerTransaction[];
+  readonly scopes: readonly ScopeRow[];
+  readonly leases: readonly LeaseRow[];
+  readonly days: readonly KeyUsageDay[];
   /** Those that became negative, or are so no longer. */
   readonly creditScopes: readonly ScopeRow[];
   readonly lateCount: number;
   readonly underestimatedCount: number;
   readonly excessPico: bigint;
-  readonly keyChargesPico: ReadonlyMap<string, bigint>;
 }
 
 const NO_CHARGES: SettledCharges = {
+  charges: [],
   transactions: [],
+  scopes: [],
+  leases: [],
+  days: [],
   creditScopes: [],
   lateCount: 0,
   underestimatedCount: 0,
   excessPico: 0n,
-  keyChargesPico: new Map(),
 };
 const LEASE_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -79,20 +86,27 @@ export class UsagePosting {
     const sorted = onceById(items);
     return withLikelyNew(this.pool, async (client, mayBeKnown) => {
       const nowMs = this.clock.nowMs();
-      const fresh = await recordEvents(client, sorted, nowMs, mayBeKnown);
+      const recorded = recordEvents(client, sorted, nowMs, mayBeKnown);
+      // What is taken to be new need not wait for the answer.
+      const fresh = mayBeKnown ? await recorded : sorted;
       const charges = fresh.filter((item) => item.kind === 'generation');
       const attempts = fresh.filter((item) => item.kind === 'attempt');
-      const costs = await this.postCosts(client, attempts, mayBeKnown);
-      const settled = charges.length === 0 ? NO_CHARGES : await this.settleCharges(client, charges, nowMs, mayBeKnown);
-      await postTransactions(client, [...settled.transactions, ...costs.transactions], nowMs);
+      const [, costs, settled] = await allAnswered([recorded, this.postCosts(client, attempts, mayBeKnown), this.settleCharges(client, charges)]);
+      await allAnswered([
+        this.writeCharges(client, charges, settled, nowMs, mayBeKnown),
+        postTransactions(client, [...settled.transactions, ...costs.transactions], nowMs),
+      ]);
       await this.updateFacts(client, settled.creditScopes, nowMs);
-      const { lateCount, underestimatedCount, excessPico, keyChargesPico } = settled;
+      const { lateCount, underestimatedCount, excessPico, days } = settled;
       const { correctionCount } = costs;
-      return { chargeCount: charges.length, attemptCount: attempts.length, correctionCount, lateCount, underestimatedCount, excessPico, keyChargesPico };
+      const counts = { chargeCount: charges.length, attemptCount: attempts.length, correctionCount, lateCount, underestimatedCount };
+      return { ...counts, excessPico, keyChargesPico: chargesByKey(days) };
     });
   }
 
-  private async settleCharges(client: PoolClient, items: readonly ChargeItem[], nowMs: number, mayBeKnown: boolean): Promise<SettledCharges> {
+  /** Locks what the charges touch, and reckons. */
+  private async settleCharges(client: PoolClient, items: readonly ChargeItem[]): Promise<SettledCharges> {
+    if (items.length === 0) return NO_CHARGES;
     const { scopes, leases } = await this.lockFor(client, items);
     const creditScopes = [...scopes.values()].filter((scope) => scope.kind === 'account_credit');
     const negativeBefore = new Map(creditScopes.map((scope) => [scope.scopeId, isNegative(scope)]));
@@ -103,8 +117,7 @@ export class UsagePosting {
     const charges: Charge[] = [];
     let [lateCount, underestimatedCount, excessPico] = [0, 0, 0n];
     for (const { event } of items) {
-      const acceptTimeMs = Number(event.acceptTimeMs);
-      const settled = state.settle(event, acceptTimeMs);
+      const settled = state.settle(event, Number(event.acceptTimeMs));
       if (settled.flags.includes('late')) lateCount++;
       if (settled.flags.includes('underestimated')) underestimatedCount++;
       excessPico += settled.excessPico;
@@ -113,43 +126,44 @@ export class UsagePosting {
       charges.push({ event, excessPico: settled.excessPico, flags: flagsOf(event, settled.flags) });
     }
     charges.sort((a, b) => (a.event.generationId < b.event.generationId ? -1 : 1));
-    const firstEnds = await insertCharges(client, charges, mayBeKnown);
-    if (firstEnds.length < charges.length) {
-      const known = new Set(firstEnds.map(({ event }) => event.eventId));
-      throw poison(
-        items.filter((item) => !known.has(item.event.eventId)),
-        'the generation has another end already',
-      );
-    }
-    await saveScopes(client, [...scopes.values()]);
-    await saveLeases(client, [...leases.values()], nowMs);
-    const days = usageDays(items);
-    await addKeyUsage(client, days);
-    return {
-      transactions,
-      lateCount,
-      underestimatedCount,
-      excessPico,
-      keyChargesPico: chargesByKey(days),
-      creditScopes: creditScopes.filter((scope) => isNegative(scope) !== negativeBefore.get(scope.scopeId)),
-    };
+    const changed = creditScopes.filter((scope) => isNegative(scope) !== negativeBefore.get(scope.scopeId));
+    const rows = { charges, transactions, scopes: [...scopes.values()], leases: [...leases.values()], days: usageDays(items), creditScopes: changed };
+    return { ...rows, lateCount, underestimatedCount, excessPico };
   }
 
   /** Locks what the charges touch: keys, then scopes in id order. */
-  private async lockFor(
-    client: PoolClient,
-    items: readonly ChargeItem[],
-  ): Promise<{ scopes: Awaited<ReturnType<typeof lockScopes>>; leases: Awaited<ReturnType<typeof readLeases>> }> {
+  private async lockFor(client: PoolClient, items: readonly ChargeItem[]): Promise<{ scopes: Map<bigint, ScopeRow>; leases: Map<string, LeaseRow> }> {
     const keyHashes = [...new Set(items.map((item) => item.event.keyHash))].sort();
     const accountIds = [...new Set(items.map((item) => item.event.accountId))];
     const times = items.map((item) => Number(item.event.acceptTimeMs));
     const leaseIds = [...new Set(items.flatMap((item) => item.event.leases.map((use) => use.leaseId)))].filter((id) => LEASE_ID.test(id));
-    await shareKeyUsage(client, keyHashes);
-    const scopeOfLease = await findScopesOfLeases(client, leaseIds);
-    const wanted = { accountIds, keyHashes, earliestMs: Math.min(...times), latestMs: Math.max(...times) };
-    const scopeIds = new Set([...scopeOfLease.values(), ...(await findCreditAndLimitScopes(client, wanted))]);
-    const scopes = await lockScopes(client, [...scopeIds]);
-    return { scopes, leases: await readLeases(client, [...scopeOfLease.keys()]) };
+    const charged = { leaseIds, accountIds, keyHashes, earliestMs: Math.min(...times), latestMs: Math.max(...times) };
+    // The leases are read after their scopes were locked: statements of one connection run one after the other.
+    const [, scopes, leases] = await allAnswered([shareKeyUsage(client, keyHashes), lockChargedScopes(client, charged), readLeases(client, leaseIds)]);
+    return { scopes, leases };
+  }
+
+  /** @throws PoisonEventError for a generation that has another end already */
+  private async writeCharges(
+    client: PoolClient,
+    items: readonly ChargeItem[],
+    { charges, scopes, leases, days }: SettledCharges,
+    nowMs: number,
+    mayBeKnown: boolean,
+  ): Promise<void> {
+    if (items.length === 0) return;
+    const [firstEnds] = await allAnswered([
+      insertCharges(client, charges, mayBeKnown),
+      saveScopes(client, scopes),
+      saveLeases(client, leases, nowMs),
+      addKeyUsage(client, days),
+    ]);
+    if (firstEnds.length === charges.length) return;
+    const known = new Set(firstEnds.map(({ event }) => event.eventId));
+    throw poison(
+      items.filter((item) => !known.has(item.event.eventId)),
+      'the generation has another end already',
+    );
   }
 
   private async postCosts(

@@ -23,7 +23,7 @@ const MAX_PAUSE_MS = 5_000;
  * Batches that are not full begin at most this often: a busy consumer takes fewer and larger ones. Longer would gain the database nothing, and what waits
  * here is memory that the collector has to move.
  */
-const BATCH_INTERVAL_MS = 80;
+const BATCH_INTERVAL_MS = 25;
 
 /** One consumer: reads the partitions that its membership holds, in batches over all of them, until closed. A lost database is waited for. */
 export class PostgresSubscription implements Subscription {
