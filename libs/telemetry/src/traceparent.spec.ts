@@ -25,13 +25,27 @@ describe('parseTraceparent', () => {
   });
 });
 
+/** Members of a length each, apart by their keys. */
+function membersOf(count: number, length: number): string {
+  return Array.from({ length: count }, (_, index) => `k${index}=`.padEnd(length + 1, 'x')).join(',');
+}
+
 describe('parseTracestate', () => {
   it.each([
     ['vendor=opaque', 'vendor=opaque'],
     ['ot=th:c, tenant@vendor=a:b/c ,,', 'ot=th:c,tenant@vendor=a:b/c'],
     [Array.from({ length: 32 }, (_, index) => `k${index}=1`).join(','), Array.from({ length: 32 }, (_, index) => `k${index}=1`).join(',')],
+    [` ${membersOf(8, 62)} , `, membersOf(8, 62)],
   ])('passes %s on', (header, passedOn) => {
     expect(parseTracestate(header)).toBe(passedOn);
+  });
+
+  it('passes 512 characters on of more, in whole members: long ones go first, then the last', () => {
+    const [long, longer] = [`long=${'x'.repeat(200)}`, `longer=${'x'.repeat(200)}`];
+    expect(membersOf(8, 62)).toHaveLength(511);
+    expect(parseTracestate(`${membersOf(8, 62)},z=1`)).toBe(membersOf(8, 62));
+    expect(parseTracestate(`${long},${membersOf(4, 62)},${longer},z=1`)).toBe(`${long},${membersOf(4, 62)},z=1`);
+    expect(parseTracestate(`${long},${membersOf(10, 62)}`)).toBe(membersOf(8, 62));
   });
 
   it.each([

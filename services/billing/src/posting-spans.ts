@@ -12,7 +12,7 @@ export function recordPostings(tracer: Tracer, batch: readonly UsageItem[], star
     tracer.record({
       name: 'ledger post',
       kind: 'internal',
-      context: tracer.newContext(parent.traceId),
+      context: tracer.childContext(parent),
       parentSpanId: parent.spanId,
       startMs,
       endMs,

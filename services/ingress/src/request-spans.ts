@@ -49,7 +49,7 @@ class RequestSpans {
     private readonly gateway: TraceContext,
     private readonly status: number,
   ) {
-    this.server = trace.tracer.newContext(gateway.traceId);
+    this.server = trace.tracer.childContext(gateway);
     this.endedAtMs = trace.clock.monotonicMs();
   }
 
@@ -132,7 +132,7 @@ class RequestSpans {
     const startMs = this.trace.tracer.unixMs(generation!.startedAtMs + (attempt.startTimeMs - generation!.acceptTimeMs));
     const facts = attemptFacts(generation!, attempt);
     const endMs = startMs + attempt.durationMs;
-    const context = this.trace.tracer.newContext(this.gateway.traceId);
+    const context = this.trace.tracer.childContext(this.gateway);
     const attributes = attemptAttributes(facts);
     const { errorType } = facts;
     this.add({ name: attemptSpanName(facts), kind: 'client', context, parentSpanId: this.gateway.spanId, startMs, endMs, attributes, errorType });
@@ -149,7 +149,7 @@ class RequestSpans {
 
   /** A step of our own. */
   private child(name: string, startedAtMs: number, endedAtMs: number, attributes: SpanAttributes, links: readonly TraceContext[], errorType?: string): void {
-    const context = this.trace.tracer.newContext(this.gateway.traceId);
+    const context = this.trace.tracer.childContext(this.gateway);
     this.add({ name, kind: 'internal', context, parentSpanId: this.gateway.spanId, ...this.times(startedAtMs, endedAtMs), attributes, errorType, links });
   }
 

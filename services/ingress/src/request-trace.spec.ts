@@ -15,7 +15,8 @@ const ROUTE = '/api/v1/chat/completions';
 /** Requests that are traced as the environment says, and what becomes of them. */
 function tracedWith(environment: Readonly<Record<string, string>>) {
   const { tracer, clock, finished } = recordingTracing(environment);
-  const begin = (traceparent?: string): RequestTrace => beginRequestTrace(tracer, clock, { headers: { traceparent } } as unknown as IncomingMessage, ROUTE)!;
+  const begin = (traceparent?: string, tracestate?: string): RequestTrace =>
+    beginRequestTrace(tracer, clock, { headers: { traceparent, tracestate } } as unknown as IncomingMessage, ROUTE)!;
   return { begin, finished, clock, calls: new CallTracer(tracer, ['billing:9090']) };
 }
 
@@ -39,6 +40,24 @@ describe('a request’s trace', () => {
       { isSame: false, parent: undefined, links: [CLIENT.spanId] },
       { isSame: false, parent: undefined, links: undefined },
     ]);
+  });
+
+  it('has the client’s tracestate on every span when it is continued, also when it is kept only at its end', async () => {
+    const found: unknown[] = [];
+    for (const [incoming, flags, tracestate] of [
+      ['continue', '01', 'vendor=1, ot=th:c'],
+      ['continue', '00', 'vendor=1, ot=th:c'],
+      ['continue', '01', 'not valid'],
+      ['link', '01', 'vendor=1'],
+    ] as const) {
+      const { begin, finished } = tracedWith({ SWITCHYARD_TRACE_INCOMING: incoming });
+      const trace = begin(sampledBy(flags), tracestate);
+      trace.refused('gateway_unavailable', 503);
+      recordRequest(trace, 503);
+      found.push((await finished()).map(({ context }) => context.tracestate));
+    }
+    const [carried, nothing] = ['vendor=1,ot=th:c', undefined].map((tracestate) => [tracestate, tracestate, tracestate]);
+    expect(found).toEqual([carried, carried, nothing, nothing]);
   });
 
   it('that the sampler passes over goes nowhere and has no spans', async () => {

@@ -70,7 +70,7 @@ export class RequestTrace implements CallWaiter {
   ) {
     this.receivedAtMs = clock.monotonicMs();
     const traceId = tracer.sample(parent);
-    if (traceId !== undefined) this.context = tracer.newContext(traceId);
+    if (traceId !== undefined) this.context = tracer.newContext(traceId, tracestate);
   }
 
   /** What goes on to workers, providers and events; empty when there is nothing to go on. */
@@ -84,7 +84,7 @@ export class RequestTrace implements CallWaiter {
   keep(reason: KeptFor): void {
     if (this.context) return;
     this.keptFor = reason;
-    this.context = this.tracer.newContext(this.parent?.traceId ?? this.tracer.newTraceId());
+    this.context = this.tracer.newContext(this.parent?.traceId ?? this.tracer.newTraceId(), this.tracestate);
   }
 
   /** The books are made: from here the event of its end carries what `keep` decided. */

@@ -36,8 +36,8 @@ export class AttemptTrace {
     private readonly start: worker.StartFrame,
     private readonly startedAtMs: number,
   ) {
-    this.context = tracer.newContext(parent.traceId);
-    this.callContext = tracer.newContext(parent.traceId);
+    this.context = tracer.newContext(parent.traceId, start.tracestate);
+    this.callContext = tracer.childContext(this.context);
     this.capture = beginContentCapture(tracer.config, start);
   }
 

@@ -1,4 +1,4 @@
-import type { SpanContext } from '@opentelemetry/api';
+import type { SpanContext, TraceState } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 import type { TraceContext } from '../traceparent.js';
@@ -110,8 +110,31 @@ function readableSpan(span: Span, resource: Resource, instrumentationScope: Read
   };
 }
 
-function spanContext(context: TraceContext): SpanContext {
-  return { traceId: context.traceId, spanId: context.spanId, traceFlags: 1 };
+function spanContext({ traceId, spanId, tracestate }: TraceContext): SpanContext {
+  const context = { traceId, spanId, traceFlags: 1 };
+  return tracestate ? { ...context, traceState: new FinishedTraceState(tracestate) } : context;
+}
+
+/** As it came: exporters write it and change nothing. */
+class FinishedTraceState implements TraceState {
+  constructor(private readonly text: string) {}
+
+  serialize(): string {
+    return this.text;
+  }
+
+  get(key: string): string | undefined {
+    const member = this.text.split(',').find((candidate) => candidate.startsWith(`${key}=`));
+    return member?.slice(key.length + 1);
+  }
+
+  set(): TraceState {
+    return this;
+  }
+
+  unset(): TraceState {
+    return this;
+  }
 }
 
 function hrTime(unixMs: number): [number, number] {

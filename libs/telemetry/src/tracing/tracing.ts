@@ -122,9 +122,15 @@ export class Tracer {
     return newTraceId(this.random);
   }
 
-  /** A span's own context in a recorded trace. */
-  newContext(traceId: string): TraceContext {
-    return { traceId, spanId: newSpanId(this.random), isSampled: true };
+  /** A span's own context in a recorded trace, with the `tracestate` that the trace came with. */
+  newContext(traceId: string, tracestate?: string): TraceContext {
+    const spanId = newSpanId(this.random);
+    return tracestate ? { traceId, spanId, isSampled: true, tracestate } : { traceId, spanId, isSampled: true };
+  }
+
+  /** The context of a span below another of the same trace. */
+  childContext({ traceId, tracestate }: TraceContext): TraceContext {
+    return this.newContext(traceId, tracestate);
   }
 }
 
