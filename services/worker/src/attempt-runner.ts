@@ -1,4 +1,4 @@
-import type { Clock } from '@switchyard/core';
+import { BriefMap, type Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
 import { worker } from '@switchyard/proto';
@@ -11,7 +11,8 @@ export interface AttemptRunnerOptions {
 
 /** Runs attempts in this process. The worker's sessions and an ingress in the same process both start them here. */
 export class AttemptRunner implements AttemptTransport {
-  private readonly attempts = new Set<Attempt>();
+  private readonly attempts = new BriefMap<number, Attempt>();
+  private startCount = 0;
   private idleWaiters: (() => void)[] = [];
 
   constructor(
@@ -21,8 +22,9 @@ export class AttemptRunner implements AttemptTransport {
 
   start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
     if (this.attempts.size >= this.options.maxConcurrentAttempts) return refuse(listener);
-    const attempt: Attempt = new Attempt(start, listener, this.dependencies, () => this.forget(attempt));
-    this.attempts.add(attempt);
+    const number = ++this.startCount;
+    const attempt = new Attempt(start, listener, this.dependencies, () => this.forget(number));
+    this.attempts.set(number, attempt);
     // Nothing reaches the listener before this method returned.
     queueMicrotask(() => {
       attempt.run().catch((error: unknown) => this.dependencies.onUnexpected(start, error));
@@ -50,11 +52,11 @@ export class AttemptRunner implements AttemptTransport {
 
   /** Cancels what runs. */
   cancelAll(reason: string): void {
-    for (const attempt of this.attempts) attempt.cancel(reason);
+    for (const attempt of this.attempts.values()) attempt.cancel(reason);
   }
 
-  private forget(attempt: Attempt): void {
-    this.attempts.delete(attempt);
+  private forget(number: number): void {
+    this.attempts.delete(number);
     if (this.attempts.size > 0) return;
     for (const wake of this.idleWaiters.splice(0)) wake();
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '@switchyard/core';
+import { BriefMap, type Clock } from '@switchyard/core';
 import type { EventRecord } from '../event-log.js';
 import type { Segment, SegmentWriter } from './segment-files.js';
 import { SegmentReader } from './segment-reader.js';
@@ -31,9 +31,9 @@ export interface LiveTailOptions {
  */
 export class LiveTail {
   private ready: PendingEvent[] = [];
-  private readonly held = new Map<string, HeldEvent>();
+  private readonly held = new BriefMap<string, HeldEvent>();
   /** Generations without an end, and the number of the segment (or an older one) that would tell of them after a crash. */
-  private readonly open = new Map<string, { record: AcceptedRecord; segmentNumber: number }>();
+  private readonly open = new BriefMap<string, { readonly record: AcceptedRecord; readonly segmentNumber: number }>();
   private readonly unacknowledged = new Map<Segment, number>();
   private keptCharacters = 0;
   /** Where the first record lies that memory had no room for; everything behind it is read from there too, so that the order stays. */
@@ -123,16 +123,14 @@ export class LiveTail {
     else if (record.kind === 'completed') {
       this.held.set(record.generationId, { event: record.event, segment, heldUntilMs: this.options.clock.monotonicMs() + this.options.deliveryHoldMs });
     } else if (record.kind === 'delivered') {
-      const held = this.held.get(record.generationId);
-      if (held === undefined) return;
-      this.held.delete(record.generationId);
-      this.ready.push(held);
+      const held = this.held.delete(record.generationId);
+      if (held !== undefined) this.ready.push(held);
     }
   }
 
   private releaseExpired(hasNoPatience: boolean): void {
     const nowMs = this.options.clock.monotonicMs();
-    for (const [generationId, held] of this.held) {
+    for (const [generationId, held] of this.held.entries()) {
       // Insertion order is the order of expiry.
       if (held.heldUntilMs > nowMs && !hasNoPatience) break;
       this.held.delete(generationId);

@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { BriefMap } from '@switchyard/core';
 import type { worker } from '@switchyard/proto';
 import type { NativeGrpcService } from '../native-grpc-service.js';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
@@ -60,7 +61,7 @@ export class SessionServer {
 }
 
 class ServedSession {
-  private readonly attempts = new Map<number, ServedAttempt>();
+  private readonly attempts = new BriefMap<number, ServedAttempt>();
   private readonly batcher: FrameBatcher<worker.WorkerFrame>;
   private isOver = false;
 
@@ -128,7 +129,7 @@ class ServedSession {
   }
 
   private passWindows(): void {
-    for (const [requestId, attempt] of [...this.attempts]) {
+    for (const [requestId, attempt] of [...this.attempts.entries()]) {
       if (this.isCongested) return;
       // Whoever got its turn goes to the end of the queue.
       if (this.attempts.delete(requestId)) this.attempts.set(requestId, attempt);

@@ -1,4 +1,5 @@
 import { Client, type ChannelCredentials, type ClientDuplexStream, type ChannelOptions } from '@grpc/grpc-js';
+import { BriefMap } from '@switchyard/core';
 import type { worker } from '@switchyard/proto';
 import { RPC, type CallTrace } from '@switchyard/telemetry';
 import { splitAddress } from '../host-addresses.js';
@@ -33,7 +34,7 @@ export interface WorkerSessionOptions {
 export class WorkerSession {
   private readonly client: Client;
   private readonly call: ClientDuplexStream<Buffer, worker.OpenSessionResponse>;
-  private readonly attempts = new Map<number, SessionAttempt>();
+  private readonly attempts = new BriefMap<number, SessionAttempt>();
   private readonly batcher: FrameBatcher<worker.IngressFrame>;
   private nextRequestId = 1;
   private currentState: SessionState = 'connecting';
