@@ -13,6 +13,8 @@ export interface ReceivedSpan {
   readonly spanId: string;
   /** Empty for a root. */
   readonly parentSpanId: string;
+  /** Empty where there is none. */
+  readonly traceState: string;
   readonly name: string;
   readonly kind: 'internal' | 'server' | 'client' | 'producer' | 'consumer';
   readonly startNanos: bigint;
@@ -90,6 +92,7 @@ function spanOf(span: Buffer, resource: ReceivedSpan['resource'], scope: Receive
     traceId: hex(span, 1),
     spanId: hex(span, 2),
     parentSpanId: hex(span, 4),
+    traceState: text(span, 3),
     name: text(span, 5),
     kind: KINDS[number(span, 6)]!,
     startNanos: fixed64(span, 7),
@@ -140,6 +143,7 @@ interface JsonSpan {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId?: string;
+  readonly traceState?: string;
   readonly name: string;
   readonly kind: number;
   readonly startTimeUnixNano: string;
@@ -166,6 +170,7 @@ function spansOfJson(body: Buffer): ReceivedSpan[] {
         traceId: span.traceId,
         spanId: span.spanId,
         parentSpanId: span.parentSpanId ?? '',
+        traceState: span.traceState ?? '',
         name: span.name,
         kind: KINDS[span.kind]!,
         startNanos: BigInt(span.startTimeUnixNano),

@@ -13,6 +13,8 @@ import { timeProblems, treesOf } from './span-tree.js';
 export const TRACED_SOON = { OTEL_BSP_SCHEDULE_DELAY: '100' };
 
 const SENDING = { timeoutMs: 20_000 };
+/** Not what its event brings about, after it. */
+const isInTheRequest = ({ service, kind }: ReceivedSpan) => ['switchyard-ingress', 'switchyard-worker'].includes(service) && kind !== 'producer';
 const ANSWERED: Pick<ExpectedAttempt, 'finishReason' | 'hasUsage' | 'hasContent'> = { finishReason: 'stop', hasUsage: true, hasContent: true };
 const NOTHING: Pick<ExpectedAttempt, 'hasUsage' | 'hasContent'> = { hasUsage: false, hasContent: false };
 
@@ -237,6 +239,25 @@ export function requestTreesSuite(fixture: () => Fixture, receiver: () => OtlpRe
         expect(spans.find(({ kind }) => kind === 'server')).toMatchObject({ parentSpanId: '' });
       },
     );
+
+    it('has its tracestate on the spans of the request, as far as the standard bounds it, and none that is malformed', async () => {
+      const tracestate = `tenant@vendor=a:b/c,${Array.from({ length: 8 }, (_, index) => `k${index}=`.padEnd(60, 'x')).join(',')}`;
+      const statesOf = async (traceId: string, sent: string) => {
+        await chat({ provider: { only: ['alpha'] } }, { traceparent: `00-${traceId}-${CLIENT.spanId}-01`, tracestate: sent });
+        const spans = await wholeTrace(traceId);
+        expect(spans.find(({ kind }) => kind === 'server')).toMatchObject({ parentSpanId: CLIENT.spanId });
+        return spans.filter(isInTheRequest).map(({ service, name, traceState }) => `${service.replace('switchyard-', '')} ${name} ${traceState}`);
+      };
+      const wanted = (state: string) =>
+        [
+          ...['POST /api/v1/chat/completions', 'gateway.request', 'auth.api_key', 'decide', 'reserve'].map((name) => `ingress ${name} ${state}`),
+          ...[`chat ${MODELS.writer}`, 'POST'].map((name) => `worker ${name} ${state}`),
+        ].sort();
+      expect(tracestate).toHaveLength(507);
+      expect((await statesOf('7af7651916cd43dd8448eb211c80319c', tracestate)).sort()).toEqual(wanted(tracestate));
+      expect((await statesOf('8af7651916cd43dd8448eb211c80319c', `${tracestate},last=1`)).sort()).toEqual(wanted(tracestate));
+      expect((await statesOf('9af7651916cd43dd8448eb211c80319c', 'not valid')).sort()).toEqual(wanted(''));
+    });
 
     it('that is not sampled keeps the request out, unless it fails', async () => {
       const quiet = { traceId: '1af7651916cd43dd8448eb211c80319c', spanId: CLIENT.spanId };
