@@ -12,6 +12,9 @@ const asItIs = (message: Buffer): Buffer => message;
 /** `WorkerService.OpenSession` for both sides. */
 export const openSessionMethod = { ...worker.WorkerServiceService.openSession, requestSerialize: asItIs, responseSerialize: asItIs };
 
+/** The method's full name. */
+export const OPEN_SESSION = openSessionMethod.path.slice(1);
+
 export type SessionCall = ServerDuplexStream<worker.OpenSessionRequest, Buffer>;
 
 /** A message of one frame; it stays until the next. */

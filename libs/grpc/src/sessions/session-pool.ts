@@ -6,6 +6,7 @@ import { joinAddress, RESOLVE_INTERVAL_MS, resolveByDns, splitAddress, type Reso
 import type { TlsIdentity } from '../tls-identity.js';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
 import { sessionChannelOptions, type KeepaliveOptions, type SessionLogger } from './session-options.js';
+import { OPEN_SESSION } from './session-method.js';
 import { WaitingStart } from './waiting-start.js';
 import { DRAINED, WorkerSession, type SessionState } from './worker-session.js';
 
@@ -35,7 +36,6 @@ export interface SessionStatus {
 }
 
 const DEFAULTS = { sessionsPerAddress: 2, maxAttemptsPerSession: 2_000, resolveIntervalMs: RESOLVE_INTERVAL_MS, startWaitMs: 2_000, maxWaitingStarts: 1_000 };
-const OPEN_SESSION = 'switchyard.worker.v1.WorkerService/OpenSession';
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;
 const DRAINED_RETRY_MS = 500;
@@ -43,6 +43,8 @@ const DRAINED_RETRY_MS = 500;
 /** A place for one session to an address: holds the current one and reopens it after a loss. */
 interface Slot {
   readonly target: Target;
+  /** Of all sessions to the address; undefined where nothing is traced. */
+  readonly calls: CallTracer | undefined;
   session: WorkerSession | undefined;
   failures: number;
   /** Number of the start that it got last. */
@@ -169,8 +171,9 @@ export class SessionPool implements AttemptTransport {
     }
     for (const target of wanted.values()) {
       if (held.has(target.address)) continue;
+      const calls = this.options.tracer && new CallTracer(this.options.tracer, [target.name]);
       for (let index = 0; index < (this.options.sessionsPerAddress ?? DEFAULTS.sessionsPerAddress); index++) {
-        const slot: Slot = { target, session: undefined, failures: 0, lastPick: 0, retryTimer: undefined };
+        const slot: Slot = { target, calls, session: undefined, failures: 0, lastPick: 0, retryTimer: undefined };
         this.slots.add(slot);
         this.connect(slot);
       }
@@ -187,7 +190,7 @@ export class SessionPool implements AttemptTransport {
 
   private connect(slot: Slot): void {
     const authority = slot.target.name;
-    const { tls, tracer } = this.options;
+    const { tls } = this.options;
     slot.session = new WorkerSession({
       address: slot.target.address,
       credentials: tls?.channelCredentials ?? credentials.createInsecure(),
@@ -197,7 +200,7 @@ export class SessionPool implements AttemptTransport {
         'grpc.ssl_target_name_override': tls?.serverName ?? splitAddress(authority).host,
       },
       maxAttempts: this.options.maxAttemptsPerSession ?? DEFAULTS.maxAttemptsPerSession,
-      opening: tracer && new CallTracer(tracer, [authority]).begin(OPEN_SESSION),
+      opening: slot.calls?.begin(OPEN_SESSION),
       logger: this.options.logger,
       onStateChange: (session) => this.onStateChange(slot, session),
     });

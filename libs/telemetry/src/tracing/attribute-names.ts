@@ -98,6 +98,8 @@ export const SWITCHYARD = {
   pricingVersion: 'switchyard.pricing.version',
   /** The head sampler had said no: kept for its error or its slowness. */
   keptFor: 'switchyard.trace.kept_for',
+  /** Of a call: failures like it, or of the outage that it ends, that have no span of their own. */
+  failuresLeftOut: 'switchyard.failures.left_out',
   /** Names of the attributes with content that the bounds cut. */
   contentCut: 'switchyard.content.cut',
   ledgerEntry: 'switchyard.ledger.transaction',

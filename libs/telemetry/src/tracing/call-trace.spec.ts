@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SwitchyardError } from '@switchyard/errors';
 import { recordingTracing } from '@switchyard/testing';
+import { parseTraceparent } from '../traceparent.js';
 import { CallTracer } from './call-trace.js';
 
 const METHOD = 'switchyard.billing.v1.KeyService/ResolveKey';
@@ -81,6 +82,54 @@ describe('the trace of a call to another service', () => {
     };
     expect(await recordedWith(NOTHING_TAKEN)).toEqual(['DEADLINE_EXCEEDED', 'UNKNOWN']);
     expect(await recordedWith({ ...NOTHING_TAKEN, SWITCHYARD_TRACE_KEEP: 'none' })).toEqual([]);
+  });
+
+  it.each([
+    ['takes', {}],
+    ['passes over', NOTHING_TAKEN],
+  ])('that fails for long is there at first, then once a minute, and when it goes well again, where the sampler %s it', async (_what, environment) => {
+    const { calls, clock, finished } = tracedWith(environment);
+    for (let count = 0; count < 300; count++) {
+      calls.begin(METHOD).end({ error: AWAY });
+      clock.advance(250);
+    }
+    calls.begin(METHOD).end();
+    calls.begin(METHOD).end({ error: AWAY });
+    expect((await finished()).map(({ errorType, attributes }) => [errorType, attributes['switchyard.failures.left_out']])).toEqual([
+      ['DEADLINE_EXCEEDED', undefined],
+      ['DEADLINE_EXCEEDED', 239],
+      [undefined, 59],
+      ['DEADLINE_EXCEEDED', undefined],
+    ]);
+  });
+
+  it('that fails is there for each method, each service and each kind of failure', async () => {
+    const { tracer, finished } = recordingTracing();
+    const services = ['billing:9090', 'router:9090'].map((address) => new CallTracer(tracer, [address]));
+    for (let count = 0; count < 3; count++)
+      for (const calls of services)
+        for (const method of ['a/One', 'a/Two']) {
+          for (const error of [AWAY, new Error('a bug')]) calls.begin(method).end({ error });
+        }
+    const found = (await finished()).map(({ name, errorType, attributes }) => `${name} ${errorType} ${String(attributes['server.address'])}`);
+    expect(found).toHaveLength(8);
+    expect(new Set(found).size).toBe(8);
+  });
+
+  it('that was left out is there all the same when a request is linked to it', async () => {
+    const { calls, finished } = tracedWith({});
+    const [first, second, third] = [0, 1, 2].map(() => calls.begin(METHOD));
+    const early = second!.link();
+    for (const call of [first, second, third]) call!.end({ error: AWAY });
+    const late = third!.link();
+    expect((await finished()).map(({ context }) => context)).toEqual([first!.link(), early, late]);
+  });
+
+  it('tells the service that is called of its span while it is recorded', () => {
+    const begin = (environment: Readonly<Record<string, string>>) => tracedWith(environment).calls.begin(METHOD);
+    const taken = begin({});
+    expect(parseTraceparent(taken.traceparent)).toEqual(taken.link());
+    expect(begin(NOTHING_TAKEN).traceparent).toBeUndefined();
   });
 
   it.each(['before', 'after'])('that the sampler passes over is there, once, when a link was made %s its end', async (when) => {

@@ -1,6 +1,8 @@
 import { SwitchyardError } from '@switchyard/errors';
-import type { TraceContext } from '../traceparent.js';
+import { formatTraceparent, type TraceContext } from '../traceparent.js';
 import { HTTP, RPC } from './attribute-names.js';
+import { FailureRuns, leftOutAttributes } from './failure-runs.js';
+import { rpcStatusName } from './rpc-status.js';
 import type { Span, SpanAttributes } from './span.js';
 import type { Tracer } from './tracing.js';
 
@@ -21,6 +23,7 @@ export interface CallWaiter {
  */
 export class CallTracer {
   private readonly server: SpanAttributes | undefined;
+  private readonly failures = new FailureRuns();
 
   /** `addresses`: the names that are called, `host:port` each; none where the service is in this process. */
   constructor(
@@ -32,7 +35,7 @@ export class CallTracer {
 
   /** `method`: `package.Service/Method`. */
   begin(method: string): CallTrace {
-    return new CallTrace(this.tracer, method, this.server);
+    return new CallTrace(this.tracer, method, this.server, this.failures);
   }
 }
 
@@ -41,35 +44,40 @@ type CallOutcome = Pick<Span, 'endMs' | 'errorType'> & { readonly attributes: Sp
 
 /**
  * One call. Its span is made once it has ended, where the sampler took it, a request that is recorded links to it, or it failed through no fault of the
- * caller and failures are kept.
+ * caller and failures are kept. Of failures that follow each other few are recorded, unless a request links to them.
  */
 export class CallTrace {
   private readonly startMs: number;
-  private recordedAs: TraceContext | undefined;
+  private context: TraceContext | undefined;
   private outcome: CallOutcome | undefined;
+  private isLinked = false;
+  private isRecorded = false;
 
   constructor(
     private readonly tracer: Tracer,
     private readonly method: string,
     private readonly server: SpanAttributes | undefined,
+    private readonly failures: FailureRuns,
   ) {
     this.startMs = tracer.nowMs();
     const traceId = tracer.sample(undefined);
-    if (traceId !== undefined) this.recordedAs = tracer.newContext(traceId);
+    if (traceId !== undefined) this.context = tracer.newContext(traceId);
   }
 
   get isUnderWay(): boolean {
     return this.outcome === undefined;
   }
 
+  /** For the service that is called; undefined unless it is known by now that the call is recorded. */
+  get traceparent(): string | undefined {
+    return this.context && formatTraceparent(this.context);
+  }
+
   /** For the spans of a request that is recorded: what the sampler passed over is recorded now, however long ago it was. */
   link(): TraceContext {
-    if (this.recordedAs) return this.recordedAs;
-    const { tracer } = this;
-    const context = tracer.newContext(tracer.newTraceId());
-    this.recordedAs = context;
-    if (this.outcome) this.record(context, this.outcome);
-    return context;
+    this.isLinked = true;
+    if (this.outcome) this.record(this.outcome);
+    return this.ownContext();
   }
 
   /** The first end counts. */
@@ -77,19 +85,31 @@ export class CallTrace {
     if (!this.isUnderWay) return;
     const { tracer, server } = this;
     const status = statusOf(error);
-    const outcome = {
-      endMs: tracer.nowMs(),
-      attributes: { ...(server && { [RPC.system]: 'grpc', [RPC.statusCode]: status, ...server }), ...attributes },
-      errorType: error === undefined ? undefined : server ? status : error instanceof SwitchyardError ? error.type : '_OTHER',
-    };
-    this.outcome = outcome;
-    if (this.recordedAs) this.record(this.recordedAs, outcome);
-    else if (error !== undefined && isOurs(error) && tracer.config.keep.includes('errors')) this.link();
+    const endMs = tracer.nowMs();
+    const errorType = error === undefined ? undefined : server ? status : error instanceof SwitchyardError ? error.type : '_OTHER';
+    const failure = error !== undefined && isOurs(error) ? errorType : undefined;
+    const leftOut = failure === undefined ? this.failures.succeeded(this.method) : this.failures.failed(this.method, failure, endMs);
+    const wire = server && { [RPC.system]: 'grpc', [RPC.statusCode]: status, ...server };
+    this.outcome = { endMs, attributes: { ...wire, ...attributes, ...leftOutAttributes(leftOut) }, errorType };
+    if (this.isLinked || this.isKept(failure, leftOut)) this.record(this.outcome);
   }
 
-  private record(context: TraceContext, { endMs, attributes, errorType }: CallOutcome): void {
+  /** What ends an outage is kept with it, and tells the rest of its length. */
+  private isKept(failure: string | undefined, leftOut: number | undefined): boolean {
+    if (leftOut === undefined) return false;
+    return this.context !== undefined || ((failure !== undefined || leftOut > 0) && this.tracer.config.keep.includes('errors'));
+  }
+
+  private ownContext(): TraceContext {
+    return (this.context ??= this.tracer.newContext(this.tracer.newTraceId()));
+  }
+
+  private record({ endMs, attributes, errorType }: CallOutcome): void {
+    if (this.isRecorded) return;
+    this.isRecorded = true;
     const { tracer, method, server, startMs } = this;
     const kind = server ? 'client' : 'internal';
+    const context = this.ownContext();
     tracer.record({ name: method, kind, context, parentSpanId: undefined, startMs, endMs, attributes: { [RPC.method]: method, ...attributes }, errorType });
   }
 }
@@ -106,31 +126,10 @@ function isOurs(error: unknown): boolean {
   return !(error instanceof SwitchyardError) || error.httpStatus >= 500;
 }
 
-/** https://grpc.io/docs/guides/status-codes/, by number. */
-const STATUSES = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
-
 /** What came over the wire, or what our error stands for there. */
 function statusOf(error: unknown): string {
   if (error === undefined) return 'OK';
   const isOfUs = error instanceof SwitchyardError;
   const { code } = ((isOfUs ? error.cause : error) ?? {}) as { readonly code?: unknown };
-  return STATUSES[typeof code === 'number' ? code : isOfUs ? error.row.grpcStatus : -1] ?? 'UNKNOWN';
+  return rpcStatusName(typeof code === 'number' ? code : isOfUs ? error.row.grpcStatus : -1);
 }
