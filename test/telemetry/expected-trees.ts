@@ -125,11 +125,21 @@ function reserveRow({ provider }: ExpectedAttempt, index: number, calls: Expecte
   };
 }
 
-/** A call that serves many requests, a trace of its own. `status`: what came over the wire, `OK` unless the call failed. */
+/**
+ * A call that serves many requests, a trace of its own: the caller's span and, over a wire, the called service's below it. `status`: what came over the
+ * wire, `OK` unless the call failed through a fault of the caller.
+ */
 export function callTree(method: string, calls: ExpectedCalls, attributes: SpanNode['attributes'] = {}, failure?: { readonly status: string }): SpanNode {
-  const wire = { 'rpc.system.name': 'grpc', 'rpc.status_code': failure?.status ?? 'OK', 'server.address': SOME_TEXT, 'server.port': A_NUMBER };
-  const span = row(callName(method, calls), { 'rpc.method': method, ...(calls === 'remote' ? wire : {}), ...attributes });
-  return { ...span, status: failure === undefined ? 'unset' : `error ${failure.status}` };
+  const answered = { 'rpc.system.name': 'grpc', 'rpc.method': method, 'rpc.status_code': failure?.status ?? 'OK' };
+  const wire = { ...answered, 'server.address': SOME_TEXT, 'server.port': A_NUMBER };
+  const span = row(callName(method, calls), { ...(calls === 'remote' ? wire : { 'rpc.method': method }), ...attributes });
+  const served = row(`${serviceOf(method)} server ${method}`, answered);
+  return { ...span, status: failure === undefined ? 'unset' : `error ${failure.status}`, children: calls === 'remote' ? [served] : [] };
+}
+
+/** A change of the table on a watch that is open: nothing was called for it. */
+export function pushTree(calls: ExpectedCalls): SpanNode {
+  return { ...callTree(METHODS.watchTable, calls, { ...PUSH_ATTRIBUTES, 'switchyard.route.table_is_snapshot': false }), children: [] };
 }
 
 export const METHODS = {
@@ -141,6 +151,11 @@ export const METHODS = {
 
 /** What a push of the table tells. */
 export const PUSH_ATTRIBUTES = { 'switchyard.route.table_version': VERSION, 'switchyard.route.table_is_snapshot': expect.any(Boolean) };
+
+/** `billing` of `switchyard.billing.v1.KeyService/ResolveKey`. */
+function serviceOf(method: string): string {
+  return method.split('.')[1]!;
+}
 
 function linkTo(method: string, calls: ExpectedCalls): readonly string[] {
   return [callName(method, calls)];

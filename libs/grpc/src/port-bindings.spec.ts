@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing, KeyPort, type CallOptions } from '@switchyard/proto';
-import { eventually } from '@switchyard/testing';
+import { formatTraceparent, type Tracer } from '@switchyard/telemetry';
+import { eventually, recordingTracing } from '@switchyard/testing';
 import { createLocalPort, createPortClient, startPortServer, type PortClient, type PortServer } from './index.js';
 
 type Answer = (request: billing.ResolveKeyRequest, options?: CallOptions) => Promise<billing.ResolveKeyResponse>;
@@ -237,6 +238,86 @@ describe('a port client', () => {
   });
 });
 
+describe('a call whose caller is traced', () => {
+  const CALLER = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', isSampled: true };
+  const traceparent = formatTraceparent(CALLER);
+  const below = (method: string, status: string, errorType?: string) => ({
+    name: `switchyard.billing.v1.KeyService/${method}`,
+    kind: 'server',
+    parentSpanId: CALLER.spanId,
+    context: { traceId: CALLER.traceId },
+    attributes: { 'rpc.status_code': status },
+    errorType,
+  });
+
+  /** What a server records of calls. */
+  async function spansOf(keys: ScriptedKeys, use: (port: KeyPort) => Promise<unknown>) {
+    const { tracer, finished } = recordingTracing();
+    const server = await serve(keys, undefined, tracer);
+    const client = createPortClient(KeyPort, server.address);
+    await use(client.port);
+    await closeGrpc(client, server);
+    return finished();
+  }
+
+  it('has a span in the service that it calls, with what was answered', async () => {
+    const keys = new ScriptedKeys();
+    const spans = await spansOf(keys, async (port) => {
+      await port.resolveKey({ secretHash: '' }, { traceparent });
+      keys.answer = () => Promise.reject(new SwitchyardError('not_found', 'no such key'));
+      await failure(port.resolveKey({ secretHash: '' }, { traceparent }));
+      keys.answer = () => Promise.reject(new TypeError('a bug'));
+      await failure(port.resolveKey({ secretHash: '' }, { traceparent }));
+    });
+    expect(spans).toMatchObject([below('ResolveKey', 'OK'), below('ResolveKey', 'NOT_FOUND'), below('ResolveKey', 'INTERNAL', 'INTERNAL')]);
+  });
+
+  it('has none where the caller’s is not recorded, or is not there', async () => {
+    const spans = await spansOf(new ScriptedKeys(), async (port) => {
+      await port.resolveKey({ secretHash: '' });
+      await port.resolveKey({ secretHash: '' }, { traceparent: formatTraceparent({ ...CALLER, isSampled: false }) });
+    });
+    expect(spans).toEqual([]);
+  });
+
+  it('for a stream has one span, which ends with the first message', async () => {
+    const keys = new ScriptedKeys();
+    const { tracer, finished } = recordingTracing();
+    const server = await serve(keys, undefined, tracer);
+    const client = createPortClient(KeyPort, server.address);
+    keys.isSilent = true;
+    const reader = client.port.watchKeys({}, { traceparent })[Symbol.asyncIterator]();
+    await reader.next();
+    expect(await finished()).toMatchObject([below('WatchKeys', 'OK')]);
+    await reader.return?.();
+    await closeGrpc(client, server);
+  });
+
+  it('for a stream that fails before its first message tells its status', async () => {
+    const keys = new ScriptedKeys();
+    keys.streamLength = 0;
+    keys.streamError = new SwitchyardError('gateway_unavailable', 'not yet');
+    const spans = await spansOf(keys, (port) => failure(port.watchKeys({}, { traceparent })[Symbol.asyncIterator]().next() as Promise<unknown>));
+    expect(spans).toMatchObject([below('WatchKeys', 'UNAVAILABLE', 'UNAVAILABLE')]);
+  });
+
+  it('that it gives up was cancelled', async () => {
+    const keys = new ScriptedKeys();
+    const answer = Promise.withResolvers<billing.ResolveKeyResponse>();
+    let seen: AbortSignal | undefined;
+    keys.answer = (_request, options) => {
+      seen = options?.signal;
+      return answer.promise;
+    };
+    const spans = await spansOf(keys, async (port) => {
+      await failure(port.resolveKey({ secretHash: '' }, { traceparent, timeoutMs: 200 }));
+      await eventually(() => expect(seen?.aborted).toBe(true));
+      answer.resolve({ key: undefined, sequence: 7n });
+    });
+    expect(spans).toMatchObject([below('ResolveKey', 'CANCELLED')]);
+  });
+});
+
 describe('a port server', () => {
   it('lets running calls end before it closes', async () => {
     const keys = new ScriptedKeys();
@@ -274,8 +355,8 @@ async function openGrpc(keys: ScriptedKeys): Promise<{ client: PortClient<KeyPor
   return { client: createPortClient(KeyPort, server.address), server };
 }
 
-function serve(keys: ScriptedKeys, address = '127.0.0.1:0'): Promise<PortServer> {
-  return startPortServer({ address, ports: [{ port: KeyPort, implementation: keys }], nativeHandlers: [], logger, nestLogger: false });
+function serve(keys: ScriptedKeys, address = '127.0.0.1:0', tracer?: Tracer): Promise<PortServer> {
+  return startPortServer({ address, ports: [{ port: KeyPort, implementation: keys, tracer }], nativeHandlers: [], logger, nestLogger: false });
 }
 
 async function closeGrpc(client: PortClient<KeyPort>, server: PortServer): Promise<void> {

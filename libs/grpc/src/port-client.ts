@@ -1,7 +1,8 @@
-import { Client, credentials, Metadata, status as GrpcStatus, type ChannelOptions, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, status as GrpcStatus, type ChannelOptions, type ServiceError } from '@grpc/grpc-js';
 import { SwitchyardError } from '@switchyard/errors';
 import type { CallOptions, MethodDefinition, Port } from '@switchyard/proto';
 import { DEFAULT_TIMEOUT_MS, deadlineError } from './call-deadline.js';
+import { callMetadata } from './call-metadata.js';
 import { CHANNEL_OPTIONS } from './channel-options.js';
 import { ERROR_DETAIL_KEY, fromGrpcError } from './error-mapping.js';
 import { followingTarget, FOLLOW_OPTIONS_KEY, type FollowOptions } from './following-resolver.js';
@@ -48,7 +49,7 @@ export function createPortClient<Shape>(port: Port<Shape>, addresses: string | r
 }
 
 function callUnary(client: Client, portName: string, method: MethodDefinition, request: unknown, options: CallOptions): Promise<unknown> {
-  const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const { signal, traceparent, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(asError(signal.reason));
     const encoded = encodeRequest(portName, method, request);
@@ -60,7 +61,7 @@ function callUnary(client: Client, portName: string, method: MethodDefinition, r
       reject(isOwnDeadline(error) ? deadlineError(portName, timeoutMs, error) : fromGrpcError(error, portName));
     };
     const deadline = Date.now() + timeoutMs;
-    const call = client.makeUnaryRequest(method.path, asIs, method.responseDeserialize, encoded, new Metadata(), { deadline }, callback);
+    const call = client.makeUnaryRequest(method.path, asIs, method.responseDeserialize, encoded, callMetadata(traceparent), { deadline }, callback);
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
@@ -72,9 +73,10 @@ async function* callServerStream(
   request: unknown,
   options: CallOptions = {},
 ): AsyncGenerator<unknown, void, undefined> {
-  const { signal } = options;
+  const { signal, traceparent } = options;
   if (signal?.aborted) throw asError(signal.reason);
-  const call = client.makeServerStreamRequest(method.path, asIs, method.responseDeserialize, encodeRequest(portName, method, request));
+  const encoded = encodeRequest(portName, method, request);
+  const call = client.makeServerStreamRequest(method.path, asIs, method.responseDeserialize, encoded, callMetadata(traceparent));
   const onAbort = (): void => call.cancel();
   signal?.addEventListener('abort', onAbort, { once: true });
   // Cancelling reports an error after the loop is gone; without a listener it would end the process.

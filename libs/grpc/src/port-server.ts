@@ -4,6 +4,7 @@ import { Module, type DynamicModule, type INestMicroservice, type LoggerService 
 import { NestFactory } from '@nestjs/core';
 import { ServerGrpc } from '@nestjs/microservices';
 import type { Port } from '@switchyard/proto';
+import type { Tracer } from '@switchyard/telemetry';
 import { SERVER_OPTIONS } from './channel-options.js';
 import type { ErrorLogger } from './error-mapping.js';
 import type { NativeGrpcService } from './native-grpc-service.js';
@@ -14,6 +15,8 @@ import type { TlsIdentity } from './tls-identity.js';
 export interface ServedPort {
   readonly port: Port<unknown>;
   readonly implementation: object;
+  /** Of the target that it belongs to; undefined where nothing is traced. */
+  readonly tracer?: Tracer | undefined;
 }
 
 export interface PortServerOptions {
@@ -63,7 +66,7 @@ class PortServerModule {
   static register(options: PortServerOptions): DynamicModule {
     return {
       module: PortServerModule,
-      controllers: options.ports.map(({ port }) => createPortController(port)),
+      controllers: options.ports.map(({ port, tracer }) => createPortController(port, tracer)),
       providers: [
         { provide: PORT_ERROR_LOGGER, useValue: options.logger },
         ...options.ports.map(({ port, implementation }) => ({ provide: port.token, useValue: implementation })),

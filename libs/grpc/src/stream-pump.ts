@@ -1,10 +1,17 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
 import { iterateUntilAborted } from './abortable-iteration.js';
 
-/** Writes a source to a call, reading on only as fast as the other side takes it. */
-export async function pumpToCall<Message>(source: AsyncIterable<Message>, call: ServerWritableStream<unknown, Message>, signal: AbortSignal): Promise<void> {
+/** Writes a source to a call, reading on only as fast as the other side takes it. `onSent` is called with every message that is on its way. */
+export async function pumpToCall<Message>(
+  source: AsyncIterable<Message>,
+  call: ServerWritableStream<unknown, Message>,
+  signal: AbortSignal,
+  onSent?: () => void,
+): Promise<void> {
   for await (const message of iterateUntilAborted(source, signal)) {
-    if (!call.write(message)) await drained(call, signal);
+    const hasRoom = call.write(message);
+    onSent?.();
+    if (!hasRoom) await drained(call, signal);
   }
 }
 

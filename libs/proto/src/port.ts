@@ -20,6 +20,8 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** Aborting it cancels the call (and its work on the other side, which sees its own signal abort); the call rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
+  /** W3C `traceparent` of the caller's span when it is recorded: a service in another process makes its own span below it. */
+  readonly traceparent?: string | undefined;
 }
 
 type UnaryMethod<Request, Response> = (request: Request, options?: CallOptions) => Promise<Response>;

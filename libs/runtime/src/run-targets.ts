@@ -250,7 +250,11 @@ class RunningPlatform implements Platform {
   private async startServer(): Promise<PortServer | undefined> {
     const { bindHost, grpcPort } = this.config;
     const ports: ServedPort[] = this.targets.flatMap((target) =>
-      target.provides.map((port) => ({ port, implementation: this.application(target.name).implementation(port) as object })),
+      target.provides.map((port) => ({
+        port,
+        implementation: this.application(target.name).implementation(port) as object,
+        tracer: this.resources.tracing?.tracer(target.name),
+      })),
     );
     const nativeHandlers = this.applications.flatMap((application) => application.nativeGrpcServices);
     const isWanted = grpcPort !== undefined || this.targets.length < TARGET_NAMES.length;

@@ -97,14 +97,14 @@ export class RoutingTableFeed {
     const watch = new AbortController();
     const stop = (): void => watch.abort(this.closing.signal.reason);
     this.closing.signal.addEventListener('abort', stop, { once: true });
-    const { silenceMs = DEFAULT_SILENCE_MS } = this.options;
+    const { port, subscriberId, silenceMs = DEFAULT_SILENCE_MS } = this.options;
     const silence = setTimeout(() => watch.abort(new Error(`the router was silent for ${silenceMs} ms`)), silenceMs);
     silence.unref();
     // The watch lasts, so each push is a trace: the snapshot from the call on, what changes from when it is here.
     let push = this.options.calls?.begin(WATCH_ROUTING_TABLE);
     try {
       let isFirst = true;
-      for await (const update of this.options.port.watchRoutingTable({ subscriberId: this.options.subscriberId }, { signal: watch.signal })) {
+      for await (const update of port.watchRoutingTable({ subscriberId }, { signal: watch.signal, traceparent: push?.traceparent })) {
         silence.refresh();
         push ??= this.options.calls?.begin(WATCH_ROUTING_TABLE);
         this.apply(update, isFirst);

@@ -79,7 +79,7 @@ export async function openWorkerParts(context: TargetContext<WorkerConfig>): Pro
     },
     { maxConcurrentAttempts: config.maxConcurrentAttempts },
   );
-  const sessions = new SessionServer({ transport: runner, logger });
+  const sessions = new SessionServer({ transport: runner, logger, tracer: context.tracer });
   const metrics = new WorkerMetrics(
     context.metrics,
     () => runner.runningCount,

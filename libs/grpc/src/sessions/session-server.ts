@@ -1,10 +1,12 @@
-import { status } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import { BriefMap } from '@switchyard/core';
 import type { worker } from '@switchyard/proto';
+import { ServedCallTracer, type Tracer } from '@switchyard/telemetry';
+import { traceparentOf } from '../call-metadata.js';
 import type { NativeGrpcService } from '../native-grpc-service.js';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
 import { FrameBatcher } from './frame-batcher.js';
-import { encodeWorkerFrame, messageWriter, openSessionMethod, type SessionCall } from './session-method.js';
+import { encodeWorkerFrame, messageWriter, OPEN_SESSION, openSessionMethod, type SessionCall } from './session-method.js';
 import type { SessionLogger } from './session-options.js';
 
 /**
@@ -16,14 +18,19 @@ const WINDOW_SLICE_BYTES = 16 * 1024;
 export interface SessionServerOptions {
   readonly transport: AttemptTransport;
   readonly logger: SessionLogger;
+  /** Undefined where nothing is traced. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** The worker's side of `WorkerService.OpenSession`: runs the attempts that ingresses start and sends their frames back. */
 export class SessionServer {
   private readonly sessions = new Set<ServedSession>();
+  private readonly calls: ServedCallTracer | undefined;
   private isDraining = false;
 
-  constructor(private readonly options: SessionServerOptions) {}
+  constructor(private readonly options: SessionServerOptions) {
+    this.calls = options.tracer && new ServedCallTracer(options.tracer);
+  }
 
   /** For `grpc.Server.addService`. */
   nativeGrpcService(): NativeGrpcService {
@@ -32,7 +39,9 @@ export class SessionServer {
 
   /** Handles one call; returns at once, the session lives until either side ends it. */
   accept(call: SessionCall): void {
+    const opening = this.calls?.begin(OPEN_SESSION, traceparentOf(call.metadata));
     const session = new ServedSession(call, this.options, () => this.sessions.delete(session));
+    opening?.end();
     this.sessions.add(session);
     if (this.isDraining) session.drain();
   }
@@ -79,7 +88,7 @@ class ServedSession {
     call.on('cancelled', () => this.lose('the ingress went away'));
     call.on('close', () => this.lose('the connection closed'));
     // Tells the ingress that the session is up before its first attempt.
-    call.sendMetadata(call.metadata.clone());
+    call.sendMetadata(new Metadata());
   }
 
   get openAttempts(): number {

@@ -1,6 +1,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { worker } from '@switchyard/proto';
+import type { Tracer } from '@switchyard/telemetry';
 import { eventually, freePort, recordingTracing } from '@switchyard/testing';
 import { RecordingListener, ScriptedTransport } from './scripted-transport.fake.js';
 import { sessionChannelOptions } from './session-options.js';
@@ -15,8 +16,8 @@ afterEach(() => {
   for (const close of closers.splice(0).reverse()) close();
 });
 
-async function serveWorker(port: number): Promise<void> {
-  const sessions = new SessionServer({ transport: new ScriptedTransport(), logger });
+async function serveWorker(port: number, tracer?: Tracer): Promise<void> {
+  const sessions = new SessionServer({ transport: new ScriptedTransport(), logger, tracer });
   const server = new Server(sessionChannelOptions());
   const { definition, implementation } = sessions.nativeGrpcService();
   server.addService(definition, implementation);
@@ -58,6 +59,21 @@ describe('the opening of a session', () => {
       'network.peer.port': port,
     });
     expect([one.session?.link(), two.session?.link()]).toEqual([opening!.context, opening!.context]);
+  });
+
+  it('has a span in the worker below the one in the ingress', async () => {
+    const port = await freePort();
+    const served = recordingTracing();
+    await serveWorker(port, served.tracer);
+    const { pool, finished } = await tracedPool(port);
+    await eventually(() => expect(pool.isReady).toBe(true));
+    pool.close();
+    const [opening] = await finished();
+    const { traceId, spanId } = opening!.context;
+    const [span, ...others] = await served.finished();
+    expect(others).toEqual([]);
+    expect(span).toMatchObject({ name: METHOD, kind: 'server', parentSpanId: spanId, context: { traceId }, errorType: undefined });
+    expect(span!.attributes).toEqual({ 'rpc.system.name': 'grpc', 'rpc.method': METHOD, 'rpc.status_code': 'OK' });
   });
 
   it('that fails says why; an attempt that waits for a worker tells the opening that it got', async () => {

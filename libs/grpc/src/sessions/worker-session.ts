@@ -2,6 +2,7 @@ import { Client, type ChannelCredentials, type ClientDuplexStream, type ChannelO
 import { BriefMap } from '@switchyard/core';
 import type { worker } from '@switchyard/proto';
 import { RPC, type CallTrace } from '@switchyard/telemetry';
+import { callMetadata } from '../call-metadata.js';
 import { splitAddress } from '../host-addresses.js';
 import { sessionLostEnd, type AttemptHandle, type AttemptListener } from './attempt-transport.js';
 import { FrameBatcher, MESSAGE_HEAD_BYTES } from './frame-batcher.js';
@@ -43,7 +44,7 @@ export class WorkerSession {
   constructor(private readonly options: WorkerSessionOptions) {
     this.client = new Client(options.address, options.credentials, options.channelOptions);
     const { path, requestSerialize, responseDeserialize } = openSessionMethod;
-    this.call = this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    this.call = this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, callMetadata(options.opening?.traceparent));
     this.batcher = new FrameBatcher(encodeIngressFrame, (headAndMessage, done) => this.call.write(headAndMessage.subarray(MESSAGE_HEAD_BYTES), done));
     this.call.on('metadata', () => {
       this.traceOpening();

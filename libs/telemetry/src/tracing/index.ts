@@ -2,6 +2,7 @@ export * from './attribute-names.js';
 export * from './call-trace.js';
 export * from './chat-span.js';
 export * from './otlp-sink.js';
+export * from './served-call.js';
 export * from './span.js';
 export * from './span-queue.js';
 export * from './trace-ids.js';

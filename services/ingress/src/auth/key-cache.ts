@@ -98,7 +98,7 @@ export class KeyCache {
   private async resolve(hash: string, call: CallTrace | undefined): Promise<billing.Key | undefined> {
     try {
       for (let round = 0; round < MAX_RESOLVE_ROUNDS; round++) {
-        const { key, sequence } = await this.keyPort.resolveKey({ secretHash: hash });
+        const { key, sequence } = await this.keyPort.resolveKey({ secretHash: hash }, { traceparent: call?.traceparent });
         // A change that went by before the key was cached would be missed for good.
         if (this.sequence !== undefined && sequence < this.sequence && this.isLive) continue;
         call?.end();

@@ -49,7 +49,7 @@ export class LeaseCalls {
     this.openAcquireCount++;
     try {
       const request = { holderId, epoch, requestId: `${holderId}:${this.requestCount++}`, scopes, acceptTimeMs: BigInt(acceptTimeMs) };
-      const response = await this.tryTwice(request);
+      const response = await this.tryTwice(request, trace?.traceparent);
       trace?.end();
       return response;
     } catch (error) {
@@ -69,8 +69,8 @@ export class LeaseCalls {
   }
 
   /** One more try with the same id after a lost answer: leases that were granted the first time are granted again, not twice. */
-  private async tryTwice(request: billing.AcquireLeasesRequest): Promise<billing.AcquireLeasesResponse> {
-    const options = { timeoutMs: this.options.acquireTimeoutMs };
+  private async tryTwice(request: billing.AcquireLeasesRequest, traceparent: string | undefined): Promise<billing.AcquireLeasesResponse> {
+    const options = { timeoutMs: this.options.acquireTimeoutMs, traceparent };
     this.acquireCount++;
     try {
       return await this.leasePort.acquireLeases(request, options);
@@ -86,7 +86,8 @@ export class LeaseCalls {
     let failure: unknown;
     for (let attempt = 0; attempt < RELEASE_ATTEMPTS; attempt++) {
       try {
-        await this.leasePort.releaseLeases({ holderId: this.options.holderId, epoch: this.options.epoch, releases });
+        const { holderId, epoch } = this.options;
+        await this.leasePort.releaseLeases({ holderId, epoch, releases }, { traceparent: trace?.traceparent });
         trace?.end();
         return;
       } catch (error) {
