@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { startTestPostgres, type TestPostgres } from '@switchyard/testing';
+import type { Pool, PoolClient } from 'pg';
+import { createPool } from './pool.js';
+import { sourceCopy } from './source-copy.js';
+import { allAnswered, withTransaction } from './transaction.js';
+
+const copyStops = sourceCopy<number>({ table: 'stops', columns: { position: ['bigint', (position) => position] } });
+
+describe('statements of a transaction that are asked together', () => {
+  let postgres: TestPostgres;
+  let pool: Pool;
+  beforeAll(async () => {
+    postgres = await startTestPostgres();
+    // One connection, so that what one transaction leaves behind meets the next.
+    pool = createPool(postgres.url, { max: 1 });
+    await pool.query('CREATE TABLE stops (position bigint PRIMARY KEY CHECK (position <> 13))');
+  });
+  afterAll(async () => {
+    await pool.end();
+    await postgres.close();
+  });
+  beforeEach(() => pool.query('TRUNCATE stops'));
+
+  const insert = (client: PoolClient, position: number): Promise<unknown> => client.query('INSERT INTO stops VALUES ($1)', [position]);
+  const stored = async (): Promise<number[]> => {
+    const { rows } = await pool.query<{ position: bigint }>('SELECT position FROM stops ORDER BY position');
+    return rows.map(({ position }) => Number(position));
+  };
+
+  it('run in the order in which they were asked, copies among them, and each has its own answer', async () => {
+    const counts = await withTransaction(pool, async (client) => {
+      const count = async (): Promise<number> => Number((await client.query<{ count: bigint }>('SELECT count(*) FROM stops')).rows[0]!.count);
+      const [, none, , three, , four] = await allAnswered([undefined, count(), copyStops(client, [1, 2, 3]), count(), insert(client, 4), count()]);
+      return [none, three, four];
+    });
+    expect(counts).toEqual([0, 3, 4]);
+    expect(await stored()).toEqual([1, 2, 3, 4]);
+  });
+
+  it.each([
+    ['an insert', (client: PoolClient) => insert(client, 13)],
+    ['a copy', (client: PoolClient) => copyStops(client, [5, 13])],
+  ])('keep nothing when %s among them fails, tell why, and leave the connection sound', async (_, failing) => {
+    const together = withTransaction(pool, (client) => allAnswered([insert(client, 1), failing(client), copyStops(client, [2, 3]), insert(client, 4)]));
+    await expect(together).rejects.toMatchObject({ code: '23514' });
+    expect(await stored()).toEqual([]);
+    await withTransaction(pool, (client) => copyStops(client, [6]));
+    expect(await stored()).toEqual([6]);
+  });
+
+  it('are all answered before the failure of one of them is told', async () => {
+    let isAnswered = false;
+    const slow = async (client: PoolClient): Promise<void> => {
+      await client.query('SELECT 1');
+      await Promise.resolve();
+      isAnswered = true;
+    };
+    await expect(withTransaction(pool, (client) => allAnswered([Promise.reject(new Error('not even asked')), slow(client)]))).rejects.toThrow('not even asked');
+    expect(isAnswered).toBe(true);
+  });
+});
