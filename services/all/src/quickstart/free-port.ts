@@ -2,11 +2,23 @@ import { createServer, type AddressInfo } from 'node:net';
 
 const HOST = '127.0.0.1';
 
-/** A port that is free on loopback right now. */
+/**
+ * Below the ports that systems hand out for outgoing connections: a service that binds its port seconds after it was chosen must find it still free.
+ */
+const FIRST = 10_000;
+const LAST = 20_999;
+
+/** One after the other from anywhere, so that two platforms that start at once hardly meet. */
+let next = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
+
+/** A port that is free on loopback right now; this process is given each once. */
 export async function freePort(): Promise<number> {
-  const port = await tryPort(0);
-  if (port === undefined) throw new Error('There is no free port');
-  return port;
+  for (let tries = FIRST; tries <= LAST; tries++) {
+    const port = next;
+    next = port === LAST ? FIRST : port + 1;
+    if (await isPortFree(port)) return port;
+  }
+  throw new Error(`No port between ${FIRST} and ${LAST} is free`);
 }
 
 export async function isPortFree(port: number): Promise<boolean> {

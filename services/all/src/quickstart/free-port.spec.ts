@@ -1,0 +1,26 @@
+import { describe, expect, it } from '@jest/globals';
+import { createServer, type AddressInfo } from 'node:net';
+import { freePort, isPortFree } from './free-port.js';
+
+describe('ports for services that are about to start', () => {
+  it('are free, each another, and none that the system hands out for connections', async () => {
+    const ports = [await freePort(), await freePort(), await freePort()];
+    expect(new Set(ports).size).toBe(3);
+    for (const port of ports) {
+      expect(port).toBeLessThan(32_768);
+      expect(await isPortFree(port)).toBe(true);
+    }
+  });
+
+  it('are passed over when somebody listens there', async () => {
+    const before = await freePort();
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(before + 1, '127.0.0.1', resolve));
+    try {
+      expect(await isPortFree((server.address() as AddressInfo).port)).toBe(false);
+      expect(await freePort()).not.toBe(before + 1);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+});
