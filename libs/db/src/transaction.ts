@@ -15,7 +15,7 @@ const DEADLOCK_DETECTED = '40P01';
 
 /**
  * Runs the work in one transaction and commits it. The work may run several times, so it must have no effect outside the database. Statements that do not
- * need each other's answers are best asked together and awaited by `allAnswered`: they share one round trip, as the transaction's beginning and the first do.
+ * need each other's answers are best asked together and awaited by `allAnswered`: they share one round trip.
  */
 export async function withTransaction<Result>(
   pool: pg.Pool,
@@ -37,8 +37,9 @@ async function runOnce<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => P
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    const begun = client.query(`BEGIN ISOLATION LEVEL ${options.isolation ?? 'READ COMMITTED'}${options.readOnly === true ? ' READ ONLY' : ''}`);
-    const [, result] = await allAnswered([begun, work(client)]);
+    // Awaited: were it refused or cancelled, what is asked behind it would be done outside of any transaction.
+    await client.query(`BEGIN ISOLATION LEVEL ${options.isolation ?? 'READ COMMITTED'}${options.readOnly === true ? ' READ ONLY' : ''}`);
+    const result = await work(client);
     await client.query('COMMIT');
     return result;
   } catch (error) {
