@@ -68,7 +68,8 @@ describe('what an attempt reserves', () => {
       fc.property(schedules, fc.bigInt({ min: 0n, max: 10n ** 11n }), (schedule, availablePico) => {
         const tokens = affordableOutputTokens(schedule, TEXT_ALONE, 1_064, availablePico);
         if (tokens >= 0) expect(maximumCharge(schedule, TEXT_ALONE, 1_064, tokens)).toBeLessThanOrEqual(availablePico);
-        expect(maximumCharge(schedule, TEXT_ALONE, 1_064, Math.max(0, tokens + 1))).toBeGreaterThan(availablePico);
+        // Where the answer is free no number of tokens is too many.
+        if (tokens < Number.MAX_SAFE_INTEGER) expect(maximumCharge(schedule, TEXT_ALONE, 1_064, Math.max(0, tokens + 1))).toBeGreaterThan(availablePico);
       }),
     );
   });
