@@ -8,6 +8,7 @@ import { TOPICS } from './topics.js';
 const clock = manualClock(Date.UTC(2026, 10, 21, 9, 30));
 const eventId = newEventId(clock, seededRandom(1));
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const TRACESTATE = 'vendor=t61rcWkgMzE,ot=th:c';
 
 const generation = events.GenerationCompleted.fromPartial({
   eventId,
@@ -20,6 +21,7 @@ const generation = events.GenerationCompleted.fromPartial({
   firstTokenMs: 0n,
   metadata: { ünï: '🚂' },
   traceparent: TRACEPARENT,
+  tracestate: TRACESTATE,
 });
 
 describe('event codecs', () => {
@@ -40,6 +42,7 @@ describe('event codecs', () => {
         ce_type: TOPICS.generationCompleted,
         ce_time: '2026-11-21T09:30:00.000Z',
         traceparent: TRACEPARENT,
+        tracestate: TRACESTATE,
       },
     });
     const attempt = events.AttemptCompleted.fromPartial({ eventId, attemptId: 'gen-1:2', generationId: 'gen-1', index: 2, costPico: 7n });
@@ -47,6 +50,13 @@ describe('event codecs', () => {
     expect(record).toMatchObject({ topic: TOPICS.attemptCompleted, key: 'gen-1' });
     expect(record.headers).not.toHaveProperty('traceparent');
     expect(decodeAttemptCompleted(record.value)).toEqual(attempt);
+  });
+
+  it('write nothing of a tracestate where there is none, as for nearly all events', () => {
+    const record = encodeGenerationCompleted({ ...generation, tracestate: '' }, 'a');
+    expect(record.headers).toHaveProperty('traceparent', TRACEPARENT);
+    expect(record.headers).not.toHaveProperty('tracestate');
+    expect(record.value).not.toContain('tracestate');
   });
 
   it('read an event of a newer program, whose fields they do not know', () => {

@@ -9,7 +9,7 @@ export function encodeGenerationCompleted(event: events.GenerationCompleted, sou
     topic: TOPICS.generationCompleted,
     key: event.generationId,
     value: JSON.stringify(events.GenerationCompleted.toJSON(event)),
-    headers: envelope(event.eventId, TOPICS.generationCompleted, source, event.traceparent),
+    headers: envelope(event.eventId, TOPICS.generationCompleted, source, event.traceparent, event.tracestate),
     message: event,
   };
 }
@@ -49,8 +49,8 @@ export function attemptCompletedOf(record: EventRecord): events.AttemptCompleted
   return (record.message as events.AttemptCompleted | undefined) ?? decodeAttemptCompleted(record.value);
 }
 
-/** CloudEvents attributes in Kafka's binary mode, and the trace that the event belongs to. */
-function envelope(eventId: string, type: string, source: string, traceparent: string): Record<string, string> {
+/** CloudEvents attributes in Kafka's binary mode, and the trace that the event belongs to, as W3C Trace Context names it. */
+function envelope(eventId: string, type: string, source: string, traceparent: string, tracestate = ''): Record<string, string> {
   const headers: Record<string, string> = {
     ce_specversion: '1.0',
     ce_id: eventId,
@@ -60,6 +60,7 @@ function envelope(eventId: string, type: string, source: string, traceparent: st
     'content-type': 'application/json',
   };
   if (traceparent !== '') headers['traceparent'] = traceparent;
+  if (tracestate !== '') headers['tracestate'] = tracestate;
   return headers;
 }
 

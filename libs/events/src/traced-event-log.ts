@@ -1,9 +1,10 @@
-import { formatTraceparent, MESSAGING, parseTraceparent, type SpanAttributes, type TraceContext, type Tracer } from '@switchyard/telemetry';
+import { formatTraceparent, MESSAGING, parseTraceparent, parseTracestate, type SpanAttributes, type TraceContext, type Tracer } from '@switchyard/telemetry';
 import type { ConsumedRecord, EventLog, EventRecord, PartitionProgress, SubscribeOptions, Subscription } from './event-log.js';
 import { KafkaEventLog } from './kafka/kafka-event-log.js';
 import { TOPICS } from './topics.js';
 
-const HEADER = 'traceparent';
+const TRACEPARENT = 'traceparent';
+const TRACESTATE = 'tracestate';
 /** Links of one span; a batch may hold more. */
 const MAX_LINKS = 128;
 
@@ -12,13 +13,15 @@ export function traceEventLog(log: EventLog, tracer: Tracer | undefined): EventL
   return tracer ? new TracedEventLog(log, tracer) : log;
 }
 
-/** The context that a record carries, when its trace is recorded. */
+/** The context that a record carries, its `tracestate` included, when its trace is recorded. */
 export function tracedContextOf(record: EventRecord): TraceContext | undefined {
-  const header = record.headers[HEADER];
+  const header = record.headers[TRACEPARENT];
   // The last digit holds the flag; nearly all records end here.
   if (header === undefined || header.endsWith('0')) return undefined;
   const context = parseTraceparent(header);
-  return context?.isSampled ? context : undefined;
+  if (!context?.isSampled) return undefined;
+  const tracestate = parseTracestate(record.headers[TRACESTATE]);
+  return tracestate === '' ? context : { ...context, tracestate };
 }
 
 /**
@@ -76,7 +79,7 @@ class TracedEventLog implements EventLog {
 
   private sendingOf(record: EventRecord): { readonly context: TraceContext; readonly parent: TraceContext } | undefined {
     const parent = followedContextOf(record);
-    return parent && { parent, context: this.tracer.newContext(parent.traceId) };
+    return parent && { parent, context: this.tracer.childContext(parent) };
   }
 
   private recordSendings(
@@ -109,7 +112,7 @@ class TracedEventLog implements EventLog {
     return async (batch) => {
       const parents = batch.map(followedContextOf);
       if (!parents.some((parent) => parent !== undefined)) return options.handler(batch);
-      const contexts = parents.map((parent) => parent && this.tracer.newContext(parent.traceId));
+      const contexts = parents.map((parent) => parent && this.tracer.childContext(parent));
       const startMs = this.tracer.nowMs();
       const finish = (errorType: string | undefined) => {
         const endMs = this.tracer.nowMs();
@@ -128,7 +131,7 @@ class TracedEventLog implements EventLog {
   /** One span for the batch, a trace of its own that is linked to those of its records. */
   private handleLinked(options: SubscribeOptions): SubscribeOptions['handler'] {
     return async (batch) => {
-      const links = batch.flatMap((record) => followedContextOf(record) ?? []);
+      const links = batch.flatMap((record) => followedContextOf(record) ?? []).slice(0, MAX_LINKS);
       if (links.length === 0) return options.handler(batch);
       const startMs = this.tracer.nowMs();
       await handled(
@@ -150,8 +153,10 @@ class TracedEventLog implements EventLog {
             startMs,
             endMs: this.tracer.nowMs(),
             attributes,
-            links: links.slice(0, MAX_LINKS),
+            links,
             errorType,
+            // Links may bring as much text as content does.
+            contentBytes: links.reduce((sumBytes, { tracestate = '' }) => sumBytes + tracestate.length, 0),
           });
         },
       );
@@ -182,8 +187,9 @@ function followedContextOf(record: EventRecord): TraceContext | undefined {
   return record.topic === TOPICS.generationCompleted ? tracedContextOf(record) : undefined;
 }
 
+/** Its `tracestate` stays as it is: the same for every span of a trace. */
 function withContext<Record extends EventRecord>(record: Record, context: TraceContext | undefined): Record {
-  return context ? { ...record, headers: { ...record.headers, [HEADER]: formatTraceparent(context) } } : record;
+  return context ? { ...record, headers: { ...record.headers, [TRACEPARENT]: formatTraceparent(context) } } : record;
 }
 
 async function handled(handle: () => Promise<void>, finish: (errorType: string | undefined) => void): Promise<void> {

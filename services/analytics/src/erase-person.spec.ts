@@ -77,8 +77,9 @@ describe('what clients said about a person', () => {
     ).rows as unknown[];
 
   it('is gone after it was erased by user, from records and activity, and figures stay', async () => {
-    const said = { user: SECRET, sessionId: SECRET, metadata: { mail: SECRET }, traceJson: JSON.stringify({ by: SECRET }), userAgent: SECRET };
-    const attribution = { httpReferer: `https://${SECRET}`, appTitle: SECRET, appCategories: [SECRET], requestId: SECRET, traceparent: SECRET };
+    const said = { user: SECRET, sessionId: SECRET, metadata: { mail: SECRET }, traceJson: JSON.stringify({ by: SECRET }) };
+    const sent = { userAgent: SECRET, requestId: SECRET, traceparent: SECRET, tracestate: SECRET };
+    const attribution = { ...sent, httpReferer: `https://${SECRET}`, appTitle: SECRET, appCategories: [SECRET] };
     // More than one batch of the erasure.
     const hers = Array.from({ length: 1_100 }, () => eventOf('acme', { ...said, ...attribution }));
     const [other, nobodys, elsewhere] = [eventOf('acme', { user: 'bob' }), eventOf('acme', {}), eventOf('globex', { user: SECRET })];

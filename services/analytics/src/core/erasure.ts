@@ -10,6 +10,7 @@ export const CLIENT_FIELDS: readonly string[] = [
   'userAgent',
   'requestId',
   'traceparent',
+  'tracestate',
 ];
 
 /** The event's JSON without them; fields that this program does not know stay. */

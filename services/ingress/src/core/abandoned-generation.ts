@@ -1,7 +1,7 @@
 import { calculateCharge, companionEventId, PriceMissingError, type Meters } from '@switchyard/core';
 import { common, events } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
-import { traceparentOf, type Generation } from './generation.js';
+import { traceparentOf, tracestateOf, type Generation } from './generation.js';
 import { estimateMeters } from './settlement.js';
 
 /**
@@ -26,6 +26,8 @@ export interface AcceptedGeneration {
   readonly user: string;
   readonly sessionId: string;
   readonly traceparent: string;
+  /** Undefined, which JSON leaves out, for nearly all. */
+  readonly tracestate?: string | undefined;
   /** What the first attempt's prompt probably cost us. */
   readonly cost: EstimatedCost;
 }
@@ -59,15 +61,17 @@ export function acceptedGeneration(generation: Generation, candidate: PlanCandid
     user: request.attribution.user,
     sessionId: request.attribution.sessionId,
     traceparent: traceparentOf(generation),
+    tracestate: tracestateOf(generation) || undefined,
     cost: estimatedCost(candidate, estimateMeters(request.bound, 0), generation.acceptTimeMs),
   };
 }
 
 /** The end of a generation whose ingress died before it could write one: nothing is charged. */
 export function gatewayFailedEvent(accepted: AcceptedGeneration, reporter: string): events.GenerationCompleted {
-  const { cost: _cost, acceptTimeMs, ...facts } = accepted;
+  const { cost: _cost, acceptTimeMs, tracestate = '', ...facts } = accepted;
   return events.GenerationCompleted.fromPartial({
     ...facts,
+    tracestate,
     acceptTimeMs: BigInt(acceptTimeMs),
     endTimeMs: BigInt(acceptTimeMs),
     end: events.GenerationEnd.GATEWAY_FAILED,

@@ -1,5 +1,5 @@
 import { events } from '@switchyard/proto';
-import { traceparentOf, type AttemptRecord, type Generation } from './generation.js';
+import { traceparentOf, tracestateOf, type AttemptRecord, type Generation } from './generation.js';
 import type { Settlement } from './settlement.js';
 
 export interface EventTimes {
@@ -76,6 +76,7 @@ export function generationCompletedEvent(
     isFree: candidate.endpoint.variant === 'free',
     costCentre: key.costCentre,
     reservedPico: times.reservedPico,
+    tracestate: tracestateOf(generation),
   };
 }
 

@@ -37,6 +37,11 @@ export function traceparentOf({ trace, request }: Pick<Generation, 'trace' | 're
   return trace ? trace.traceparent : request.traceparent;
 }
 
+/** What came with the trace that is continued, for the spans made of its events; empty unless it is recorded, so that no other event carries it. */
+export function tracestateOf({ trace }: Pick<Generation, 'trace'>): string {
+  return trace?.context?.tracestate ?? '';
+}
+
 /** How one attempt ended, as the ingress saw it. */
 export interface AttemptRecord {
   readonly index: number;

@@ -266,6 +266,8 @@ export interface GenerationCompleted {
   costCentre: string;
   /** What the last attempt had reserved of credit and limit. */
   reservedPico: bigint;
+  /** W3C Trace Context: what came with the client's `traceparent`, for the spans that are made of this event. Empty unless the trace is recorded. */
+  tracestate: string;
 }
 
 export interface GenerationCompleted_UnitPricesPicoEntry {
@@ -391,6 +393,7 @@ function createBaseGenerationCompleted(): GenerationCompleted {
     isFree: false,
     costCentre: "",
     reservedPico: 0n,
+    tracestate: "",
   };
 }
 
@@ -557,6 +560,9 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
         throw new globalThis.Error("value provided for field message.reservedPico of type int64 too large");
       }
       writer.uint32(504).int64(message.reservedPico);
+    }
+    if (message.tracestate !== "") {
+      writer.uint32(514).string(message.tracestate);
     }
     return writer;
   },
@@ -959,6 +965,14 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
             message.reservedPico = reader.int64() as bigint;
             continue;
           }
+          case 64: {
+            if (tag !== 514) {
+              break;
+            }
+
+            message.tracestate = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1223,6 +1237,7 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
         : isSet(object.reserved_pico)
         ? BigInt(object.reserved_pico)
         : 0n,
+      tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
     };
   },
 
@@ -1387,6 +1402,9 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
     if (message.reservedPico !== 0n) {
       obj.reservedPico = message.reservedPico.toString();
     }
+    if (message.tracestate !== "") {
+      obj.tracestate = message.tracestate;
+    }
     return obj;
   },
 
@@ -1478,6 +1496,7 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
     message.reservedPico = (object.reservedPico !== undefined && object.reservedPico !== null)
       ? BigInt(object.reservedPico)
       : 0n;
+    message.tracestate = object.tracestate ?? "";
     return message;
   },
 };
