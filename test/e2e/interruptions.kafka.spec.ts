@@ -144,12 +144,12 @@ describe('five services of which one is away', () => {
 
   describe('without billing', () => {
     /** Far more than what a lease that was taken for a small answer has left. */
-    const dear = { model: MODELS.thinker, max_tokens: 16_000 };
+    const dear = { model: MODELS.thinker, max_tokens: 8_000 };
     const unknownKey = `sk-sy-v1-${'0'.repeat(43)}`;
 
     it('serves known keys from the leases it holds, tells others when to come back, and recovers by itself', async () => {
       // At the cheaper provider, or the lease would be three times as large.
-      await expectAnswer({ max_tokens: 4_000, provider: { only: ['alpha'] } });
+      await expectAnswer({ max_tokens: 2_000, provider: { only: ['alpha'] } });
       const pid = suspend('billing');
       for (let index = 0; index < 5; index++) await expectAnswer();
       const refused = await ask<ErrorBody>(dear);
