@@ -1,4 +1,5 @@
 import {
+  asArray,
   asBoolean,
   asObject,
   asObjects,
@@ -72,8 +73,7 @@ class SameDialectExchange extends BaseExchange {
     const fields = this.split?.body ?? this.body;
     this.excludeReasoning = asBoolean(asObject(fields['reasoning'])?.['exclude']) === true || fields['include_reasoning'] === false;
     // The body is parsed into canonical form only where its pictures must be found.
-    const mayHavePictures =
-      input.manifest.openaiChat?.imageSource === 'base64' && Buffer.from(input.body.buffer, input.body.byteOffset, input.body.byteLength).includes('image_url');
+    const mayHavePictures = input.manifest.openaiChat?.imageSource === 'base64' && this.hasParts(fields) && bufferOf(input.body).includes('image_url');
     this.mediaUrls = mayHavePictures ? provider.mediaUrlsToFetch(client.parseChatRequest(this.body), input.manifest) : [];
   }
 
@@ -83,6 +83,13 @@ class SameDialectExchange extends BaseExchange {
     const deviations = deviationsOf(manifest);
     const edited = this.split && editAroundMessages(this.split, endpoint, deviations, options);
     return chatRequest(edited ?? editRequest(this.body, endpoint, deviations, options), manifest, options);
+  }
+
+  /** Some message is more than a text. */
+  private hasParts(fields: JsonObject): boolean {
+    if (this.split) return this.split.messages.partFields.size > 0 || this.split.messages.fields.has('images');
+    const messages = asArray(fields['messages']) ?? [];
+    return messages.some((message) => isJsonObject(message) && (isContainer(message['content']) || message['images'] !== undefined));
   }
 
   private get body(): JsonObject {
@@ -181,6 +188,10 @@ class EmbeddingExchange extends BaseExchange {
   }
 }
 
+function isContainer(value: JsonValue | undefined): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
 /** What a client may ask for and no translation carries. */
 function notInCanonicalForm(body: JsonObject): string[] {
   const warnings = body['n'] === undefined || body['n'] === null || body['n'] === 1 ? [] : ['n: one choice is returned.'];
@@ -211,5 +222,9 @@ function parseProviderBody(body: Uint8Array): JsonValue {
 }
 
 function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return bufferOf(bytes).toString('utf8');
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -25,10 +25,7 @@ export class AttemptRunner implements AttemptTransport {
     const number = ++this.startCount;
     const attempt = new Attempt(start, listener, this.dependencies, () => this.forget(number));
     this.attempts.set(number, attempt);
-    // Nothing reaches the listener before this method returned.
-    queueMicrotask(() => {
-      attempt.run().catch((error: unknown) => this.dependencies.onUnexpected(start, error));
-    });
+    attempt.run().catch((error: unknown) => this.dependencies.onUnexpected(start, error));
     return attempt;
   }
 

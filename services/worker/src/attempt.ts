@@ -8,6 +8,7 @@ import { AttemptDeadlines, deadlineLimits } from './attempt-deadlines.js';
 import { AttemptRecord } from './attempt-record.js';
 import { AttemptSender } from './attempt-sender.js';
 import { beginAttemptTrace, type AttemptTrace } from './attempt-trace.js';
+import type { CallHeaders } from './call-headers.js';
 import { deadlineError, type DeadlineStage } from './core/attempt-errors.js';
 import type { AttemptResult } from './core/attempt-report.js';
 import { exchangeInput } from './core/exchange-input.js';
@@ -27,7 +28,7 @@ export interface AttemptDependencies {
   readonly media: MediaFetcher;
   /** Largest whole answer. */
   readonly maxAnswerBytes: number;
-  readonly userAgent: string;
+  readonly callHeaders: CallHeaders;
   /** Renders what `debug.echo_upstream_body` asks for. */
   readonly renderDebugChunk: (start: worker.StartFrame, upstreamBody: string) => string;
   /** Undefined where nothing is traced. */
@@ -76,8 +77,9 @@ export class Attempt implements AttemptHandle {
     this.stop(new AttemptCancelled(reason));
   }
 
-  /** Never rejects; the listener's `onEnd` has been called when it resolves. */
+  /** Tells the listener nothing before it returned. Never rejects; the listener's `onEnd` has been called when it resolves. */
   async run(): Promise<void> {
+    await Promise.resolve();
     const { clock, providers, createExchange, maxAnswerBytes } = this.dependencies;
     const deadlines = new AttemptDeadlines(deadlineLimits(this.start.deadlines), clock, (stage, limitMs) => this.expire(stage, limitMs));
     try {
@@ -116,15 +118,9 @@ export class Attempt implements AttemptHandle {
 
   private callProvider(access: ProviderAccess, request: UpstreamRequest, deadlines: AttemptDeadlines): ProviderCall {
     const url = access.urlOf(request.path);
-    const headers = {
-      'content-type': 'application/json',
-      accept: this.start.stream ? 'text/event-stream' : 'application/json',
-      'accept-encoding': 'identity',
-      'user-agent': this.dependencies.userAgent,
-      ...request.headers,
-      ...access.headers,
-      ...this.traceHeaders(url),
-    };
+    const common = this.dependencies.callHeaders.of(this.start.stream, request.headers, access.headers);
+    const traceHeaders = this.traceHeaders(url);
+    const headers = traceHeaders === undefined ? common : [...common, ...traceHeaders];
     this.throwIfStopped();
     // A stream's request is kept until its end.
     const body = this.start.stream ? ownBytes(request.body, 0) : request.body;
@@ -134,12 +130,12 @@ export class Attempt implements AttemptHandle {
   }
 
   /** What lets the provider's own trace continue ours, or the client's where ours is not recorded. */
-  private traceHeaders(url: URL): Readonly<Record<string, string>> | undefined {
+  private traceHeaders(url: URL): readonly string[] | undefined {
     const { tracer, clock } = this.dependencies;
     if (!tracer || this.start.traceparent === '') return undefined;
     const traceparent = this.trace?.calling({ url, startedAtMs: clock.monotonicMs() }) ?? this.start.traceparent;
     if (!tracer.config.outgoing) return undefined;
-    return this.start.tracestate === '' ? { traceparent } : { traceparent, tracestate: this.start.tracestate };
+    return this.start.tracestate === '' ? ['traceparent', traceparent] : ['traceparent', traceparent, 'tracestate', this.start.tracestate];
   }
 
   /** A status that is not success, as the dialect reads it. */

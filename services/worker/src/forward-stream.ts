@@ -35,8 +35,9 @@ async function forwardEvents(stream: ExchangeStream, call: ProviderCall, sender:
       call.onPaused();
       await sender.room();
     }
-    const bytes = await call.next(Math.max(sender.bytesLeft, MIN_PULL_BYTES));
-    const end = advance(stream, bytes, call, sender, record);
+    const arrival = call.arrival();
+    if (arrival !== undefined) await arrival;
+    const end = advance(stream, call.take(Math.max(sender.bytesLeft, MIN_PULL_BYTES)), call, sender, record);
     if (end !== undefined) return end.failure;
   }
 }

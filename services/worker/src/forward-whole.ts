@@ -18,8 +18,16 @@ export async function forwardWhole(
   maxAnswerBytes: number,
 ): Promise<void> {
   const { contentType } = call;
-  if (contentType !== '' && !/[/+]json$/.test(contentType)) throw call.wrongContentType(contentType);
-  const answer = await readAnswer(exchange, call, record, maxAnswerBytes);
+  if (contentType !== '' && contentType !== 'application/json' && !/[/+]json$/.test(contentType)) throw call.wrongContentType(contentType);
+  let answer: ExchangeAnswer;
+  try {
+    const bytes = await call.whole(maxAnswerBytes);
+    call.onPaused();
+    answer = exchange.readWhole(bytes);
+  } catch (error) {
+    record.noteBrokenAnswer();
+    throw error;
+  }
   record.noteAnswer(answer);
   if (answer.error !== undefined) throw call.failed(answer.error);
   const hasContent = answer.outputBytes > 0;
@@ -31,16 +39,5 @@ export async function forwardWhole(
       await sender.room();
     }
     sender.sendPiece(answer.bytes.subarray(offset, offset + PIECE_BYTES), hasContent, answer.nativeFinishReason ?? '');
-  }
-}
-
-async function readAnswer(exchange: Exchange, call: ProviderCall, record: AttemptRecord, maxAnswerBytes: number): Promise<ExchangeAnswer> {
-  try {
-    const bytes = await call.whole(maxAnswerBytes);
-    call.onPaused();
-    return exchange.readWhole(bytes);
-  } catch (error) {
-    record.noteBrokenAnswer();
-    throw error;
   }
 }

@@ -16,13 +16,13 @@ export interface ProviderAccess {
   readonly manifest: ProviderManifest;
   readonly baseUrl: string;
   readonly credential: string | undefined;
-  /** Manifest headers and authentication. */
+  /** Manifest headers and authentication: the same object again for as long as they are the same. */
   readonly headers: Readonly<Record<string, string>>;
   /** Address of one of the provider's operations. */
   urlOf(path: string): URL;
 }
 
-/** Where an endpoint is: worked out once for all its attempts. Credentials are not kept in it, they may change. */
+/** Where an endpoint is: worked out once for all its attempts. Credentials may change: it knows its latest headers alone. */
 interface ProviderAddress {
   /** Of the provider's slug; undefined when only the operator's catalogue names it. */
   readonly own: ProviderManifest | undefined;
@@ -32,6 +32,7 @@ interface ProviderAddress {
   /** The provider's own host, one that the operator bound its credential to, or any for a provider that the operator runs. */
   readonly mayHaveCredential: boolean;
   urlOf(path: string): URL;
+  headersWith(credential: string | undefined): Readonly<Record<string, string>>;
 }
 
 /** Addresses come from catalogues, paths from manifests: more of either than this are not remembered. */
@@ -54,7 +55,7 @@ export class ProviderAccessBook {
     const address = this.addressOf(endpoint);
     const { manifest, baseUrl, urlOf } = address;
     const credential = this.credentialFor(endpoint, address);
-    return { manifest, baseUrl, credential, headers: { ...manifest.headers, ...authenticationHeader(manifest, credential) }, urlOf };
+    return { manifest, baseUrl, credential, headers: address.headersWith(credential), urlOf };
   }
 
   /** Whether the worker could authenticate to a provider's own address. */
@@ -83,7 +84,7 @@ export class ProviderAccessBook {
     const isOperators = own?.baseUrl === undefined;
     const isOwnHost = ownBaseUrl !== undefined && new URL(ownBaseUrl).origin === origin;
     const mayHaveCredential = isOperators || isOwnHost || this.extraHosts.has(`${endpoint.providerSlug}=${host}`);
-    return { own, manifest, baseUrl, isOwnHost, mayHaveCredential, urlOf: rememberedUrls(baseUrl) };
+    return { own, manifest, baseUrl, isOwnHost, mayHaveCredential, urlOf: rememberedUrls(baseUrl), headersWith: rememberedHeaders(manifest) };
   }
 
   /**
@@ -118,6 +119,15 @@ function rememberedUrls(baseUrl: string): (path: string) => URL {
     const url = new URL(`${baseUrl}${path}`);
     if (urls.size < MAX_REMEMBERED) urls.set(path, url);
     return url;
+  };
+}
+
+function rememberedHeaders(manifest: ProviderManifest): (credential: string | undefined) => Readonly<Record<string, string>> {
+  let latest: { readonly credential: string | undefined; readonly headers: Readonly<Record<string, string>> } | undefined;
+  return (credential) => {
+    if (latest === undefined || latest.credential !== credential)
+      latest = { credential, headers: { ...manifest.headers, ...authenticationHeader(manifest, credential) } };
+    return latest.headers;
   };
 }
 

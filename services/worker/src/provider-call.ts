@@ -3,7 +3,8 @@ import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptDeadlines } from './attempt-deadlines.js';
 import type { AttemptRecord } from './attempt-record.js';
 import { transportError, upstreamFailureError } from './core/attempt-errors.js';
-import { decodedBody, readBeginning, readWhole, type PulledBody } from './upstream-body.js';
+import type { PulledBody } from './pulled-body.js';
+import { decodedBody, readBeginning, readWhole } from './upstream-body.js';
 import type { UpstreamCall, UpstreamHead } from './upstream-http.js';
 
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -44,20 +45,30 @@ export class ProviderCall implements PulledBody {
     }
   }
 
-  /** The next piece of the body, whose absence the provider is to blame for. @throws SwitchyardError, or what `abort` was given. */
-  async next(maxBytes?: number): Promise<Uint8Array | undefined> {
+  get isAtEnd(): boolean {
+    return this.body.isAtEnd;
+  }
+
+  /** The provider is to blame for a long wait. */
+  arrival(): Promise<void> | undefined {
+    const arrival = this.body.arrival();
+    if (arrival !== undefined) this.deadlines.onWaiting();
+    return arrival;
+  }
+
+  /** @throws SwitchyardError, or what `abort` was given. */
+  take(maxBytes?: number): Buffer | undefined {
     if (this.error !== undefined) throw this.error;
-    this.deadlines.onWaiting();
     try {
-      const bytes = await this.body.next(maxBytes);
+      const bytes = this.body.take(maxBytes);
       this.record.receivedBytes += bytes?.byteLength ?? 0;
       return bytes;
     } catch (error) {
-      throw this.abortError ?? (error instanceof SwitchyardError ? error : this.cut(error));
+      throw this.error ?? (error instanceof SwitchyardError ? error : this.cut(error));
     }
   }
 
-  /** All of the body. @throws SwitchyardError also when there is more than `maxBytes`. */
+  /** All of the body, until anything else happens. @throws SwitchyardError also when there is more than `maxBytes`. */
   whole(maxBytes: number): Promise<Buffer> {
     return readWhole(this, maxBytes, this.providerName);
   }
@@ -109,5 +120,7 @@ export class ProviderCall implements PulledBody {
 }
 
 function contentTypeOf(head: UpstreamHead): string {
-  return (head.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+  const value = head.headers['content-type'] ?? '';
+  const end = value.indexOf(';');
+  return (end === -1 ? value : value.slice(0, end)).trim().toLowerCase();
 }

@@ -6,6 +6,7 @@ import { worker } from '@switchyard/proto';
 import { AttemptRunner } from './attempt-runner.js';
 import type { AttemptDependencies } from './attempt.js';
 import type { AttemptResult } from './core/attempt-report.js';
+import { CallHeaders } from './call-headers.js';
 import { CredentialStore } from './credential.store.js';
 import { EgressGuard } from './egress-guard.js';
 import { MediaFetcher } from './media-fetcher.js';
@@ -82,7 +83,7 @@ export class RunnerHarness {
         upstream: this.http,
         media: this.media,
         maxAnswerBytes: 1_000_000,
-        userAgent: 'switchyard',
+        callHeaders: new CallHeaders('switchyard'),
         renderDebugChunk: (_start, upstreamBody) => `data: ${JSON.stringify({ debug: { echo_upstream_body: upstreamBody }, choices: [] })}\n\n`,
         onCompleted: (start, result) => void this.results.push({ start, result }),
         onUnexpected: (_start, error) => this.unexpected.push(error),

@@ -34,19 +34,19 @@ function pushCopy(this: Socket, bytesRead: number, buffer: Uint8Array): boolean 
   return this.push(bytes);
 }
 
-/** Lets a socket give its reader what came in one read, and read bodies into memory that is used again. */
+/** Lets a socket give its reader what came in one read, and read into memory that is used again. */
 export function readPieceByPiece(socket: Socket): void {
   readsOf.set(socket, new SocketReads(socket));
 }
 
 /** The head of the answer that is being parsed has been read, and its body follows. */
 export function headWasRead(): void {
-  if (latest !== undefined) latest.isInBody = true;
+  if (latest !== undefined) latest.reading = 'body';
 }
 
 /** The next that comes on the connection is another answer's head. */
 export function answerWasRead(): void {
-  if (latest !== undefined) latest.isInBody = false;
+  if (latest !== undefined) latest.reading = 'nothing';
 }
 
 /** Nothing but a chunk's frame may follow these bytes of a body in what the socket gave. */
@@ -60,7 +60,7 @@ export function areLastOfPiece(bytes: Uint8Array): boolean {
  */
 class SocketReads {
   /** undici keeps views of a head until it is whole, of a body it keeps none. (It may of trailers; nobody here looks at those.) */
-  isInBody = false;
+  reading: 'nothing' | 'head' | 'body' = 'nothing';
   /** Where what was given last ends in its memory. */
   pieceEnd = 0;
   /** Sizes of what waits in the socket, piece by piece. */
@@ -91,7 +91,12 @@ class SocketReads {
 
   /** Behind what waits in the socket, or from the start where nothing does. Undefined: take new memory. */
   memoryFor(sizeBytes: number): Buffer | undefined {
-    if (!this.isInBody) return undefined;
+    if (this.reading === 'head') {
+      // The beginning of the head, which is not whole yet, may lie in it.
+      this.memory = undefined;
+      return undefined;
+    }
+    if (this.reading === 'nothing') this.reading = 'head';
     if (this.socket.readableLength === 0) this.usedBytes = 0;
     const neededBytes = this.usedBytes + sizeBytes;
     if (neededBytes > LARGEST_MEMORY_BYTES) return undefined;

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { nextPiece } from './pulled-body.js';
 import { decodedBody, readWhole } from './upstream-body.js';
 import { UpstreamHttp, type UpstreamCall, type UpstreamHead } from './upstream-http.js';
 
@@ -39,6 +40,6 @@ describe('a compressed body', () => {
     call.abort(new Error('it is no answer at all'));
     // The decoder learns of it before anybody asks for its first piece.
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-    await expect(body.next()).rejects.toThrow('it is no answer at all');
+    await expect(nextPiece(body)).rejects.toThrow('it is no answer at all');
   });
 });

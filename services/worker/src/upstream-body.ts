@@ -2,13 +2,7 @@ import { Readable, type Transform } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { SwitchyardError } from '@switchyard/errors';
 import { ByteQueue } from './byte-queue.js';
-import type { UpstreamCall } from './upstream-http.js';
-
-/** A body that is pulled piece by piece; undefined is its end. */
-export interface PulledBody {
-  /** `maxBytes` is a wish: a decoder hands out pieces of its own size. Whoever keeps a piece copies it: the next may take its place. */
-  next(maxBytes?: number): Promise<Uint8Array | undefined>;
-}
+import { nextPiece, type PulledBody } from './pulled-body.js';
 
 const DECODERS: Readonly<Record<string, () => Transform>> = {
   gzip: () => createGunzip({ flush: constants.Z_SYNC_FLUSH }),
@@ -23,7 +17,7 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
  * pulls, so that a small body that unfolds to a huge one costs no memory.
  * @throws SwitchyardError `provider_unavailable` for an encoding that we don't know.
  */
-export function decodedBody(call: UpstreamCall, contentEncoding: string | undefined, providerName: string): PulledBody {
+export function decodedBody(call: PulledBody, contentEncoding: string | undefined, providerName: string): PulledBody {
   const encoding = contentEncoding?.trim().toLowerCase() ?? '';
   if (encoding === '' || encoding === 'identity') return call;
   const createDecoder = DECODERS[encoding];
@@ -34,37 +28,61 @@ export function decodedBody(call: UpstreamCall, contentEncoding: string | undefi
   source.on('error', (error) => decoder.destroy(error));
   // Whoever pulls gets it; a body that nobody pulled must not end the process.
   decoder.on('error', () => undefined);
-  const iterator = source.pipe(decoder)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
-  return {
-    async next() {
-      const { value, done } = await iterator.next();
-      return done === true ? undefined : value;
-    },
-  };
+  return new DecodedBody(source.pipe(decoder)[Symbol.asyncIterator]() as AsyncIterator<Buffer>);
 }
 
-/** @throws SwitchyardError `provider_unavailable` when there is more than `maxBytes`. */
+class DecodedBody implements PulledBody {
+  isAtEnd = false;
+  private piece: Buffer | undefined;
+  private failure: { readonly error: unknown } | undefined;
+
+  constructor(private readonly pieces: AsyncIterator<Buffer>) {}
+
+  async arrival(): Promise<void> {
+    try {
+      const { value, done } = await this.pieces.next();
+      this.isAtEnd = done === true;
+      this.piece = this.isAtEnd ? undefined : (value as Buffer);
+    } catch (error) {
+      this.failure = { error };
+    }
+  }
+
+  take(): Buffer | undefined {
+    if (this.failure !== undefined) throw this.failure.error;
+    const { piece } = this;
+    this.piece = undefined;
+    return piece;
+  }
+}
+
+/** The bytes are the caller's until it lets anything else happen. @throws SwitchyardError `provider_unavailable` when there is more than `maxBytes`. */
 export async function readWhole(body: PulledBody, maxBytes: number, providerName: string): Promise<Buffer> {
   const whole = new ByteQueue();
-  for (let piece = await body.next(); piece !== undefined; piece = await body.next()) {
+  for (;;) {
+    const arrival = body.arrival();
+    if (arrival !== undefined) await arrival;
+    const piece = body.take();
+    if (piece === undefined) return whole.take(maxBytes);
     if (whole.sizeBytes + piece.byteLength > maxBytes)
       throw new SwitchyardError('provider_unavailable', `${providerName} answered with more than ${maxBytes} bytes.`);
+    // Most answers come in one piece, which needs no second place.
+    if (whole.sizeBytes === 0 && body.isAtEnd) return piece;
     whole.push(piece);
   }
-  return whole.take(maxBytes);
 }
 
 /** At most the first `maxBytes`: enough of an error to understand it. */
 export async function readBeginning(body: PulledBody, maxBytes: number): Promise<Buffer> {
   const beginning = new ByteQueue();
   while (beginning.sizeBytes < maxBytes) {
-    const piece = await body.next();
+    const piece = await nextPiece(body);
     if (piece === undefined) break;
     beginning.push(piece);
   }
   return beginning.take(maxBytes);
 }
 
-async function* chunksOf(call: UpstreamCall): AsyncIterable<Uint8Array> {
-  for (let chunk = await call.next(); chunk !== undefined; chunk = await call.next()) yield Buffer.from(chunk);
+async function* chunksOf(call: PulledBody): AsyncIterable<Uint8Array> {
+  for (let chunk = await nextPiece(call); chunk !== undefined; chunk = await nextPiece(call)) yield Buffer.from(chunk);
 }

@@ -3,6 +3,7 @@ import { createServer as createTcpServer, type AddressInfo, Socket } from 'node:
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@switchyard/testing';
+import { nextPiece } from './pulled-body.js';
 import { UpstreamHttp } from './upstream-http.js';
 
 const servers: Server[] = [];
@@ -44,8 +45,8 @@ describe('an upstream call', () => {
     const call = client().post({ url, headers: { 'x-a': 'b' }, body: 'hello' }, () => connected++);
     const { status, headers } = await call.answered();
     expect([status, headers['x-seen'], connected]).toEqual([201, 'POST /v1/x?y=1 b', 1]);
-    expect((await call.next())?.toString()).toBe('HELLO');
-    expect(await call.next()).toBeUndefined();
+    expect((await nextPiece(call))?.toString()).toBe('HELLO');
+    expect(await nextPiece(call)).toBeUndefined();
   });
 
   it('keeps connections and turns off Nagle on them', async () => {
@@ -63,7 +64,7 @@ describe('an upstream call', () => {
       for (let index = 0; index < 5; index++) {
         const call = upstream.post({ url, headers: {}, body: '' }, ignore);
         await call.answered();
-        while ((await call.next()) !== undefined);
+        while ((await nextPiece(call)) !== undefined);
       }
     } finally {
       Socket.prototype.setNoDelay = original;
@@ -85,7 +86,7 @@ describe('an upstream call', () => {
       const call = upstream.post({ url, headers: {}, body: '' }, ignore);
       await call.answered();
       call.discard();
-      await eventually(async () => expect(await call.next()).toBeUndefined());
+      await eventually(async () => expect(await nextPiece(call)).toBeUndefined());
     }
     expect(sockets.size).toBe(1);
     const call = upstream.post({ url: new URL('/huge', url), headers: {}, body: '' }, ignore);
@@ -120,7 +121,7 @@ describe('an upstream call', () => {
     );
     expect(sentBytes).toBeLessThan(16 * 1024 * 1024);
     let receivedBytes = 0;
-    for (let bytes = await call.next(); bytes !== undefined; bytes = await call.next()) receivedBytes += bytes.byteLength;
+    for (let bytes = await nextPiece(call); bytes !== undefined; bytes = await nextPiece(call)) receivedBytes += bytes.byteLength;
     expect(receivedBytes).toBe(64 * 1024 * 1024);
   });
 
@@ -133,7 +134,7 @@ describe('an upstream call', () => {
     const call = client().post({ url, headers: {}, body: '' }, ignore);
     await call.answered();
     let received = '';
-    for (let bytes = await call.next(5_000); bytes !== undefined; bytes = await call.next(5_000)) {
+    for (let bytes = await nextPiece(call, 5_000); bytes !== undefined; bytes = await nextPiece(call, 5_000)) {
       expect(bytes.byteLength).toBeLessThanOrEqual(5_000);
       received += bytes.toString();
     }
@@ -169,7 +170,7 @@ describe('an upstream call', () => {
       const { headers } = await call.answered();
       expect([headers['x-first'], headers['x-second']]).toEqual([`a${number}`, `b${number}`]);
       let received = '';
-      for (let bytes = await call.next(); bytes !== undefined; bytes = await call.next()) received += bytes.toString();
+      for (let bytes = await nextPiece(call); bytes !== undefined; bytes = await nextPiece(call)) received += bytes.toString();
       expect(received === body).toBe(true);
     }
     // undici may open a second one when a call comes before the last one's connection was handed back.
@@ -209,10 +210,10 @@ describe('an upstream call', () => {
       const call = upstream.post({ url, headers: {}, body: '' }, ignore);
       const { headers } = await call.answered();
       expect([headers['x-first'], headers['x-second']]).toEqual([`a${number}`, `b${number}`]);
-      for (let received = 0; received < length;) received += (await call.next())!.byteLength;
+      for (let received = 0; received < length;) received += (await nextPiece(call))!.byteLength;
       ticks[0]!();
-      expect((await ticking.next())?.toString()).toBe('tick');
-      expect(await call.next()).toBeUndefined();
+      expect((await nextPiece(ticking))?.toString()).toBe('tick');
+      expect(await nextPiece(call)).toBeUndefined();
     }
   });
 
@@ -224,8 +225,8 @@ describe('an upstream call', () => {
     });
     const call = client().post({ url, headers: {}, body: '' }, ignore);
     await call.answered();
-    expect((await call.next())?.toString()).toBe('partial');
-    await expect(call.next()).rejects.toThrow();
+    expect((await nextPiece(call))?.toString()).toBe('partial');
+    await expect(nextPiece(call)).rejects.toThrow();
   });
 
   it('hangs up when it is aborted, before and after the answer began', async () => {
@@ -240,11 +241,11 @@ describe('an upstream call', () => {
     await eventually(() => expect(closed).toHaveLength(1));
     const speaking = upstream.post({ url: new URL('/answer', url), headers: {}, body: '' }, ignore);
     await speaking.answered();
-    await speaking.next();
-    const pulling = speaking.next();
+    await nextPiece(speaking);
+    const pulling = nextPiece(speaking);
     speaking.abort(new Error('enough'));
     await expect(pulling).rejects.toThrow('enough');
-    await expect(speaking.next()).rejects.toThrow('enough');
+    await expect(nextPiece(speaking)).rejects.toThrow('enough');
     await eventually(() => expect(closed).toHaveLength(2));
   });
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { ByteQueue } from './byte-queue.js';
+import type { PulledBody } from './pulled-body.js';
 import { answerWasRead, areLastOfPiece, headWasRead, readPieceByPiece, socketReadOptions } from './socket-reads.js';
 
 /** Bytes that may wait in memory for a reader before the socket is paused; the rest of one read may come on top. */
@@ -19,14 +20,23 @@ export interface UpstreamHttpOptions {
 }
 
 export interface UpstreamHttpRequest {
+  /** Best the same object for all calls of an address, which is taken apart once. */
   readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Or a list of name, value, name, value, which is quicker. */
+  readonly headers: Readonly<Record<string, string>> | string[];
   readonly body: string | Buffer;
+}
+
+/** A URL as undici wants it: every question to a URL object is answered from its whole text. */
+interface Target {
+  readonly origin: string;
+  readonly path: string;
 }
 
 /** Calls providers over HTTP/1.1 with kept connections. Redirects are never followed: a provider's API has none, and a key must not travel. */
 export class UpstreamHttp {
   private readonly agent: Agent;
+  private readonly targets = new WeakMap<URL, Target>();
 
   constructor(options: UpstreamHttpOptions) {
     this.agent = new Agent({
@@ -43,16 +53,23 @@ export class UpstreamHttp {
   }
 
   post(request: UpstreamHttpRequest, onConnected: () => void): UpstreamCall {
+    const { origin, path } = this.targetOf(request.url);
     const call = new UpstreamCall(onConnected);
-    this.agent.dispatch(
-      { origin: request.url.origin, path: `${request.url.pathname}${request.url.search}`, method: 'POST', headers: request.headers, body: request.body },
-      call,
-    );
+    this.agent.dispatch({ origin, path, method: 'POST', headers: request.headers, body: request.body }, call);
     return call;
   }
 
   async close(): Promise<void> {
     await this.agent.destroy();
+  }
+
+  private targetOf(url: URL): Target {
+    let target = this.targets.get(url);
+    if (target === undefined) {
+      target = { origin: url.origin, path: `${url.pathname}${url.search}` };
+      this.targets.set(url, target);
+    }
+    return target;
   }
 }
 
@@ -77,34 +94,43 @@ export interface UpstreamHead {
 }
 
 /** One HTTP call whose body is pulled: nobody pulls, nothing is read. */
-export class UpstreamCall implements Dispatcher.DispatchHandler {
+export class UpstreamCall implements Dispatcher.DispatchHandler, PulledBody {
   private controller: Dispatcher.DispatchController | undefined;
   private head: UpstreamHead | undefined;
   private readonly queue = new ByteQueue();
   private isEnded = false;
   private failure: Error | undefined;
-  private waiter: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  private asker: { readonly resolve: (head: UpstreamHead) => void; readonly reject: (error: Error) => void } | undefined;
+  private waiter: (() => void) | undefined;
   private discardedBytes: number | undefined;
   private discardTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly onConnected: () => void) {}
 
   /** Status and headers. @throws the transport's error, or what `abort` was given. */
-  async answered(): Promise<UpstreamHead> {
-    while (this.head === undefined) await this.progress();
-    return this.head;
+  answered(): Promise<UpstreamHead> {
+    if (this.head !== undefined) return Promise.resolve(this.head);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => {
+      this.asker = { resolve, reject };
+    });
   }
 
-  /**
-   * Bytes that have come since the last call (also those before a cut), at most `maxBytes` of them; undefined at the end of the body.
-   * One call at a time. The bytes are the caller's until it lets anything else happen: what comes next may take their place.
-   */
-  async next(maxBytes = Infinity): Promise<Buffer | undefined> {
-    while (this.queue.sizeBytes === 0 && !this.isEnded) {
-      // Resuming may deliver at once.
-      if (this.controller?.paused) this.controller.resume();
-      else await this.progress();
-    }
+  get isAtEnd(): boolean {
+    return this.isEnded && this.failure === undefined && this.queue.sizeBytes === 0;
+  }
+
+  arrival(): Promise<void> | undefined {
+    // Resuming may deliver at once.
+    while (!this.hasNews && this.controller?.paused === true) this.controller.resume();
+    if (this.hasNews) return undefined;
+    return new Promise((resolve) => {
+      this.waiter = resolve;
+    });
+  }
+
+  /** Bytes before a cut come first. @throws the transport's error, or what `abort` was given. */
+  take(maxBytes = Infinity): Buffer | undefined {
     if (this.queue.sizeBytes > 0) return this.queue.take(maxBytes);
     if (this.failure !== undefined) throw this.failure;
     return undefined;
@@ -140,7 +166,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     headWasRead();
     this.head = { status, headers };
-    this.wake();
+    this.asker?.resolve(this.head);
+    this.asker = undefined;
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -170,21 +197,17 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   private fail(error: Error): void {
     this.failure ??= error;
     this.isEnded = true;
-    const waiter = this.waiter;
-    this.waiter = undefined;
-    waiter?.reject(this.failure);
+    this.asker?.reject(this.failure);
+    this.asker = undefined;
+    this.wake();
   }
 
-  private progress(): Promise<void> {
-    if (this.failure !== undefined) return Promise.reject(this.failure);
-    return new Promise((resolve, reject) => {
-      this.waiter = { resolve, reject };
-    });
+  private get hasNews(): boolean {
+    return this.isEnded || this.queue.sizeBytes > 0;
   }
 
   private wake(): void {
-    const waiter = this.waiter;
+    this.waiter?.();
     this.waiter = undefined;
-    waiter?.resolve();
   }
 }

@@ -9,6 +9,7 @@ import type { TargetContext } from '@switchyard/runtime';
 import { parseTraceparent } from '@switchyard/telemetry';
 import { AttemptReporter } from './attempt-reporter.js';
 import { AttemptRunner } from './attempt-runner.js';
+import { CallHeaders } from './call-headers.js';
 import { clientDialectOf, identityOf } from './core/exchange-input.js';
 import { CredentialStore } from './credential.store.js';
 import { EgressGuard } from './egress-guard.js';
@@ -61,7 +62,7 @@ export async function openWorkerParts(context: TargetContext<WorkerConfig>): Pro
       upstream,
       media,
       maxAnswerBytes: config.maxAnswerBytes,
-      userAgent: 'switchyard',
+      callHeaders: new CallHeaders('switchyard'),
       renderDebugChunk,
       tracer: context.tracer,
       onCompleted: (start, result) => {

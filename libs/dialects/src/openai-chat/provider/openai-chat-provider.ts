@@ -10,6 +10,8 @@ import { parseChatResponse, parseEmbeddingResponse } from './parse-response.js';
 import { OpenaiChatStreamParser } from './stream-parser.js';
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
+const WHOLE_HEADERS = { ...JSON_HEADERS, accept: 'application/json' };
+const STREAM_HEADERS = { ...JSON_HEADERS, accept: 'text/event-stream' };
 
 /** OpenAI's chat completions and embeddings, and the many APIs that follow them. */
 export const openaiChatProvider: ProviderDialect = {
@@ -44,7 +46,7 @@ export function chatRequest(edited: EditedRequest, manifest: DialectManifest, op
   return {
     method: 'POST',
     path: deviationsOf(manifest).chatPath ?? '/chat/completions',
-    headers: { ...JSON_HEADERS, accept: options.stream ? 'text/event-stream' : 'application/json' },
+    headers: options.stream ? STREAM_HEADERS : WHOLE_HEADERS,
     body: edited.messages ? joinMessages(edited.body, edited.messages) : JSON.stringify(edited.body),
     warnings: edited.warnings,
   };
