@@ -29,7 +29,7 @@ export interface BenchOptions {
 
 export const HELP = `npm run bench -- [options]
   --seconds=N    how long a figure is measured (10)
-  --minutes=N    how long the sustained rows run (1; a headline takes 10)
+  --minutes=N    how long the sustained rows run (1; a headline takes 10; the one with limits 2 at most)
   --warm-up=N    seconds of requests before anything is measured, the same for every row (30)
   --rows=a,b     only these of ${ROWS.join(', ')}
   --no-split     without the rows that need Kafka
