@@ -22,7 +22,14 @@ export interface ReceivedSpan {
   readonly attributes: Readonly<Record<string, ReceivedValue>>;
   readonly status: 'unset' | 'ok' | 'error';
   readonly statusMessage: string;
-  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
+  readonly links: readonly ReceivedLink[];
+}
+
+export interface ReceivedLink {
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Empty where there is none. */
+  readonly traceState: string;
 }
 
 export interface OtlpReceiver {
@@ -98,7 +105,7 @@ function spanOf(span: Buffer, resource: ReceivedSpan['resource'], scope: Receive
     startNanos: fixed64(span, 7),
     endNanos: fixed64(span, 8),
     attributes: attributesOf(messages(span, 9)),
-    links: messages(span, 13).map((link) => ({ traceId: hex(link, 1), spanId: hex(link, 2) })),
+    links: messages(span, 13).map((link) => ({ traceId: hex(link, 1), spanId: hex(link, 2), traceState: text(link, 3) })),
     status: STATUSES[number(status, 3)]!,
     statusMessage: text(status, 2),
   };
@@ -149,7 +156,7 @@ interface JsonSpan {
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes: JsonPairs;
-  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string; readonly traceState?: string }[];
   readonly status: { readonly code?: number; readonly message?: string };
 }
 interface JsonRequest {
@@ -176,7 +183,7 @@ function spansOfJson(body: Buffer): ReceivedSpan[] {
         startNanos: BigInt(span.startTimeUnixNano),
         endNanos: BigInt(span.endTimeUnixNano),
         attributes: pairsOf(span.attributes),
-        links: (span.links ?? []).map(({ traceId, spanId }) => ({ traceId, spanId })),
+        links: (span.links ?? []).map(({ traceId, spanId, traceState = '' }) => ({ traceId, spanId, traceState })),
         status: STATUSES[span.status.code ?? 0]!,
         statusMessage: span.status.message ?? '',
       })),

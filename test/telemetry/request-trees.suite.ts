@@ -13,8 +13,7 @@ import { timeProblems, treesOf } from './span-tree.js';
 export const TRACED_SOON = { OTEL_BSP_SCHEDULE_DELAY: '100' };
 
 const SENDING = { timeoutMs: 20_000 };
-/** Not what its event brings about, after it. */
-const isInTheRequest = ({ service, kind }: ReceivedSpan) => ['switchyard-ingress', 'switchyard-worker'].includes(service) && kind !== 'producer';
+const TOPIC = 'switchyard.generation-completed.v1';
 const ANSWERED: Pick<ExpectedAttempt, 'finishReason' | 'hasUsage' | 'hasContent'> = { finishReason: 'stop', hasUsage: true, hasContent: true };
 const NOTHING: Pick<ExpectedAttempt, 'hasUsage' | 'hasContent'> = { hasUsage: false, hasContent: false };
 
@@ -48,7 +47,7 @@ export function requestTreesSuite(fixture: () => Fixture, receiver: () => OtlpRe
     eventually(() => {
       const spans = receiver().ofTrace(traceId);
       const names = spans.map(({ name }) => name);
-      expect(names).toEqual(expect.arrayContaining(['ledger post', 'gateway.request', 'process switchyard.generation-completed.v1']));
+      expect(names).toEqual(expect.arrayContaining(['gateway.request', `send ${TOPIC}`, `process ${TOPIC}`, 'ledger post']));
       return spans;
     }, SENDING);
   const expectTree = async (traceId: string, wanted: Omit<ExpectedRequest, 'system' | 'calls'>): Promise<readonly ReceivedSpan[]> => {
@@ -191,7 +190,7 @@ export function requestTreesSuite(fixture: () => Fixture, receiver: () => OtlpRe
         const batch = receiver().spans.find((span) => span.service === 'switchyard-analytics' && span.links.some(({ spanId }) => spanId === send.spanId));
         expect(batch).toMatchObject({
           kind: 'consumer',
-          name: 'process switchyard.generation-completed.v1',
+          name: `process ${TOPIC}`,
           parentSpanId: '',
           attributes: { 'messaging.system': place.system, 'messaging.consumer.group.name': 'analytics', 'messaging.batch.message_count': expect.any(Number) },
         });
@@ -240,18 +239,24 @@ export function requestTreesSuite(fixture: () => Fixture, receiver: () => OtlpRe
       },
     );
 
-    it('has its tracestate on the spans of the request, as far as the standard bounds it, and none that is malformed', async () => {
+    it('has its tracestate on every span of the request, to the ledger, as far as the standard bounds it, and none that is malformed', async () => {
       const tracestate = `tenant@vendor=a:b/c,${Array.from({ length: 8 }, (_, index) => `k${index}=`.padEnd(60, 'x')).join(',')}`;
       const statesOf = async (traceId: string, sent: string) => {
         await chat({ provider: { only: ['alpha'] } }, { traceparent: `00-${traceId}-${CLIENT.spanId}-01`, tracestate: sent });
         const spans = await wholeTrace(traceId);
         expect(spans.find(({ kind }) => kind === 'server')).toMatchObject({ parentSpanId: CLIENT.spanId });
-        return spans.filter(isInTheRequest).map(({ service, name, traceState }) => `${service.replace('switchyard-', '')} ${name} ${traceState}`);
+        return spans.flatMap((span) => {
+          const name = `${span.service.replace('switchyard-', '')} ${span.name}`;
+          const within = span.links.filter((link) => link.traceId === traceId);
+          return [`${name} ${span.traceState}`, ...within.map((link) => `${name} is linked ${link.traceState}`)];
+        });
       };
       const wanted = (state: string) =>
         [
           ...['POST /api/v1/chat/completions', 'gateway.request', 'auth.api_key', 'decide', 'reserve'].map((name) => `ingress ${name} ${state}`),
           ...[`chat ${MODELS.writer}`, 'POST'].map((name) => `worker ${name} ${state}`),
+          ...[`send ${TOPIC}`, `send ${TOPIC} is linked`].map((name) => `ingress ${name} ${state}`),
+          ...[`process ${TOPIC}`, `process ${TOPIC} is linked`, 'ledger post'].map((name) => `billing ${name} ${state}`),
         ].sort();
       expect(tracestate).toHaveLength(507);
       expect((await statesOf('7af7651916cd43dd8448eb211c80319c', tracestate)).sort()).toEqual(wanted(tracestate));
