@@ -1,15 +1,20 @@
 const LAST_VARINT_SHIFT = 28;
+const LAST_VARLONG_SHIFT = 63;
 
 /** Reads the big-endian fields of Kafka's protocol from a buffer. @throws RangeError at its end */
 export class ByteReader {
   constructor(
     private readonly buffer: Buffer,
-    private position = 0,
+    private at = 0,
     private readonly end = buffer.length,
   ) {}
 
+  get position(): number {
+    return this.at;
+  }
+
   get remaining(): number {
-    return this.end - this.position;
+    return this.end - this.at;
   }
 
   /** The next bytes as a reader of their own; this one goes on behind them. */
@@ -61,14 +66,15 @@ export class ByteReader {
     throw new RangeError('A varint is longer than 32 bits.');
   }
 
-  /** Zigzag up to 64 bits. */
-  varlong(): bigint {
-    let bits = 0n;
-    for (let shift = 0n; ; shift += 7n) {
+  /** Zigzag up to 64 bits; exact up to 53. */
+  varlong(): number {
+    let bits = 0;
+    for (let shift = 0, unit = 1; shift <= LAST_VARLONG_SHIFT; shift += 7, unit *= 0x80) {
       const byte = this.buffer[this.advance(1)]!;
-      bits |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return (bits >> 1n) ^ -(bits & 1n);
+      bits += (byte & 0x7f) * unit;
+      if (byte < 0x80) return bits % 2 === 0 ? bits / 2 : -(bits + 1) / 2;
     }
+    throw new RangeError('A varlong is longer than 64 bits.');
   }
 
   /** A text behind its length as a varint; undefined is the protocol's null. */
@@ -84,9 +90,9 @@ export class ByteReader {
   }
 
   private advance(byteCount: number): number {
-    const start = this.position;
+    const start = this.at;
     if (byteCount < 0 || start + byteCount > this.end) throw new RangeError(`${byteCount} bytes are not there.`);
-    this.position += byteCount;
+    this.at = start + byteCount;
     return start;
   }
 }

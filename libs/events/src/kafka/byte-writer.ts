@@ -1,14 +1,20 @@
+import { crc32c } from './crc32c.js';
+
 const MAX_VARINT_BYTES = 5;
 /** A UTF-16 unit takes three bytes of UTF-8 at most. */
 const MAX_BYTES_PER_CHARACTER = 3;
+/** Characters that are written one by one sooner than by a call into the runtime. */
+const SHORT_TEXT_CHARACTERS = 48;
 
 /** Writes the big-endian fields of Kafka's protocol into one buffer that grows. */
 export class ByteWriter {
   private buffer: Buffer;
+  private view: DataView;
   private position = 0;
 
   constructor(initialBytes: number) {
     this.buffer = Buffer.allocUnsafe(initialBytes);
+    this.view = viewOf(this.buffer);
   }
 
   get length(): number {
@@ -27,17 +33,20 @@ export class ByteWriter {
 
   int16(value: number): void {
     this.ensure(2);
-    this.position = this.buffer.writeInt16BE(value, this.position);
+    this.view.setInt16(this.position, value);
+    this.position += 2;
   }
 
   int32(value: number): void {
     this.ensure(4);
-    this.position = this.buffer.writeInt32BE(value, this.position);
+    this.view.setInt32(this.position, value);
+    this.position += 4;
   }
 
   int64(value: bigint): void {
     this.ensure(8);
-    this.position = this.buffer.writeBigInt64BE(value, this.position);
+    this.view.setBigInt64(this.position, value);
+    this.position += 8;
   }
 
   /** A text behind its length in 16 bits; undefined is the protocol's null. */
@@ -60,7 +69,7 @@ export class ByteWriter {
     const start = this.position;
     // Text is nearly always ASCII, whose length is known before it is encoded.
     const prefixBytes = varintBytes(value.length);
-    const byteCount = this.buffer.write(value, start + prefixBytes);
+    const byteCount = this.putText(value, start + prefixBytes);
     this.position = start + prefixBytes + byteCount;
     this.putLengthBefore(start, prefixBytes, byteCount);
   }
@@ -84,11 +93,23 @@ export class ByteWriter {
 
   /** Fills reserved bytes with the length of all that was written behind them. */
   patchLength(position: number): void {
-    this.buffer.writeInt32BE(this.position - position - 4, position);
+    this.view.setInt32(position, this.position - position - 4);
   }
 
-  patchUint32(position: number, value: number): void {
-    this.buffer.writeUInt32BE(value, position);
+  /** Fills reserved bytes with the checksum of all that was written behind them. */
+  patchChecksum(position: number): void {
+    this.view.setUint32(position, crc32c(this.view, position + 4, this.position));
+  }
+
+  /** Returns how many bytes it took. */
+  private putText(value: string, position: number): number {
+    if (value.length > SHORT_TEXT_CHARACTERS) return this.buffer.write(value, position);
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index);
+      if (code > 0x7f) return this.buffer.write(value, position);
+      this.buffer[position + index] = code;
+    }
+    return value.length;
   }
 
   private putLengthBefore(start: number, prefixBytes: number, byteCount: number): void {
@@ -116,7 +137,12 @@ export class ByteWriter {
     const larger = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.position + byteCount));
     this.buffer.copy(larger, 0, 0, this.position);
     this.buffer = larger;
+    this.view = viewOf(larger);
   }
+}
+
+function viewOf(buffer: Buffer): DataView {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
 /** Bytes of a varint of a number that is not negative. */

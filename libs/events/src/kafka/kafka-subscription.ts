@@ -144,14 +144,21 @@ export class KafkaSubscription implements Subscription {
   }
 
   private async handleFetched(payloads: readonly EachBatchPayload[]): Promise<void> {
-    const fetched = payloads.flatMap((payload) => payload.batch.messages.map((message) => ({ payload, message })));
+    const records: FetchedRecord[] = [];
+    const shares: EachBatchPayload[] = [];
+    for (const payload of payloads) {
+      const topic = payload.batch.topic.slice(this.options.topicPrefix.length);
+      for (const message of payload.batch.messages) {
+        records.push(new FetchedRecord(topic, payload.batch.partition, message));
+        shares.push(payload);
+      }
+    }
     const { maxBatchSize } = this.options.subscribe;
-    for (let start = 0; start < fetched.length; start += maxBatchSize) {
+    for (let start = 0; start < records.length; start += maxBatchSize) {
       if (!this.mayGoOn(payloads)) return;
-      const portion = fetched.slice(start, start + maxBatchSize);
-      const records = portion.map(({ payload, message }) => this.recordOf(payload.batch, message));
-      if (!(await this.deliver(records, payloads))) return;
-      await commit(new Map(portion.map(({ payload, message }) => [payload, message])));
+      const portion = records.slice(start, start + maxBatchSize);
+      if (!(await this.deliver(portion, payloads))) return;
+      await commit(new Map(portion.map(({ offset }, index) => [shares[start + index]!, offset])));
     }
   }
 
@@ -182,17 +189,29 @@ export class KafkaSubscription implements Subscription {
       if (!this.mayGoOn(payloads)) return false;
     }
   }
+}
 
-  private recordOf(batch: EachBatchPayload['batch'], message: KafkaMessage): ConsumedRecord {
-    return {
-      topic: batch.topic.slice(this.options.topicPrefix.length),
-      partition: batch.partition,
-      offset: BigInt(message.offset),
-      timeMs: Number(message.timestamp),
-      key: message.key?.toString() ?? '',
-      value: message.value?.toString() ?? '',
-      headers: textHeaders(message.headers),
-    };
+/** A message as handlers get it. Its headers are read when they are asked for. */
+class FetchedRecord implements ConsumedRecord {
+  readonly offset: bigint;
+  readonly timeMs: number;
+  readonly key: string;
+  readonly value: string;
+  private texts: Readonly<Record<string, string>> | undefined;
+
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    private readonly fetched: KafkaMessage,
+  ) {
+    this.offset = BigInt(fetched.offset);
+    this.timeMs = Number(fetched.timestamp);
+    this.key = fetched.key?.toString() ?? '';
+    this.value = fetched.value?.toString() ?? '';
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return (this.texts ??= textHeaders(this.fetched.headers));
   }
 }
 
@@ -218,14 +237,14 @@ class Heart {
   }
 }
 
-/** One request for all partitions, each with the last of its messages that was handled. */
-async function commit(handled: ReadonlyMap<EachBatchPayload, KafkaMessage>): Promise<void> {
+/** One request for all partitions, each with the last offset that was handled. */
+async function commit(handled: ReadonlyMap<EachBatchPayload, bigint>): Promise<void> {
   const topics = new Map<string, { partition: number; offset: string }[]>();
-  for (const [payload, message] of handled) {
+  for (const [payload, offset] of handled) {
     const { topic, partition } = payload.batch;
-    payload.resolveOffset(message.offset);
+    payload.resolveOffset(String(offset));
     const partitions = topics.get(topic) ?? [];
-    partitions.push({ partition, offset: String(BigInt(message.offset) + 1n) });
+    partitions.push({ partition, offset: String(offset + 1n) });
     topics.set(topic, partitions);
   }
   const [anyPayload] = handled.keys();

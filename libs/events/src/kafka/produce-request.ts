@@ -30,7 +30,9 @@ export interface ProduceRequest {
 }
 
 const API_KEY = 0;
-const INITIAL_BYTES = 256 * 1024;
+const BYTES_AROUND_RECORDS = 8 * 1024;
+/** Of a record besides its key and value: mostly its headers. */
+const BYTES_AROUND_VALUE = 512;
 const NO_PRODUCER = -1n;
 
 /** A Produce request of the versions 3 to 7, without transactions and compression, which this system uses neither of. */
@@ -48,7 +50,7 @@ export function produceRequest(apiVersion: number, fields: ProduceArguments): Pr
 }
 
 function encode({ acks, timeout, producerId, producerEpoch, topicData }: ProduceArguments): Buffer {
-  const writer = new ByteWriter(INITIAL_BYTES);
+  const writer = new ByteWriter(likelyBytes(topicData));
   const timestampMs = Date.now();
   writer.text(undefined);
   writer.int16(acks);
@@ -70,4 +72,15 @@ function encode({ acks, timeout, producerId, producerEpoch, topicData }: Produce
     }
   }
   return writer.bytes;
+}
+
+/** Enough for events in ASCII, so that the buffer need not grow. */
+function likelyBytes(topicData: ProduceArguments['topicData']): number {
+  let byteCount = BYTES_AROUND_RECORDS;
+  for (const { partitions } of topicData) {
+    for (const { messages } of partitions) {
+      for (const { key, value } of messages) byteCount += key.length + value.length + BYTES_AROUND_VALUE;
+    }
+  }
+  return byteCount;
 }

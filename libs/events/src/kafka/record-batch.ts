@@ -1,5 +1,4 @@
 import type { ByteWriter } from './byte-writer.js';
-import { crc32c } from './crc32c.js';
 
 /** A record as Kafka stores it. */
 export interface BatchedMessage {
@@ -39,7 +38,7 @@ export function writeRecordBatch(writer: ByteWriter, messages: readonly BatchedM
   writer.int32(messages.length);
   messages.forEach((message, index) => writeRecord(writer, message, index));
   writer.patchLength(lengthPosition);
-  writer.patchUint32(sumPosition, crc32c(writer.bytes, sumPosition + 4, writer.length));
+  writer.patchChecksum(sumPosition);
 }
 
 function writeRecord(writer: ByteWriter, { key, value, headers }: BatchedMessage, offsetDelta: number): void {

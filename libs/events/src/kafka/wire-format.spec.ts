@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
 import { crc32c } from './crc32c.js';
-import { decodeFetchResponse, UnsupportedBatchError } from './fetch-response.js';
+import { decodeFetchResponse, UnsupportedBatchError, type FetchedMessage, type FetchResponse } from './fetch-response.js';
 import { murmur2, partitionOfKey } from './partition-of-key.js';
 import { produceRequest, type ProduceArguments, type ProduceRequest } from './produce-request.js';
 
@@ -15,7 +15,7 @@ const kafkajs = {
 };
 
 /** Lengths around each step of the varint, in one byte and in three bytes a character. */
-const TEXTS = ['', 'a', ...[63, 64, 8_191, 8_192, 70_000].flatMap((length) => ['x'.repeat(length), '€'.repeat(length), `ä${'x'.repeat(length - 1)}`])];
+const TEXTS = ['', 'a', 'xé', ...[63, 64, 8_191, 8_192, 70_000].flatMap((length) => ['x'.repeat(length), '€'.repeat(length), `ä${'x'.repeat(length - 1)}`])];
 const MESSAGES = TEXTS.map((value, index) => ({ key: `gen-${index}`, value, headers: { ce_id: `id ${index}`, note: value.slice(0, 40) } }));
 
 const fieldsOf = (messages: typeof MESSAGES) => ({
@@ -41,8 +41,19 @@ describe('the wire format of Kafka', () => {
   it('reads a fetch as kafkajs reads it, with texts where kafkajs has buffers', async () => {
     const bytes = await fetchResponse(fieldsOf(MESSAGES));
     const theirs = withTexts(await kafkajs.decodeFetch(bytes));
-    expect(JSON.parse(JSON.stringify(decodeFetchResponse(bytes)))).toMatchObject(theirs as object);
+    expect(comparable(decodeFetchResponse(bytes))).toMatchObject(theirs as object);
     expect(decodeFetchResponse(bytes).responses[0]!.partitions[0]!.messages.map(({ value }) => value)).toEqual(TEXTS);
+  });
+
+  it('reads every distance in time and offset as kafkajs reads it', async () => {
+    const deltasMs = [0, 63, 64, -65, 2 ** 31, -(2 ** 31), 2 ** 41, ...Array.from({ length: 200 }, (_, index) => index)];
+    const messages = deltasMs.map((deltaMs) => ({ ...MESSAGES[0]!, timestamp: String(1_795_253_400_000 + deltaMs) }));
+    const { batches } = readProduce((await kafkajs.produceRequest(fieldsOf(messages)).encode()).buffer);
+    const bytes = responseOf([{ topic: 'first', batches: batches.slice(0, 1) }]);
+    const ours = comparable(decodeFetchResponse(bytes));
+    expect(ours).toMatchObject(withTexts(await kafkajs.decodeFetch(bytes)) as object);
+    const timesMs = decodeFetchResponse(bytes).responses[0]!.partitions[0]!.messages.map(({ timestamp }) => timestamp);
+    expect(timesMs.map((timeMs) => timeMs - timesMs[0]!)).toEqual(deltasMs);
   });
 
   it('reads whole batches only when the broker cut the last one', async () => {
@@ -61,7 +72,8 @@ describe('the wire format of Kafka', () => {
 
   it("checks sums and spreads keys as Kafka's own clients do", () => {
     const sum = Buffer.from('123456789');
-    expect(crc32c(sum, 0, sum.length)).toBe(0xe306_9283);
+    expect(checksum(sum, 0)).toBe(0xe306_9283);
+    expect(checksum(Buffer.concat([Buffer.alloc(3), sum]), 3)).toBe(0xe306_9283);
     const hashes = {
       '21': -973_932_308,
       foobar: -790_332_482,
@@ -73,6 +85,10 @@ describe('the wire format of Kafka', () => {
     expect(partitionOfKey('foobar', 12)).toBe((-790_332_482 & 0x7fff_ffff) % 12);
   });
 });
+
+function checksum(bytes: Buffer, start: number): number {
+  return crc32c(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), start, bytes.length);
+}
 
 interface ReadProduce {
   readonly head: Buffer;
@@ -91,7 +107,7 @@ function readProduce(bytes: Buffer): ReadProduce {
       int();
       const byteCount = int();
       const batch = Buffer.from(bytes.subarray(position, position + byteCount));
-      expect(crc32c(batch, 21, batch.length)).toBe(batch.readUInt32BE(17));
+      expect(checksum(batch, 21)).toBe(batch.readUInt32BE(17));
       batch.fill(0, 17, 21).fill(0, 27, 43);
       batches.push(batch);
       position += byteCount;
@@ -125,9 +141,28 @@ function responseOf(topics: readonly { readonly topic: string; readonly batches:
   ]);
 }
 
-/** As JSON has it, every buffer as its text. */
+/** With what kafkajs reads of a message, and the texts that it has for numbers. */
+function comparable(response: FetchResponse): object {
+  const messageOf = ({ offset, timestamp, key, value, headers, isControlRecord, batchContext }: FetchedMessage): object => ({
+    offset: String(offset),
+    timestamp: String(timestamp),
+    key,
+    value,
+    headers,
+    isControlRecord,
+    batchContext,
+  });
+  const responses = response.responses.map(({ topicName, partitions }) => ({
+    topicName,
+    partitions: partitions.map((partition) => ({ ...partition, messages: partition.messages.map(messageOf) })),
+  }));
+  return { ...response, responses };
+}
+
+/** As JSON has it, every buffer as its text; without what nobody reads of a message. */
 function withTexts(value: unknown): unknown {
   const text = JSON.stringify(value, (name, inner: unknown) => {
+    if (name === 'magicByte' || name === 'attributes') return undefined;
     const isBuffer = typeof inner === 'object' && inner !== null && (inner as { type?: unknown }).type === 'Buffer';
     if (name === 'batchContext')
       return { producerId: (inner as { producerId: string }).producerId, inTransaction: (inner as { inTransaction: boolean }).inTransaction };
