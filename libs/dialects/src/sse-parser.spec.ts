@@ -52,6 +52,31 @@ describe('SseParser', () => {
     );
   });
 
+  it('reads pieces that look like a whole event as what they are behind the pieces before them', () => {
+    const token = fc.constantFrom(
+      'data: x\n\n',
+      'data: y\n',
+      '\n',
+      '\r',
+      'event: e\n',
+      'data: ',
+      'data:z\n\n',
+      ':\n\n',
+      'data: a\rdata: b\n\n',
+      'data: w\r\n\r\n',
+      'ü\n\n',
+    );
+    fc.assert(
+      fc.property(fc.array(token, { maxLength: 12 }), (pieces) => {
+        const encoded = pieces.map((piece) => new TextEncoder().encode(piece));
+        const parser = new SseParser();
+        const bytes = Buffer.concat(encoded);
+        expect(encoded.flatMap((piece) => parser.push(piece))).toEqual(parseInPieces(bytes, [...bytes.keys()]));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('keeps characters whole when a chunk ends inside one', () => {
     const bytes = new TextEncoder().encode('data: {"text":"日本🚂"}\n\n');
     for (let cut = 1; cut < bytes.length; cut++) expect(parseInPieces(bytes, [cut])).toEqual([{ data: '{"text":"日本🚂"}' }]);

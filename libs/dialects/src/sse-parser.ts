@@ -39,6 +39,8 @@ export class SseParser {
 
   /** @throws SwitchyardError `provider_unavailable` when a line or an event is beyond the limit; the parser is then of no more use. */
   push(bytes: Uint8Array): SseEvent[] {
+    const data = this.isBetweenEvents ? onlyData(bytes, this.limits) : undefined;
+    if (data !== undefined) return [{ data }];
     const events: SseEvent[] = [];
     let chunk = bytes;
     if (this.skipLineFeed && chunk.length > 0) {
@@ -63,6 +65,10 @@ export class SseParser {
   /** Bytes after the last line end, or an event without its closing blank line. */
   get hasUnfinishedEvent(): boolean {
     return this.pendingBytes > 0 || this.data.length > 0;
+  }
+
+  private get isBetweenEvents(): boolean {
+    return this.pendingBytes === 0 && this.data.length === 0 && this.event === undefined && !this.skipLineFeed && !this.isFirstLine;
   }
 
   private keep(bytes: Uint8Array): void {
@@ -128,6 +134,15 @@ export class SseParser {
   }
 }
 
+/** Most pieces of a stream are one line of data and a blank one: its data. Undefined where these bytes are anything else. */
+function onlyData(bytes: Uint8Array, limits: SseLimits): string | undefined {
+  const { length } = bytes;
+  if (length > limits.maxEventBytes || bytes[length - 1] !== LINE_FEED || bytes[length - 2] !== LINE_FEED) return undefined;
+  const text = textOf(bytes);
+  const end = text.length - 2;
+  return text.startsWith('data: ') && text.indexOf('\n') === end && !text.includes('\r') ? text.slice(6, end) : undefined;
+}
+
 function lastLineEnd(bytes: Uint8Array): number {
   return Math.max(bytes.lastIndexOf(LINE_FEED), bytes.lastIndexOf(CARRIAGE_RETURN));
 }
@@ -139,7 +154,7 @@ function firstLineEnd(bytes: Uint8Array): number {
 }
 
 function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString('utf8');
 }
 
 function splitLines(text: string): string[] {

@@ -193,6 +193,17 @@ describe('a request passed through', () => {
     expect(exchange({ messages }).mediaUrls).toEqual([]);
   });
 
+  it.each([
+    ['a message of parts', { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://pictures.example/1.png' } }] }],
+    ['an earlier answer', { role: 'assistant', content: 'Here', images: [{ type: 'image_url', image_url: { url: 'https://pictures.example/1.png' } }] }],
+    ['a tool’s result', { role: 'tool', tool_call_id: 'c', content: [{ type: 'image_url', image_url: { url: 'https://pictures.example/1.png' } }] }],
+  ])('finds pictures in %s, in short requests and long ones', (_place, message) => {
+    for (const text of ['short', 'long '.repeat(2_000)]) {
+      const messages = [{ role: 'user', content: text }, message];
+      expect(exchange({ messages }, { deviations: { imageSource: 'base64' } }).mediaUrls).toEqual(['https://pictures.example/1.png']);
+    }
+  });
+
   it('falls back to JSON mode with the schema in words where there is nothing better', () => {
     const format = { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'object' } } };
     const { body, warnings } = upstreamBody({ response_format: format }, { deviations: { structuredOutput: 'json_object' } });
@@ -251,6 +262,15 @@ describe('chunks passed through', () => {
       outputBytes: 2,
       upstreamId: 'chatcmpl-1',
     });
+  });
+
+  it('carry the fingerprint that each of them came with', () => {
+    const fingerprints = ['fp_1', 'fp_1', null, 'fp_1', 'fp_"2"', undefined, 'fp_1'];
+    const choices = [{ index: 0, delta: { content: 'Hi' } }];
+    const { events } = stream(
+      fingerprints.map((fingerprint) => ({ ...BASE, ...(fingerprint === undefined ? {} : { system_fingerprint: fingerprint }), choices })),
+    );
+    expect(events.map((event) => event['system_fingerprint'])).toEqual(['fp_1', 'fp_1', undefined, 'fp_1', 'fp_"2"', undefined, 'fp_1']);
   });
 
   it('keep fields that we do not know', () => {

@@ -34,6 +34,7 @@ export class SameDialectStream implements ExchangeStream {
   private error: UpstreamFailure | undefined;
   private isDone = false;
   private hasContent = false;
+  private readonly otherFields = new OtherFields();
   /** The fields that are the same in every chunk, written once. */
   private readonly head: string;
 
@@ -83,7 +84,7 @@ export class SameDialectStream implements ExchangeStream {
       this.costUsd = costInside(chunk, this.manifest);
     }
     if (choices.length === 0 && Object.keys(chunk).every((key) => ENVELOPE_KEYS.has(key))) return '';
-    return `data: ${this.head},"choices":${JSON.stringify(choices)}${otherFields(chunk)}}\n\n`;
+    return `data: ${this.head},"choices":${JSON.stringify(choices)}${this.otherFields.textOf(chunk)}}\n\n`;
   }
 
   private editChoice(choice: JsonObject, chunk: JsonObject): void {
@@ -123,17 +124,35 @@ export class SameDialectStream implements ExchangeStream {
 /** Fields that every chunk gets from us, or that the ingress writes once per answer. */
 const REPLACED_KEYS = new Set(['id', 'provider', 'model', 'object', 'created', 'choices', 'usage']);
 
-/** Everything else that the chunk holds, as JSON text to append. */
-function otherFields(chunk: JsonObject): string {
-  let text = '';
-  for (const key in chunk) {
-    if (REPLACED_KEYS.has(key)) continue;
-    const value = key === 'x_groq' ? withoutUsage(chunk[key]) : chunk[key];
-    // Strict clients refuse a null fingerprint in chunks; a null tier says nothing.
-    if (value === undefined || (value === null && (key === 'system_fingerprint' || key === 'service_tier'))) continue;
-    text += `,${JSON.stringify(key)}:${JSON.stringify(value)}`;
+/** Everything else that a chunk holds, as JSON text to append. */
+class OtherFields {
+  private fingerprint: JsonValue | undefined;
+  private fingerprintText = '';
+
+  textOf(chunk: JsonObject): string {
+    let text = '';
+    for (const key in chunk) {
+      if (REPLACED_KEYS.has(key)) continue;
+      const value = key === 'x_groq' ? withoutUsage(chunk[key]) : chunk[key];
+      // Strict clients refuse a null fingerprint in chunks; a null tier says nothing.
+      if (value === undefined || (value === null && (key === 'system_fingerprint' || key === 'service_tier'))) continue;
+      text += key === 'system_fingerprint' ? this.fingerprintField(value) : field(key, value);
+    }
+    return text;
   }
-  return text;
+
+  /** Providers repeat it in every chunk. */
+  private fingerprintField(value: JsonValue): string {
+    if (value !== this.fingerprint) {
+      this.fingerprint = value;
+      this.fingerprintText = field('system_fingerprint', value);
+    }
+    return this.fingerprintText;
+  }
+}
+
+function field(key: string, value: JsonValue): string {
+  return `,${JSON.stringify(key)}:${JSON.stringify(value)}`;
 }
 
 function withoutUsage(value: JsonValue | undefined): JsonValue | undefined {

@@ -10,7 +10,7 @@ export interface OutputFacts {
 }
 
 /** Optional lists and strings that strict clients refuse as null. */
-const NEVER_NULL = ['tool_calls', 'reasoning_details', 'images', 'audio', 'annotations', 'function_call', 'role', 'name'] as const;
+const NEVER_NULL: ReadonlySet<string> = new Set(['tool_calls', 'reasoning_details', 'images', 'audio', 'annotations', 'function_call', 'role', 'name']);
 
 /** Never an id of a call. */
 const NO_ID = '\u0000';
@@ -35,7 +35,7 @@ export class AnswerNormaliser {
 
   /** `target` is a `delta` or a `message`. `isLast`: nothing more of this answer follows. */
   normalise(target: JsonObject, isLast: boolean): OutputFacts {
-    for (const key of NEVER_NULL) if (target[key] === null) delete target[key];
+    for (const key in target) if (target[key] === null && NEVER_NULL.has(key)) delete target[key];
     if (Array.isArray(target['content'])) flattenContent(target);
     const own = takeReasoning(target);
     const tagged = this.splitThinkTags(target, isLast);

@@ -47,6 +47,7 @@ export function needNoEdits({ roles, fields, partFields }: MessageBytes, { devia
 
 function editMessage(message: JsonObject, edits: MessageEdits): JsonObject {
   const { deviations } = edits;
+  if (isPlain(message) && (message['role'] !== 'developer' || deviations.developerRole === 'keep')) return message;
   let result = message;
   const change = (fields: JsonObject): void => {
     result = { ...result, ...fields };
@@ -68,6 +69,12 @@ function editMessage(message: JsonObject, edits: MessageEdits): JsonObject {
   }
   if (deviations.toolCallIds === 'nine-alphanumerics') change(shortIds(result));
   return result;
+}
+
+/** A role and a text, and nothing that a provider could spell another way. */
+function isPlain(message: JsonObject): boolean {
+  for (const name in message) if (name !== 'role' && name !== 'content') return false;
+  return typeof message['content'] === 'string';
 }
 
 function reasoningHistory(message: JsonObject, { reasoningHistory: style }: OpenaiChatDeviations): JsonObject {
