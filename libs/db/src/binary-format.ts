@@ -11,9 +11,12 @@ interface ElementFormat {
 }
 
 const FIRST_BYTES = 65_536;
-const MAX_KEPT_BYTES = 4_194_304;
+const MAX_KEPT_BYTES = 2_097_152;
+const MAX_SPARES = 4;
 /** Where messages are put together, one at a time; it grows, and a very large one is not kept. */
 export let scratch = Buffer.allocUnsafe(FIRST_BYTES);
+/** Grown ones that came back: memory of this size is dear to get and to let go of. */
+const spares: (typeof scratch)[] = [];
 /** The same bytes: whole numbers are written by way of it, for compiled code does that without a call or an object, a bigint's 64 bits too. */
 let numbers = viewOf(scratch);
 
@@ -61,11 +64,24 @@ function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** What was put together, which ends at the place. */
+/** A copy of what was put together, which ends at the place. */
 export function takeScratch(end: number): Buffer {
-  const taken = Buffer.from(scratch.subarray(0, end));
+  const taken = Buffer.allocUnsafe(end);
+  scratch.copy(taken, 0, 0, end);
   if (scratch.length > MAX_KEPT_BYTES) replaceScratch(Buffer.allocUnsafe(FIRST_BYTES));
   return taken;
+}
+
+/** What was put together, without a copy: it stays as it is until `giveBack`, and what follows is put together elsewhere. */
+export function lendScratch(): typeof scratch {
+  const lent = scratch;
+  replaceScratch(spares.pop() ?? Buffer.allocUnsafe(FIRST_BYTES));
+  return lent;
+}
+
+/** Nobody reads the lent bytes any more. */
+export function giveBack(lent: typeof scratch): void {
+  if (lent.length <= MAX_KEPT_BYTES && spares.length < MAX_SPARES) spares.push(lent);
 }
 
 export function writeMissing(at: number): number {
@@ -73,7 +89,8 @@ export function writeMissing(at: number): number {
   return writeLength(MISSING, at);
 }
 
-function writeLength(length: number, at: number): number {
+/** A number of 32 bits, such as the length of what follows. */
+export function writeLength(length: number, at: number): number {
   numbers.setInt32(at, length);
   return at + LENGTH_BYTES;
 }
@@ -86,9 +103,12 @@ export function writeCount(count: number, at: number): number {
 
 /** Writes the bytes from `start` to `end` once more. */
 export function writeAgain(start: number, end: number, at: number): number {
-  reserve(at, end - start);
-  scratch.copyWithin(at, start, end);
-  return at + end - start;
+  const length = end - start;
+  reserve(at, length);
+  const bytes = scratch;
+  if (length > SHORT_TEXT) bytes.copyWithin(at, start, end);
+  else for (let index = 0; index < length; index++) bytes[at + index] = bytes[start + index]!;
+  return at + length;
 }
 
 function writeText(value: unknown, at: number): number {

@@ -1,4 +1,4 @@
-import { FORMATS, reserve, scratch, takeScratch, writeAgain, writeCount, writeMissing, type BinaryElementType } from './binary-format.js';
+import { FORMATS, lendScratch, reserve, scratch, writeAgain, writeCount, writeLength, writeMissing, type BinaryElementType } from './binary-format.js';
 
 export interface BinaryColumn<Source> {
   readonly type: BinaryElementType;
@@ -11,24 +11,46 @@ const COUNT_BYTES = 2;
 /** In place of a row's number of columns. */
 const END = -1;
 
-/** Rows as `COPY … FROM STDIN (FORMAT binary)` takes them; values are as for `binaryArray`, and throw as there. */
-export function binaryRows<Source>(columns: readonly BinaryColumn<Source>[], sources: readonly Source[]): Buffer {
-  const writers = columns.map(({ type, valueOf }) => ({ write: FORMATS[type].write, valueOf, value: undefined as unknown, start: 0, end: 0 }));
-  let at = SIGNATURE.copy(scratch);
+/** The message's kind and its length. */
+const COPY_DATA = 'd'.charCodeAt(0);
+const MESSAGE_HEADER_BYTES = 5;
+
+/** A message to the server; to be given back to `binary-format` when it was sent. */
+export interface LentMessage {
+  /** The message is its beginning. */
+  readonly bytes: ReturnType<typeof lendScratch>;
+  readonly length: number;
+}
+
+/** Rows as `COPY … FROM STDIN (FORMAT binary)` takes them, in one message `CopyData`; values are as for `binaryArray`, and throw as there. */
+export function rowsMessage<Source>(columns: readonly BinaryColumn<Source>[], sources: readonly Source[]): LentMessage {
+  const end = writeRows(columns, sources, MESSAGE_HEADER_BYTES);
+  scratch[0] = COPY_DATA;
+  // The length counts itself.
+  writeLength(end - 1, 1);
+  return { bytes: lendScratch(), length: end };
+}
+
+/** Returns the place after them. */
+function writeRows<Source>(columns: readonly BinaryColumn<Source>[], sources: readonly Source[], start: number): number {
+  const writers = columns.map(({ type, valueOf }) => ({ write: FORMATS[type].write, valueOf, text: '', start: 0, end: 0 }));
+  reserve(start, SIGNATURE.length);
+  let at = start + SIGNATURE.copy(scratch, start);
   for (const source of sources) {
     reserve(at, COUNT_BYTES);
     at = writeCount(writers.length, at);
     for (const writer of writers) {
       const value = writer.valueOf(source);
-      const start = at;
-      // Columns of one account, one model, one transaction: much is as in the row before.
-      if (typeof value === 'string' && value === writer.value) at = writeAgain(writer.start, writer.end, at);
-      else at = value === null || value === undefined ? writeMissing(at) : writer.write(value, at);
-      writer.value = value;
-      writer.start = start;
-      writer.end = at;
+      if (typeof value === 'string') {
+        const valueStart = at;
+        // Columns of one account, one model, one transaction: much is as in the row before.
+        at = value === writer.text && writer.end > 0 ? writeAgain(writer.start, writer.end, at) : writer.write(value, at);
+        writer.text = value;
+        writer.start = valueStart;
+        writer.end = at;
+      } else at = value === null || value === undefined ? writeMissing(at) : writer.write(value, at);
     }
   }
   reserve(at, COUNT_BYTES);
-  return takeScratch(writeCount(END, at));
+  return writeCount(END, at);
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type pg from 'pg';
 import { createPool } from './pool.js';
 import { sourceCopy } from './source-copy.js';
-import { withTransaction } from './transaction.js';
+import { allAnswered, withTransaction } from './transaction.js';
 
 interface Thing {
   readonly position: number;
@@ -85,6 +85,17 @@ describe('copying rows into a table', () => {
     expect(await stored()).toEqual([]);
     await copy([thing(5)]);
     expect(await stored()).toHaveLength(1);
+  });
+
+  it('keeps the rows of copies apart that are on their way together, more of them than the network takes at once', async () => {
+    const part = (number: number, perPart: number): Thing[] =>
+      Array.from({ length: perPart }, (_, index) => thing(100 + number * perPart + index, { label: String(number).repeat(3_000) }));
+    for (const perPart of [200, 300]) {
+      await pool.query('TRUNCATE things');
+      await withTransaction(pool, (client) => allAnswered([0, 1, 2, 3, 4, 5, 6].map((number) => copyThings(client, part(number, perPart), { at }))));
+      const { rows } = await pool.query('SELECT DISTINCT ((position - 100) / $1)::int AS part, label FROM things ORDER BY part', [perPart]);
+      expect(rows).toEqual([0, 1, 2, 3, 4, 5, 6].map((number) => ({ part: number, label: String(number).repeat(3_000) })));
+    }
   });
 
   it('asks nothing of the database for a value of another kind', async () => {

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { SharedValues, SourceColumns } from './batch-insert.js';
-import { isBinaryElementType } from './binary-format.js';
-import { binaryRows, type BinaryColumn } from './binary-rows.js';
+import { giveBack, isBinaryElementType } from './binary-format.js';
+import { rowsMessage, type BinaryColumn, type LentMessage } from './binary-rows.js';
 
 export interface SourceCopyOptions<Source, Shared extends string = never> {
   readonly table: string;
@@ -25,7 +25,7 @@ export function sourceCopy<Source, Shared extends string = never>(
   return async (client, sources, ...[shared]) => {
     if (sources.length === 0) return;
     const sharedColumns = sharedTypes.map(({ column, type }): BinaryColumn<Source> => ({ type, valueOf: () => shared?.[column] }));
-    await copyIn(client, text, binaryRows([...columns, ...sharedColumns], sources));
+    await copyIn(client, text, rowsMessage([...columns, ...sharedColumns], sources));
   };
 }
 
@@ -35,7 +35,7 @@ function binaryType(type: string): BinaryColumn<unknown>['type'] {
 }
 
 /** Not by way of a pool: the driver itself calls back. */
-function copyIn(client: pg.ClientBase, text: string, rows: Buffer): Promise<void> {
+function copyIn(client: pg.ClientBase, text: string, rows: LentMessage): Promise<void> {
   return new Promise((resolve, reject) => {
     client.query(
       new CopyIn(text, rows, (error) => {
@@ -48,7 +48,6 @@ function copyIn(client: pg.ClientBase, text: string, rows: Buffer): Promise<void
 
 /** What the driver's connection can do besides what its types tell. */
 interface CopyConnection extends pg.Connection {
-  sendCopyFromChunk(chunk: Buffer): void;
   endCopyFrom(): void;
 }
 
@@ -59,7 +58,7 @@ const SentQuery = pg.Query as unknown as new (text: string) => { submit(connecti
 class CopyIn extends SentQuery {
   constructor(
     text: string,
-    private readonly copied: Buffer,
+    private readonly copied: LentMessage,
     /** Called by the driver. */
     readonly callback: (error: Error | null) => void,
   ) {
@@ -69,9 +68,15 @@ class CopyIn extends SentQuery {
   /** Called by the driver. The rows follow at once, without waiting until the server asks for them: a server that refuses the copy passes over them. */
   override submit(connection: pg.Connection): Error | null {
     const problem = super.submit(connection);
-    const copying = connection as CopyConnection;
-    copying.sendCopyFromChunk(this.copied);
-    copying.endCopyFrom();
+    const { stream } = connection;
+    const { bytes, length } = this.copied;
+    if (stream.writable) {
+      // What failed may be on its way for a while still.
+      stream.write(bytes.subarray(0, length), (error) => {
+        if (!error) giveBack(bytes);
+      });
+    }
+    (connection as CopyConnection).endCopyFrom();
     return problem;
   }
 
