@@ -21,18 +21,22 @@ export type Meter = (typeof METERS)[number];
 /** Counts by meter; an absent meter is zero. */
 export type Meters = Partial<Record<Meter, number>>;
 
-export function sumMeters(meters: Meters, names: readonly Meter[]): number {
+const PROMPT: ReadonlySet<string> = new Set(PROMPT_METERS);
+const COMPLETION: ReadonlySet<string> = new Set(COMPLETION_METERS);
+
+/** Answers have two or three of all the meters. */
+function sumOf(meters: Meters, names: ReadonlySet<string>): number {
   let sum = 0;
-  for (const name of names) sum += meters[name] ?? 0;
+  for (const name in meters) if (names.has(name)) sum += meters[name as Meter] ?? 0;
   return sum;
 }
 
 /** All tokens of the prompt, cached ones included. */
 export function promptTokenCount(meters: Meters): number {
-  return sumMeters(meters, PROMPT_METERS);
+  return sumOf(meters, PROMPT);
 }
 
 /** All tokens of the completion, reasoning included. */
 export function completionTokenCount(meters: Meters): number {
-  return sumMeters(meters, COMPLETION_METERS);
+  return sumOf(meters, COMPLETION);
 }

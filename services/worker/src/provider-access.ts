@@ -35,6 +35,13 @@ interface ProviderAddress {
   headersWith(credential: string | undefined): Readonly<Record<string, string>>;
 }
 
+/** An address, and what of an endpoint it was worked out from beside the slug. */
+interface AddressOf {
+  readonly baseUrl: string;
+  readonly manifest: string | undefined;
+  readonly address: ProviderAddress;
+}
+
 /** Addresses come from catalogues, paths from manifests: more of either than this are not remembered. */
 const MAX_REMEMBERED = 10_000;
 
@@ -45,6 +52,8 @@ const GENERIC_MANIFEST_SLUG = 'vllm';
 export class ProviderAccessBook {
   private readonly extraHosts: ReadonlySet<string>;
   private readonly addresses = new Map<string, ProviderAddress>();
+  /** By slug, what was asked for last: mostly what is asked for next. */
+  private readonly latest = new Map<string, AddressOf>();
 
   constructor(private readonly options: ProviderAccessOptions) {
     this.extraHosts = new Set(options.credentialHosts.map((entry) => entry.toLowerCase()));
@@ -66,11 +75,16 @@ export class ProviderAccessBook {
   }
 
   private addressOf(endpoint: worker.AttemptEndpoint): ProviderAddress {
-    const key = `${endpoint.providerSlug} ${endpoint.traits['manifest'] ?? ''} ${endpoint.baseUrl}`;
-    const known = this.addresses.get(key);
-    if (known) return known;
-    const address = this.findAddress(endpoint);
-    if (this.addresses.size < MAX_REMEMBERED) this.addresses.set(key, address);
+    const { providerSlug, baseUrl } = endpoint;
+    const manifest = endpoint.traits['manifest'];
+    const latest = this.latest.get(providerSlug);
+    if (latest !== undefined && latest.baseUrl === baseUrl && latest.manifest === manifest) return latest.address;
+    const key = `${providerSlug} ${manifest ?? ''} ${baseUrl}`;
+    const address = this.addresses.get(key) ?? this.findAddress(endpoint);
+    if (this.addresses.size < MAX_REMEMBERED) {
+      this.addresses.set(key, address);
+      this.latest.set(providerSlug, { baseUrl, manifest, address });
+    }
     return address;
   }
 
