@@ -16,18 +16,19 @@ const insertTransactions = sourceCopy<LedgerTransaction, 'posted_at_ms'>({
   shared: { posted_at_ms: 'bigint' },
 });
 
-interface PlacedEntry extends LedgerEntry {
+interface PlacedEntry {
   readonly transactionId: string;
   readonly index: number;
+  readonly entry: LedgerEntry;
 }
 
 const insertEntries = sourceCopy<PlacedEntry>({
   table: 'ledger_entries',
   columns: {
-    transaction_id: ['uuid', (entry) => entry.transactionId],
-    entry_index: ['smallint', (entry) => entry.index],
-    ledger_account: ['text', (entry) => entry.ledgerAccount],
-    amount_pico: ['bigint', (entry) => entry.amountPico],
+    transaction_id: ['uuid', ({ transactionId }) => transactionId],
+    entry_index: ['smallint', ({ index }) => index],
+    ledger_account: ['text', ({ entry }) => entry.ledgerAccount],
+    amount_pico: ['bigint', ({ entry }) => entry.amountPico],
   },
 });
 
@@ -43,9 +44,10 @@ export async function postTransactions(client: ClientBase, transactions: readonl
   if (transactions.length === 0) return;
   // The order of the indexes, which grow at their end.
   const sorted = transactions.toSorted((a, b) => (a.transactionId < b.transactionId ? -1 : 1));
-  const entries = sorted.flatMap(({ transactionId, entries: placed }) =>
-    placed.map(({ ledgerAccount, amountPico }, index) => ({ transactionId, index, ledgerAccount, amountPico })),
-  );
+  const entries: PlacedEntry[] = [];
+  for (const { transactionId, entries: own } of sorted) {
+    for (const [index, entry] of own.entries()) entries.push({ transactionId, index, entry });
+  }
   await allAnswered([
     insertTransactions(client, sorted, { posted_at_ms: nowMs }),
     insertEntries(client, entries),

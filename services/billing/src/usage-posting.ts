@@ -11,7 +11,7 @@ import { chargeTransaction, costTransaction, type LedgerTransaction } from './co
 import { SettlementState } from './core/settle-charges.js';
 import { addKeyUsage, type KeyUsageDay } from './key-usage.store.js';
 import { shareKeyUsage } from './key.store.js';
-import { lockChargedScopes, saveScopes, type ScopeRow } from './lease-scope.store.js';
+import { lockChargedScopes, saveScopes, type ChargedScopes, type ScopeRow } from './lease-scope.store.js';
 import { readLeases, saveLeases, type LeaseRow } from './lease.store.js';
 import { postTransactions } from './ledger.store.js';
 import { findEstimates, insertAttemptCosts, insertCharges, insertCorrections, recordEvents, type Charge, type Correction } from './usage-event.store.js';
@@ -69,6 +69,8 @@ const NO_CHARGES: SettledCharges = {
   underestimatedCount: 0,
   excessPico: 0n,
 };
+type Mutable<Type> = { -readonly [Member in keyof Type]: Type[Member] };
+
 const LEASE_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
@@ -133,11 +135,8 @@ export class UsagePosting {
 
   /** Locks what the charges touch: keys, then scopes in id order. */
   private async lockFor(client: PoolClient, items: readonly ChargeItem[]): Promise<{ scopes: Map<bigint, ScopeRow>; leases: Map<string, LeaseRow> }> {
-    const keyHashes = [...new Set(items.map((item) => item.event.keyHash))].sort();
-    const accountIds = [...new Set(items.map((item) => item.event.accountId))];
-    const times = items.map((item) => Number(item.event.acceptTimeMs));
-    const leaseIds = [...new Set(items.flatMap((item) => item.event.leases.map((use) => use.leaseId)))].filter((id) => LEASE_ID.test(id));
-    const charged = { leaseIds, accountIds, keyHashes, earliestMs: Math.min(...times), latestMs: Math.max(...times) };
+    const charged = chargedBy(items);
+    const { keyHashes, leaseIds } = charged;
     // The leases are read after their scopes were locked: statements of one connection run one after the other.
     const [, scopes, leases] = await allAnswered([shareKeyUsage(client, keyHashes), lockChargedScopes(client, charged), readLeases(client, leaseIds)]);
     return { scopes, leases };
@@ -218,6 +217,22 @@ function onceById(items: readonly UsageItem[]): UsageItem[] {
   return sorted.filter((item, index) => item.event.eventId !== sorted[index - 1]?.event.eventId);
 }
 
+function chargedBy(items: readonly ChargeItem[]): ChargedScopes {
+  const keyHashes = new Set<string>();
+  const accountIds = new Set<string>();
+  const leaseIds = new Set<string>();
+  let [earliestMs, latestMs] = [Number.POSITIVE_INFINITY, 0];
+  for (const { event } of items) {
+    keyHashes.add(event.keyHash);
+    accountIds.add(event.accountId);
+    for (const { leaseId } of event.leases) leaseIds.add(leaseId);
+    const timeMs = Number(event.acceptTimeMs);
+    earliestMs = Math.min(earliestMs, timeMs);
+    latestMs = Math.max(latestMs, timeMs);
+  }
+  return { keyHashes: [...keyHashes].sort(), accountIds: [...accountIds], leaseIds: [...leaseIds].filter((id) => LEASE_ID.test(id)), earliestMs, latestMs };
+}
+
 /** The event's own flags, as far as they are words, and what settling found. */
 function flagsOf(event: events.GenerationCompleted, settled: readonly string[]): readonly string[] {
   if (event.flags.length === 0) return settled;
@@ -225,20 +240,23 @@ function flagsOf(event: events.GenerationCompleted, settled: readonly string[]):
 }
 
 function usageDays(items: readonly ChargeItem[]): KeyUsageDay[] {
-  const days = new Map<string, KeyUsageDay>();
+  const days: Mutable<KeyUsageDay>[] = [];
+  const byStart = new Map<number, Map<string, Mutable<KeyUsageDay>>>();
   for (const { event } of items) {
+    const { keyHash } = event;
     const { startMs } = dayWindow(Number(event.acceptTimeMs));
-    const id = `${event.keyHash} ${startMs}`;
-    const day = days.get(id);
-    days.set(id, {
-      keyHash: event.keyHash,
-      dayStartMs: startMs,
-      chargePico: (day?.chargePico ?? 0n) + event.chargePico,
-      byokPico: 0n,
-      generationCount: (day?.generationCount ?? 0) + 1,
-    });
+    let byKey = byStart.get(startMs);
+    if (byKey === undefined) byStart.set(startMs, (byKey = new Map()));
+    let day = byKey.get(keyHash);
+    if (day === undefined) {
+      day = { keyHash, dayStartMs: startMs, chargePico: 0n, byokPico: 0n, generationCount: 0 };
+      byKey.set(keyHash, day);
+      days.push(day);
+    }
+    day.chargePico += event.chargePico;
+    day.generationCount++;
   }
-  return [...days.values()].sort((a, b) => (a.keyHash < b.keyHash || (a.keyHash === b.keyHash && a.dayStartMs < b.dayStartMs) ? -1 : 1));
+  return days.sort((a, b) => (a.keyHash < b.keyHash || (a.keyHash === b.keyHash && a.dayStartMs < b.dayStartMs) ? -1 : 1));
 }
 
 function chargesByKey(days: readonly KeyUsageDay[]): ReadonlyMap<string, bigint> {

@@ -37,16 +37,18 @@ export interface GroupView {
   readonly claims: readonly (PartitionPosition & { readonly memberId: string | null })[];
 }
 
-interface PlacedRecord extends PartitionPosition {
+interface PlacedRecord {
+  readonly batch: PartitionBatch;
+  readonly position: number;
   readonly record: EventRecord;
 }
 
 const copyRecords = sourceCopy<PlacedRecord, 'appended_at'>({
   table: 'record',
   columns: {
-    topic_id: ['smallint', (placed) => placed.topicId],
-    partition: ['integer', (placed) => placed.partition],
-    position: ['bigint', (placed) => placed.position],
+    topic_id: ['smallint', ({ batch }) => batch.topicId],
+    partition: ['integer', ({ batch }) => batch.partition],
+    position: ['bigint', ({ position }) => position],
     key: ['text', ({ record }) => record.key],
     value: ['text', ({ record }) => record.value],
     headers: ['text', ({ record }) => JSON.stringify(record.headers)],
@@ -270,8 +272,11 @@ async function forgetDeadMembers(client: Connection, group: string, memberTimeou
 }
 
 function placedRecords(batches: readonly PartitionBatch[], firstPositions: readonly bigint[]): PlacedRecord[] {
-  return batches.flatMap(({ topicId, partition, records }, index) => {
-    const firstPosition = firstPositions[index]!;
-    return records.map((record, number) => ({ topicId, partition, position: firstPosition + BigInt(number), record }));
-  });
+  const placed: PlacedRecord[] = [];
+  for (const [index, batch] of batches.entries()) {
+    // Exact: a log does not come to as many records as a number can count.
+    let position = Number(firstPositions[index]!);
+    for (const record of batch.records) placed.push({ batch, position: position++, record });
+  }
+  return placed;
 }

@@ -31,6 +31,11 @@ export interface PostgresEventLogOptions {
 /** Told of something new: `isForeign` unless it is what this process published. */
 type OnWake = (isForeign: boolean) => void;
 
+interface TopicBatch extends PartitionBatch {
+  readonly topic: string;
+  readonly records: EventRecord[];
+}
+
 const TRIM_INTERVAL_MS = 60_000;
 const TRIM_AT_MOST = 10_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
@@ -118,20 +123,24 @@ export class PostgresEventLog implements EventLog {
   }
 
   /** Partitions in the order in which everybody locks them. */
-  private async byPartition(records: readonly EventRecord[]): Promise<(PartitionBatch & { readonly topic: string })[]> {
-    const batches = new Map<string, { topicId: number; topic: string; partition: number; records: EventRecord[] }>();
+  private async byPartition(records: readonly EventRecord[]): Promise<TopicBatch[]> {
+    const batches: TopicBatch[] = [];
+    /** By partition. */
+    const ofTopic = new Map<string, TopicBatch[]>();
     for (const record of records) {
       const { topic } = record;
       const { id, partitionCount } = this.knownTopics.get(topic) ?? (await this.topic(topic));
       const partition = crc32(record.key) % partitionCount;
-      const batch = batches.get(`${id}/${partition}`);
-      if (batch === undefined) batches.set(`${id}/${partition}`, { topicId: id, topic, partition, records: [record] });
+      let ofPartition = ofTopic.get(topic);
+      if (ofPartition === undefined) ofTopic.set(topic, (ofPartition = []));
+      const batch = ofPartition[partition];
+      if (batch === undefined) batches.push((ofPartition[partition] = { topicId: id, topic, partition, records: [record] }));
       else batch.records.push(record);
     }
-    return [...batches.values()].sort((left, right) => left.topicId - right.topicId || left.partition - right.partition);
+    return batches.sort((left, right) => left.topicId - right.topicId || left.partition - right.partition);
   }
 
-  private remember({ topicId, topic, partition, records }: PartitionBatch & { readonly topic: string }, firstPosition: bigint, timeMs: number): void {
+  private remember({ topicId, topic, partition, records }: TopicBatch, firstPosition: bigint, timeMs: number): void {
     if (!this.recent.isRead(topicId)) return;
     const consumed = records.map(({ key, value, headers, message }, index): ConsumedRecord => {
       const record = { topic, key, value, headers, partition, offset: firstPosition + BigInt(index), timeMs };

@@ -171,9 +171,12 @@ interface Membership {
 function positionsAfter(batch: readonly ConsumedRecord[], topicNames: ReadonlyMap<number, string>): PartitionPosition[] {
   const ids = new Map([...topicNames].map(([id, name]) => [name, id]));
   const last = new Map<string, PartitionPosition>();
-  for (const record of batch) {
-    const topicId = ids.get(record.topic) ?? -1;
-    last.set(`${topicId}/${record.partition}`, { topicId, partition: record.partition, position: record.offset + 1n });
+  for (const [index, record] of batch.entries()) {
+    const next = batch[index + 1];
+    // A batch has the records of a partition one after the other, and the last of them says all.
+    if (next !== undefined && next.partition === record.partition && next.topic === record.topic) continue;
+    const at = { topicId: ids.get(record.topic) ?? -1, partition: record.partition, position: record.offset + 1n };
+    last.set(partitionKeyOf(at), at);
   }
   return [...last.values()];
 }
