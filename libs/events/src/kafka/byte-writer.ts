@@ -26,6 +26,11 @@ export class ByteWriter {
     return this.buffer.subarray(0, this.position);
   }
 
+  /** Writes over what was written. */
+  restart(): void {
+    this.position = 0;
+  }
+
   int8(value: number): void {
     this.ensure(1);
     this.buffer[this.position++] = value;

@@ -13,6 +13,12 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
+interface Encoder {
+  buf: Buffer;
+  readonly offset: number;
+  ensureAvailable(byteCount: number): void;
+}
+
 interface ProtocolCall {
   readonly request: unknown;
   readonly response: { decode(bytes: Buffer): Promise<unknown> };
@@ -35,6 +41,7 @@ export function repairKafkajs(): void {
   if (isRepaired) return;
   isRepaired = true;
   repairRequestQueue();
+  repairEncoder();
   repairProduce();
   repairFetch();
 }
@@ -45,6 +52,18 @@ function repairRequestQueue(): void {
   const scheduleCheck = Reflect.get(prototype, 'scheduleCheckPendingRequests');
   prototype.scheduleCheckPendingRequests = function scheduleWhenPending() {
     if (this.pending.length > 0) scheduleCheck.call(this);
+  };
+}
+
+/** It grows to the next power of two and fills with zeros what is written over at once: a request of 80 kB takes two buffers of 128 kB each. */
+function repairEncoder(): void {
+  const { prototype } = requireInternal('kafkajs/src/protocol/encoder.js') as { readonly prototype: Encoder };
+  prototype.ensureAvailable = function growAsNeeded(byteCount) {
+    const neededBytes = this.offset + byteCount;
+    if (neededBytes <= this.buf.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(neededBytes, this.buf.length * 2));
+    this.buf.copy(larger, 0, 0, this.offset);
+    this.buf = larger;
   };
 }
 

@@ -30,10 +30,11 @@ export interface ProduceRequest {
 }
 
 const API_KEY = 0;
-const BYTES_AROUND_RECORDS = 8 * 1024;
-/** Of a record besides its key and value: mostly its headers. */
-const BYTES_AROUND_VALUE = 512;
+const INITIAL_BYTES = 256 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 const NO_PRODUCER = -1n;
+/** Of all requests: a buffer of its own for each would be what the whole heap is collected for again and again. */
+const scratch = new ByteWriter(INITIAL_BYTES);
 
 /** A Produce request of the versions 3 to 7, without transactions and compression, which this system uses neither of. */
 export function produceRequest(apiVersion: number, fields: ProduceArguments): ProduceRequest {
@@ -42,15 +43,26 @@ export function produceRequest(apiVersion: number, fields: ProduceArguments): Pr
     apiVersion,
     apiName: 'Produce',
     expectResponse: () => fields.acks !== 0,
-    encode: async () => {
-      const buffer = encode(fields);
-      return { buf: buffer, buffer };
-    },
+    encode: async () => new LateEncoding(fields),
   };
 }
 
+/** Encoded at the moment in which kafkajs copies the bytes, so that requests to several brokers do not need a buffer each. */
+class LateEncoding implements EncodedRequest {
+  /** kafkajs only looks whether it is a buffer. */
+  readonly buf = NO_BYTES;
+
+  constructor(private readonly fields: ProduceArguments) {}
+
+  /** Valid until the next request is encoded. */
+  get buffer(): Buffer {
+    return encode(this.fields);
+  }
+}
+
 function encode({ acks, timeout, producerId, producerEpoch, topicData }: ProduceArguments): Buffer {
-  const writer = new ByteWriter(likelyBytes(topicData));
+  const writer = scratch;
+  writer.restart();
   const timestampMs = Date.now();
   writer.text(undefined);
   writer.int16(acks);
@@ -72,15 +84,4 @@ function encode({ acks, timeout, producerId, producerEpoch, topicData }: Produce
     }
   }
   return writer.bytes;
-}
-
-/** Enough for events in ASCII, so that the buffer need not grow. */
-function likelyBytes(topicData: ProduceArguments['topicData']): number {
-  let byteCount = BYTES_AROUND_RECORDS;
-  for (const { partitions } of topicData) {
-    for (const { messages } of partitions) {
-      for (const { key, value } of messages) byteCount += key.length + value.length + BYTES_AROUND_VALUE;
-    }
-  }
-  return byteCount;
 }

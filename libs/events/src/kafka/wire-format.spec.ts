@@ -11,6 +11,7 @@ const requireInternal = createRequire(import.meta.url);
 const kafkajs = {
   produceRequest: requireInternal('kafkajs/src/protocol/requests/produce/v7/request.js') as (fields: ProduceArguments) => ProduceRequest,
   decodeFetch: (requireInternal('kafkajs/src/protocol/requests/fetch/v11/response.js') as { decode(bytes: Buffer): Promise<unknown> }).decode,
+  createRequest: requireInternal('kafkajs/src/protocol/request.js') as (asked: object) => Promise<{ readonly buffer: Buffer }>,
   gzip: 1,
 };
 
@@ -36,6 +37,17 @@ describe('the wire format of Kafka', () => {
     const theirs = readProduce((await kafkajs.produceRequest(fields).encode()).buffer);
     expect(ours).toEqual(theirs);
     expect(ours.batches).toHaveLength(3);
+  });
+
+  it('writes each of several requests whose writing overlaps, as those to several brokers do', async () => {
+    const clientId = 'test';
+    const headBytes = 4 + 2 + 2 + 4 + 2 + clientId.length;
+    const publications = [MESSAGES.slice(0, 4), MESSAGES.slice(4), MESSAGES.slice(2, 3)].map(fieldsOf);
+    const requests = publications.map((fields) => kafkajs.createRequest({ correlationId: 1, clientId, request: produceRequest(7, fields) }));
+    for (const [index, request] of (await Promise.all(requests)).entries()) {
+      const theirs = readProduce((await kafkajs.produceRequest(publications[index]!).encode()).buffer);
+      expect(readProduce(request.buffer.subarray(headBytes))).toEqual(theirs);
+    }
   });
 
   it('reads a fetch as kafkajs reads it, with texts where kafkajs has buffers', async () => {
