@@ -19,6 +19,11 @@ describe('the options of the bench', () => {
     expect(command).toBe('npm run bench -- --rows=decision,bare --minutes=10');
   });
 
+  it('repeats a disturbed run unless told not to', () => {
+    expect(readOptions([]).runsOnce).toBe(false);
+    expect(readOptions(['--once']).runsOnce).toBe(true);
+  });
+
   it.each([
     [['--rows=bear'], 'There is no row "bear"'],
     [['--seconds=0'], '--seconds must be a number above 0'],

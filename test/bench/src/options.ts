@@ -23,6 +23,8 @@ export interface BenchOptions {
   readonly warmUpSeconds: number;
   readonly writesDocs: boolean;
   readonly writesProfiles: boolean;
+  /** A run that was disturbed is not repeated; it says so all the same. */
+  readonly runsOnce: boolean;
   /** As it was typed. */
   readonly command: string;
 }
@@ -35,6 +37,7 @@ export const HELP = `npm run bench -- [options]
   --no-split     without the rows that need Kafka
   --no-portkey   without the row that needs a package registry
   --cpu-prof     write a CPU profile of every process of Switchyard to test-results/profiles; its figures then mean little
+  --once         do not repeat what was disturbed; it says so all the same
   --docs         write the tables into docs/reference/performance.md, too`;
 
 /** @throws Error that tells what is wrong with them */
@@ -50,6 +53,7 @@ export function readOptions(commandArguments: readonly string[]): BenchOptions {
       'no-portkey': { type: 'boolean', default: false },
       docs: { type: 'boolean', default: false },
       'cpu-prof': { type: 'boolean', default: false },
+      once: { type: 'boolean', default: false },
     },
   });
   const without = (name: string) => (values['no-split'] && name.startsWith('split')) || (values['no-portkey'] && name === 'portkey');
@@ -66,6 +70,7 @@ export function readOptions(commandArguments: readonly string[]): BenchOptions {
     warmUpSeconds: positive('warm-up', values['warm-up']),
     writesDocs: values.docs,
     writesProfiles: values['cpu-prof'],
+    runsOnce: values.once,
     command: ['npm run bench', ...(commandArguments.length > 0 ? ['--', ...commandArguments] : [])].join(' '),
   };
 }
