@@ -47,6 +47,27 @@ describe('ScopeLeases', () => {
     expect(leases.reserve(1n, 1_000)).toBeUndefined();
   });
 
+  it('goes on behind leases that are used up, also after these were given back', () => {
+    const leases = new ScopeLeases('credit', scope);
+    for (const [id, reserveBeforeMs] of [
+      ['a', 500],
+      ['b', 1_000],
+      ['c', 1_000],
+    ] as const)
+      leases.add(lease(id, 10n, reserveBeforeMs));
+    const take = (amount: bigint, nowMs: number): string[] => {
+      const parts = leases.reserve(amount, nowMs)!;
+      for (const part of parts) leases.settle(part, part.amount, nowMs);
+      return parts.map((part) => part.lease.leaseId);
+    };
+    expect(take(15n, 0)).toEqual(['a', 'b']);
+    expect(take(1n, 0)).toEqual(['b']);
+    expect(leases.collectReleases(500)).toEqual([{ leaseId: 'a', releasedTotal: 0n, isClosed: true }]);
+    expect(take(6n, 500)).toEqual(['b', 'c']);
+    expect(leases.reserve(9n, 500)).toBeUndefined();
+    expect(take(8n, 500)).toEqual(['c']);
+  });
+
   it('answers a recall with what is free, and again when the running reservation ends', () => {
     const leases = new ScopeLeases('credit', scope);
     leases.add(lease('a', 100n));

@@ -36,6 +36,8 @@ export class ScopeLeases {
   /** Until then nothing is asked for ahead of need: on the holder's monotonic clock. */
   prefetchNotBeforeMs = 0;
   private readonly leases: HeldLease[] = [];
+  /** All before it are used up for good: they stay until they are given back, and need not be asked for every request. */
+  private firstUsable = 0;
   private windowStartMs = 0;
   private windowSpend = 0n;
   private previousWindowSpend = 0n;
@@ -74,10 +76,11 @@ export class ScopeLeases {
 
   /** Takes the whole amount, from several leases if needed, or nothing. */
   reserve(amount: bigint, nowMs: number): ReservedPart[] | undefined {
+    while (this.firstUsable < this.leases.length && isUsedUp(this.leases[this.firstUsable]!, nowMs)) this.firstUsable++;
     const parts: ReservedPart[] = [];
     let missing = amount;
-    for (const lease of this.leases) {
-      if (missing <= 0n) break;
+    for (let index = this.firstUsable; index < this.leases.length && missing > 0n; index++) {
+      const lease = this.leases[index]!;
       const share = smaller(spendable(lease, nowMs), missing);
       if (share <= 0n) continue;
       missing -= share;
@@ -128,6 +131,7 @@ export class ScopeLeases {
       lease.isRecalled = true;
       if (isClosed) this.leases.splice(index, 1);
     }
+    this.firstUsable = 0;
     return releases;
   }
 
@@ -151,9 +155,14 @@ export class ScopeLeases {
   }
 }
 
+/** Nothing will ever be reserved from it again. */
+function isUsedUp(lease: HeldLease, nowMs: number): boolean {
+  return lease.isRecalled || lease.settled === lease.granted || nowMs >= lease.reserveBeforeMs;
+}
+
 function spendable(lease: HeldLease, nowMs: number): bigint {
   // Those that are used up stay until their time is over: they must cost no arithmetic.
-  if (lease.isRecalled || lease.settled === lease.granted || nowMs >= lease.reserveBeforeMs) return 0n;
+  if (isUsedUp(lease, nowMs)) return 0n;
   return larger(lease.granted - lease.settled - lease.reserved - lease.released, 0n);
 }
 
