@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { call, eventsOf, MODELS, startFixture, startPlatformIn, type Fixture, type PlatformContract } from '@switchyard/test-platform';
+import { call, eventsOf, MODELS, scrape, startFixture, startPlatformIn, sumOf, type Fixture, type PlatformContract } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
 import { request } from 'undici';
 
@@ -66,14 +66,10 @@ describe('five services of which one is away', () => {
 
   /** Over all processes. */
   async function waitingRecords(): Promise<Record<string, number>> {
-    const origins = new Set(Object.values(fixture.platform.healthUrls!).flatMap((urls) => urls.map((url) => new URL(url).origin)));
-    const pages = (await Promise.all([...origins].map(async (origin) => (await fetch(`${origin}/metrics`)).text()))).join('\n');
-    const total = (name: string) => {
-      const values = [...pages.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].map(([, value]) => Number(value));
-      expect(values.length).toBeGreaterThan(0);
-      return values.reduce((sum, value) => sum + value, 0);
-    };
-    return Object.fromEntries(Object.keys(NONE_WAITS).map((name) => [name, total(name)]));
+    const samples = await scrape(fixture.platform);
+    const names = Object.keys(NONE_WAITS);
+    expect(samples.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    return Object.fromEntries(names.map((name) => [name, sumOf(samples, name)]));
   }
 
   const prompt = (text: string) => [{ role: 'user', content: text }];

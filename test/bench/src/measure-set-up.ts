@@ -1,6 +1,6 @@
+import { largest, scrape } from '@switchyard/test-platform';
 import { Load, type LoadOptions } from './load-generator.js';
 import { watch, type Window } from './measured-window.js';
-import { largest, scrape } from './metrics-page.js';
 import { residentMib } from './pinned-process.js';
 import { chatBody, sameRequest } from './requests.js';
 import type { SetUp, Upstream } from './set-up.js';

@@ -1,11 +1,10 @@
 import { usdToPico } from '@switchyard/core';
 import { createPortClient } from '@switchyard/grpc';
 import { AccountPort, billing, KeyPort, LedgerPort } from '@switchyard/proto';
-import type { StartedPlatform } from '@switchyard/test-platform';
+import { scrape, type StartedPlatform } from '@switchyard/test-platform';
 import { Load } from './load-generator.js';
 import { CONNECTIONS } from './measure-set-up.js';
 import { watch, type Window } from './measured-window.js';
-import { scrape } from './metrics-page.js';
 import { SpreadRequests } from './requests.js';
 import { MODELS, type SetUp, type Upstream } from './set-up.js';
 

@@ -1,6 +1,7 @@
 export * from './customer.js';
 export * from './fixture.js';
 export * from './http-client.js';
+export * from './metrics-page.js';
 export * from './monitoring-files.js';
 export * from './prometheus.js';
 export * from './start-platform.js';
