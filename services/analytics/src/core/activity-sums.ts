@@ -30,8 +30,8 @@ export function sumActivity(generations: readonly { readonly event: events.Gener
     const dayNumber = Math.floor(Number(event.acceptTimeMs) / DAY_MS);
     const user = storableUser(event.user);
     // Nothing that Postgres stores contains a NUL, so no two sums share a key.
-    const of = `${event.endpointId}\0${event.model}\0${event.modelPermaslug}\0${event.providerName}`;
-    const key = `${event.accountId}\0${dayNumber}\0${of}\0${event.workspaceId}\0${event.keyHash}\0${user}`;
+    const served = `${event.endpointId}\0${event.model}\0${event.modelPermaslug}\0${event.providerName}`;
+    const key = `${event.accountId}\0${dayNumber}\0${served}\0${event.workspaceId}\0${event.keyHash}\0${user}`;
     let sum = sums.get(key);
     if (sum === undefined) sums.set(key, (sum = newSum(event, dayNumber, user)));
     const meters = metersOf(event);
