@@ -94,6 +94,7 @@ describe('leases', () => {
     const held = await fixture.acquire(second, 'hoarder', [creditScope(customer, 100n)]);
     const leaseId = held.leases[0]!.leaseId;
     const holding = giveBackOnRecall(second, 'hoarder', new Map([[leaseId, 70n]]), stop.signal);
+    await untilWatching('hoarder');
     const granted = await fixture.acquire(first, 'needy', [creditScope(customer, 60n)]);
     stop.abort();
     expect(granted.leases).toMatchObject([{ granted: 60n }]);
@@ -122,6 +123,7 @@ describe('leases', () => {
     const stop = new AbortController();
     const held = await fixture.acquire(second, 'busy', [creditScope(customer, 100n)]);
     const holding = giveBackOnRecall(second, 'busy', new Map([[held.leases[0]!.leaseId, 0n]]), stop.signal);
+    await untilWatching('busy');
     expect((await fixture.acquire(patient, 'needy-2', [creditScope(customer, 60n)])).shortage).toMatchObject({ available: 0n });
     stop.abort();
     await holding;
