@@ -1,6 +1,5 @@
 import type { Logger } from '@switchyard/telemetry';
 import type { Pool, PoolClient } from 'pg';
-import { setTimeout as delay } from 'node:timers/promises';
 
 /** Signals between billing instances. They carry nothing and may be lost: whoever listens also looks by itself now and then. */
 export type BillingSignal = 'billing_changes' | 'billing_recalls' | 'billing_releases';
@@ -17,6 +16,9 @@ export async function sendSignal(client: Pick<PoolClient, 'query'>, signal: Bill
 export class NotificationListener {
   private readonly listeners = new Map<BillingSignal, Set<() => void>>();
   private client: PoolClient | undefined;
+  private isConnecting = false;
+  /** Waits for the next try. */
+  private pause: NodeJS.Timeout | undefined;
   private isStopped = false;
 
   constructor(
@@ -40,7 +42,9 @@ export class NotificationListener {
 
   stop(): void {
     this.isStopped = true;
-    this.drop(this.client);
+    clearTimeout(this.pause);
+    this.pause = undefined;
+    this.drop();
   }
 
   /** Returns what ends it. */
@@ -52,6 +56,8 @@ export class NotificationListener {
   }
 
   private async connect(): Promise<void> {
+    if (this.isConnecting || this.client) return;
+    this.isConnecting = true;
     try {
       const client = await this.pool.connect();
       if (this.isStopped) {
@@ -66,18 +72,32 @@ export class NotificationListener {
       // Whatever was missed meanwhile is found by looking once.
       for (const signal of SIGNALS) this.dispatch(signal);
     } catch (error) {
-      this.logger.warn('could not listen for signals of other billing instances', { error });
-      this.reconnect(this.client);
+      if (!this.isStopped) this.logger.warn('could not listen for signals of other billing instances', { error });
+      this.drop();
+    } finally {
+      this.isConnecting = false;
+      this.connectLater();
     }
   }
 
-  private reconnect(client: PoolClient | undefined): void {
+  /** A connection tells of its end more than once, and while it is being set up the failing statement tells too. */
+  private reconnect(client: PoolClient): void {
     if (client !== this.client) return;
-    this.drop(client);
-    if (!this.isStopped) void delay(RECONNECT_PAUSE_MS, undefined, { ref: false }).then(() => (this.isStopped ? undefined : this.connect()));
+    this.drop();
+    this.connectLater();
   }
 
-  private drop(client: PoolClient | undefined): void {
+  /** Nothing while there is a connection, or one is under way: that one comes here itself when it fails. */
+  private connectLater(): void {
+    if (this.isStopped || this.client || this.isConnecting || this.pause) return;
+    this.pause = setTimeout(() => {
+      this.pause = undefined;
+      void this.connect();
+    }, RECONNECT_PAUSE_MS).unref();
+  }
+
+  private drop(): void {
+    const { client } = this;
     this.client = undefined;
     if (!client) return;
     client.removeAllListeners('notification');
