@@ -87,7 +87,10 @@ export async function lockKeyUsage(client: Queryable, keyHash: string): Promise<
 export async function shareKeyUsage(client: Queryable, keyHashes: readonly string[]): Promise<void> {
   await client.query({
     name: 'share_key_usage',
-    text: 'SELECT 1 FROM api_keys WHERE key_hash = ANY($1::text[]) ORDER BY key_hash FOR KEY SHARE',
+    // A join, because the plan that is kept would compare every key with every hash of an array. Counted, so that no rows come back.
+    text: `SELECT count(*) FROM (
+             SELECT 1 FROM unnest($1::text[]) AS used (key_hash) JOIN api_keys USING (key_hash) ORDER BY key_hash FOR KEY SHARE OF api_keys
+           ) AS shared`,
     values: [keyHashes],
   });
 }

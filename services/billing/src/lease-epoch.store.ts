@@ -7,13 +7,15 @@ export interface EpochRow {
 
 export type EpochState = 'open' | 'closed' | 'superseded';
 
-/** Notes that the holder is there. */
+/** Notes that the holder is there. Who was seen just now costs a read: a conflict locks the row even where it changes nothing. */
 export async function touchEpoch(client: Queryable, holderId: string, epoch: bigint, nowMs: number): Promise<void> {
-  await client.query(
-    `INSERT INTO lease_epochs (holder_id, epoch, last_seen_ms) VALUES ($1, $2, $3)
-     ON CONFLICT (holder_id, epoch) DO UPDATE SET last_seen_ms = excluded.last_seen_ms WHERE lease_epochs.last_seen_ms < excluded.last_seen_ms - 250`,
-    [holderId, epoch, nowMs],
-  );
+  await client.query({
+    name: 'touch_epoch',
+    text: `INSERT INTO lease_epochs (holder_id, epoch, last_seen_ms) SELECT $1::text, $2::bigint, $3::bigint
+            WHERE NOT EXISTS (SELECT 1 FROM lease_epochs WHERE holder_id = $1 AND epoch = $2 AND last_seen_ms >= $3 - 250)
+           ON CONFLICT (holder_id, epoch) DO UPDATE SET last_seen_ms = excluded.last_seen_ms WHERE lease_epochs.last_seen_ms < excluded.last_seen_ms`,
+    values: [holderId, epoch, nowMs],
+  });
 }
 
 /** Within a grant's transaction: a close of the epoch then waits for the grant, or the grant sees the close. */

@@ -92,14 +92,21 @@ export interface ChargedScopes {
 export async function lockChargedScopes(client: Queryable, charged: ChargedScopes): Promise<Map<bigint, ScopeRow>> {
   const { rows } = await client.query<RawScope>({
     name: 'lock_charged_scopes',
-    // An array, so that the rows to be locked are found by their ids and in their order.
+    // Each is looked up by its index, whatever the planner knows of tables that grew since: it would compare every row with all that is charged.
+    // Windows of money stay for ever, so a key's are found by their ends: those that ended before are not even looked at. One that never ends began at zero.
+    // Of the scopes an array, each once, so that the rows to be locked are found by their ids and in their order.
     text: `SELECT ${COLUMNS} FROM lease_scopes WHERE scope_id = ANY(ARRAY(
-             SELECT scope_id FROM leases WHERE lease_id = ANY($1::uuid[])
-             UNION ALL
-             SELECT scope_id FROM lease_scopes WHERE account_id = ANY($2::text[]) AND key_hash = '' AND kind = 'account_credit'
-             UNION ALL
-             SELECT scope_id FROM lease_scopes
-              WHERE kind = 'key_limit' AND key_hash = ANY($3::text[]) AND window_start_ms <= $5 AND (window_end_ms IS NULL OR window_end_ms > $4)
+             SELECT scope_id FROM unnest($1::uuid[]) AS charged (id), LATERAL (SELECT scope_id FROM leases WHERE lease_id = charged.id OFFSET 0) AS found
+             UNION
+             SELECT scope_id FROM unnest($2::text[]) AS charged (id),
+               LATERAL (SELECT scope_id FROM lease_scopes WHERE account_id = charged.id AND key_hash = '' AND kind = 'account_credit' OFFSET 0) AS found
+             UNION
+             SELECT scope_id FROM unnest($3::text[]) AS charged (hash),
+               LATERAL (SELECT scope_id FROM lease_scopes WHERE kind = 'key_limit' AND key_hash = charged.hash AND window_end_ms IS NULL OFFSET 0) AS found
+             UNION
+             SELECT scope_id FROM unnest($3::text[]) AS charged (hash),
+               LATERAL (SELECT scope_id FROM lease_scopes WHERE kind = 'key_limit' AND key_hash = charged.hash AND window_end_ms > $4
+                                                            AND window_start_ms <= $5 OFFSET 0) AS found
            )) ORDER BY scope_id FOR NO KEY UPDATE`,
     values: [charged.leaseIds, charged.accountIds, charged.keyHashes, charged.earliestMs, charged.latestMs],
   });
@@ -145,19 +152,17 @@ export async function addHeld(client: Queryable, scopeIds: readonly bigint[], am
   );
 }
 
-/** Quota windows long past, with their leases; money windows stay. */
+/** Quota windows long past, with their leases, at most so many windows; money windows stay. Answers how many there were. */
 export async function dropOldQuotaWindows(client: Queryable, endedBeforeMs: number, limit: number): Promise<number> {
-  const { rowCount } = await client.query(
-    `WITH old AS (SELECT scope_id FROM lease_scopes WHERE window_end_ms < $1 AND kind <> 'key_limit' ORDER BY scope_id LIMIT $2 FOR UPDATE SKIP LOCKED),
-          dropped AS (DELETE FROM leases USING old WHERE leases.scope_id = old.scope_id)
-     SELECT scope_id FROM old`,
+  const { rows } = await client.query<{ scopeId: bigint }>(
+    `SELECT scope_id AS "scopeId" FROM lease_scopes WHERE window_end_ms < $1 AND kind <> 'key_limit' ORDER BY window_end_ms LIMIT $2 FOR UPDATE SKIP LOCKED`,
     [endedBeforeMs, limit],
   );
-  await client.query(
-    `DELETE FROM lease_scopes WHERE window_end_ms < $1 AND kind <> 'key_limit' AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.scope_id = lease_scopes.scope_id)`,
-    [endedBeforeMs],
-  );
-  return rowCount ?? 0;
+  const scopeIds = rows.map(({ scopeId }) => scopeId);
+  // Nobody begins a lease in a scope that is locked so, and those begun before are seen by now.
+  await client.query('DELETE FROM leases WHERE scope_id = ANY($1::bigint[])', [scopeIds]);
+  await client.query('DELETE FROM lease_scopes WHERE scope_id = ANY($1::bigint[])', [scopeIds]);
+  return scopeIds.length;
 }
 
 function toScope(row: RawScope): ScopeRow {

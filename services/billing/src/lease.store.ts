@@ -84,7 +84,7 @@ export async function findLeasesOfRequest(client: Queryable, request: LeaseReque
 export async function findScopesOfLeases(client: Queryable, leaseIds: readonly string[]): Promise<Map<string, bigint>> {
   const { rows } = await client.query<{ leaseId: string; scopeId: bigint }>({
     name: 'find_scopes_of_leases',
-    text: 'SELECT lease_id AS "leaseId", scope_id AS "scopeId" FROM leases WHERE lease_id = ANY($1::uuid[])',
+    text: 'SELECT lease_id AS "leaseId", scope_id AS "scopeId" FROM unnest($1::uuid[]) AS asked (lease_id) JOIN leases USING (lease_id)',
     values: [leaseIds],
   });
   return new Map(rows.map((row) => [row.leaseId, row.scopeId]));
@@ -94,7 +94,7 @@ export async function findScopesOfLeases(client: Queryable, leaseIds: readonly s
 export async function readLeases(client: Queryable, leaseIds: readonly string[]): Promise<Map<string, LeaseRow>> {
   const { rows } = await client.query<RawLease>({
     name: 'read_leases',
-    text: `SELECT ${COLUMNS} FROM leases WHERE lease_id = ANY($1::uuid[])`,
+    text: `SELECT ${COLUMNS} FROM unnest($1::uuid[]) AS charged (lease_id) JOIN leases USING (lease_id)`,
     values: [leaseIds],
   });
   return new Map(rows.map((row) => [row.leaseId, toLease(row)]));
