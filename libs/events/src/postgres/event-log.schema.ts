@@ -37,10 +37,25 @@ class AddTakePositions1764300000000 implements MigrationInterface {
   }
 }
 
+class TrimByPartition1764400000000 implements MigrationInterface {
+  name = 'TrimByPartition1764400000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(TRIM_PARTITION);
+    await runner.query(TRIM_EACH_PARTITION);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP FUNCTION trim_consumed');
+    await runner.query(TRIM);
+    await runner.query('DROP FUNCTION trim_partition');
+  }
+}
+
 /** The Postgres event log's own schema. */
 export const EVENT_LOG_SCHEMA: DatabaseSchema = {
   name: 'event_log',
-  migrations: [CreateEventLog1763700000000, AddAppendBatch1763730000000, AddTakePositions1764300000000],
+  migrations: [CreateEventLog1763700000000, AddAppendBatch1763730000000, AddTakePositions1764300000000, TrimByPartition1764400000000],
 };
 
 const TABLES = `
@@ -208,6 +223,58 @@ BEGIN
     DELETE FROM record WHERE topic_id = target.topic_id AND partition = target.partition AND position <= last_position;
     UPDATE topic_partition SET first_position = last_position + 1 WHERE topic_id = target.topic_id AND partition = target.partition;
     trimmed := trimmed + last_position + 1 - target.first_position;
+  END LOOP;
+  RETURN trimmed;
+END $body$;`;
+
+/**
+ * Deletes of one partition what every group consumed and what is older than the age, at most so many records, and answers how many. It looks no further than
+ * the first record that is young enough to stay, and walks no remains of what was deleted before: a log that keeps much costs as little as a short one.
+ * Publishers wait for it only from the last statement to the commit, so each partition deserves its own transaction.
+ */
+const TRIM_PARTITION = `
+CREATE FUNCTION trim_partition(of_topic smallint, of_partition integer, older_than interval, at_most integer) RETURNS bigint LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off AS $body$
+DECLARE
+  cutoff timestamptz := clock_timestamp() - older_than;
+  known_first bigint;
+  oldest bigint;
+  stop bigint;
+  trimmed bigint;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended(format('switchyard event_log trim %s %s', of_topic, of_partition), 0)) THEN
+    RETURN 0;
+  END IF;
+  SELECT first_position INTO known_first FROM topic_partition WHERE topic_id = of_topic AND partition = of_partition;
+  SELECT min(position) INTO stop FROM claim WHERE topic_id = of_topic AND partition = of_partition;
+  SELECT position INTO oldest FROM record
+    WHERE topic_id = of_topic AND partition = of_partition AND position >= known_first AND position < stop ORDER BY position LIMIT 1;
+  IF oldest IS NULL THEN
+    RETURN 0;
+  END IF;
+  stop := least(stop, oldest + at_most);
+  stop := coalesce((
+    SELECT position FROM record
+    WHERE topic_id = of_topic AND partition = of_partition AND position >= oldest AND position < stop AND appended_at >= cutoff ORDER BY position LIMIT 1
+  ), stop);
+  IF stop = oldest THEN
+    RETURN 0;
+  END IF;
+  DELETE FROM record WHERE topic_id = of_topic AND partition = of_partition AND position >= oldest AND position < stop;
+  GET DIAGNOSTICS trimmed = ROW_COUNT;
+  UPDATE topic_partition SET first_position = stop WHERE topic_id = of_topic AND partition = of_partition;
+  RETURN trimmed;
+END $body$;`;
+
+/** All partitions in one transaction, in the order in which everybody locks them: for programs of the versions before. */
+const TRIM_EACH_PARTITION = `
+CREATE OR REPLACE FUNCTION trim_consumed(older_than interval, at_most integer) RETURNS bigint LANGUAGE plpgsql AS $body$
+DECLARE
+  target record;
+  trimmed bigint := 0;
+BEGIN
+  FOR target IN SELECT topic_id, partition FROM topic_partition ORDER BY topic_id, partition LOOP
+    trimmed := trimmed + trim_partition(target.topic_id, target.partition, older_than, at_most);
   END LOOP;
   RETURN trimmed;
 END $body$;`;

@@ -172,9 +172,19 @@ export class EventLogStore {
     });
   }
 
+  /** At most so many records of each partition; answers how many in all. A transaction for each, as publishers wait for a partition that was trimmed. */
   async trim(olderThanMs: number, atMost: number): Promise<bigint> {
-    const { rows } = await this.pool.query<{ trimmed: bigint }>(`SELECT trim_consumed($1 * interval '1 millisecond', $2) AS trimmed`, [olderThanMs, atMost]);
-    return rows[0]!.trimmed;
+    let trimmed = 0n;
+    for (const { topicId, partition } of await this.consumedPartitions()) {
+      const { rows } = await this.pool.query<{ trimmed: bigint }>(`SELECT trim_partition($1::smallint, $2, $3 * interval '1 millisecond', $4) AS trimmed`, [
+        topicId,
+        partition,
+        olderThanMs,
+        atMost,
+      ]);
+      trimmed += rows[0]!.trimmed;
+    }
+    return trimmed;
   }
 
   /** Begins a membership on this session: the session's lock shows that it lives, even between heartbeats. */
@@ -249,6 +259,15 @@ export class EventLogStore {
     await session.query('UPDATE claim SET member_id = NULL WHERE group_name = $1 AND member_id = $2', [member.group, member.memberId]);
     await session.query('DELETE FROM member WHERE group_name = $1 AND member_id = $2', [member.group, member.memberId]);
     await this.wake(session);
+  }
+
+  /** Those of which every group that consumes them has consumed something that is still kept. */
+  private async consumedPartitions(): Promise<readonly { readonly topicId: number; readonly partition: number }[]> {
+    const { rows } = await this.pool.query<{ topicId: number; partition: number }>(
+      `SELECT topic_id AS "topicId", partition FROM topic_partition JOIN claim USING (topic_id, partition)
+        GROUP BY topic_id, partition, first_position HAVING min(claim.position) > first_position ORDER BY topic_id, partition`,
+    );
+    return rows;
   }
 
   private async wake(session: Connection): Promise<void> {

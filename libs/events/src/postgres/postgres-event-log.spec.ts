@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createPool, runMigrations } from '@switchyard/db';
 import { events } from '@switchyard/proto';
 import { captureLogger, eventually, startTestPostgres, type TestPostgres } from '@switchyard/testing';
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import type { ConsumedRecord, EventRecord } from '../event-log.js';
 import { EVENT_LOG_SCHEMA } from './event-log.schema.js';
+import { EventLogStore } from './event-log.store.js';
 import { PostgresEventLog, type PostgresEventLogOptions } from './postgres-event-log.js';
 
 describe('the event log in Postgres', () => {
@@ -115,6 +116,81 @@ describe('the event log in Postgres', () => {
     await log.subscribe({ group: 'new', topics: ['line'], maxBatchSize: 10, handler: async (batch) => void seen.push(...batch.map((each) => each.value)) });
     await eventually(() => expect(seen).toEqual(['young']));
     expect(await log.lag('new')).toBe(0n);
+  });
+
+  it('trims all that is old enough, however much of it there is', async () => {
+    const log = open({ partitionCount: 1, retentionMs: 3_600_000 });
+    await log.publish([record('k', 'begins the topic')]);
+    await admin.query(
+      `INSERT INTO record (topic_id, partition, position, key, value, headers, appended_at)
+       SELECT topic_id, partition, position, 'k', '', '{}', clock_timestamp() - interval '2 hours' FROM topic_partition, generate_series(1, 25000) AS position`,
+    );
+    await admin.query(`UPDATE record SET appended_at = clock_timestamp() - interval '2 hours'`);
+    await admin.query(`UPDATE topic_partition SET next_position = 25001`);
+    await admin.query(`INSERT INTO claim (group_name, topic_id, partition, position) SELECT 'g', topic_id, partition, next_position FROM topic_partition`);
+    expect(await log.trim()).toBe(25_001n);
+  });
+
+  describe('that keeps many records', () => {
+    const KEPT = 5_000;
+    const OLD = 40;
+    let client: PoolClient;
+
+    beforeEach(async () => {
+      await open({ partitionCount: 2 }).publish([record('k', 'begins the topic')]);
+      await admin.query('DELETE FROM record');
+      await admin.query(
+        `INSERT INTO record (topic_id, partition, position, key, value, headers, appended_at)
+         SELECT topic_id, partition, position, 'k', '', '{}', clock_timestamp() - CASE WHEN position < ${OLD} THEN interval '2 hours' ELSE interval '0' END
+           FROM topic_partition, generate_series(0, ${OLD + KEPT - 1}) AS position`,
+      );
+      await admin.query(`UPDATE topic_partition SET next_position = ${OLD + KEPT}`);
+      await admin.query(`INSERT INTO claim (group_name, topic_id, partition, position) SELECT 'g', topic_id, partition, next_position FROM topic_partition`);
+      await admin.query('ANALYZE');
+      client = await admin.connect();
+      await client.query('BEGIN');
+    });
+    afterEach(async () => {
+      await client.query('ROLLBACK');
+      client.release();
+    });
+
+    const trim = (atMost: number): Promise<bigint> => new EventLogStore(client as unknown as Pool).trim(3_600_000, atMost);
+    const visited = async (): Promise<number> => {
+      const { rows } = await client.query<{ count: number }>(
+        `SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int AS count FROM pg_stat_xact_user_tables WHERE relname LIKE 'record%'`,
+      );
+      return rows[0]!.count;
+    };
+
+    it('looks at what it trims and hardly at anything else', async () => {
+      expect(await trim(10_000)).toBe(BigInt(2 * OLD));
+      const byFirst = await visited();
+      expect(byFirst).toBeLessThan(8 * OLD);
+      expect(await trim(10_000)).toBe(0n);
+      expect((await visited()) - byFirst).toBeLessThan(8);
+    });
+
+    it('trims no more of a partition at once than it is told to, and goes on from there', async () => {
+      const counts: bigint[] = [];
+      for (let round = 0; round < 4; round++) counts.push(await trim(15));
+      expect(counts).toEqual([30n, 30n, 20n, 0n]);
+      const { rows } = await client.query(
+        `SELECT DISTINCT first_position::int AS first, (SELECT min(position)::int FROM record) AS oldest FROM topic_partition`,
+      );
+      expect(rows).toEqual([{ first: OLD, oldest: OLD }]);
+    });
+
+    it('keeps no partition locked while it waits for another', async () => {
+      const firstPositions = async () => (await admin.query('SELECT first_position::int AS first FROM topic_partition ORDER BY partition')).rows;
+      await client.query('SELECT 1 FROM topic_partition WHERE partition = 1 FOR UPDATE');
+      const trimmed = open({ retentionMs: 3_600_000 }).trim();
+      await eventually(async () => expect(await firstPositions()).toEqual([{ first: OLD }, { first: 0 }]));
+      await admin.query('SELECT 1 FROM topic_partition WHERE partition = 0 FOR UPDATE NOWAIT');
+      await client.query('ROLLBACK');
+      expect(await trimmed).toBe(BigInt(2 * OLD));
+      expect(await firstPositions()).toEqual([{ first: OLD }, { first: OLD }]);
+    });
   });
 
   it('gives the partitions of a consumer that fell silent to another, and refuses its late commit', async () => {

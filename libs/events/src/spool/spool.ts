@@ -64,7 +64,7 @@ export interface SpoolState {
   readonly syncCount: number;
 }
 
-/** Single-writer spool of a process that publishes events (semantics: the page's §4). */
+/** Single-writer spool of a process that publishes events. */
 export interface Spool {
   /**
    * Takes a record; it is written, with all others of this event-loop turn, by one system call at the turn's end. `accepted` throws
