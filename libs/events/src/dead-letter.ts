@@ -53,6 +53,8 @@ interface Poison {
 }
 
 const UNREADABLE = 'The value is not an event of its topic.';
+/** SQLSTATE classes of what values are to blame for, and no other try changes: cardinality violations and data exceptions. */
+const REFUSED_DATA = /^(21|22)[0-9A-Z]{3}$/;
 
 /** Subscribes, and moves what can never be handled to the dead-letter topic, so that one bad event does not stop those behind it. */
 export function consumeWithDeadLetter<Event>(options: DeadLetterConsumerOptions<Event>): Promise<Subscription> {
@@ -91,6 +93,7 @@ async function handleSound<Event>(parsed: ParsedRecord<Event>[], options: DeadLe
       await options.handler(rest);
       return;
     } catch (error) {
+      if (isRefusedData(error)) return handleRefused(rest, options, poison);
       if (!(error instanceof PoisonEventError)) throw error;
       const refused = new Set(error.records);
       const sound = rest.filter(({ record }) => !refused.has(record));
@@ -100,6 +103,22 @@ async function handleSound<Event>(parsed: ParsedRecord<Event>[], options: DeadLe
       rest = sound;
     }
   }
+}
+
+/** Nobody knows which of the events it is, so each half is handled by itself until one is left alone. Some are refused only together. */
+async function handleRefused<Event>(refused: ParsedRecord<Event>[], options: DeadLetterConsumerOptions<Event>, poison: Poison[]): Promise<void> {
+  const [first, ...others] = refused;
+  if (first && others.length === 0) {
+    poison.push({ record: first.record, reason: 'The database refuses its values.' });
+    return;
+  }
+  const middle = Math.ceil(refused.length / 2);
+  await handleSound(refused.slice(0, middle), options, poison);
+  await handleSound(refused.slice(middle), options, poison);
+}
+
+function isRefusedData(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && REFUSED_DATA.test(error.code);
 }
 
 function deadLetterOf({ record, reason }: Poison, group: string): EventRecord {
