@@ -196,6 +196,16 @@ describe('what clients wrote', () => {
       (await service.listActivity({ accountId: 'acme', date: '2026-05-20', keyHash: '', user, workspaceId: '', groupByWorkspace: false })).rows,
     ).toHaveLength(1);
   });
+
+  it.each([
+    ['halves of characters', '\ud800', '\ud801'],
+    ['characters that the longest name ends within', `${'x'.repeat(255)}\u{1f600}`, `${'x'.repeat(255)}\u{1f916}`],
+  ])('is one name where it is stored alike, also in one batch: %s', async (_case, user, other) => {
+    const { service, generation, deliverGenerations } = setUp();
+    await deliverGenerations(generation({ user }), generation({ user: other }));
+    const filter = { accountId: 'acme', date: '2026-05-20', keyHash: '', user, workspaceId: '', groupByWorkspace: false };
+    expect((await service.listActivity(filter)).rows).toMatchObject([{ requestCount: 2n }]);
+  });
 });
 
 describe('activity', () => {

@@ -125,4 +125,76 @@ describe('what clients said about a person', () => {
     expect(await erase({ accountId: 'initech', by: 'user', value: 'ann\0' })).toEqual({ generationCount: 2, activityCount: 1 });
     expect(await everything('initech')).not.toContain('ann');
   });
+
+  it('is nothing where no name is left of what was said: records of nobody stay as they are', async () => {
+    const nobodys = eventOf('umbrella', { sessionId: 'session-one' });
+    await record(nobodys);
+    for (const by of ['user', 'session'] as const)
+      expect(await erase({ accountId: 'umbrella', by, value: '\0' })).toEqual({ generationCount: 0, activityCount: 0 });
+    expect(await everything('umbrella')).toContain('session-one');
+  });
+
+  it('is gone from every day of activity', async () => {
+    const dayMs = 86_400_000;
+    const onDay = (dayNumber: number, user: string) => eventOf('stark', { user, acceptTimeMs: BigInt(dayNumber * dayMs) });
+    await record(...[0, 20_000, 20_001].flatMap((dayNumber) => [onDay(dayNumber, SECRET), onDay(dayNumber, 'bob')]), onDay(20_001, ''));
+    expect(await erase({ accountId: 'stark', by: 'user', value: SECRET })).toEqual({ generationCount: 3, activityCount: 3 });
+    expect(await everything('stark')).not.toContain(SECRET);
+    expect(await activity('stark')).toEqual([
+      { user: '', spent: 5, requests: 1 },
+      { user: '', spent: 5, requests: 1 },
+      { user: '', spent: 10, requests: 2 },
+      ...Array.from({ length: 3 }, () => ({ user: 'bob', spent: 5, requests: 1 })),
+    ]);
+  });
+
+  it.each(['user', 'session'] as const)('is looked for in a bounded number of records at a time, however many an account has: %s', async (by) => {
+    const accountId = `wayne-${by}`;
+    await pool.query(
+      `INSERT INTO generation (event_id, generation_id, account_id, workspace_id, key_hash, accept_time_ms, status, model, model_permaslug, provider_slug,
+                               http_referer, app_title, external_user, session_id, body)
+       SELECT (lpad(to_hex($2::bigint + number), 12, '0') || '7000' || '8' || substr(md5($1 || number), 1, 15))::uuid, $1 || number, $1, '', '', $2::bigint + number, '', '', '', '',
+              '', '', said.name, said.name, '{}'
+         FROM generate_series(1, 30000) AS number, LATERAL (SELECT CASE WHEN number % 10000 = 7 THEN 'ann' ELSE 'user-' || number % 50 END AS name) AS said`,
+      [accountId, clock.nowMs()],
+    );
+    await pool.query('ANALYZE generation');
+    const watched = createPool(postgres.url, { schema: 'analytics' });
+    const statements = watchStatements(watched);
+    expect(await erasePerson({ pool: watched, logger }, { accountId, by, value: 'ann' })).toMatchObject({ generationCount: 3 });
+    await watched.end();
+    const selects = statements.filter(({ text }) => text.startsWith('SELECT') && text.includes(' FROM generation'));
+    expect(selects.length).toBeGreaterThan(1);
+    for (const { text, values } of selects) {
+      const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values);
+      expect(lookedAt(rows[0]!['QUERY PLAN'][0].Plan)).toBeLessThanOrEqual(1_000);
+    }
+  });
 });
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** Rows that a statement read from tables. */
+function lookedAt(node: PlanNode): number {
+  const own = /(?<!Bitmap Index) Scan$/.test(node['Node Type']) ? (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'] : 0;
+  return (node.Plans ?? []).reduce((sum, child) => sum + lookedAt(child), own);
+}
+
+/** Grows by every statement that the pool's connections are asked. */
+function watchStatements(pool: Pool): { readonly text: string; readonly values: unknown[] }[] {
+  const statements: { text: string; values: unknown[] }[] = [];
+  pool.on('connect', (client) => {
+    const query = client.query.bind(client) as (...asked: unknown[]) => unknown;
+    client.query = ((...asked: unknown[]) => {
+      if (typeof asked[0] === 'string' && Array.isArray(asked[1])) statements.push({ text: asked[0], values: asked[1] });
+      return query(...asked);
+    }) as never;
+  });
+  return statements;
+}

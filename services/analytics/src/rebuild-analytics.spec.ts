@@ -68,6 +68,25 @@ describe('analytics that is rebuilt', () => {
     expect(await count()).toEqual([{ count: 7 }]);
   });
 
+  it('has the time that it takes to delete what is filled anew, and nothing else has', async () => {
+    const before = await days();
+    // Stands for many rows.
+    await pool.query(`
+      CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.2); RETURN NULL; END';
+      CREATE TRIGGER take_long BEFORE DELETE ON activity_daily FOR EACH STATEMENT EXECUTE FUNCTION take_long();
+    `);
+    const impatient = createPool(postgres.url, { schema: 'analytics', statementTimeoutMs: 1_000 });
+    try {
+      await expect(impatient.query('DELETE FROM activity_daily WHERE false')).rejects.toMatchObject({ code: '57014' });
+      expect((await rebuildAnalytics({ eventLog, pool: impatient, logger })).sinceMs).toBeGreaterThan(0);
+      expect(await days()).toEqual(before);
+      await expect(impatient.query('DELETE FROM activity_daily WHERE false')).rejects.toMatchObject({ code: '57014' });
+    } finally {
+      await impatient.end();
+      await pool.query('DROP TRIGGER take_long ON activity_daily; DROP FUNCTION take_long');
+    }
+  });
+
   it('goes back to the first day that the log has whole', () => {
     const noon = Date.UTC(2026, 4, 5, 12);
     expect(wholeDaysSince(0)).toBe(0);

@@ -3,8 +3,12 @@ import { eventIdFloor } from './generation.store.js';
 
 const HOUR_MS = 3_600_000;
 
-/** Empties what events fill, from an instant on that is the beginning of a day. What lies before stays, and tells its events when they come again. */
+/**
+ * Empties what events fill, from an instant on that is the beginning of a day. What lies before stays, and tells its events when they come again. Within one
+ * transaction, which it gives all the time that it takes: rows tell which events their figures hold, so that neither may go without the other.
+ */
 export async function deleteSince(client: Queryable, sinceMs: number): Promise<void> {
+  await client.query('SET LOCAL statement_timeout = 0');
   if (sinceMs === 0) {
     await client.query('TRUNCATE generation, attempt, activity_daily, endpoint_slot, endpoint_measure');
     return;

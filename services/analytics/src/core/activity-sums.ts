@@ -73,12 +73,15 @@ function newSum(generation: events.GenerationCompleted, dayNumber: number, exter
 
 const MAX_USER_LENGTH = 256;
 
-/** Users are part of an index, whose entries are bounded: longer names are known by their beginning. */
+/** Users are part of an index, whose entries are bounded: longer names are known by their beginning, which may not end within a character. */
 export function storableUser(user: string): string {
-  return storable(user).slice(0, MAX_USER_LENGTH);
+  return storable(storable(user).slice(0, MAX_USER_LENGTH));
 }
 
-/** Postgres texts cannot hold NUL; client-given ones may. */
+/**
+ * Postgres texts cannot hold NUL, and UTF-8 no half of a surrogate pair; client-given ones may. What is stored alike has to be alike before it is summed:
+ * a statement that adds to one row twice fails, and everything behind it waits.
+ */
 export function storable(text: string): string {
-  return text.includes('\0') ? text.replaceAll('\0', '') : text;
+  return (text.includes('\0') ? text.replaceAll('\0', '') : text).toWellFormed();
 }
