@@ -41,7 +41,6 @@ export interface ErrorView {
   readonly providerCode?: string | undefined;
   readonly providerName?: string | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-  readonly userId?: string | null | undefined;
 }
 
 /** Fields that ride on the last chunk or the whole answer beside usage. */
@@ -89,7 +88,6 @@ export interface ClientDialect {
   renderUsageChunk(usage: UsageView, identity: AnswerIdentity, apiType: 'chat' | 'completions', tail?: AnswerTail): string;
   /** `,"usage":{…}` and the tail's fields and the closing `}` for a whole answer whose own last `}` was cut off. */
   renderWholeTail(usage: UsageView, apiType: ApiType, tail?: AnswerTail): string;
-  renderErrorBody(error: ErrorView): JsonObject;
   /** The typed mid-stream failure, a whole SSE event. */
   renderErrorChunk(error: ErrorView, identity: AnswerIdentity, apiType: 'chat' | 'completions'): string;
   /** First chunk of an attempt when the client asked to see the upstream body. */

@@ -1,10 +1,18 @@
 import type { MediaSource } from '@switchyard/core';
 
-/** `data:image/png;base64,…` as bytes; anything else stays a URL. */
+/** Names that clients and servers give JPEG pictures; Anthropic and Google know the registered one alone. */
+const JPEG_ALIASES = /^image\/(jpg|pjpeg)$/;
+
+/** In lower case and without aliases. */
+export function registeredMediaType(mediaType: string): string {
+  return mediaType.toLowerCase().replace(JPEG_ALIASES, 'image/jpeg');
+}
+
+/** `data:image/png;base64,…` as bytes, of a registered media type; anything else stays a URL. */
 export function mediaSourceOf(url: string): MediaSource {
   const head = /^data:([^;,]*)((?:;[^;,]*)*),/.exec(url.slice(0, 256));
   if (!head) return { kind: 'url', url };
-  const mediaType = head[1] === '' ? 'text/plain' : head[1]!.toLowerCase();
+  const mediaType = head[1] === '' ? 'text/plain' : registeredMediaType(head[1]!);
   const payload = url.slice(head[0].length);
   if (head[2]!.toLowerCase().split(';').includes('base64')) return { kind: 'base64', mediaType, data: payload };
   return { kind: 'base64', mediaType, data: Buffer.from(safeDecode(payload), 'utf8').toString('base64') };

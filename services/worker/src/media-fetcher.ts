@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { FetchedMedia } from '@switchyard/dialects/provider';
+import { registeredMediaType, type FetchedMedia } from '@switchyard/dialects/provider';
 import { SwitchyardError, type ErrorType } from '@switchyard/errors';
 import { Agent } from 'undici';
 import type { EgressGuard } from './egress-guard.js';
@@ -106,7 +106,7 @@ function refusalOf(status: number, headers: IncomingHttpHeaders, url: URL): Swit
 }
 
 function mediaTypeOf(headers: IncomingHttpHeaders): string {
-  return (headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+  return registeredMediaType((headers['content-type'] ?? '').split(';', 1)[0]!.trim());
 }
 
 /** Names the host alone: the rest of a URL may hold secrets. */

@@ -5,13 +5,18 @@ import type { FetchedMedia } from '../../provider-dialect.js';
 export const ANTHROPIC_FORMAT = 'anthropic-claude-v1';
 /** The API takes at most four. */
 const MAX_BREAKPOINTS = 4;
+/**
+ * Said for a user whose turn has no content left: the API refuses texts of white space, and without the turn it would continue the answer before it.
+ * Words, since a model may take mere dots for a wish to go on.
+ */
+const STAND_IN = '(empty)';
 
 export interface AnthropicConversation {
   readonly system: JsonObject[];
   readonly messages: JsonObject[];
 }
 
-/** Messages as Anthropic wants them: system apart, tool results in user turns, turns of one role merged, no empty texts. */
+/** Messages as Anthropic wants them: system apart, tool results in user turns, turns of one role merged, no blank texts. */
 export function buildConversation(
   messages: readonly CanonicalMessage[],
   media: ReadonlyMap<string, FetchedMedia> | undefined,
@@ -27,12 +32,15 @@ export function buildConversation(
     }
     const role = message.role === 'assistant' ? 'assistant' : 'user';
     const content = contentBlocks(message.parts, { media, name: message.name }, warnings);
-    if (content.length === 0) continue;
+    // An assistant is not made to say the stand-in: it would take it for its own words.
+    if (content.length === 0 && role === 'assistant') continue;
     const last = turns.at(-1);
     if (last?.role === role) last.content.push(...content);
     else turns.push({ role, content });
   }
-  if (turns.length === 0) return { system: [], messages: [{ role: 'user', content: system.length > 0 ? system : [{ type: 'text', text: ' ' }] }] };
+  if (turns.every((turn) => turn.content.length === 0))
+    return { system: [], messages: [{ role: 'user', content: system.length > 0 ? system : [{ type: 'text', text: STAND_IN }] }] };
+  for (const turn of turns) if (turn.content.length === 0) turn.content.push({ type: 'text', text: STAND_IN });
   trimPrefill(turns.at(-1)!);
   for (const turn of turns)
     if (turn.role === 'user') turn.content.sort((left, right) => Number(right['type'] === 'tool_result') - Number(left['type'] === 'tool_result'));
@@ -43,9 +51,7 @@ export function buildConversation(
 function trimPrefill(turn: { role: string; content: JsonObject[] }): void {
   const last = turn.content.at(-1);
   if (turn.role !== 'assistant' || last?.['type'] !== 'text' || typeof last['text'] !== 'string') return;
-  const text = last['text'].trimEnd();
-  if (text === '') turn.content.pop();
-  else last['text'] = text;
+  last['text'] = last['text'].trimEnd();
 }
 
 interface BlockContext {
@@ -76,7 +82,7 @@ function blockOf(part: MessagePart, media: ReadonlyMap<string, FetchedMedia> | u
   switch (part.kind) {
     case 'text':
     case 'refusal':
-      return part.text === '' ? undefined : { type: 'text', text: part.text };
+      return part.text.trim() === '' ? undefined : { type: 'text', text: part.text };
     case 'reasoning':
       return thinkingBlock(part, warnings);
     case 'tool-call':

@@ -209,6 +209,13 @@ describe('a request to Anthropic', () => {
     expect(warnings.map((warning) => warning.split(':')[0]).sort()).toEqual(['frequency_penalty', 'future', 'logit_bias', 'seed', 'temperature', 'top_p']);
     expect(body).toMatchObject({ temperature: 1, max_tokens: 4096 });
   });
+
+  it.each([-1, 0])('leaves a top_k of %s out, which is below what the provider takes, and says so', (topK) => {
+    const { warnings, body } = build({ top_k: topK, repetition_penalty: 2.5, min_p: -1, top_a: 3 });
+    expect(body).not.toHaveProperty('top_k');
+    expect(warnings.map((warning) => warning.split(':')[0]).sort()).toEqual(['min_p', 'repetition_penalty', 'top_a', 'top_k']);
+    expect(build({ top_k: 1 })).toMatchObject({ body: { top_k: 1 }, warnings: [] });
+  });
 });
 
 describe('what a model can do, by its name', () => {

@@ -9,6 +9,8 @@ import { planThinking, structuredOutputOf, thinkingStyleOf, type ThinkingPlan } 
 const API_VERSION = '2023-06-01';
 const DEFAULT_MAX_TOKENS = 4096;
 const MIN_TOP_P_WITH_THINKING = 0.95;
+/** Clients write 0 or -1 for "off"; the provider knows that as an absent one. */
+const MIN_TOP_K = 1;
 /** The tool under which a model without structured outputs gives its JSON answer. Reserved: the parser turns it back into text. */
 export const JSON_ANSWER_TOOL = 'switchyard_json_answer';
 
@@ -144,7 +146,12 @@ function samplingOf(request: CanonicalChatRequest, isThinking: boolean, endpoint
         ? undefined
         : 'the model takes either temperature or top_p';
   set('top_p', topP, topPRefusal);
-  set('top_k', topK, isThinking ? 'the model takes none while it thinks' : undefined);
+  const topKRefusal = isThinking
+    ? 'the model takes none while it thinks'
+    : topK !== undefined && topK < MIN_TOP_K
+      ? `the provider takes at least ${MIN_TOP_K}`
+      : undefined;
+  set('top_k', topK, topKRefusal);
   const stop = request.stop.filter((sequence) => sequence.trim() !== '');
   if (stop.length < request.stop.length) warnings.push('stop: the provider takes no sequences of white space alone; they were dropped.');
   if (stop.length > 0) body['stop_sequences'] = stop;

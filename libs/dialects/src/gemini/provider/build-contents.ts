@@ -30,11 +30,16 @@ export interface ContentContext {
   readonly warnings: string[];
 }
 
-/** Messages as `contents`: system apart, turns of one role merged, tool results in the order of their calls. */
+interface Turn {
+  readonly role: 'user' | 'model';
+  readonly parts: JsonObject[];
+  readonly callIds: string[];
+}
+
+/** Messages as `contents`: system apart, turns of one role merged, the tool results of each round in the order of its calls. */
 export function buildContents(messages: readonly CanonicalMessage[], context: ContentContext): GeminiConversation {
   const system: JsonObject[] = [];
-  const turns: { role: 'user' | 'model'; parts: JsonObject[] }[] = [];
-  let callOrder: string[] = [];
+  const turns: Turn[] = [];
   for (const [index, message] of messages.entries()) {
     const parts = partsOf(message, context);
     if (message.role === 'system' || message.role === 'developer') {
@@ -42,17 +47,28 @@ export function buildContents(messages: readonly CanonicalMessage[], context: Co
       system.push(...parts);
       continue;
     }
-    const calls = message.parts.filter((part) => part.kind === 'tool-call');
-    if (calls.length > 0) callOrder = calls.map((call) => call.id);
     if (parts.length === 0) continue;
+    const callIds = message.parts.filter((part) => part.kind === 'tool-call').map((call) => call.id);
     const role = message.role === 'assistant' ? 'model' : 'user';
     const last = turns.at(-1);
-    if (last?.role === role) last.parts.push(...parts);
-    else turns.push({ role, parts });
+    if (last?.role !== role) turns.push({ role, parts, callIds });
+    else {
+      last.parts.push(...parts);
+      last.callIds.push(...callIds);
+    }
   }
-  for (const turn of turns) orderResults(turn.parts, callOrder);
+  orderAllResults(turns);
   if (turns.length === 0) return { systemInstruction: undefined, contents: [{ role: 'user', parts: system.length > 0 ? system : [{ text: ' ' }] }] };
-  return { systemInstruction: system.length === 0 ? undefined : { parts: system }, contents: turns };
+  return { systemInstruction: system.length === 0 ? undefined : { parts: system }, contents: turns.map(({ role, parts }) => ({ role, parts })) };
+}
+
+/** Each turn's results follow the latest calls before them: ids may come again in later rounds. */
+function orderAllResults(turns: readonly Turn[]): void {
+  let callOrder: readonly string[] = [];
+  for (const turn of turns) {
+    if (turn.callIds.length > 0) callOrder = turn.callIds;
+    orderResults(turn.parts, callOrder);
+  }
 }
 
 /** Parallel calls of one function are told apart by their order alone. The id used for sorting is not sent. */

@@ -181,6 +181,30 @@ describe('a request to Gemini', () => {
     const { warnings } = build({ logit_bias: { 1: 1 }, min_p: 0.1, future: 1, cache_control: { type: 'ephemeral' }, verbosity: 'low' });
     expect(warnings.map((warning) => warning.split(':')[0]).sort()).toEqual(['cache_control', 'future', 'logit_bias', 'min_p', 'verbosity']);
   });
+
+  it.each<[string, JsonObject]>([
+    ['top_k', { top_k: -1 }],
+    ['top_k', { top_k: 0 }],
+    ['top_k', { top_k: 2 ** 31 }],
+    ['seed', { seed: 2 ** 31 }],
+    ['seed', { seed: -(2 ** 31) - 1 }],
+    ['presence_penalty', { presence_penalty: 2 }],
+    ['frequency_penalty', { frequency_penalty: 2 }],
+    ['repetition_penalty', { repetition_penalty: 2.5 }],
+  ])('leaves a %s out that is beyond what the provider takes, and says so', (name, sampling) => {
+    const { body, warnings } = build({ temperature: 1, ...sampling });
+    expect(body['generationConfig']).toEqual({ temperature: 1 });
+    expect(warnings).toEqual([expect.stringMatching(new RegExp(`^${name}: .*dropped`))]);
+  });
+
+  it('keeps what is at the edge of the ranges, and warns once of what the endpoint takes at no value', () => {
+    const edge = build({ top_k: 1, seed: -(2 ** 31), presence_penalty: -2, frequency_penalty: 1.99 });
+    expect(edge).toMatchObject({
+      body: { generationConfig: { topK: 1, seed: -(2 ** 31), presencePenalty: -2, frequencyPenalty: 1.99 } },
+      warnings: [],
+    });
+    expect(build({ top_k: -1 }, { endpoint: { supportedParameters: ['temperature'] } }).warnings).toHaveLength(1);
+  });
 });
 
 describe('answers of Gemini', () => {

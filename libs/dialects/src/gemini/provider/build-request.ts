@@ -92,7 +92,7 @@ function generationConfigOf(
   };
   const taken: JsonObject = {};
   for (const [name, value] of Object.entries(config)) if (value !== undefined) taken[name] = value;
-  return dropUnlisted(taken, endpoint, warnings);
+  return dropOutOfRange(dropUnlisted(taken, endpoint, warnings), warnings);
 }
 
 const LISTED_AS: Readonly<Record<string, string>> = {
@@ -113,6 +113,27 @@ function dropUnlisted(config: JsonObject, endpoint: EndpointFacts, warnings: str
     if (config[name] === undefined || endpoint.supportedParameters.includes(listed)) continue;
     delete config[name];
     warnings.push(`${listed}: this endpoint does not take it; it was dropped.`);
+  }
+  return config;
+}
+
+const MIN_INT32 = -(2 ** 31);
+const MAX_INT32 = 2 ** 31 - 1;
+
+/** Where generateContent takes less than clients may send (https://ai.google.dev/api/generate-content). A `topK` of 0 or -1 means "off": an absent one. */
+const RANGES: Readonly<Record<string, { readonly says: string; readonly holds: (value: number) => boolean }>> = {
+  topK: { says: 'at least 1, in 32 bits', holds: (value) => value >= 1 && value <= MAX_INT32 },
+  seed: { says: 'an integer of 32 bits', holds: (value) => value >= MIN_INT32 && value <= MAX_INT32 },
+  presencePenalty: { says: 'less than 2', holds: (value) => value < 2 },
+  frequencyPenalty: { says: 'less than 2', holds: (value) => value < 2 },
+};
+
+function dropOutOfRange(config: JsonObject, warnings: string[]): JsonObject {
+  for (const [name, range] of Object.entries(RANGES)) {
+    const value = config[name];
+    if (typeof value !== 'number' || range.holds(value)) continue;
+    delete config[name];
+    warnings.push(`${LISTED_AS[name]}: the Gemini API takes ${range.says}; it was dropped.`);
   }
   return config;
 }
@@ -187,8 +208,7 @@ export function buildGeminiEmbeddings(request: CanonicalEmbeddingRequest, endpoi
   const taskType = request.inputType === undefined ? undefined : TASK_TYPES[request.inputType];
   const warnings = request.inputType !== undefined && taskType === undefined ? [`input_type: the Gemini API has no ${request.inputType}; it was dropped.`] : [];
   const requests: JsonValue[] = request.inputs.map((input) => {
-    if (input.kind === 'tokens')
-      throw new SwitchyardError('invalid_request', 'The provider embeds text, not token numbers.', { metadata: { parameter: 'input' } });
+    if (input.kind === 'tokens') throw new SwitchyardError('invalid_request', 'The provider embeds text, not token numbers.', { metadata: { param: 'input' } });
     return {
       model,
       content: { parts: [{ text: input.text }] },

@@ -32,6 +32,7 @@ export function parseGeminiResponse(body: JsonValue): CanonicalChatResponse<Upst
     upstreamId,
     upstreamModel: asString(body['modelVersion']),
     parts,
+    audio: candidate && soundOf(candidate),
     finishReason:
       native === undefined
         ? null
@@ -58,6 +59,15 @@ function partsOf(candidate: JsonObject, responseId: string | undefined): Message
   const last = parts[text];
   if (annotations.length > 0 && last?.kind === 'text') parts[text] = { ...last, annotations };
   return parts;
+}
+
+/** Sound comes in pieces, each encoded by itself. */
+function soundOf(candidate: JsonObject): { readonly data: string } | undefined {
+  const pieces = asObjects(asObject(candidate['content'])?.['parts'])
+    .map(inlineMedia)
+    .filter((source) => source?.mediaType.startsWith('audio/') === true);
+  if (pieces.length === 0) return undefined;
+  return { data: Buffer.concat(pieces.map((source) => Buffer.from(source!.data, 'base64'))).toString('base64') };
 }
 
 function partOf(part: JsonObject, before: readonly MessagePart[], nextCallId: () => string): MessagePart | undefined {

@@ -34,7 +34,22 @@ describe('chat requests', () => {
     ['tools[0].function.name', { messages, tools: [{ type: 'function', function: {} }] }],
     ['response_format.json_schema', { messages, response_format: { type: 'json_schema' } }],
   ])('with a wrong %s are refused by name', (parameter, body) => {
-    expect(() => client.parseChatRequest(body)).toThrow(expect.objectContaining({ type: 'invalid_request', metadata: { parameter } }));
+    expect(() => client.parseChatRequest(body)).toThrow(expect.objectContaining({ type: 'invalid_request', metadata: { param: parameter } }));
+  });
+
+  it.each<[string, JsonObject]>([
+    ['top_k', { top_k: 'many' }],
+    ['top_k', { top_k: 1.5 }],
+    ['top_a', { top_a: '1' }],
+    ['min_p', { min_p: true }],
+    ['repetition_penalty', { repetition_penalty: {} }],
+  ])('with a %s of the wrong type are refused by name', (parameter, sampling) => {
+    expect(() => client.parseChatRequest({ messages, ...sampling })).toThrow(new RegExp(`^${parameter} must be`));
+  });
+
+  it('may have any value of a sampling parameter whose range differs from provider to provider', () => {
+    const sampling = { top_k: -1, top_a: 1.5, min_p: -0.5, repetition_penalty: 2.5 };
+    expect(bodyOfCanonical(client.parseChatRequest({ messages, ...sampling }))).toMatchObject(sampling);
   });
 
   it('come out of the canonical form as they went in', () => {
@@ -153,7 +168,7 @@ describe('legacy completions', () => {
     ['suffix', { prompt: 'a', suffix: 'b' }],
     ['echo', { prompt: 'a', echo: true }],
   ])('with a %s that one chat answer cannot give are refused', (parameter, body) => {
-    expect(() => exchange(body, false)).toThrow(expect.objectContaining({ type: 'invalid_request', metadata: { parameter } }));
+    expect(() => exchange(body, false)).toThrow(expect.objectContaining({ type: 'invalid_request', metadata: { param: parameter } }));
   });
 });
 
@@ -216,7 +231,10 @@ describe('embeddings', () => {
   it('are refused where the API has none, and where vectors are missing', () => {
     expect(() => exchange({ input: 'a' }, 'anthropic-messages').buildRequest()).toThrow(expect.objectContaining({ type: 'not_implemented' }));
     expect(() => exchange({ input: ['a', 'b', 'c'] }, 'openai-chat').readWhole(openaiAnswer)).toThrow(/2 embeddings for 3 inputs/);
-    expect(() => exchange({ input: [] }, 'openai-chat')).toThrow(expect.objectContaining({ metadata: { parameter: 'input' } }));
+    expect(() => exchange({ input: [] }, 'openai-chat')).toThrow(expect.objectContaining({ metadata: { param: 'input' } }));
+    expect(() => exchange({ input: [1, 2] }, 'gemini').buildRequest()).toThrow(
+      expect.objectContaining({ type: 'invalid_request', metadata: { param: 'input' } }),
+    );
   });
 });
 
@@ -259,14 +277,16 @@ describe('the tail of an answer', () => {
     });
   });
 
-  it('is an error body with code, message, type and http_status', () => {
-    expect(client.renderErrorBody({ errorType: 'invalid_request', message: 'No', metadata: { parameter: 'stop' } })).toEqual({
+  it('has an error with code, message, type, param and http_status', () => {
+    const event = client.renderErrorChunk({ errorType: 'invalid_request', message: 'No', metadata: { param: 'stop' } }, IDENTITY, 'chat');
+    const { error } = JSON.parse(event.slice(6)) as { error: unknown };
+    expect({ error }).toEqual({
       error: {
         code: 400,
         message: 'No',
         type: 'invalid_request_error',
         param: 'stop',
-        metadata: { parameter: 'stop', error_type: 'invalid_request', http_status: 400 },
+        metadata: { param: 'stop', error_type: 'invalid_request', http_status: 400 },
       },
     });
   });

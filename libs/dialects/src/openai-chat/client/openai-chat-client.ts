@@ -3,7 +3,7 @@ import { parseChatRequest } from './parse-chat-request.js';
 import { parseCompletionRequest } from './parse-completion-request.js';
 import { parseEmbeddingRequest } from './parse-embedding-request.js';
 import { renderChatResponse, renderCompletionResponse, renderEmbeddingResponse } from './render-response.js';
-import { renderDebugChunk, renderErrorBody, renderErrorChunk, renderUsage, renderUsageChunk, renderWholeTail } from './render-tail.js';
+import { renderDebugChunk, renderErrorChunk, renderUsage, renderUsageChunk, renderWholeTail } from './render-tail.js';
 import { OpenaiChatShownAnswer } from './shown-answer.js';
 import { OpenaiChatStreamRenderer } from './stream-renderer.js';
 
@@ -22,7 +22,6 @@ export const openaiChatClient: ClientDialect = {
   renderUsage,
   renderUsageChunk,
   renderWholeTail,
-  renderErrorBody,
   renderErrorChunk,
   renderDebugChunk,
   streamEnd: 'data: [DONE]\n\n',

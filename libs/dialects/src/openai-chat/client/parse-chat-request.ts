@@ -73,16 +73,17 @@ export function parseReasoning(fields: RequestFields): ReasoningRequest | undefi
   };
 }
 
+/** Where the range differs from provider to provider the type alone is checked here: each builder leaves out what its provider does not take. */
 function parseSampling(fields: RequestFields): SamplingParameters {
   return {
     temperature: fields.number('temperature', { min: 0, max: 2 }),
     topP: fields.number('top_p', { min: 0, max: 1 }),
-    topK: fields.number('top_k', { min: 0, isInteger: true }),
-    topA: fields.number('top_a', { min: 0, max: 1 }),
-    minP: fields.number('min_p', { min: 0, max: 1 }),
+    topK: fields.number('top_k', { isInteger: true }),
+    topA: fields.number('top_a'),
+    minP: fields.number('min_p'),
     frequencyPenalty: fields.number('frequency_penalty', { min: -2, max: 2 }),
     presencePenalty: fields.number('presence_penalty', { min: -2, max: 2 }),
-    repetitionPenalty: fields.number('repetition_penalty', { min: 0, max: 2 }),
+    repetitionPenalty: fields.number('repetition_penalty'),
     seed: fields.number('seed', { isInteger: true }),
     logitBias: fields.object('logit_bias'),
     logprobs: fields.boolean('logprobs'),

@@ -77,7 +77,7 @@ function errorObject(error: ErrorView): JsonObject {
     code: status,
     message: error.message,
     type: row.openaiType,
-    param: typeof extra['parameter'] === 'string' ? extra['parameter'] : null,
+    param: typeof extra['param'] === 'string' ? extra['param'] : null,
     metadata: {
       ...extra,
       error_type: error.errorType,
@@ -86,10 +86,6 @@ function errorObject(error: ErrorView): JsonObject {
       ...(error.providerName === undefined || error.providerName === '' ? {} : { provider_name: error.providerName }),
     },
   };
-}
-
-export function renderErrorBody(error: ErrorView): JsonObject {
-  return { error: errorObject(error), ...(error.userId === undefined ? {} : { user_id: error.userId }) };
 }
 
 /** The strict clients want chunk keys beside the error, a number as code, and metadata with a known `error_type`. */

@@ -86,7 +86,7 @@ export class RequestFields {
   }
 
   wrong(name: string, expected: string): SwitchyardError {
-    const parameter = `${this.path}${name}`;
-    return new SwitchyardError('invalid_request', `${parameter} must be ${expected}.`, { metadata: { parameter } });
+    const param = `${this.path}${name}`;
+    return new SwitchyardError('invalid_request', `${param} must be ${expected}.`, { metadata: { param } });
   }
 }
