@@ -11,6 +11,7 @@ import { CatalogStore } from './catalog.store.js';
 import { CatalogFileReader } from './catalog/catalog-file.reader.js';
 import { CatalogImporter } from './catalog/catalog-importer.js';
 import { CatalogFileError } from './catalog/parse-catalog-file.js';
+import { PREDECESSOR_KEPT_MS } from './core/price-history.js';
 import { RouterService } from './router.service.js';
 import { routerTarget } from './router.target.js';
 import { TablePublisher } from './table-publisher.js';
@@ -136,7 +137,26 @@ describe('the router', () => {
       [NOW + 60_000, 700_000n, 'operator'],
     ]);
     expect(publisher.table.version).toBe(2n);
-    expect(publisher.table.endpoints.get('acme/writer@mine')!.chargeSchedules.map((dated) => dated.schedule.revision)).toEqual([history[1]!.revision]);
+    const revisions = () => publisher.table.endpoints.get('acme/writer@mine')!.chargeSchedules.map((dated) => dated.schedule.revision);
+    expect(revisions()).toEqual(history.map((price) => price.revision));
+    clock.advance(PREDECESSOR_KEPT_MS);
+    await writeFile(path, `${FILE('0.7')}\n`);
+    await importer.reload();
+    expect(revisions()).toEqual([history[1]!.revision]);
+  });
+
+  it('prices a request by the old price that billing accepted before the new one began here, though a model has but one endpoint', async () => {
+    const { importer, path, clock, service } = await setUp(FILE('0.5'));
+    await importer.start();
+    clock.advance(60_000);
+    await writeFile(path, FILE('0.7'));
+    await importer.reload();
+    const promptPrice = async (acceptTimeMs: number): Promise<unknown> => {
+      const { planJson } = await service.decide({ requestJson: JSON.stringify(REQUEST), acceptTimeMs: BigInt(acceptTimeMs) });
+      return (JSON.parse(planJson) as { candidates?: { pricing: { prompt: string } }[] }).candidates?.[0]?.pricing.prompt;
+    };
+    expect(await promptPrice(clock.nowMs() - 2_000)).toBe('0.0000005');
+    expect(await promptPrice(clock.nowMs())).toBe('0.0000007');
   });
 
   it('keeps prices of the future in the table, with overrides', async () => {

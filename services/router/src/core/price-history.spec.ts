@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import type { PriceScheduleRecord } from '@switchyard/routing';
 import fc from 'fast-check';
 import type { DatedSchedule } from './catalog.js';
-import { pricesToRecord, schedulesForTable, type RecordedPrice } from './price-history.js';
+import { PREDECESSOR_KEPT_MS, pricesToRecord, schedulesForTable, type RecordedPrice } from './price-history.js';
 
 const NOW = Date.UTC(2026, 0, 1);
 const dated = (startTimeMs: number, promptPico: bigint): DatedSchedule => ({
@@ -11,6 +12,12 @@ const dated = (startTimeMs: number, promptPico: bigint): DatedSchedule => ({
 const record = (wanted: DatedSchedule[], recorded: RecordedPrice[], nowMs = NOW): RecordedPrice[] =>
   pricesToRecord('m@p', 'charge', 'list', wanted, recorded, nowMs);
 const brief = (prices: RecordedPrice[]): [number, bigint][] => prices.map((price) => [price.startTimeMs, price.schedule.ratesPico['input_uncached']!]);
+/** What an ingress charges by that has this table. */
+const inForce = (recorded: RecordedPrice[], tableTimeMs: number, acceptTimeMs: number): PriceScheduleRecord | undefined =>
+  schedulesForTable(recorded, tableTimeMs)
+    .filter((entry) => Number(entry.startTimeMs) <= acceptTimeMs)
+    .at(-1)?.schedule;
+const promptPico = (schedule: PriceScheduleRecord | undefined): bigint | undefined => schedule?.ratesPico['input_uncached'];
 
 describe('pricesToRecord', () => {
   it('records all that a new endpoint has', () => {
@@ -38,7 +45,7 @@ describe('pricesToRecord', () => {
     const recorded = record([dated(0, 1n), dated(NOW + 5, 2n)], []);
     const additions = record([dated(0, 1n)], recorded);
     expect(brief(additions)).toEqual([[NOW + 5, 1n]]);
-    expect(schedulesForTable([...recorded, ...additions], NOW).map((entry) => entry.schedule!.ratesPico['input_uncached'])).toEqual([1n, 1n]);
+    expect(schedulesForTable([...recorded, ...additions], NOW).map((entry) => promptPico(entry.schedule))).toEqual([1n, 1n]);
   });
 
   it('gives the same price of the same day the same revision everywhere, and every endpoint its own', () => {
@@ -59,16 +66,36 @@ describe('pricesToRecord', () => {
         let nowMs = NOW;
         for (const { now, later, waitMs } of changes) {
           nowMs += waitMs;
-          const before = schedulesForTable(recorded, nowMs - 1)[0]?.schedule?.revision;
+          const before = inForce(recorded, nowMs - 1, nowMs - 1)?.revision;
           const wanted = [dated(0, now), ...(later === undefined ? [] : [dated(nowMs + 20, later)])];
           recorded = [...recorded, ...record(wanted, recorded, nowMs)];
-          if (before !== undefined) expect(schedulesForTable(recorded, nowMs - 1)[0]!.schedule!.revision).toBe(before);
+          if (before !== undefined) {
+            expect(inForce(recorded, nowMs - 1, nowMs - 1)!.revision).toBe(before);
+            // Whoever was accepted before, and decides with the new table.
+            expect(inForce(recorded, nowMs, nowMs - 1)!.revision).toBe(before);
+          }
           const table = schedulesForTable(recorded, nowMs);
-          expect(table[0]!.schedule!.ratesPico['input_uncached']).toBe(now);
+          expect(promptPico(inForce(recorded, nowMs, nowMs))).toBe(now);
           const last = table.filter((entry) => Number(entry.startTimeMs) <= nowMs + 20).at(-1)!;
           expect(last.schedule!.ratesPico['input_uncached']).toBe(later ?? now);
         }
       }),
     );
+  });
+});
+
+describe('the prices of a table', () => {
+  const first = record([dated(0, 1n)], []);
+  const recorded = [...first, ...record([dated(0, 3n)], first, NOW)];
+
+  it('charge what was accepted before a change by the price of before, for as long as an accept time may be that old', () => {
+    for (const sinceMs of [0, 2_000, PREDECESSOR_KEPT_MS - 1]) {
+      expect(promptPico(inForce(recorded, NOW + sinceMs, NOW - 1))).toBe(1n);
+      expect(promptPico(inForce(recorded, NOW + sinceMs, NOW + sinceMs))).toBe(3n);
+    }
+  });
+
+  it('are the new one alone afterwards', () => {
+    expect(schedulesForTable(recorded, NOW + PREDECESSOR_KEPT_MS).map((entry) => [Number(entry.startTimeMs), promptPico(entry.schedule)])).toEqual([[NOW, 3n]]);
   });
 });

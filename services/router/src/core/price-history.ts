@@ -15,6 +15,13 @@ export interface RecordedPrice {
 export type PriceSide = 'charge' | 'cost';
 
 /**
+ * How long a price stays in tables once another one has begun, by the router's clock. Requests are priced by their accept time, by billing's clock: it may lie
+ * before the beginning of the newest price, by as much as clocks differ and by as much as billing lets a request's accept time be old, an hour. Without the
+ * price of before such a request would find none in force.
+ */
+export const PREDECESSOR_KEPT_MS = 3_600_000;
+
+/**
  * What to record so that the history says what the catalogue says: a price that differs from the recorded one begins now
  * (what was charged stays as it was), one with a date in the future begins then. `recorded` is in the order of recording.
  */
@@ -45,14 +52,17 @@ export function pricesToRecord(
   return additions;
 }
 
-/** The prices that a table carries: the one in force and those to come, ascending; of two with the same start the later recorded. */
+/**
+ * The prices that a table carries: those in force now or at an accept time that may still come, and future ones; ascending, so that the first need not be the
+ * one in force. Of two with the same start the later recorded.
+ */
 export function schedulesForTable(recorded: readonly RecordedPrice[], nowMs: number): DatedPriceScheduleRecord[] {
   const byStart = new Map<number, RecordedPrice>();
   for (const price of recorded) byStart.set(price.startTimeMs, price);
   const ascending = [...byStart.values()].sort((left, right) => left.startTimeMs - right.startTimeMs);
   const firstKept = Math.max(
     0,
-    ascending.findLastIndex((price) => price.startTimeMs <= nowMs),
+    ascending.findLastIndex((price) => price.startTimeMs <= nowMs - PREDECESSOR_KEPT_MS),
   );
   return ascending.slice(firstKept).map((price) => ({ startTimeMs: BigInt(price.startTimeMs), schedule: price.schedule }));
 }
