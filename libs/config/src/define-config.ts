@@ -6,6 +6,8 @@ export interface Field<Value> {
   readonly schema: z.ZodType<Value>;
   /** Used when the variable is unset or empty. A field without one is required, unless its schema takes `undefined`. */
   readonly default?: Value | undefined;
+  /** How one would write the default, where that is not what its value looks like. */
+  readonly defaultText?: string | undefined;
   /** One or two sentences for `--help` and the reference page; units and bounds included. */
   readonly description: string;
   /** Never printed. */

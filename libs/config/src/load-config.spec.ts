@@ -96,6 +96,18 @@ describe('rendering', () => {
     }
     expect(renderReference(sections)).toContain('| `SWITCHYARD_TEST_LIMIT` | size | `1024` | Largest body \\| and more. |');
   });
+
+  it('writes a default as one would set it, and says the type of what may be left out', () => {
+    const written = defineConfig({
+      price: field({ env: 'SWITCHYARD_TEST_PRICE', schema: z.bigint(), default: 5_000n, defaultText: '0.5', description: 'Dear.' }),
+      spare: field({ env: 'SWITCHYARD_TEST_SPARE', schema: integer({ min: 1 }).optional(), description: 'Or not.' }),
+    });
+    const shown = [{ title: 'Test', definition: written }];
+    expect(renderReference(shown)).toContain('| `SWITCHYARD_TEST_PRICE` | number | `0.5` | Dear. |');
+    expect(renderReference(shown)).toContain('| `SWITCHYARD_TEST_SPARE` | whole number |  | Or not. |');
+    expect(renderHelp(shown)).toContain('SWITCHYARD_TEST_PRICE (number, default 0.5)');
+    expect(renderValues(shown, { onlyChanged: false, environment: {} })).toContain('# SWITCHYARD_TEST_PRICE=0.5');
+  });
 });
 
 function catchConfigError(action: () => unknown): ConfigError {

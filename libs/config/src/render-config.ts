@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { ConfigDefinition, Field } from './define-config.js';
 import { fieldsOf, processEnvironment, rawValue, type Environment } from './load-config.js';
 
@@ -21,7 +22,8 @@ export function renderHelp(sections: readonly ConfigSection[]): string {
 export function renderReference(sections: readonly ConfigSection[]): string {
   const parts = sections.map(({ title, definition }) => {
     const rows = fieldsOf(definition).map(([, field]) => {
-      const value = field.default === undefined ? '' : `\`${showValue(field.default)}\``;
+      const text = defaultText(field);
+      const value = text === undefined ? '' : `\`${text}\``;
       return `| \`${field.env}\` | ${typeName(field)}${field.secret ? ', secret' : ''} | ${value} | ${escapeCell(field.description)} |`;
     });
     return `## ${title}\n\n| variable | type | default | meaning |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;
@@ -30,7 +32,7 @@ export function renderReference(sections: readonly ConfigSection[]): string {
     '<!-- Generated from the configuration schemas. Do not edit. -->',
     '# Configuration',
     '',
-    'Everything is set by environment variables; an empty one counts as unset. `switchyard check-config` names every problem at once, `switchyard print-config --diff` shows what differs from the defaults.',
+    'Everything is set by environment variables; an empty one counts as unset. `node services/all/dist/main.js check-config` names every problem at once, `print-config --diff` shows what differs from the defaults.',
     '',
     parts.join('\n'),
   ].join('\n');
@@ -51,19 +53,20 @@ export function renderValues(sections: readonly ConfigSection[], options: { read
 
 function valueLine(field: Field<unknown>, environment: Environment, onlyChanged: boolean): string | undefined {
   const text = rawValue(field, environment);
-  const fallback = field.default === undefined ? undefined : showValue(field.default);
+  const fallback = defaultText(field);
   if (text === undefined) return onlyChanged ? undefined : `# ${field.env}=${fallback ?? ''}`;
   const parsed = field.schema.safeParse(text);
-  if (onlyChanged && parsed.success && field.default !== undefined && showValue(parsed.data) === fallback) return undefined;
+  if (onlyChanged && parsed.success && field.default !== undefined && showValue(parsed.data) === showValue(field.default)) return undefined;
   const shown = field.secret ? '<set>' : text;
   return `${field.env}=${shown}${fallback === undefined || field.secret ? '' : `  # default ${fallback}`}`;
 }
 
-function typeName(field: Field<unknown>): string {
-  if (field.schema.description !== undefined) return field.schema.description;
-  const kind = field.schema.type;
+function typeName({ schema: stated }: Field<unknown>): string {
+  const schema = stated instanceof z.ZodOptional ? (stated.unwrap() as z.ZodType) : stated;
+  if (schema.description !== undefined) return schema.description;
+  const kind = schema.type;
   if (kind === 'enum') {
-    const options: unknown = (field.schema as unknown as { options?: unknown }).options;
+    const options: unknown = (schema as unknown as { options?: unknown }).options;
     return Array.isArray(options) ? options.map((option) => `\`${String(option)}\``).join(' or ') : 'text';
   }
   return kind === 'number' || kind === 'bigint' ? 'number' : kind === 'boolean' ? 'true or false' : 'text';
@@ -71,7 +74,12 @@ function typeName(field: Field<unknown>): string {
 
 function defaultNote(field: Field<unknown>): string {
   if (field.secret) return ', secret';
-  return field.default === undefined ? '' : `, default ${showValue(field.default)}`;
+  const text = defaultText(field);
+  return text === undefined ? '' : `, default ${text}`;
+}
+
+function defaultText(field: Field<unknown>): string | undefined {
+  return field.defaultText ?? (field.default === undefined ? undefined : showValue(field.default));
 }
 
 function showValue(value: unknown): string {

@@ -93,6 +93,7 @@ export const billingConfig = defineConfig({
     env: 'SWITCHYARD_FREE_PURCHASE_THRESHOLD_USD',
     schema: usdAmount(),
     default: usdToPico('10'),
+    defaultText: '10',
     description: 'Credit ever bought, in USD, from which on the larger quota of free requests holds. Promotional credit does not count.',
   }),
   consumerBatchSize: field({
