@@ -28,7 +28,7 @@ const PROBE_MEDIAN_FACTOR = 2;
 const PROBE_MIN_MS = 150;
 
 /**
- * How long an attempt may take (semantics: connect, first token, between chunks, in all). A probe of an endpoint that
+ * How long an attempt may take (connect, first token, between chunks, in all). A probe of an endpoint that
  * failed gets little more than its usual time, so that finding it still broken costs the client next to nothing.
  */
 export function attemptDeadlines(

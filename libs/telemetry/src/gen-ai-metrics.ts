@@ -32,7 +32,7 @@ export const GEN_AI_CLIENT_TOKENS = histogramDefinition({
 
 export const GEN_AI_CLIENT_FIRST_CHUNK = histogramDefinition({
   name: 'gen_ai_client_operation_time_to_first_chunk_seconds',
-  help: 'From the start of a streamed attempt to its first content (gen_ai.client.operation.time_to_first_chunk).',
+  help: 'From when the provider of a streamed attempt was asked to its first content (gen_ai.client.operation.time_to_first_chunk).',
   unit: 'seconds',
   labelNames: MODEL_LABELS,
   buckets: SECONDS,

@@ -23,14 +23,20 @@ export function deadlineLimits(frame: worker.Deadlines | undefined): DeadlineLim
 }
 
 /**
- * The clocks of one attempt. First-token counts from the start until content (its limit allows for all of a whole answer), between-chunks only while we wait for the
- * upstream (never while the client's window is closed), total from start to end. All are times to be compared with; one timer waits for the earliest.
+ * The clocks of one attempt. All are times to be compared with; one timer waits for the earliest.
+ * - Connect and first-token count from the moment at which the provider is asked. First-token ends with the first content, which of a whole answer is all of it
+ *   (its limit allows for that).
+ * - Between-chunks counts from the first content of a stream, from the first byte of a whole answer: until then silence, and whatever is sent to keep the connection
+ *   alive, is the wait for the first token. Of a stream that has begun any bytes end a silence, comments too. It counts only while we wait for the upstream, never
+ *   while the client's window is closed.
+ * - Total counts from start to end.
  */
 export class AttemptDeadlines {
   private readonly totalAtMs: number;
-  private connectAtMs: number;
-  private firstTokenAtMs: number;
+  private connectAtMs = NEVER_MS;
+  private firstTokenAtMs = NEVER_MS;
   private betweenChunksAtMs = NEVER_MS;
+  private hasBegun = false;
   private timer: NodeJS.Timeout | undefined;
   /** When the timer looks at the times again: never later than the earliest of them. */
   private wakesAtMs = NEVER_MS;
@@ -40,30 +46,39 @@ export class AttemptDeadlines {
     private readonly clock: Clock,
     private readonly onExpired: (stage: DeadlineStage, limitMs: number) => void,
   ) {
-    const nowMs = clock.monotonicMs();
-    this.totalAtMs = nowMs + limits.totalMs;
-    this.connectAtMs = nowMs + limits.connectMs;
-    this.firstTokenAtMs = nowMs + limits.firstTokenMs;
-    this.wakeBy(this.earliestMs(), nowMs);
+    this.totalAtMs = clock.monotonicMs() + limits.totalMs;
   }
 
-  /** Pictures are being fetched: nothing has been asked of the provider yet. */
-  restartConnect(): void {
+  /** Pictures are about to be fetched: only the total counts, nothing has been asked of the provider yet. */
+  onFetching(): void {
+    this.wakeBy(this.totalAtMs, this.clock.monotonicMs());
+  }
+
+  /** The provider is about to be asked. */
+  onAsking(): void {
     const nowMs = this.clock.monotonicMs();
     this.connectAtMs = nowMs + this.limits.connectMs;
     this.firstTokenAtMs = nowMs + this.limits.firstTokenMs;
+    this.wakeBy(this.earliestMs(), nowMs);
   }
 
   onConnected(): void {
     this.connectAtMs = NEVER_MS;
   }
 
+  /** The beginning of a whole answer is here: the provider may not stop half-way, nor take longer than all of it may. */
+  onBeginning(): void {
+    this.hasBegun = true;
+  }
+
   onContent(): void {
+    this.hasBegun = true;
     this.firstTokenAtMs = NEVER_MS;
   }
 
   /** A wait for upstream bytes begins. */
   onWaiting(): void {
+    if (!this.hasBegun) return;
     const nowMs = this.clock.monotonicMs();
     this.betweenChunksAtMs = nowMs + this.limits.betweenChunksMs;
     this.wakeBy(this.betweenChunksAtMs, nowMs);

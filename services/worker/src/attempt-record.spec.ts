@@ -50,6 +50,18 @@ describe('the record of an attempt', () => {
     expect(record.isAnswerWhole).toBe(false);
   });
 
+  it.each([
+    [200, true],
+    [204, true],
+    [302, false],
+    [503, false],
+  ])('tells whether the provider has taken the request on: status %i', (status, isAccepted) => {
+    const { record } = begin();
+    expect(record.isAccepted).toBe(false);
+    record.noteHead({ status, headers: {} });
+    expect(record.isAccepted).toBe(isAccepted);
+  });
+
   it('takes a count once, and says whose it is', () => {
     const { record } = begin();
     expect(record.noteUsage(streamStep())).toBe(false);

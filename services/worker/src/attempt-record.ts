@@ -18,13 +18,14 @@ export class AttemptRecord implements AttemptResult {
   upstreamId = '';
   serviceTier = '';
   finishReason = '';
-  /** Of a stream alone: a whole answer brings its first byte with its last, which says nothing of the first token. */
+  /** Since the provider was asked. Of a stream alone: a whole answer brings its first byte with its last, which says nothing of the first token. */
   firstTokenMs: number | undefined;
   /** Of the provider's body, whatever they are. */
   receivedBytes = 0;
   outputBytes = 0;
   meters: Meters | undefined;
   usageSource = common.UsageSource.ESTIMATED;
+  private askedMonotonicMs: number;
   /** The provider counted when it had finished, so these meters are its last. */
   private isUsageFinal = false;
   private reasoningBytes = 0;
@@ -37,6 +38,7 @@ export class AttemptRecord implements AttemptResult {
   ) {
     this.startTimeMs = clock.nowMs();
     this.startMonotonicMs = clock.monotonicMs();
+    this.askedMonotonicMs = this.startMonotonicMs;
   }
 
   get statement(): ProviderStatement | undefined {
@@ -51,6 +53,16 @@ export class AttemptRecord implements AttemptResult {
   /** Part of an answer came: the provider bills for it, whatever it last said. */
   get hasOutput(): boolean {
     return this.outputBytes > 0 || this.meters !== undefined;
+  }
+
+  /** The provider is about to be asked: what was fetched before took no time of its. */
+  noteAsked(): void {
+    this.askedMonotonicMs = this.clock.monotonicMs();
+  }
+
+  /** The provider said yes: it works on the prompt, and bills for that even if nobody waits for the answer. */
+  get isAccepted(): boolean {
+    return this.upstreamStatus >= 200 && this.upstreamStatus < 300;
   }
 
   noteHead(head: UpstreamHead): void {
@@ -76,7 +88,7 @@ export class AttemptRecord implements AttemptResult {
   /** Returns whether it is the first. */
   noteContent(): boolean {
     if (this.firstTokenMs !== undefined) return false;
-    this.firstTokenMs = this.clock.monotonicMs() - this.startMonotonicMs;
+    this.firstTokenMs = this.clock.monotonicMs() - this.askedMonotonicMs;
     return true;
   }
 

@@ -1,7 +1,9 @@
+import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { common, events, worker } from '@switchyard/proto';
 import { eventually } from '@switchyard/testing';
+import { attemptCompleted } from './core/attempt-report.js';
 import {
   chatStart,
   CollectingListener,
@@ -257,6 +259,42 @@ describe('cancelling', () => {
     expect((await unborn.ended).end).toBe(CANCELLED);
     expect(upstream.hits).toHaveLength(2);
   });
+
+  it.each([
+    ['the headers of a stream', true, ''],
+    ['the keep-alives of a stream', true, ': ping\n\n'],
+    ['a beginning of a stream without content', true, openaiChunk({ role: 'assistant', content: '' })],
+    ['the headers of a whole answer', false, ''],
+  ])('costs the prompt once the provider has taken it on: no more than %s came', async (_what, stream, written) => {
+    upstream.script = (response) => {
+      response.writeHead(200, { 'content-type': stream ? 'text/event-stream' : 'application/json' }).flushHeaders();
+      if (written !== '') response.write(written);
+    };
+    const start = chatStart(upstream.url, { stream });
+    const listener = startReading(harness.runner, start);
+    await eventually(() => expect(listener.headers).toBeDefined());
+    listener.handle.cancel('the client left');
+    expect(await listener.ended).toMatchObject({ end: CANCELLED, error: undefined });
+    const { result } = harness.results[0]!;
+    expect(result).toMatchObject({ outcome: events.AttemptOutcome.CANCELLED, upstreamStatus: 200, usageSource: common.UsageSource.ESTIMATED });
+    const meters = result.meters!;
+    expect(meters).toEqual({ input_uncached: expect.any(Number) });
+    expect(listener.usages).toEqual([{ usage: { meters, source: common.UsageSource.ESTIMATED }, isFinal: true }]);
+    const event = attemptCompleted(start, result, 'event-1', 'worker-1');
+    expect(event).toMatchObject({ costPico: BigInt(meters.input_uncached!) * 1_000_000n, flags: ['usage_estimated'] });
+    expect(event.costPico).toBeGreaterThan(3_000_000n);
+  });
+
+  it('costs the fee of a request, too, where the provider takes one', async () => {
+    upstream.script = (response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    const { costSchedule } = chatStart(upstream.url);
+    const schedule = { ...costSchedule!, ratesPico: { ...costSchedule!.ratesPico, request: 7n } };
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true, costSchedule: schedule }));
+    await eventually(() => expect(listener.headers).toBeDefined());
+    listener.handle.cancel('the client left');
+    await listener.ended;
+    expect(harness.results[0]!.result.meters).toMatchObject({ request: 1 });
+  });
 });
 
 describe('failures of the provider', () => {
@@ -321,6 +359,8 @@ describe('failures of the provider', () => {
       else response.write(text, () => setImmediate(() => response.destroy()));
     };
     expect(await errorOf(chatStart(upstream.url, { stream: true }))).toMatchObject({ errorType: 'provider_unavailable' });
+    // A provider that fails before it said anything bills nothing, whatever its headers were.
+    expect(harness.results[0]!.result.meters !== undefined).toBe(Boolean(written()));
   });
 
   it('a stream that ends in good order but before it was done is cut too', async () => {
@@ -506,6 +546,63 @@ describe('deadlines', () => {
     upstream.script = (response) => void setTimeout(() => json(response, 200, whole), 50);
     const slow = startReading(harness.runner, chatStart(upstream.url, { deadlines: { ...deadlines, betweenChunksMs: 20n } }));
     expect((await slow.ended).end).toBe(COMPLETED);
+  });
+
+  describe('of the silence between chunks', () => {
+    const SILENCE_MS = 60;
+    const limits = { connectMs: 5_000n, firstTokenMs: 5_000n, betweenChunksMs: 20n, totalMs: 20_000n };
+    const stage = (name: string, limitMs: number) => JSON.stringify({ stage: name, limitMs });
+
+    /** A silence, then the pieces with one behind each, and the rest. */
+    function writeSlowly(response: ServerResponse, pieces: readonly string[], rest: string): void {
+      const [piece, ...others] = pieces;
+      setTimeout(() => {
+        if (piece === undefined) return void response.end(rest);
+        response.write(piece);
+        writeSlowly(response, others, rest);
+      }, SILENCE_MS);
+    }
+
+    it.each([
+      ['headers', []],
+      ['keep-alives', [': ping\n\n', ': ping\n\n']],
+      ['a beginning without content', [openaiChunk({ role: 'assistant', content: '' })]],
+    ])('do not count in a stream that has brought no more than %s', async (_what, pieces) => {
+      upstream.script = (response) => {
+        sse(response).flushHeaders();
+        writeSlowly(response, pieces, openaiChunk({ content: 'Hello.' }) + OPENAI_FINISH + OPENAI_USAGE + DONE);
+      };
+      const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true, deadlines: limits }));
+      expect(await listener.ended).toMatchObject({ end: COMPLETED, error: undefined });
+      expect(listener.content).toBe('Hello.');
+    });
+
+    it('count in a stream from its first content on, whatever of the time for that was left', async () => {
+      upstream.script = (response) => void sse(response).write(openaiChunk({ content: 'Hel' }));
+      const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true, deadlines: limits }));
+      expect(await listener.ended).toMatchObject({ end: FAILED, error: { metadataJson: stage('between-chunks', 20) } });
+    });
+
+    it('do not count in a whole answer of which no more than headers and white space came', async () => {
+      const spaces = ['\n', '  \r\n'];
+      const text = JSON.stringify(whole);
+      upstream.script = (response) => {
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(spaces.join('') + text) }).flushHeaders();
+        writeSlowly(response, spaces, text);
+      };
+      const listener = startReading(harness.runner, chatStart(upstream.url, { deadlines: limits }));
+      expect(await listener.ended).toMatchObject({ end: COMPLETED, error: undefined });
+      expect(JSON.parse(listener.text)).toMatchObject({ choices: [{ message: { content: 'Hello.' } }] });
+    });
+
+    it.each([
+      ['stops half-way', { betweenChunksMs: 20n }, stage('between-chunks', 20)],
+      ['is not all there when the time for all of it is over', { firstTokenMs: 60n, betweenChunksMs: 5_000n }, stage('first-token', 60)],
+    ])('count in a whole answer from its first byte on, beside the time for all of it: one that %s', async (_what, fields, metadataJson) => {
+      upstream.script = (response) => void response.writeHead(200, { 'content-type': 'application/json' }).write(JSON.stringify(whole).slice(0, 40));
+      const listener = startReading(harness.runner, chatStart(upstream.url, { deadlines: { ...limits, ...fields } }));
+      expect(await listener.ended).toMatchObject({ end: FAILED, error: { metadataJson } });
+    });
   });
 });
 

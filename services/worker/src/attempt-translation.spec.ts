@@ -1,21 +1,26 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { common, worker } from '@switchyard/proto';
-import { eventually } from '@switchyard/testing';
+import { eventually, manualClock } from '@switchyard/testing';
 import { chatStart, json, RunnerHarness, ScriptedUpstream, sse, startReading } from './runner-harness.fake.js';
 
 let upstream: ScriptedUpstream;
 let harness: RunnerHarness;
 let pictures: Server;
 let pictureUrl: string;
+let answerPicture: RequestListener;
 
 beforeAll(async () => {
   upstream = await ScriptedUpstream.start();
   harness = new RunnerHarness({ allowCidrs: ['127.0.0.1/32'] });
-  pictures = createServer((_request, response) => void response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from('89504e47', 'hex')));
+  pictures = createServer((request, response) => answerPicture(request, response));
   await new Promise<void>((resolve) => pictures.listen(0, '127.0.0.1', resolve));
   pictureUrl = `http://127.0.0.1:${(pictures.address() as AddressInfo).port}/a.png`;
+});
+
+beforeEach(() => {
+  answerPicture = (_request, response) => void response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from('89504e47', 'hex'));
 });
 
 afterEach(() => {
@@ -26,6 +31,7 @@ afterEach(() => {
 afterAll(async () => {
   await harness.close();
   upstream.close();
+  pictures.closeAllConnections();
   pictures.close();
 });
 
@@ -33,6 +39,10 @@ const tools = [{ type: 'function', function: { name: 'weather', parameters: { ty
 
 function start(manifest: string, body: object, stream: boolean): worker.StartFrame {
   return chatStart(upstream.url, { body: Buffer.from(JSON.stringify({ ...body, stream })), stream }, { traits: { manifest, credential: 'none' } });
+}
+
+function withPicture(url = pictureUrl): object {
+  return { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] };
 }
 
 function anthropicEvents(events: readonly (object & { type: string })[]): string {
@@ -163,8 +173,7 @@ describe('an attempt against Gemini', () => {
         candidates: [{ content: { role: 'model', parts: [{ text: 'A dot.' }] }, finishReason: 'STOP' }],
         usageMetadata: { promptTokenCount: 4, candidatesTokenCount: 2, totalTokenCount: 6 },
       });
-    const withPicture = { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: pictureUrl } }] }] };
-    expect((await startReading(harness.runner, start('google', withPicture, false)).ended).end).toBe(worker.AttemptEnd.COMPLETED);
+    expect((await startReading(harness.runner, start('google', withPicture(), false)).ended).end).toBe(worker.AttemptEnd.COMPLETED);
     expect(upstream.hits[0]!.body).toContain('iVBORw==');
     expect(upstream.hits[0]!.body).not.toContain(pictureUrl);
   });
@@ -174,8 +183,7 @@ describe('an attempt against Gemini', () => {
     ['a mapped one', 'http://[::ffff:10.0.0.1]/a.png', 'invalid_request'],
     ['a host that does not exist', 'http://no-such-host.invalid/a.png', 'image_download_failed'],
   ])('is not asked at all when a picture is at %s', async (_what, url, errorType) => {
-    const withPicture = { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] };
-    expect(await startReading(harness.runner, start('google', withPicture, false)).ended).toMatchObject({
+    expect(await startReading(harness.runner, start('google', withPicture(url), false)).ended).toMatchObject({
       end: worker.AttemptEnd.FAILED,
       error: { errorType },
     });
@@ -184,18 +192,52 @@ describe('an attempt against Gemini', () => {
   });
 
   it('stops fetching pictures when the client leaves', async () => {
-    const hanging = createServer(() => undefined);
-    await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}/a.png`;
-    const listener = startReading(
-      harness.runner,
-      start('google', { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] }, true),
-    );
-    await new Promise<void>((resolve) => hanging.once('request', () => resolve()));
+    const wasAsked = new Promise<void>((resolve) => (answerPicture = () => resolve()));
+    const listener = startReading(harness.runner, start('google', withPicture(), true));
+    await wasAsked;
     listener.handle.cancel('the client left');
     expect((await listener.ended).end).toBe(worker.AttemptEnd.CANCELLED);
-    hanging.closeAllConnections();
-    hanging.close();
+  });
+
+  describe('while a picture is slow', () => {
+    const SLOW_MS = 60;
+    const limits = { connectMs: 20n, firstTokenMs: 20n, betweenChunksMs: 5_000n, totalMs: 20_000n };
+    let slow: RunnerHarness;
+
+    afterEach(async () => slow.close());
+
+    function startSlow(deadlines: worker.Deadlines): ReturnType<typeof startReading> {
+      return startReading(slow.runner, { ...start('google', withPicture(), true), deadlines });
+    }
+
+    it('has its own time only once it is asked', async () => {
+      // Time passes for the picture and, from the second request on, for the provider.
+      const clock = manualClock();
+      slow = new RunnerHarness({ allowCidrs: ['127.0.0.1/32'], dependencies: { clock } });
+      const answerAtOnce = answerPicture;
+      answerPicture = (request, response) => {
+        clock.advance(5_000);
+        setTimeout(() => answerAtOnce(request, response), SLOW_MS);
+      };
+      const candidate = { content: { role: 'model', parts: [{ text: 'A dot.' }] }, finishReason: 'STOP' };
+      upstream.script = (response) => void sse(response).end(`data: ${JSON.stringify({ candidates: [candidate] })}\n\n`);
+      expect(await startSlow(limits).ended).toMatchObject({ end: worker.AttemptEnd.COMPLETED, error: undefined });
+      expect(slow.results[0]!.result.firstTokenMs).toBe(0);
+      upstream.script = () => clock.advance(20);
+      const metadataJson = JSON.stringify({ stage: 'first-token', limitMs: 20 });
+      expect(await startSlow(limits).ended).toMatchObject({ end: worker.AttemptEnd.FAILED, error: { errorType: 'timeout', metadataJson } });
+      expect(upstream.hits).toHaveLength(2);
+    });
+
+    it.each([
+      ['longer than pictures may take', SLOW_MS, limits],
+      ['until the time of the attempt is over', 20_000, { ...limits, totalMs: BigInt(SLOW_MS) }],
+    ])('is not to blame when that lasts %s', async (_what, mediaTimeoutMs, deadlines) => {
+      slow = new RunnerHarness({ allowCidrs: ['127.0.0.1/32'], mediaTimeoutMs });
+      answerPicture = () => undefined;
+      expect(await startSlow(deadlines).ended).toMatchObject({ end: worker.AttemptEnd.FAILED, error: { errorType: 'image_download_failed' } });
+      expect([upstream.hits, slow.results]).toEqual([[], []]);
+    });
   });
 });
 

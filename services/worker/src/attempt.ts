@@ -9,7 +9,7 @@ import { AttemptRecord } from './attempt-record.js';
 import { AttemptSender } from './attempt-sender.js';
 import { beginAttemptTrace, type AttemptTrace } from './attempt-trace.js';
 import type { CallHeaders } from './call-headers.js';
-import { deadlineError, type DeadlineStage } from './core/attempt-errors.js';
+import { deadlineError, lateMediaError, type DeadlineStage } from './core/attempt-errors.js';
 import type { AttemptResult } from './core/attempt-report.js';
 import { exchangeInput } from './core/exchange-input.js';
 import { forwardStream } from './forward-stream.js';
@@ -104,10 +104,10 @@ export class Attempt implements AttemptHandle {
   }
 
   private async fetchMedia(exchange: Exchange, deadlines: AttemptDeadlines): ReturnType<MediaFetcher['fetchAll']> {
+    deadlines.onFetching();
     this.stopMedia = new AbortController();
     const media = await this.dependencies.media.fetchAll(exchange.mediaUrls, this.stopMedia.signal);
     this.throwIfStopped();
-    deadlines.restartConnect();
     return media;
   }
 
@@ -124,6 +124,8 @@ export class Attempt implements AttemptHandle {
     this.throwIfStopped();
     // A stream's request is kept until its end.
     const body = this.start.stream ? ownBytes(request.body, 0) : request.body;
+    deadlines.onAsking();
+    this.record.noteAsked();
     const call = this.dependencies.upstream.post({ url, headers, body }, () => deadlines.onConnected());
     this.call = new ProviderCall(call, this.record, deadlines, this.providerName, this.credential);
     return this.call;
@@ -163,11 +165,13 @@ export class Attempt implements AttemptHandle {
     else this.call?.abort(cause instanceof Error ? cause : new Error('failed'));
     const isCancelled = cause instanceof AttemptCancelled;
     const error = isCancelled ? undefined : this.typed(cause);
-    if (this.record.hasOutput) {
+    const isOurs = isCancelled || this.sender.isPaused;
+    // What we leave is billed from the prompt on; a provider that fails before it counted anything bills nothing.
+    if (this.record.hasOutput || (isOurs && this.record.isAccepted)) {
       this.record.settleUsage();
+      if (isOurs) this.record.addRequestFee();
       this.sender.sendUsage(true);
     }
-    const isOurs = isCancelled || this.sender.isPaused;
     this.report(isOurs ? events.AttemptOutcome.CANCELLED : events.AttemptOutcome.UPSTREAM_FAILED, error);
     this.end(isCancelled ? worker.AttemptEnd.CANCELLED : worker.AttemptEnd.FAILED, error);
   }
@@ -201,7 +205,8 @@ export class Attempt implements AttemptHandle {
   }
 
   private expire(stage: DeadlineStage, limitMs: number): void {
-    this.stop(deadlineError(stage, this.providerName, limitMs));
+    // Until the provider is asked only pictures take time.
+    this.stop(this.call === undefined ? lateMediaError(limitMs) : deadlineError(stage, this.providerName, limitMs));
   }
 
   private throwIfStopped(): void {

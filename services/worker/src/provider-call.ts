@@ -15,6 +15,7 @@ export class ProviderCall implements PulledBody {
   contentType = '';
   private body: PulledBody;
   private error: Error | undefined;
+  private isReadWhole = false;
 
   constructor(
     private readonly call: UpstreamCall,
@@ -61,7 +62,9 @@ export class ProviderCall implements PulledBody {
     if (this.error !== undefined) throw this.error;
     try {
       const bytes = this.body.take(maxBytes);
-      this.record.receivedBytes += bytes?.byteLength ?? 0;
+      if (bytes === undefined) return undefined;
+      this.record.receivedBytes += bytes.byteLength;
+      if (this.isReadWhole && !isBlank(bytes)) this.deadlines.onBeginning();
       return bytes;
     } catch (error) {
       throw this.error ?? (error instanceof SwitchyardError ? error : this.cut(error));
@@ -70,6 +73,7 @@ export class ProviderCall implements PulledBody {
 
   /** All of the body, until anything else happens. @throws SwitchyardError also when there is more than `maxBytes`. */
   whole(maxBytes: number): Promise<Buffer> {
+    this.isReadWhole = true;
     return readWhole(this, maxBytes, this.providerName);
   }
 
@@ -117,6 +121,11 @@ export class ProviderCall implements PulledBody {
     const { upstreamStatus } = this.record;
     return new SwitchyardError('provider_unavailable', `${this.providerName} answered with ${contentType.slice(0, 60)}.`, { upstreamStatus });
   }
+}
+
+/** JSON's white space, which some providers send while an answer is still to come. */
+function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte <= 0x20);
 }
 
 function contentTypeOf(head: UpstreamHead): string {

@@ -70,14 +70,16 @@ export class RunnerHarness {
       readonly dependencies?: Partial<AttemptDependencies>;
       readonly maxConcurrentAttempts?: number;
       readonly allowCidrs?: readonly string[];
+      readonly mediaTimeoutMs?: number;
     } = {},
   ) {
     const environment = options.environment ?? {};
     const credentials = new CredentialStore({ environment, reloadIntervalMs: 1_000, logger: { info: () => undefined, warn: () => undefined } });
-    this.media = new MediaFetcher({ guard: new EgressGuard({ allowCidrs: options.allowCidrs ?? [] }), maxBytes: 1_000_000, timeoutMs: 2_000, maxUrls: 4 });
+    const guard = new EgressGuard({ allowCidrs: options.allowCidrs ?? [] });
+    this.media = new MediaFetcher({ guard, maxBytes: 1_000_000, timeoutMs: options.mediaTimeoutMs ?? 2_000, maxUrls: 4 });
     this.runner = new AttemptRunner(
       {
-        clock: { nowMs: () => 1_763_700_000_000 + performance.now(), monotonicMs: () => performance.now() },
+        clock: { nowMs: () => 1_763_700_000_000 + Math.round(performance.now()), monotonicMs: () => performance.now() },
         createExchange,
         providers: new ProviderAccessBook({ credentials, environment, credentialHosts: [] }),
         upstream: this.http,

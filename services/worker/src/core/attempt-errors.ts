@@ -32,6 +32,11 @@ export function deadlineError(stage: DeadlineStage, providerName: string, limitM
   return new SwitchyardError('timeout', `${providerName} ${DEADLINE_SENTENCES[stage]} (${limitMs} ms).`, { metadata: { stage, limitMs } });
 }
 
+/** What a customer names by URL took all the time that there was. */
+export function lateMediaError(limitMs: number): SwitchyardError {
+  return new SwitchyardError('image_download_failed', `What the request names by URL could not be downloaded in time (${limitMs} ms).`);
+}
+
 /** Sentences for what goes wrong below HTTP; the code itself is kept for people who look for it. */
 const TRANSPORT_SENTENCES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refused the connection',
