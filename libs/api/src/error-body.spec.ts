@@ -51,6 +51,17 @@ describe('renderError', () => {
     });
   });
 
+  it('names no provider where the gateway itself refused a field, and keeps the attempts before', () => {
+    const previous_errors = [{ provider: 'Azure', code: 429, status: 429 }];
+    const refused = new SwitchyardError('invalid_request', 'suffix must be left out', {
+      metadata: { param: 'suffix', previous_errors, provider_name: 'Azure' },
+    });
+    expect(renderError(refused).body.error).toMatchObject({ param: 'suffix', metadata: { error_type: 'invalid_request', previous_errors } });
+    expect(renderError(refused).body.error.metadata).not.toHaveProperty('provider_name');
+    const upstream = new SwitchyardError('invalid_request', 'No', { metadata: { provider_name: 'Azure' } });
+    expect(renderError(upstream).body.error).toMatchObject({ param: null, metadata: { provider_name: 'Azure' } });
+  });
+
   it('sends rate limit headers on the gateway’s own 429 alone (E07)', () => {
     const own = renderError(
       new SwitchyardError('rate_limit_exceeded', 'Rate limit exceeded: free-models-per-day', {

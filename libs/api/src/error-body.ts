@@ -84,7 +84,9 @@ export function publicErrorType(type: ErrorType): PublicErrorType {
 /** OpenRouter's error envelope with its status and headers. Any exception may be given; unknown ones are masked. */
 export function renderError(error: unknown): RenderedError {
   if (!(error instanceof SwitchyardError) || isMasked(error)) return renderMasked(error);
-  const { param, availability, previous_errors, rate_limit, ...rest } = (error.metadata ?? {}) as ErrorPlaces & Record<string, unknown>;
+  const { param, availability, previous_errors, rate_limit, provider_name, ...rest } = (error.metadata ?? {}) as ErrorPlaces & Record<string, unknown>;
+  // Providers' errors carry no `param`: where a field is named the gateway refused it, before the chosen provider was asked.
+  const isOwnRefusal = error.type === 'invalid_request' && typeof param === 'string';
   const rateLimitHeaders = rate_limit && error.type === 'rate_limit_exceeded' ? renderRateLimit(rate_limit) : undefined;
   const errorType = publicErrorType(error.type);
   const retryAfterSeconds = error.retryAfterMs === undefined ? undefined : Math.max(1, Math.ceil(error.retryAfterMs / 1000));
@@ -96,6 +98,7 @@ export function renderError(error: unknown): RenderedError {
       param: param ?? null,
       metadata: {
         ...rest,
+        ...(provider_name === undefined || isOwnRefusal ? {} : { provider_name }),
         error_type: errorType,
         ...(error.providerCode ? { provider_code: error.providerCode } : {}),
         ...(previous_errors && previous_errors.length > 0 ? { previous_errors: [...previous_errors] } : {}),

@@ -62,7 +62,7 @@ const MAX_SCOPES = 32;
 const MAX_RELEASES = 10_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** Durable grants: semantics §3. Every amount moves under the lock of its scope, so instances of billing may race. */
+/** Durable grants. Every amount moves under the lock of its scope, so instances of billing may race. */
 export class LeaseService implements LeasePort {
   private waitCount = 0;
 

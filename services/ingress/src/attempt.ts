@@ -190,6 +190,7 @@ class AttemptRun implements AttemptListener {
       nativeFinishReason: this.nativeFinishReason,
       outputBytes: this.outputBytes,
       warnings: frame?.warnings ?? [],
+      serviceTier: frame?.serviceTier ?? '',
       isCommitted: this.isCommitted && this.generation.request.stream,
       isReported: frame !== undefined && frame.end !== worker.AttemptEnd.SESSION_LOST,
       session: this.handle?.session,

@@ -22,7 +22,7 @@ import { traceparentOf, type AttemptRecord, type Generation } from './core/gener
 import { metersOf, type Settlement } from './core/settlement.js';
 
 /**
- * What the ingress writes down of a generation, in the order that makes a crash harmless (semantics §2): accepted before
+ * What the ingress writes down of a generation, in the order that makes a crash harmless: accepted before
  * the first dispatch, its one end before the last bytes leave, a mark when they arrived.
  */
 export class GenerationJournal {

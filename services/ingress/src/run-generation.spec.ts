@@ -196,6 +196,7 @@ describe('runGeneration', () => {
   /** Told by the counter of prompt tokens; undefined as when its thread died. */
   let promptTokenCount: number | undefined;
   let countedPrompts = 0;
+  let key = KEY;
   /** How long the process was stopped. */
   let stoppedMs = 0;
   /** Resolves when the disk has taken what is written; a test may hold it. */
@@ -213,6 +214,7 @@ describe('runGeneration', () => {
     disk = Promise.resolve();
     promptTokenCount = undefined;
     countedPrompts = 0;
+    key = KEY;
     keepAlive = new KeepAlive(1);
     transport = new ScriptedTransport(scripts);
     spool = await openSpool({ folder: join(folder, 'spool', 'a'), eventLog: log, recovery: ingressSpoolRecovery, clock, logger });
@@ -238,7 +240,7 @@ describe('runGeneration', () => {
     const inference = new InferenceServer(
       [chatCompletionsRoute],
       gateway,
-      { authenticate: async () => ({ key: KEY, isStale: false }) },
+      { authenticate: async () => ({ key, isStale: false }) },
       keepAlive,
       clock,
       logger,
@@ -315,6 +317,19 @@ describe('runGeneration', () => {
     await start(1, [streams]);
     const response = await chat({ stream: true });
     expect(response.text).toMatch(/^data: {"role":1}\n\ndata: {"text":"a"}\n\ndata: {"finish":1}\n\ndata: .*"usage":.*\n\ndata: \[DONE\]\n\n$/);
+  });
+
+  it('says with the usage of a stream which tier served it, where the provider said', async () => {
+    const tiered: Script = (_start, listener) => {
+      listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up-1' });
+      listener.onData(data('data: {"text":"a"}\n\n', { finishReason: 'stop' }));
+      usage(listener, { input_uncached: 10, output_text: 5 });
+      listener.onEnd({ ...end(worker.AttemptEnd.COMPLETED), serviceTier: 'priority' });
+    };
+    await start(1, [tiered, streams]);
+    const tierOf = (text: string) => (JSON.parse(text.trim().split('\n\n').at(-2)!.slice(6)) as { service_tier?: string }).service_tier;
+    expect(tierOf((await chat({ stream: true })).text)).toBe('priority');
+    expect(tierOf((await chat({ stream: true })).text)).toBeUndefined();
   });
 
   it('gives the next attempt what the one before left of the total deadline', async () => {
@@ -575,6 +590,17 @@ describe('runGeneration', () => {
     expect(transport.starts).toHaveLength(0);
     expect((await chat({})).status).toBe(200);
     expect(Number(transport.starts[0]!.maxOutputTokens)).toBeLessThan(400);
+  });
+
+  it('lets an answer that the client did not limit write no more than was granted of the tokens of the minute', async () => {
+    await start(1, [answers, answers, answers]);
+    // What a long prompt leaves of its money is enough for the others.
+    expect((await chat({ max_tokens: 1_000, messages: [{ role: 'user', content: 'word '.repeat(200) }] })).status).toBe(200);
+    expect((await chat({})).status).toBe(200);
+    key = { ...KEY, tokensPerMinute: 10_000n };
+    expect((await chat({})).status).toBe(200);
+    // This billing grants the least that will do.
+    expect(transport.starts.map(({ maxOutputTokens }) => maxOutputTokens)).toEqual([1_000n, 1_000n, 1n]);
   });
 
   it('ends with an estimate when the session broke after the finish reason, and with an error before it', async () => {

@@ -50,7 +50,7 @@ const RETRY_DELAY_MS = 250;
 
 /**
  * One client request from its decision to its books, top to bottom: decide → reserve → attempt, attempt … → settle →
- * answer. Rules (semantics §2, §3, §7): fallback until the first content and never after it; nothing of a failed attempt
+ * answer. Rules: fallback until the first content and never after it; nothing of a failed attempt
  * reaches the client; a cut answer is an error; the end is spooled before the last bytes leave; failed requests cost nothing.
  * @throws SwitchyardError before the first byte; later failures are the answer's own last chunk.
  */
@@ -65,7 +65,7 @@ export async function runGeneration(
   const generation = acceptGeneration(gateway, key, request, trace);
   answer.open(generation, dialect);
   const plan = choosePlan(gateway, generation);
-  const { attempt, reservation } = await spendQuota(gateway, generation, () => tryCandidates(gateway, generation, plan, answer));
+  const { attempt, reservation } = await spendQuota(gateway, generation, plan, () => tryCandidates(gateway, generation, plan, answer));
   const settlement = settleGeneration(generation, attempt);
   trace?.settled(settlement, reasonToKeep(trace, generation, settlement));
   if (settlement.end === events.GenerationEnd.UPSTREAM_FAILED) gateway.failures?.add(generation, attempt);
@@ -108,8 +108,8 @@ function choosePlan(gateway: Gateway, generation: Generation): RoutingPlan {
 }
 
 /** Takes the generation's share of its rate limits; what throws before a dispatch gives it back. */
-async function spendQuota<Result>(gateway: Gateway, generation: Generation, run: () => Promise<Result>): Promise<Result> {
-  await gateway.quotas.take(generation);
+async function spendQuota<Result>(gateway: Gateway, generation: Generation, plan: RoutingPlan, run: () => Promise<Result>): Promise<Result> {
+  await gateway.quotas.take(generation, () => gateway.reserver.outputWish(generation, plan.candidates));
   try {
     return await run();
   } catch (error) {

@@ -24,7 +24,7 @@ interface Resolving {
 const RESOLVE_KEY = 'switchyard.billing.v1.KeyService/ResolveKey';
 
 /**
- * Keys by the SHA-256 of their secret, filled by `ResolveKey` and kept true by `WatchKeys`: semantics §1. While the watch
+ * Keys by the SHA-256 of their secret, filled by `ResolveKey` and kept true by `WatchKeys`. While the watch
  * is live a change acts at once; without it, keys verified earlier are served for the grace time and no others.
  */
 export class KeyCache {

@@ -114,7 +114,7 @@ export interface LostAttempt {
   readonly upstreamId?: string;
 }
 
-/** An attempt whose worker could not report it (semantics §2). */
+/** An attempt whose worker could not report it. */
 export function lostAttemptEvent(lost: LostAttempt): events.AttemptCompleted {
   const { cost, reporter, acceptTimeMs, ...facts } = lost;
   return events.AttemptCompleted.fromPartial({

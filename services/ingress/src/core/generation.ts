@@ -60,6 +60,8 @@ export interface AttemptRecord {
   readonly nativeFinishReason: string;
   readonly outputBytes: number;
   readonly warnings: readonly string[];
+  /** The tier that served it, as the provider names it; empty: it did not say. */
+  readonly serviceTier: string;
   /** Content reached the client: nothing may be tried after it. */
   readonly isCommitted: boolean;
   /** The worker knew how it ended and reports what it cost; otherwise the ingress does. */

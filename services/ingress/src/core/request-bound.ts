@@ -5,28 +5,37 @@ const BYTES_PER_TOKEN = 4;
 const TOKENS_PER_IMAGE_ESTIMATE = 1_000;
 /** Sound and documents become far fewer tokens than bytes of base64. */
 const MEDIA_BYTES_PER_TOKEN = 16;
+/** However few bytes a file or a video has: providers show each page and each second as a picture. */
+const MIN_TOKENS_PER_FILE = 6_000;
 
-/** Inline media of a chat body, in characters. */
-interface InlineMedia {
-  imageLength: number;
-  otherLength: number;
+/** Media of a chat body. */
+interface MeasuredMedia {
+  /** Characters of all that is inline. */
+  inlineLength: number;
+  /** Most that inline files, sound and video count as. */
+  tokens: number;
+  /** Files and videos that only the provider will see. */
+  remoteCount: number;
 }
 
-/** Bounds of a chat request: bytes of text, images, tools. Walks messages only where there is media. */
+/** Bounds of a chat request: bytes of text, images, files, tools. Walks messages only where there is media. */
 export function chatRequestBound(
   body: JsonObject,
   bodyBytes: Buffer,
   counts: { imageCount: number; fileCount: number; audioCount: number; videoCount: number },
   toolCount: number,
 ): RequestBound {
-  const media: InlineMedia = { imageLength: 0, otherLength: 0 };
+  const media: MeasuredMedia = { inlineLength: 0, tokens: 0, remoteCount: 0 };
   if (counts.imageCount + counts.fileCount + counts.audioCount + counts.videoCount > 0) measureMedia(body['messages'], media);
   return {
-    textBytes: Math.max(0, bodyBytes.byteLength - media.imageLength - media.otherLength) + Math.ceil(media.otherLength / MEDIA_BYTES_PER_TOKEN),
+    textBytes: Math.max(0, bodyBytes.byteLength - media.inlineLength) + media.tokens,
     imageCount: counts.imageCount,
     hasTools: toolCount > 0,
-    usesCacheControl: bodyBytes.includes('cache_control'),
+    usesCacheControl: asksForCacheWrites(bodyBytes),
     usesAudio: counts.audioCount > 0,
+    mediaTokens: media.tokens,
+    hasRemoteMedia: media.remoteCount > 0,
+    usesWebSearch: isGiven(body['web_search_options']),
   };
 }
 
@@ -35,21 +44,60 @@ export function promptTokensEstimate(bound: RequestBound): number {
   return Math.ceil(bound.textBytes / BYTES_PER_TOKEN) + bound.imageCount * TOKENS_PER_IMAGE_ESTIMATE;
 }
 
-function measureMedia(messages: unknown, media: InlineMedia): void {
+const CACHE_CONTROL = Buffer.from('cache_control');
+const CACHE_BREAKPOINT = Buffer.from('prompt_cache_breakpoint');
+/** In both; prose hardly has it, and bytes are found faster than text. */
+const CACHE_MARK = Buffer.from('_c');
+
+function asksForCacheWrites(bodyBytes: Buffer): boolean {
+  return bodyBytes.includes(CACHE_MARK) && (bodyBytes.includes(CACHE_CONTROL) || bodyBytes.includes(CACHE_BREAKPOINT));
+}
+
+function measureMedia(messages: unknown, media: MeasuredMedia): void {
   if (!Array.isArray(messages)) return;
   for (const message of messages as { content?: unknown }[]) {
     if (!Array.isArray(message.content)) continue;
-    for (const part of message.content as Record<string, Record<string, unknown> | undefined>[]) measurePart(part, media);
+    for (const part of message.content as ContentPart[]) measurePart(part, media);
   }
 }
 
-function measurePart(part: Record<string, Record<string, unknown> | undefined>, media: InlineMedia): void {
-  media.imageLength += inlineLength(part['image_url']?.['url']);
-  media.otherLength += inlineLength(part['file']?.['file_data']) + inlineLength(part['video_url']?.['url']);
+type ContentPart = Readonly<Record<string, Readonly<Record<string, unknown>> | null | undefined>>;
+
+function measurePart(part: ContentPart, media: MeasuredMedia): void {
+  const image = part['image_url']?.['url'];
+  if (typeof image === 'string' && isDataUrl(image)) media.inlineLength += image.length;
   const audio = part['input_audio']?.['data'];
-  if (typeof audio === 'string') media.otherLength += audio.length;
+  if (typeof audio === 'string') measureInline(audio, 0, media);
+  measureFile(part['video_url']?.['url'], media);
+  const { file } = part;
+  if (!file) return;
+  // The order in which the request is read: what comes first is sent.
+  const data = file['file_data'] ?? file['file_url'];
+  if (isGiven(data)) measureFile(data, media);
+  else if (isGiven(file['file_id'])) media.remoteCount++;
 }
 
-function inlineLength(url: unknown): number {
-  return typeof url === 'string' && url.startsWith('data:') ? url.length : 0;
+/** A data URL, an address, or bare base64. */
+function measureFile(data: unknown, media: MeasuredMedia): void {
+  if (typeof data !== 'string') return;
+  if (isDataUrl(data) || !ADDRESS.test(data.slice(0, 16))) measureInline(data, MIN_TOKENS_PER_FILE, media);
+  else media.remoteCount++;
+}
+
+const ADDRESS = /^[a-z][a-z0-9+.-]*:/i;
+const TEXT_DATA = /^data:text\//i;
+
+function measureInline(data: string, minTokens: number, media: MeasuredMedia): void {
+  media.inlineLength += data.length;
+  // What is text counts as a token per byte at most, like the prompt's own.
+  const tokens = TEXT_DATA.test(data) ? data.length : Math.ceil(data.length / MEDIA_BYTES_PER_TOKEN);
+  media.tokens += Math.max(minTokens, tokens);
+}
+
+function isDataUrl(url: string): boolean {
+  return url.startsWith('data:');
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }

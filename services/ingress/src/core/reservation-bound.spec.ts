@@ -3,7 +3,7 @@ import { calculateCharge, completionTokenCount, promptTokenCount, type Meter, ty
 import fc from 'fast-check';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { chatRequestBound } from './request-bound.js';
-import { affordableOutputTokens, inputTokenBound, maximumCharge, type RequestBound } from './reservation-bound.js';
+import { affordableOutputTokens, countedTokenBound, endpointInputTokenBound, inputTokenBound, maximumCharge, type RequestBound } from './reservation-bound.js';
 
 const NO_MEDIA = { imageCount: 0, fileCount: 0, audioCount: 0, videoCount: 0 };
 const TEXT_ALONE: RequestBound = { textBytes: 1_000, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
@@ -36,6 +36,40 @@ describe('the bound of a prompt', () => {
   it('makes room for what providers say of tools on their own', () => {
     expect(inputTokenBound(boundOf(say('hi'), {}, 1))).toBeGreaterThan(inputTokenBound(boundOf(say('hi'))) + 500);
   });
+
+  const PLAIN_TOKENS = inputTokenBound(boundOf(say('')));
+  const base64 = 'A'.repeat(400_000);
+
+  it.each([
+    ['a document', { type: 'file', file: { file_data: `data:application/pdf;base64,${base64}` } }, { fileCount: 1 }, 25_000],
+    ['a document without a head', { type: 'file', file: { file_data: base64 } }, { fileCount: 1 }, 25_000],
+    ['a document of one page', { type: 'file', file: { file_data: 'data:application/pdf;base64,JVBE' } }, { fileCount: 1 }, 3_000],
+    ['a file of text', { type: 'file', file: { file_data: `data:text/plain;base64,${base64}` } }, { fileCount: 1 }, 300_000],
+    ['a video', { type: 'video_url', video_url: { url: `data:video/mp4;base64,${base64}` } }, { videoCount: 1 }, 25_000],
+    ['sound', { type: 'input_audio', input_audio: { data: base64, format: 'mp3' } }, { audioCount: 1 }, 25_000],
+  ])('makes room for %s that comes with the request, also when its text is counted', (_what, part, counts, tokens) => {
+    const bound = boundOf(say([part]), counts);
+    expect(inputTokenBound(bound) - PLAIN_TOKENS).toBeGreaterThanOrEqual(tokens);
+    expect(countedTokenBound(bound, 10)).toBeGreaterThanOrEqual(10 + tokens);
+    // And not for its bytes, where a token takes many.
+    if (tokens === 25_000) expect(inputTokenBound(bound)).toBeLessThan(50_000);
+    expect(endpointInputTokenBound(bound, 1_000_000)).toBe(inputTokenBound(bound));
+  });
+
+  it.each([
+    ['a video', { type: 'video_url', video_url: { url: 'https://videos.example/long' } }, { videoCount: 1 }],
+    ['a file', { type: 'file', file: { file_data: 'https://files.example/long.pdf' } }, { fileCount: 1 }],
+    ['a file kept by the provider', { type: 'file', file: { file_id: 'file-1' } }, { fileCount: 1 }],
+  ])('takes what the context of the model holds for %s that only the provider will see', (_what, part, counts) => {
+    const bound = boundOf(say([part]), counts);
+    expect(endpointInputTokenBound(bound, 200_000)).toBe(200_000);
+    expect(endpointInputTokenBound(bound, undefined)).toBeGreaterThanOrEqual(1_000_000);
+  });
+
+  it('takes a picture for a picture, wherever it is', () => {
+    const bound = boundOf(say([{ type: 'image_url', image_url: { url: 'https://pictures.example/1.png' } }]), { imageCount: 1 });
+    expect(endpointInputTokenBound(bound, 200_000)).toBeLessThan(10_000);
+  });
 });
 
 describe('what an attempt reserves', () => {
@@ -61,6 +95,26 @@ describe('what an attempt reserves', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it.each([
+    ['cache_control', { cache_control: { type: 'ephemeral' } }],
+    ['prompt_cache_breakpoint', { prompt_cache_breakpoint: { mode: 'explicit' } }],
+  ])('covers the writing of a cache that %s asks for', (_name, mark) => {
+    const schedule: PriceSchedule = { revision: 'r', ratesPico: { input_uncached: 100n, cache_write_5m: 125n }, overrides: [], discountMillionths: 0 };
+    const marked = boundOf(say([{ type: 'text', text: 'hi', ...mark }]));
+    expect(maximumCharge(schedule, marked, 1_000, 0)).toBe(125_000n);
+    expect(maximumCharge(schedule, boundOf(say('my_control of a cache')), 1_000, 0)).toBe(100_000n);
+  });
+
+  it('covers searches of the web where they have a price and are asked for', () => {
+    const schedule = (ratesPico: RatesPico): PriceSchedule => ({ revision: 'r', ratesPico, overrides: [], discountMillionths: 0 });
+    const priced = schedule({ input_uncached: 1n, web_search: 10_000n });
+    const asking = boundOf({ ...say('hi'), web_search_options: {} });
+    const meters: Meters = { input_uncached: 100, web_search: 5 };
+    expect(maximumCharge(priced, asking, 100, 0)).toBeGreaterThanOrEqual(calculateCharge(priced, meters, 0).amountPico);
+    expect(maximumCharge(schedule({ input_uncached: 1n }), asking, 100, 0)).toBe(100n);
+    for (const body of [say('hi'), { ...say('hi'), web_search_options: null }]) expect(maximumCharge(priced, boundOf(body), 100, 0)).toBe(100n);
   });
 
   it('is the reverse of what an amount affords', () => {

@@ -29,16 +29,26 @@ function creditScope(key: billing.Key): Omit<ScopeNeed, 'amount'> {
   return known;
 }
 
-/** Rate scopes of one generation: requests and tokens per minute of key and account. `tokens` is an upper bound. */
-export function rateNeeds(key: billing.Key, tokens: number, acceptTimeMs: number): ScopeNeed[] {
+/**
+ * Rate scopes of one generation: requests and tokens per minute of key and account. `tokens` is an upper bound; with
+ * `leastTokens` the generation can do with fewer, down to that.
+ */
+export function rateNeeds(key: billing.Key, tokens: number, acceptTimeMs: number, leastTokens?: number): ScopeNeed[] {
   const minute = Math.floor(acceptTimeMs / MINUTE_MS) * MINUTE_MS;
   const account = key.account;
   const needs: ScopeNeed[] = [];
   if (account?.requestsPerMinute !== undefined) needs.push(need(billing.LeaseScopeKind.ACCOUNT_REQUESTS_PER_MINUTE, key.accountId, '', minute, 1n));
   if (key.requestsPerMinute !== undefined) needs.push(need(billing.LeaseScopeKind.KEY_REQUESTS_PER_MINUTE, key.accountId, key.hash, minute, 1n));
-  if (account?.tokensPerMinute !== undefined) needs.push(need(billing.LeaseScopeKind.ACCOUNT_TOKENS_PER_MINUTE, key.accountId, '', minute, BigInt(tokens)));
-  if (key.tokensPerMinute !== undefined) needs.push(need(billing.LeaseScopeKind.KEY_TOKENS_PER_MINUTE, key.accountId, key.hash, minute, BigInt(tokens)));
+  const least = leastTokens === undefined ? {} : { least: BigInt(leastTokens) };
+  const tokenNeed = (kind: billing.LeaseScopeKind, keyHash: string) => ({ ...need(kind, key.accountId, keyHash, minute, BigInt(tokens)), ...least });
+  if (account?.tokensPerMinute !== undefined) needs.push(tokenNeed(billing.LeaseScopeKind.ACCOUNT_TOKENS_PER_MINUTE, ''));
+  if (key.tokensPerMinute !== undefined) needs.push(tokenNeed(billing.LeaseScopeKind.KEY_TOKENS_PER_MINUTE, key.hash));
   return needs;
+}
+
+/** The smaller of what key and account may use in a minute; infinite where neither is limited. */
+export function tokensPerMinute({ tokensPerMinute: ofKey, account }: billing.Key): number {
+  return Math.min(Number(ofKey ?? Infinity), Number(account?.tokensPerMinute ?? Infinity));
 }
 
 /** Quotas of free models, per account: keys do not raise them. */

@@ -12,7 +12,7 @@ import { common, events } from '@switchyard/proto';
 import type { AttemptRecord, Generation } from './generation.js';
 import type { RequestBound } from './reservation-bound.js';
 
-/** What a generation ends as and costs: decided once, here, for every way it can end (semantics §2). */
+/** What a generation ends as and costs: decided once, here, for every way it can end. */
 export interface Settlement {
   readonly end: events.GenerationEnd;
   readonly meters: Meters;
@@ -59,8 +59,9 @@ function isZeroCompletion(generation: Generation, attempt: AttemptRecord, meters
   return generation.request.apiType !== 'embeddings' && attempt.finishReason === '' && completionTokenCount(meters) === 0;
 }
 
-function reachedUpstream(attempt: AttemptRecord): boolean {
-  return attempt.upstreamStatus !== 0;
+/** A provider that refused at the moment at which the client left did nothing that it would be paid for. */
+function reachedUpstream({ upstreamStatus, outputBytes }: AttemptRecord): boolean {
+  return outputBytes > 0 || (upstreamStatus >= 200 && upstreamStatus < 300);
 }
 
 /** Units that no provider reports because they are plain to see, where they have a price: the request itself, and its images. */

@@ -125,7 +125,7 @@ export class StreamedAnswer extends BaseAnswer implements GenerationAnswer {
     this.begin();
     const apiType = generation.request.apiType === 'completions' ? 'completions' : 'chat';
     const usage = usageView(settlement.meters, settlement.charge);
-    const tail = this.dialect.renderUsageChunk(usage, this.identity(), apiType, answerTail(attempt)) + this.dialect.streamEnd;
+    const tail = this.dialect.renderUsageChunk(usage, this.identity(), apiType, streamTail(attempt)) + this.dialect.streamEnd;
     return this.response.end(tail);
   }
 
@@ -198,6 +198,11 @@ export function traceIdHeader(trace: RequestTrace | undefined): ResponseHeaders 
   return trace?.context ? ['x-switchyard-trace-id', trace.context.traceId] : [];
 }
 
-function answerTail(attempt: AttemptRecord): AnswerTail {
-  return attempt.warnings.length > 0 ? { warnings: attempt.warnings } : {};
+/** A whole answer has its service tier in its body already. */
+function answerTail({ warnings }: AttemptRecord): AnswerTail {
+  return warnings.length > 0 ? { warnings } : {};
+}
+
+function streamTail(attempt: AttemptRecord): AnswerTail {
+  return attempt.serviceTier === '' ? answerTail(attempt) : { ...answerTail(attempt), serviceTier: attempt.serviceTier };
 }

@@ -1,10 +1,12 @@
 import { SwitchyardError } from '@switchyard/errors';
 import { billing } from '@switchyard/proto';
+import { findManifest } from '@switchyard/providers';
 import type { PlanCandidate } from '@switchyard/routing';
 import type { Generation } from '../core/generation.js';
-import { affordableOutputTokens, inputTokenBound, maximumCharge } from '../core/reservation-bound.js';
+import { affordableOutputTokens, countedTokenBound, endpointInputTokenBound, maximumCharge } from '../core/reservation-bound.js';
 import { moneyNeeds } from '../core/scope-needs.js';
 import type { Settlement } from '../core/settlement.js';
+import { quotaOutputTokens, type OutputWish } from './quota-keeper.js';
 import { isShortage, type Reservation, type Shortage } from './reservation.js';
 import type { Wallet } from './wallet.js';
 
@@ -12,7 +14,7 @@ import type { Wallet } from './wallet.js';
 export interface AttemptReservation {
   readonly reservation: Reservation;
   readonly reservedPico: bigint;
-  /** Sent upstream; undefined for answers without output tokens. */
+  /** Sent upstream; undefined for answers without output tokens, and where the longest that the provider can give is reserved. */
   readonly outputTokenCap: number | undefined;
 }
 
@@ -23,7 +25,7 @@ export interface Unaffordable {
   readonly affordableTokens: number;
 }
 
-/** Counts a request's prompt exactly, away from the event loop; undefined when it cannot. */
+/** Counts a request's prompt without its media exactly, away from the event loop; undefined when it cannot. */
 export interface PromptTokenCounter {
   count(body: Uint8Array): Promise<number | undefined>;
 }
@@ -37,7 +39,7 @@ export interface ReserverOptions {
 
 const NOTHING_RESERVED: Reservation = { parts: [], settleBeforeMs: Number.POSITIVE_INFINITY };
 
-/** Reserves an attempt's maximum cost: semantics §3. */
+/** Reserves an attempt's maximum cost. */
 export class AttemptReserver {
   constructor(
     private readonly wallet: Wallet,
@@ -46,9 +48,25 @@ export class AttemptReserver {
   ) {}
 
   /** @throws SwitchyardError `gateway_unavailable` when billing cannot be asked. */
-  async reserve(generation: Generation, candidate: PlanCandidate): Promise<AttemptReservation | Unaffordable> {
-    const inputTokens = inputTokenBound(generation.request.bound);
-    const cap = this.outputCap(generation, candidate);
+  reserve(generation: Generation, candidate: PlanCandidate): Promise<AttemptReservation | Unaffordable> {
+    const inputTokens = endpointInputTokenBound(generation.request.bound, candidate.endpoint.contextLength);
+    const cap = this.outputCap(generation, candidate, inputTokens);
+    if (cap === undefined) return this.reserveInCrampedContext(generation, candidate, inputTokens);
+    return this.reserveUpTo(generation, candidate, inputTokens, cap);
+  }
+
+  /** What an answer that the client did not limit takes of a quota of tokens, whichever candidate writes it. */
+  outputWish(generation: Generation, candidates: readonly PlanCandidate[]): OutputWish {
+    let most = 0;
+    for (const candidate of candidates) {
+      const inputTokens = endpointInputTokenBound(generation.request.bound, candidate.endpoint.contextLength);
+      const cap = this.outputCap(generation, candidate, inputTokens) ?? Math.min(this.maximumOf(generation, candidate), ROOMY_OUTPUT_TOKENS);
+      most = Math.max(most, cap);
+    }
+    return { most, least: this.options.minOutputTokens };
+  }
+
+  private async reserveUpTo(generation: Generation, candidate: PlanCandidate, inputTokens: number, cap: number): Promise<AttemptReservation | Unaffordable> {
     const result = await this.reserveTokens(generation, candidate, inputTokens, cap);
     const isWhole = 'reservation' in result && (result.outputTokenCap ?? cap) >= cap;
     if (isWhole) return result;
@@ -61,8 +79,10 @@ export class AttemptReserver {
   }
 
   private async countTokens({ request }: Generation, boundTokens: number): Promise<number> {
+    // Of what the provider fetches itself nothing can be counted here.
+    if (request.bound.hasRemoteMedia) return boundTokens;
     const counted = await this.tokenCounter.count(request.body);
-    return counted === undefined ? boundTokens : Math.min(boundTokens, counted + request.bound.imageCount * IMAGE_TOKENS + FRAME_TOKENS);
+    return counted === undefined ? boundTokens : Math.min(boundTokens, countedTokenBound(request.bound, counted));
   }
 
   /** Books a generation's charge on its last attempt's leases, which the event then names. */
@@ -105,15 +125,65 @@ export class AttemptReserver {
     return shortage.shortage.available + this.wallet.heldAvailable(shortage.shortage.scope!);
   }
 
-  private outputCap(generation: Generation, candidate: PlanCandidate): number {
+  /**
+   * The client's own cap, else the endpoint's maximum or what its context has room for after the longest that the prompt can be;
+   * undefined where that is hardly anything.
+   */
+  private outputCap(generation: Generation, candidate: PlanCandidate, inputTokens: number): number | undefined {
     const { request } = generation;
-    if (request.apiType === 'embeddings') return 0;
     const { endpoint } = candidate;
-    const contextLeft =
-      endpoint.contextLength === undefined ? Number.POSITIVE_INFINITY : Math.max(1, endpoint.contextLength - request.routing.promptTokensEstimate);
-    const endpointMaximum = Math.min(endpoint.maxCompletionTokens ?? this.options.defaultOutputTokens, contextLeft);
-    return Math.floor(request.maxOutputTokens ?? endpointMaximum);
+    if (request.apiType === 'embeddings') return 0;
+    if (request.maxOutputTokens !== undefined) return Math.floor(request.maxOutputTokens);
+    const maximum = this.maximumOf(generation, candidate);
+    if (endpoint.contextLength === undefined || endpoint.contextLength - inputTokens >= maximum) return maximum;
+    const room = Math.floor(endpoint.contextLength - inputTokens);
+    return room >= Math.min(maximum, ROOMY_OUTPUT_TOKENS) ? room : undefined;
   }
+
+  /** What the endpoint can write and the generation's token quotas allow. */
+  private maximumOf({ quota, request }: Generation, { endpoint }: PlanCandidate): number {
+    const maximum = Math.floor(endpoint.maxCompletionTokens ?? this.options.defaultOutputTokens);
+    return quota ? Math.min(maximum, quotaOutputTokens({ quota, request })) : maximum;
+  }
+
+  /**
+   * What the prompt may count as fills the context; what it does count as leaves room nearly always, but how much only the provider
+   * knows: it refuses a cap that is too large. So none is sent where the longest answer that it can give is paid for.
+   */
+  private async reserveInCrampedContext(generation: Generation, candidate: PlanCandidate, inputTokens: number): Promise<AttemptReservation | Unaffordable> {
+    const { endpoint } = candidate;
+    const maximum = this.maximumOf(generation, candidate);
+    const modestCap = Math.min(maximum, ROOMY_OUTPUT_TOKENS);
+    if (needsCap(candidate)) {
+      const room = endpoint.contextLength! - (await this.likelyPromptTokens(generation));
+      return this.reserveUpTo(generation, candidate, inputTokens, Math.max(modestCap, Math.min(maximum, Math.floor(room))));
+    }
+    // A quota of tokens needs a cap too.
+    if (quotaOutputTokens(generation) !== Number.POSITIVE_INFINITY) return this.reserveUpTo(generation, candidate, inputTokens, modestCap);
+    const longest = Math.floor(Math.min(endpoint.maxCompletionTokens ?? Number.POSITIVE_INFINITY, endpoint.contextLength!));
+    const result = await this.reserveTokens(generation, candidate, inputTokens, longest);
+    if ('reservation' in result) {
+      if (result.outputTokenCap === longest) return { ...result, outputTokenCap: undefined };
+      this.cancel(result);
+    }
+    return this.reserveUpTo(generation, candidate, inputTokens, modestCap);
+  }
+
+  /** Never for money. */
+  private async likelyPromptTokens({ request }: Generation): Promise<number> {
+    const counted = await this.tokenCounter.count(request.body);
+    return counted === undefined ? request.routing.promptTokensEstimate : countedTokenBound(request.bound, counted) * OTHER_TOKENIZERS_FACTOR;
+  }
+}
+
+/** A cap for the context's sake that leaves an answer this much room is sent. */
+const ROOMY_OUTPUT_TOKENS = 4_096;
+/** How many more tokens than the counter some models see in the same text. */
+const OTHER_TOKENIZERS_FACTOR = 1.25;
+
+/** In this dialect no request goes without a cap. */
+function needsCap({ endpoint }: PlanCandidate): boolean {
+  return findManifest(endpoint.providerSlug)?.dialect === 'anthropic-messages';
 }
 
 /** Every scope of an attempt has the same amount reserved: its first one tells it. */
@@ -121,9 +191,6 @@ function reservedOfScope({ parts }: Reservation): bigint {
   const scope = parts[0]?.leases;
   return parts.reduce((sum, part) => (part.leases === scope ? sum + part.amount : sum), 0n);
 }
-
-const IMAGE_TOKENS = 6_000;
-const FRAME_TOKENS = 512;
 
 /** The 402 of a request that no candidate could be paid for; names how many tokens would fit. */
 export function unaffordableError(unaffordable: Unaffordable): SwitchyardError {

@@ -38,6 +38,12 @@ describe('HeldScopes', () => {
     expect(scopes.affordableNeeds([need(credit, 50n), need(limit, 50n)], 1_000)).toBeUndefined();
   });
 
+  it('leaves a need that can do with no less as it is, beside one that can', () => {
+    const scopes = held(['a', credit, 100n], ['b', limit, 30n]);
+    expect(scopes.affordableNeeds([need(credit, 1n), need(limit, 50n, 5n)], 1_000)?.map(({ amount }) => amount)).toEqual([1n, 30n]);
+    expect(scopes.affordableNeeds([need(credit, 101n), need(limit, 50n, 5n)], 1_000)).toBeUndefined();
+  });
+
   it('names the recalled leases that it does not have', () => {
     expect([...held(['a', credit, 100n]).recall(['a', 'elsewhere'])]).toEqual(['elsewhere']);
   });

@@ -1,6 +1,6 @@
 import type { billing } from '@switchyard/proto';
 import type { CallTrace } from '@switchyard/telemetry';
-import { scopeId, type Reservation, type ScopeNeed } from './reservation.js';
+import { leastAmount, scopeId, type Reservation, type ScopeNeed } from './reservation.js';
 import { ScopeLeases, type ReservedPart } from './scope-leases.js';
 
 /** What is held of one scope; amounts in the kind's unit (pico-USD, requests or tokens). */
@@ -38,15 +38,16 @@ export class HeldScopes {
     return { parts, settleBeforeMs: earliestSettle(parts) };
   }
 
-  /** The same needs with as much of each as the scarcest scope has; undefined where that is too little for one of them. */
+  /** The same needs, of those that can do with less as much as the scarcest of their scopes has; undefined where one of all has too little. */
   affordableNeeds(needs: readonly ScopeNeed[], nowMs: number): readonly ScopeNeed[] | undefined {
     let amount: bigint | undefined;
     for (const need of needs) {
       const available = this.available(need.id, nowMs);
-      if (need.least === undefined || available < need.least) return undefined;
-      if (amount === undefined || available < amount) amount = available;
+      if (available < leastAmount(need)) return undefined;
+      if (need.least !== undefined && (amount === undefined || available < amount)) amount = available;
     }
-    return amount === undefined || amount === 0n ? undefined : needs.map((need) => ({ ...need, amount: smaller(amount, need.amount) }));
+    if (amount === undefined || amount === 0n) return undefined;
+    return needs.map((need) => (need.least === undefined ? need : { ...need, amount: smaller(amount, need.amount) }));
   }
 
   /** Takes a lease in. Its times count from when the call for it was sent, so that they are over here before they are at billing. `grantedBy`: that call. */

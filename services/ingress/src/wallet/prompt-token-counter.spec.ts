@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { eventually } from '@switchyard/testing';
 import { ThreadedTokenCounter, type CounterThread } from './prompt-token-counter.js';
 
 /** A thread that answers when the spec says so. */
@@ -57,5 +59,49 @@ describe('the counter of prompt tokens', () => {
     expect(await counter.count(Buffer.alloc(40 * 1024 * 1024))).toBeUndefined();
     thread.answer(3);
     expect(await large).toBe(3);
+  });
+});
+
+describe('the thread that counts', () => {
+  let counter: ThreadedTokenCounter;
+  let threads = 0;
+  beforeEach(async () => {
+    threads = 0;
+    counter = new ThreadedTokenCounter(() => (threads++, new Worker(new URL('./token-count.thread.ts', import.meta.url))));
+    // On a busy machine it takes longer to start than a count may.
+    await eventually(async () => expect(await counter.count(Buffer.from('one'))).toBe(1));
+  });
+  afterEach(() => counter.close());
+
+  it('takes the marks that models end a text with as text, and lives on', async () => {
+    const marked = await counter.count(Buffer.from('before <|endoftext|> after <|endofprompt|>'));
+    const plain = await counter.count(Buffer.from('before  after '));
+    expect(marked).toBeGreaterThan(plain!);
+    expect(threads).toBe(1);
+  });
+
+  it('leaves the media of messages out, and nothing else', async () => {
+    const data = `data:application/pdf;base64,${'QUJD'.repeat(500)}`;
+    const body = (content: unknown) => Buffer.from(JSON.stringify({ messages: [{ role: 'user', content }] }));
+    const count = async (content: unknown) => (await counter.count(body(content)))!;
+    const file = { type: 'file', file: { file_data: '' } };
+    const media = [
+      file,
+      { type: 'image_url', image_url: { url: '' } },
+      { type: 'video_url', video_url: { url: '' } },
+      { type: 'input_audio', input_audio: { data: '', format: 'mp3' } },
+    ];
+    const filled = JSON.parse(JSON.stringify(media).replaceAll('""', JSON.stringify(data))) as unknown;
+    expect(await count(filled)).toBe(await count(media));
+    const text = { type: 'text', text: data };
+    expect(await count(data)).toBeGreaterThan(500);
+    expect(await count([text, file])).toBeGreaterThan(500);
+  });
+
+  it('has no count of what cannot be counted, and counts what others wait for', async () => {
+    const noBytes = { byteLength: 1 } as Uint8Array;
+    const counts = await Promise.all([counter.count(noBytes), counter.count(Buffer.from('one two'))]);
+    expect(counts).toEqual([undefined, 2]);
+    expect(threads).toBe(1);
   });
 });

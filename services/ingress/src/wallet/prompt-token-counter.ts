@@ -20,7 +20,7 @@ export class ThreadedTokenCounter implements PromptTokenCounter {
 
   constructor(private readonly createThread: () => CounterThread = () => new Worker(new URL('./token-count.thread.js', import.meta.url))) {}
 
-  /** Undefined when too many wait, the thread failed, or it took too long: the caller keeps its bound. */
+  /** Undefined when too many wait, the thread failed, the body cannot be counted, or it took too long: the caller keeps its bound. */
   count(body: Uint8Array): Promise<number | undefined> {
     if (this.heldBytes.size >= MAX_BODIES || this.heldTotalBytes + body.byteLength > MAX_BYTES) return Promise.resolve(undefined);
     const id = this.nextId++;
@@ -45,7 +45,7 @@ export class ThreadedTokenCounter implements PromptTokenCounter {
     if (this.thread) return this.thread;
     const thread = this.createThread();
     thread.unref();
-    thread.on('message', ({ id, count }: { id: number; count: number }) => {
+    thread.on('message', ({ id, count }: { id: number; count: number | undefined }) => {
       this.heldTotalBytes -= this.heldBytes.get(id) ?? 0;
       this.heldBytes.delete(id);
       this.finish(id, count);

@@ -4,10 +4,18 @@ import { SwitchyardError } from '@switchyard/errors';
 import { billing } from '@switchyard/proto';
 import type { Generation } from '../core/generation.js';
 import { inputTokenBound } from '../core/reservation-bound.js';
-import { freeNeeds, isTokenScope, rateNeeds } from '../core/scope-needs.js';
+import { freeNeeds, isTokenScope, rateNeeds, tokensPerMinute } from '../core/scope-needs.js';
 import type { Settlement } from '../core/settlement.js';
 import { isShortage, type SettledUse } from './reservation.js';
+import type { ScopeLeases } from './scope-leases.js';
 import type { Wallet } from './wallet.js';
+
+/** Tokens of an answer that its client did not limit. */
+export interface OutputWish {
+  readonly most: number;
+  /** With fewer it is not worth starting. */
+  readonly least: number;
+}
 
 export interface QuotaOptions {
   /** Requests that a key may abandon before the upstream answered, per minute; they cost nothing, so they are bounded. */
@@ -16,6 +24,9 @@ export interface QuotaOptions {
 
 const MINUTE_MS = 60_000;
 const MAX_TRACKED_KEYS = 10_000;
+/** So many answers that no client limits may be under way at once and use up a minute's tokens; of small quotas each may have this many tokens. */
+const UNLIMITED_ANSWERS = 8;
+const SMALL_SHARE_TOKENS = 1_024;
 
 /** What a generation as a whole takes, whatever its attempts cost: requests and tokens per minute, free-model quotas. */
 export class QuotaKeeper {
@@ -29,10 +40,11 @@ export class QuotaKeeper {
   ) {}
 
   /**
+   * `outputWish` is asked where tokens are limited and the client did not limit its answer.
    * @throws SwitchyardError `payment_required` for an account in debt, `rate_limit_exceeded` when a quota is used up,
    * `gateway_unavailable` when billing cannot be asked.
    */
-  async take(generation: Generation): Promise<void> {
+  async take(generation: Generation, outputWish: () => OutputWish): Promise<void> {
     const { key, acceptTimeMs, request } = generation;
     if (key.account?.isNegative)
       throw new SwitchyardError('payment_required', 'Insufficient credits: the account balance is negative. Add credits, then try again.', {
@@ -43,7 +55,10 @@ export class QuotaKeeper {
         retryAfterMs: this.untilNextMinuteMs(),
       });
     }
-    const needs = rateNeeds(key, inputTokenBound(request.bound) + (request.maxOutputTokens ?? 0), acceptTimeMs);
+    const inputTokens = inputTokenBound(request.bound);
+    const wish = request.maxOutputTokens === undefined ? sharedWish(tokensPerMinute(key), outputWish) : undefined;
+    const leastTokens = wish && wish.least < wish.most ? inputTokens + wish.least : undefined;
+    const needs = rateNeeds(key, inputTokens + (request.maxOutputTokens ?? wish?.most ?? 0), acceptTimeMs, leastTokens);
     if (needs.length === 0) return;
     const result = this.wallet.tryReserve(needs) ?? (await this.wallet.reserve(needs, acceptTimeMs, generation.trace));
     if (isShortage(result)) throw rateLimitError(result.shortage, acceptTimeMs);
@@ -102,6 +117,22 @@ export class QuotaKeeper {
   private untilNextMinuteMs(): number {
     return MINUTE_MS - (this.clock.monotonicMs() % MINUTE_MS);
   }
+}
+
+/** One answer may not take the whole minute for as long as it is written. */
+function sharedWish(quota: number, outputWish: () => OutputWish): OutputWish | undefined {
+  if (quota === Infinity) return undefined;
+  const { most, least } = outputWish();
+  return { most: Math.min(most, Math.max(least, SMALL_SHARE_TOKENS, Math.floor(quota / UNLIMITED_ANSWERS))), least };
+}
+
+/** Output tokens that a generation's share of the token quotas lets it write; infinite where none is limited. */
+export function quotaOutputTokens({ quota, request }: Pick<Generation, 'quota' | 'request'>): number {
+  if (!quota) return Number.POSITIVE_INFINITY;
+  const tokensOfScope = new Map<ScopeLeases, number>();
+  for (const { leases, amount } of quota.parts)
+    if (isTokenScope(leases.scope.kind)) tokensOfScope.set(leases, (tokensOfScope.get(leases) ?? 0) + Number(amount));
+  return Math.max(0, Math.min(...tokensOfScope.values()) - inputTokenBound(request.bound));
 }
 
 const SENTENCES: Partial<Record<billing.LeaseScopeKind, string>> = {

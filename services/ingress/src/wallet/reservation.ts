@@ -10,7 +10,7 @@ export interface ScopeNeed {
   readonly id: string;
   readonly scope: billing.LeaseScope;
   readonly amount: bigint;
-  /** Less than the amount is welcome, down to this, where there is no more. Then every need names the same two figures. */
+  /** Less than the amount is welcome, down to this, where there is no more. All needs that name it name the same two figures. */
   readonly least?: bigint;
 }
 

@@ -15,7 +15,7 @@ export interface WalletOptions {
 }
 
 /**
- * Spends from leases in memory and asks billing only for more: semantics §3. Reservations are synchronous while the
+ * Spends from leases in memory and asks billing only for more. Reservations are synchronous while the
  * leases suffice; near a limit every request asks, so that no number of ingresses overspends.
  */
 export class Wallet {
