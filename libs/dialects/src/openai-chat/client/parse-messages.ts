@@ -12,6 +12,7 @@ import {
   type ToolCallPart,
 } from '@switchyard/core';
 import { mediaSourceOf } from '../../media.js';
+import { imageSignatureId } from './render-response.js';
 import type { RequestFields } from './request-fields.js';
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
@@ -69,25 +70,43 @@ function plainReasoning(message: RequestFields): ReasoningPart[] {
   return text === undefined || text === '' ? [] : [{ kind: 'reasoning', variant: 'text', text }];
 }
 
-/** Gemini's signatures sit on calls and text; clients hold them as `reasoning.encrypted` entries, a call's under the call's id. */
+/** Gemini's signatures sit on calls, pictures and text; clients hold them as `reasoning.encrypted` entries: under the call's or the picture's id, or under none. */
 function attachSignatures(reasoning: readonly ReasoningPart[], content: readonly ContentPart[], calls: readonly ToolCallPart[]): MessagePart[] {
+  const parts: (ContentPart | ToolCallPart)[] = [...content, ...calls];
+  const positions = positionsById(parts);
   const rest: ReasoningPart[] = [];
-  const byCall = new Map<string, OpaqueSignature>();
   let onText: OpaqueSignature | undefined;
   for (const part of reasoning) {
-    const isOpaque = part.variant === 'encrypted' && part.format === GEMINI_FORMAT && part.data !== undefined;
-    if (isOpaque && typeof part.id === 'string' && calls.some((call) => call.id === part.id)) byCall.set(part.id, { format: GEMINI_FORMAT, data: part.data! });
-    else if (isOpaque) onText = { format: GEMINI_FORMAT, data: part.data! };
-    else rest.push(part);
+    if (part.variant !== 'encrypted' || part.format !== GEMINI_FORMAT || part.data === undefined) {
+      rest.push(part);
+      continue;
+    }
+    const signature = { format: GEMINI_FORMAT, data: part.data };
+    const position = positions.get(part.id ?? '') ?? -1;
+    const signed = parts[position];
+    if (signed?.kind === 'tool-call' || signed?.kind === 'image') parts[position] = { ...signed, signature };
+    else onText = signature;
   }
-  const signedContent: MessagePart[] = [...content];
-  if (onText) {
-    const last = signedContent.findLastIndex((part) => part.kind === 'text');
-    const text = signedContent[last];
-    if (text?.kind === 'text') signedContent[last] = { ...text, signature: onText };
-    else signedContent.push({ kind: 'text', text: '', signature: onText });
+  if (onText) signText(parts, content.length, onText);
+  return [...rest, ...parts];
+}
+
+/** Where the calls and pictures of a message are. */
+function positionsById(parts: readonly (ContentPart | ToolCallPart)[]): ReadonlyMap<string, number> {
+  const positions = new Map<string, number>();
+  let imageCount = 0;
+  for (const [position, part] of parts.entries()) {
+    if (part.kind === 'tool-call') positions.set(part.id, position);
+    else if (part.kind === 'image') positions.set(imageSignatureId(imageCount++), position);
   }
-  return [...rest, ...signedContent, ...calls.map((call) => (byCall.has(call.id) ? { ...call, signature: byCall.get(call.id) } : call))];
+  return positions;
+}
+
+function signText(parts: (ContentPart | ToolCallPart)[], contentLength: number, signature: OpaqueSignature): void {
+  const last = parts.findLastIndex((part) => part.kind === 'text');
+  const text = parts[last];
+  if (text?.kind === 'text') parts[last] = { ...text, signature };
+  else parts.splice(contentLength, 0, { kind: 'text', text: '', signature });
 }
 
 function parseToolCall(call: RequestFields): ToolCallPart {

@@ -27,9 +27,14 @@ export function reasoningDetail(part: ReasoningPart): JsonObject {
   }
 }
 
-/** A signature that belongs to a text or a call, as the entry under which clients keep it. */
+/** A signature that belongs to a text, a call or a picture, as the entry under which clients keep it. A text's has no id. */
 export function signatureDetail(signature: { readonly format: string; readonly data: string }, id: string | null, index: number): JsonObject {
   return { type: 'reasoning.encrypted', data: signature.data, id, format: signature.format, index };
+}
+
+/** Pictures have no ids of their own; which one of a message it is tells them apart. */
+export function imageSignatureId(imageIndex: number): string {
+  return `image_${imageIndex}`;
 }
 
 interface RenderedMessage {
@@ -46,7 +51,7 @@ export function renderMessage(parts: readonly MessagePart[]): RenderedMessage {
   let refusal = '';
   let reasoning = '';
   for (const part of parts) {
-    if ((part.kind === 'text' || part.kind === 'tool-call' || part.kind === 'image') && part.signature)
+    if ((part.kind === 'text' || part.kind === 'tool-call') && part.signature)
       details.push(signatureDetail(part.signature, part.kind === 'tool-call' ? part.id : null, details.length));
     if (part.kind === 'text') {
       text += part.text;
@@ -59,7 +64,9 @@ export function renderMessage(parts: readonly MessagePart[]): RenderedMessage {
     } else if (part.kind === 'refusal') refusal += part.text;
     else if (part.kind === 'image') {
       const url = mediaUrlOf(part.source);
-      if (url !== undefined) images.push({ type: 'image_url', image_url: { url }, index: images.length });
+      if (url === undefined) continue;
+      if (part.signature) details.push(signatureDetail(part.signature, imageSignatureId(images.length), details.length));
+      images.push({ type: 'image_url', image_url: { url }, index: images.length });
     }
   }
   return {

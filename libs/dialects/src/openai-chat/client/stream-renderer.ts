@@ -1,15 +1,16 @@
 import type { CanonicalChatChunk, FinishReason, JsonObject } from '@switchyard/core';
 import type { AnswerIdentity, StreamRenderer } from '../../client-dialect.js';
 import { mediaUrlOf } from '../../media.js';
-import { reasoningDetail, signatureDetail } from './render-response.js';
+import { imageSignatureId, reasoningDetail, signatureDetail } from './render-response.js';
 
 /** `chat.completion.chunk` events; for legacy completions `text_completion` ones. */
 export class OpenaiChatStreamRenderer implements StreamRenderer {
   private readonly head: string;
   private systemFingerprint: string | undefined;
   private started = false;
-  /** Signatures of texts and calls take an index after all reasoning seen so far. */
+  /** Signatures take an index after all reasoning seen so far. */
   private nextDetailIndex = 0;
+  private imageCount = 0;
 
   constructor(
     identity: AnswerIdentity,
@@ -37,10 +38,8 @@ export class OpenaiChatStreamRenderer implements StreamRenderer {
         return this.toolCallStart(chunk);
       case 'tool-call-delta':
         return this.delta({ tool_calls: [{ index: chunk.index, function: { arguments: chunk.arguments } }] });
-      case 'image': {
-        const url = mediaUrlOf(chunk.source);
-        return url === undefined ? '' : this.delta({ images: [{ type: 'image_url', image_url: { url }, index: 0 }] });
-      }
+      case 'image':
+        return this.image(chunk);
       case 'audio-delta':
         return this.delta({ audio: chunk.audio });
       case 'annotation':
@@ -73,6 +72,14 @@ export class OpenaiChatStreamRenderer implements StreamRenderer {
       tool_calls: [{ index: chunk.index, id: chunk.id, type: 'function', function: { name: chunk.name, arguments: '' } }],
       ...details,
     });
+  }
+
+  private image({ source, signature }: Extract<CanonicalChatChunk, { type: 'image' }>): string {
+    const url = mediaUrlOf(source);
+    if (url === undefined) return '';
+    const index = this.imageCount++;
+    const details = signature ? { reasoning_details: [signatureDetail(signature, imageSignatureId(index), this.nextDetailIndex++)] } : {};
+    return this.delta({ images: [{ type: 'image_url', image_url: { url }, index }], ...details });
   }
 
   private delta(delta: JsonObject): string {

@@ -12,7 +12,7 @@ import type {
   ToolDefinition,
 } from '@switchyard/core';
 import { mediaUrlOf } from '../../media.js';
-import { reasoningDetail, signatureDetail } from '../client/render-response.js';
+import { imageSignatureId, reasoningDetail, signatureDetail } from '../client/render-response.js';
 
 /** A canonical request as a body of OpenRouter's shape; `editRequest` then makes it the endpoint's. */
 export function bodyOfCanonical(request: CanonicalChatRequest): JsonObject {
@@ -114,10 +114,12 @@ function messageOf(message: CanonicalMessage, parts: readonly MessagePart[]): Js
   const content = parts.filter((part): part is ContentPart => part.kind !== 'tool-call' && part.kind !== 'reasoning' && part.kind !== 'tool-result');
   const calls = parts.filter((part) => part.kind === 'tool-call');
   const details: JsonObject[] = [];
+  let imageCount = 0;
   for (const part of parts) {
+    const imageId = part.kind === 'image' ? imageSignatureId(imageCount++) : null;
     if (part.kind === 'reasoning') details.push(reasoningDetail(part));
-    else if ((part.kind === 'text' || part.kind === 'tool-call') && part.signature)
-      details.push(signatureDetail(part.signature, part.kind === 'tool-call' ? part.id : null, details.length));
+    else if ((part.kind === 'text' || part.kind === 'image' || part.kind === 'tool-call') && part.signature)
+      details.push(signatureDetail(part.signature, part.kind === 'tool-call' ? part.id : imageId, details.length));
   }
   return defined({
     role: message.role === 'tool' ? 'user' : message.role,
