@@ -57,6 +57,8 @@ describe('what billing shows of its books', () => {
     expect(text).toContain('switchyard_ledger_balance_usd{ledger_account="revenue"} -1.25\n');
     expect(text).toContain('switchyard_ledger_balance_usd{ledger_account="receivable"} 0.25\n');
     expect(text).toContain('switchyard_ledger_balance_usd{ledger_account="expense"} 0.1\n');
+    expect(text).toContain('switchyard_ledger_balance_usd{ledger_account="payable"} -0.1\n');
+    expect(text).toContain('switchyard_ledger_balance_usd{ledger_account="clearing"} 1\n');
     expect(text).toContain('switchyard_billing_blocked_scopes 1\n');
   });
 

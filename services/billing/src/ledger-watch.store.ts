@@ -37,7 +37,7 @@ const RECENT_CHECKS: Readonly<Record<Exclude<LedgerCheck, 'balances_sum_to_zero'
 };
 
 const BALANCES = `
-  SELECT CASE WHEN ledger_account LIKE 'account:%' THEN regexp_replace(ledger_account, '^.*:', '') ELSE split_part(ledger_account, ':', 2) END AS kind,
+  SELECT CASE WHEN ledger_account LIKE 'platform:%' THEN split_part(ledger_account, ':', 2) ELSE regexp_replace(ledger_account, '^.*:', '') END AS kind,
          sum(balance_pico) AS sum FROM ledger_balances GROUP BY 1`;
 
 const HELD = `
