@@ -61,6 +61,15 @@ export async function lockScopes(client: Queryable, scopeIds: readonly bigint[])
   return new Map(rows.map((row) => [row.scopeId, toScope(row)]));
 }
 
+/**
+ * A condition on `lease_scopes`: more was spent than there is, and whoever spends next would be refused. A window that has ended, or that its key no longer
+ * has, keeps its excess and refuses nobody.
+ */
+export function isBlocked(nowMs: number): string {
+  return `over_amount > 0 AND kind IN ('account_credit', 'key_limit') AND (kind = 'account_credit' OR coalesce(window_end_ms > ${nowMs}, true)
+    AND EXISTS (SELECT 1 FROM api_keys WHERE api_keys.key_hash = lease_scopes.key_hash AND api_keys.limit_reset = lease_scopes.limit_reset AND NOT deleted))`;
+}
+
 /** Without a lock: for showing only. */
 export async function readCreditScope(client: Queryable, accountId: string): Promise<ScopeRow | undefined> {
   const { rows } = await client.query<RawScope>(`SELECT ${COLUMNS} FROM lease_scopes WHERE account_id = $1 AND key_hash = '' AND kind = 'account_credit'`, [

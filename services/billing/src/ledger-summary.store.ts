@@ -1,9 +1,13 @@
 import type { Queryable } from '@switchyard/db';
 import type { billing } from '@switchyard/proto';
 import type { AuditCheck } from './ledger-audit.store.js';
+import { isBlocked } from './lease-scope.store.js';
+
+/** What a blocked scope is told by: a key's limit with the key's hash. */
+const SCOPE_NAME = `concat_ws(' ', account_id, kind, nullif(key_hash, ''))`;
 
 /** Nothing wrong, but people should know. */
-export const FLAGGED: readonly AuditCheck[] = [
+export const flaggedThings = (nowMs: number): readonly AuditCheck[] => [
   {
     name: 'flagged_charge',
     sql: `SELECT generation_id AS subject, flags || CASE WHEN excess_pico > 0 THEN ', ' || excess_pico || ' pico above its reservation' ELSE '' END AS detail
@@ -15,7 +19,7 @@ export const FLAGGED: readonly AuditCheck[] = [
   },
   {
     name: 'blocked_scope',
-    sql: `SELECT account_id || ' ' || kind AS subject, over_amount || ' above its limit' AS detail FROM lease_scopes WHERE over_amount > 0 AND kind IN ('account_credit', 'key_limit')`,
+    sql: `SELECT ${SCOPE_NAME} AS subject, over_amount || ' above its limit' AS detail FROM lease_scopes WHERE ${isBlocked(nowMs)}`,
   },
 ];
 
@@ -23,7 +27,7 @@ const MAX_FLAGS = 100;
 const MAX_NEWEST = 20;
 
 /** What is flagged and is no charge: how many, and the newest. */
-const FLAGGED_THINGS: readonly { readonly flag: string; readonly from: string; readonly id: string; readonly order: string }[] = [
+const flagSources = (nowMs: number): readonly { readonly flag: string; readonly from: string; readonly id: string; readonly order: string }[] => [
   {
     flag: 'cost_estimated',
     from: `attempt_costs LEFT JOIN attempt_corrections USING (attempt_id) WHERE reporter = 'ingress' AND attempt_corrections.event_id IS NULL`,
@@ -32,16 +36,11 @@ const FLAGGED_THINGS: readonly { readonly flag: string; readonly from: string; r
   },
   { flag: 'cost_corrected', from: 'attempt_corrections WHERE true', id: 'attempt_id', order: 'event_id DESC' },
   { flag: 'abandoned_lease', from: `leases WHERE resolution = 'abandoned'`, id: 'lease_id::text', order: 'resolved_at_ms DESC' },
-  {
-    flag: 'blocked_scope',
-    from: `lease_scopes WHERE over_amount > 0 AND kind IN ('account_credit', 'key_limit')`,
-    id: `account_id || ' ' || kind`,
-    order: 'scope_id DESC',
-  },
+  { flag: 'blocked_scope', from: `lease_scopes WHERE ${isBlocked(nowMs)}`, id: SCOPE_NAME, order: 'scope_id DESC' },
 ];
 
 /** Every flag that something bears, with the newest that do. */
-export async function readFlagCounts(client: Queryable): Promise<billing.FlagCount[]> {
+export async function readFlagCounts(client: Queryable, nowMs: number): Promise<billing.FlagCount[]> {
   const { rows } = await client.query<{ flag: string; count: bigint }>(
     `SELECT flag, count(*) FROM charges CROSS JOIN LATERAL regexp_split_to_table(flags, ' ') AS flag WHERE flags <> '' GROUP BY flag ORDER BY flag LIMIT ${MAX_FLAGS}`,
   );
@@ -53,7 +52,7 @@ export async function readFlagCounts(client: Queryable): Promise<billing.FlagCou
     );
     counts.push({ flag, count, newest: newest.rows.map(({ id }) => id) });
   }
-  for (const { flag, from, id, order } of FLAGGED_THINGS) {
+  for (const { flag, from, id, order } of flagSources(nowMs)) {
     const { rows: counted } = await client.query<{ count: bigint }>(`SELECT count(*) FROM ${from}`);
     const { count } = counted[0]!;
     if (count === 0n) continue;

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { events } from '@switchyard/proto';
+import type { Clock } from '@switchyard/core';
+import { billing, events } from '@switchyard/proto';
 import { PrometheusMetrics } from '@switchyard/telemetry';
-import { captureLogger, realClock } from '@switchyard/testing';
+import { captureLogger, manualClock, realClock } from '@switchyard/testing';
 import type { Billing } from './billing.module.js';
-import { BillingFixture, consume, USD, type Customer } from './fixtures/billing-fixture.js';
+import { BillingFixture, consume, keyScope, USD, type Customer } from './fixtures/billing-fixture.js';
 import { KeySpend } from './key-spend.js';
+import { readFlagCounts } from './ledger-summary.store.js';
 import { LedgerWatch } from './ledger-watch.js';
 
 const DAY_MS = 86_400_000;
@@ -23,10 +25,18 @@ describe('what billing shows of its books', () => {
   });
   afterAll(() => fixture.close());
 
-  async function watched(): Promise<string> {
+  async function watched(clock: Clock = fixture.clock): Promise<string> {
     const metrics = new PrometheusMetrics();
-    await new LedgerWatch({ pool: fixture.pool, clock: fixture.clock, logger: captureLogger(), metrics, intervalMs: 60_000 }).check();
+    await new LedgerWatch({ pool: fixture.pool, clock, logger: captureLogger(), metrics, intervalMs: 60_000 }).check();
     return metrics.render();
+  }
+
+  /** How many accounts and keys above their limits are shown at a time, and which keys verifying would name. */
+  async function blockedAt(nowMs: number): Promise<{ count: number; keyHashes: string[] }> {
+    const [, count] = /^switchyard_billing_blocked_scopes (\d+)$/m.exec(await watched(manualClock(nowMs)))!;
+    const flagged = (await readFlagCounts(fixture.pool, nowMs)).find(({ flag }) => flag === 'blocked_scope');
+    expect(flagged!.count).toBe(BigInt(count!));
+    return { count: Number(count), keyHashes: flagged!.newest.flatMap((name) => /key_limit (\w+)$/.exec(name)?.[1] ?? []) };
   }
 
   /** Does something to the books that nobody may do, and takes it back. */
@@ -73,6 +83,26 @@ describe('what billing shows of its books', () => {
   ])('a difference that %s would find is shown', async (check, statement, undo) => {
     expect(await watchedAfter(statement, undo)).toMatch(new RegExp(`switchyard_ledger_differences\\{check="${check}"\\} [1-9]`));
     expect(await watched()).toContain(`switchyard_ledger_differences{check="${check}"} 0\n`);
+  });
+
+  it('a key above its limit is blocked until its window ends, it has another, or it is deleted', async () => {
+    const nowMs = fixture.clock.nowMs();
+    const overspent = async (limitReset: billing.LimitReset): Promise<Customer> => {
+      const spender = await fixture.createCustomer(instance, { creditPico: USD, limitPico: 10n, limitReset });
+      await fixture.acquire(instance, 'ingress', [keyScope(spender, billing.LeaseScopeKind.KEY_LIMIT, 1n)]);
+      await consume(instance.consumer, [fixture.charge(spender, 11n, [])]);
+      return spender;
+    };
+    const daily = await overspent(billing.LimitReset.DAILY);
+    const [changed, deleted] = [await overspent(billing.LimitReset.UNSPECIFIED), await overspent(billing.LimitReset.UNSPECIFIED)];
+    expect(await blockedAt(nowMs)).toEqual({ count: 4, keyHashes: [deleted.keyHash, changed.keyHash, daily.keyHash] });
+    const { accountId, keyHash: hash } = changed;
+    await instance.keys.updateKey(
+      billing.UpdateKeyRequest.fromPartial({ accountId, hash, updateMask: ['limit_reset'], limitReset: billing.LimitReset.MONTHLY }),
+    );
+    await instance.keys.deleteKey({ accountId: deleted.accountId, hash: deleted.keyHash });
+    expect(await blockedAt(nowMs)).toEqual({ count: 2, keyHashes: [daily.keyHash] });
+    expect(await blockedAt(nowMs + DAY_MS)).toEqual({ count: 1, keyHashes: [] });
   });
 
   it('a key that spends has series of its own, beside what it spends on other days', async () => {

@@ -1,4 +1,5 @@
 import type { Queryable } from '@switchyard/db';
+import { isBlocked } from './lease-scope.store.js';
 
 export interface LedgerBalance {
   /** `credits`, `receivable`, `revenue`, `expense`, `payable`, `clearing`: what all accounts of the kind come to. */
@@ -40,22 +41,18 @@ const BALANCES = `
   SELECT CASE WHEN ledger_account LIKE 'platform:%' THEN split_part(ledger_account, ':', 2) ELSE regexp_replace(ledger_account, '^.*:', '') END AS kind,
          sum(balance_pico) AS sum FROM ledger_balances GROUP BY 1`;
 
-const HELD = `
-  SELECT coalesce(sum(held), 0) AS held, count(*) FILTER (WHERE over_amount > 0) AS blocked
-    FROM accounts JOIN lease_scopes USING (account_id) WHERE key_hash = '' AND kind = 'account_credit'`;
-
-const BLOCKED_KEYS = `SELECT count(*) FROM lease_scopes WHERE kind = 'key_limit' AND over_amount > 0`;
+const HELD = `SELECT coalesce(sum(held), 0) AS held FROM accounts JOIN lease_scopes USING (account_id) WHERE key_hash = '' AND kind = 'account_credit'`;
 
 /** Call it in one snapshot: the figures belong together. */
-export async function readLedgerFigures(client: Queryable): Promise<LedgerWatchFigures> {
+export async function readLedgerFigures(client: Queryable, nowMs: number): Promise<LedgerWatchFigures> {
   const { rows } = await client.query<{ kind: string; sum: string }>(BALANCES);
   const balances = rows.map(({ kind, sum }) => ({ kind, balancePico: BigInt(sum) }));
   const total = balances.reduce((sum, { balancePico }) => sum + balancePico, 0n);
   const differences = new Map<LedgerCheck, number>([['balances_sum_to_zero', total === 0n ? 0 : 1]]);
   for (const [check, sql] of Object.entries(RECENT_CHECKS)) differences.set(check as LedgerCheck, await countOf(client, sql));
-  const { rows: holds } = await client.query<{ held: string; blocked: bigint }>(HELD);
-  const { held, blocked } = holds[0]!;
-  return { differences, balances, heldPico: BigInt(held), blockedScopeCount: Number(blocked) + (await countOf(client, BLOCKED_KEYS)) };
+  const { rows: holds } = await client.query<{ held: string }>(HELD);
+  const blockedScopeCount = await countOf(client, `SELECT count(*) FROM lease_scopes WHERE ${isBlocked(nowMs)}`);
+  return { differences, balances, heldPico: BigInt(holds[0]!.held), blockedScopeCount };
 }
 
 async function countOf(client: Queryable, sql: string): Promise<number> {

@@ -63,7 +63,7 @@ export class LedgerWatch {
 
   async check(): Promise<void> {
     const { pool, clock, logger } = this.options;
-    const { differences, balances, heldPico, blockedScopeCount } = await withTransaction(pool, readLedgerFigures, SNAPSHOT);
+    const { differences, balances, heldPico, blockedScopeCount } = await withTransaction(pool, (client) => readLedgerFigures(client, clock.nowMs()), SNAPSHOT);
     for (const [check, count] of differences) {
       this.differences.get(check)?.set(count);
       if (count > 0) logger.error('The ledger differs from itself; `ledger verify` says where.', { check, count });

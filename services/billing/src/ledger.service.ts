@@ -8,7 +8,7 @@ import { explainGeneration, leaseUsesOf, type ExplanationSource } from './core/g
 import { FinanceReports } from './finance-reports.js';
 import { findAttempts, findCharge, findNamedLeases, findNames, findPostings } from './generation-record.store.js';
 import { AUDIT_CHECKS, prepareAudit, runAudit } from './ledger-audit.store.js';
-import { countJournal, FLAGGED, readFlagCounts, readTotals } from './ledger-summary.store.js';
+import { countJournal, flaggedThings, readFlagCounts, readTotals } from './ledger-summary.store.js';
 import { LongReads } from './long-reads.js';
 import { requireId } from './request-checks.js';
 
@@ -25,7 +25,7 @@ export class LedgerService implements LedgerPort {
 
   constructor(
     private readonly pool: Pool,
-    clock: Clock,
+    private readonly clock: Clock,
   ) {
     this.reports = new FinanceReports(pool, clock);
   }
@@ -63,10 +63,11 @@ export class LedgerService implements LedgerPort {
         this.pool,
         async (client) => {
           await prepareAudit(client);
+          const nowMs = this.clock.nowMs();
           return {
             differences: await runAudit(client, AUDIT_CHECKS),
-            flagged: await runAudit(client, FLAGGED),
-            flagCounts: await readFlagCounts(client),
+            flagged: await runAudit(client, flaggedThings(nowMs)),
+            flagCounts: await readFlagCounts(client, nowMs),
             checks: AUDIT_CHECKS.map(({ name }) => name),
             totals: await readTotals(client),
             ...(await countJournal(client)),

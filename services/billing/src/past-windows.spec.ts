@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { realClock } from '@switchyard/testing';
 import type { PoolClient } from 'pg';
-import { DAY_MS } from './core/limit-window.js';
+import { DAY_MS, dayWindow } from './core/limit-window.js';
 import { BillingFixture, USD } from './fixtures/billing-fixture.js';
 import { dropOldQuotaWindows, lockScopes, saveScopes } from './lease-scope.store.js';
 import { requestRecalls } from './lease.store.js';
@@ -28,7 +28,8 @@ interface Touched {
 
 describe('among many past windows and leases', () => {
   /** Still to come for billing itself, which would drop them else before a test does. */
-  const firstMs = Date.now() + DAY_MS;
+  const nowMs = Date.now();
+  const firstMs = nowMs + DAY_MS;
   const afterwardsMs = firstMs + DAY_MS;
   let fixture: BillingFixture;
   let creditScopeId: bigint;
@@ -41,10 +42,15 @@ describe('among many past windows and leases', () => {
     const { rows } = await fixture.pool.query<{ id: bigint }>('SELECT scope_id AS id FROM lease_scopes WHERE account_id = $1', [accountId]);
     creditScopeId = rows[0]!.id;
     await fixture.pool.query(
+      `INSERT INTO api_keys (key_hash, account_id, workspace_id, kind, name, label, limit_reset, created_at_ms)
+       SELECT lpad(key::text, 64, '0'), $1, workspace_id, 'inference', 'a key', 'a key', 'daily', 1 FROM workspaces, generate_series(1, ${KEY_COUNT}) AS key WHERE account_id = $1`,
+      [accountId],
+    );
+    await fixture.pool.query(
       `INSERT INTO lease_scopes (kind, account_id, key_hash, limit_reset, window_start_ms, window_end_ms, limit_amount, spent, over_amount)
-       SELECT 'key_limit', $1, 'key ' || key, 'daily', day * ${DAY_MS}, (day + 1) * ${DAY_MS}, 10, 10 + over_amount, over_amount
-         FROM generate_series(1, ${KEY_COUNT}) AS key, generate_series(1::bigint, ${WINDOWS_PER_KEY}) AS day,
-              LATERAL (SELECT CASE WHEN key <= ${BLOCKED_COUNT} AND day = ${WINDOWS_PER_KEY} THEN 1 ELSE 0 END AS over_amount) AS owed`,
+       SELECT 'key_limit', $1, lpad(key::text, 64, '0'), 'daily', start_ms, start_ms + ${DAY_MS}, 10, 10 + over_amount, over_amount
+         FROM generate_series(1, ${KEY_COUNT}) AS key, generate_series(0, ${WINDOWS_PER_KEY - 1}) AS days_ago,
+              LATERAL (SELECT ${dayWindow(nowMs).startMs} - days_ago * ${DAY_MS}::bigint AS start_ms, CASE WHEN key <= ${BLOCKED_COUNT} AND days_ago = 0 THEN 1 ELSE 0 END AS over_amount) AS owed`,
       [accountId],
     );
     await fixture.pool.query(
@@ -113,7 +119,7 @@ describe('among many past windows and leases', () => {
   });
 
   it('counts what is above its limit without a look at what is not', async () => {
-    const { scopes } = await touchedBy(async () => expect((await readLedgerFigures(client)).blockedScopeCount).toBe(BLOCKED_COUNT));
+    const { scopes } = await touchedBy(async () => expect((await readLedgerFigures(client, nowMs)).blockedScopeCount).toBe(BLOCKED_COUNT));
     expect(scopes.read).toBeLessThan(5 * BLOCKED_COUNT);
   });
 
