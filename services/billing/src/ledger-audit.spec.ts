@@ -189,6 +189,14 @@ describe('verifying the ledger', () => {
     expect(await findingsAfter(events)).toHaveLength(100);
   });
 
+  it('ends when nobody waits for it any more, and leaves room for other reports', async () => {
+    const leave = new AbortController();
+    const verifying = instance.ledger.verifyLedger({}, { signal: leave.signal });
+    leave.abort(new Error('gone'));
+    await expect(verifying).rejects.toThrow('gone');
+    expect((await instance.ledger.verifyLedger()).differences).toEqual([]);
+  });
+
   it('tells what was checked, what it came to, and what is flagged, with how many and which', async () => {
     const customer = await fixture.createCustomer(instance, { creditPico: 10n });
     const flagged = Array.from({ length: 25 }, (_, index) =>

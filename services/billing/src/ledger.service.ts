@@ -56,8 +56,12 @@ export class LedgerService implements LedgerPort {
     return { explanationJson: JSON.stringify(explanation), explanationText: explanationText(explanation) };
   }
 
-  /** Reads every record; the database aggregates, so memory stays bounded. @throws SwitchyardError `rate_limit_exceeded` */
-  async verifyLedger(): Promise<billing.VerifyLedgerResponse> {
+  /** Reads every record, unless whoever asked for it leaves; the database aggregates, so memory stays bounded. @throws SwitchyardError `rate_limit_exceeded` */
+  async verifyLedger(
+    _request?: billing.VerifyLedgerRequest,
+    callOptions?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<billing.VerifyLedgerResponse> {
+    const signal = callOptions?.signal;
     return this.longReads.run(() =>
       withTransaction(
         this.pool,
@@ -65,8 +69,8 @@ export class LedgerService implements LedgerPort {
           await prepareAudit(client);
           const nowMs = this.clock.nowMs();
           return {
-            differences: await runAudit(client, AUDIT_CHECKS),
-            flagged: await runAudit(client, flaggedThings(nowMs)),
+            differences: await runAudit(client, AUDIT_CHECKS, signal),
+            flagged: await runAudit(client, flaggedThings(nowMs), signal),
             flagCounts: await readFlagCounts(client, nowMs),
             checks: AUDIT_CHECKS.map(({ name }) => name),
             totals: await readTotals(client),
