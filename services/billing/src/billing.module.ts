@@ -70,7 +70,7 @@ export function createBilling(context: BillingContext) {
       shortageCounter: metrics.shortages,
       options: config,
     }),
-    ledger: new LedgerService(pool, clock),
+    ledger: new LedgerService(pool, clock, config),
     consumer,
     expiry,
     listener,

@@ -334,6 +334,18 @@ describe('what finance asks', () => {
       expect((await statementOf('2026-11')).isProvisional).toBe(false);
     });
 
+    it('is provisional until what was accepted in the last moment is charged, though its lease is of the next month', async () => {
+      clock.setNow(NOVEMBER + 61 * DAY_MS + 1);
+      expect((await statementOf('2026-12')).isProvisional).toBe(true);
+      const { leases } = await fixture.acquire(instance, 'statement', [creditScope(account, 5n)]);
+      clock.advance(600_000);
+      expect((await statementOf('2026-12')).isProvisional).toBe(true);
+      const lease = { leaseId: leases[0]!.leaseId, amount: 5n };
+      await instance.leases.releaseLeases({ holderId: 'statement', epoch: 1n, releases: [{ leaseId: lease.leaseId, releasedTotal: 0n, isClosed: true }] });
+      await consume(instance.consumer, [fixture.charge(account, 5n, [lease], { acceptTimeMs: BigInt(NOVEMBER + 61 * DAY_MS - 1) })]);
+      expect(await statementOf('2026-12')).toMatchObject({ isProvisional: false, chargedPico: 5n });
+    });
+
     it('tells when the books do not agree', async () => {
       const move = (by: number) =>
         fixture.pool.query('UPDATE ledger_balances SET balance_pico = balance_pico + $2 WHERE ledger_account = $1', [

@@ -29,11 +29,17 @@ const MAX_ENTRIES = 1_000;
 /** Characters of what spend is grouped by, in one answer. */
 const MAX_PAGE_LENGTH = 2_000_000;
 
+export interface FinanceReportsOptions {
+  /** How long a request may take after it was accepted, and ask for leases. */
+  readonly leaseSettleMarginMs: number;
+}
+
 /** What finance asks: spend by whatever requests were tagged with, and statements. Each answer comes out of one snapshot. */
 export class FinanceReports {
   constructor(
     private readonly pool: Pool,
     private readonly clock: Clock,
+    private readonly options: FinanceReportsOptions,
   ) {}
 
   /** @throws SwitchyardError `invalid_request` */
@@ -66,20 +72,23 @@ export class FinanceReports {
         const account = await readAccountBalance(client, accountId);
         if (!account) throw unknownAccount(accountId);
         const charged = await readCharged(client, accountId, period);
+        const nowMs = this.clock.nowMs();
+        // What was accepted in the month's last moment may get its leases after it.
+        const lastLeaseMs = period.endMs + this.options.leaseSettleMarginMs;
         const balances = await readBalances(client, [LEDGER.credits(accountId), LEDGER.receivable(accountId)]);
         const statement = makeStatement({
           ...account,
           ...period,
           accountId,
           month: request.month,
-          nowMs: this.clock.nowMs(),
+          nowMs,
           present: { creditsPico: balances.get(LEDGER.credits(accountId)) ?? 0n, receivablePico: balances.get(LEDGER.receivable(accountId)) ?? 0n },
           movements: await readMovements(client, accountId, period),
           charged,
           byKey: boundedLines(await readKeyLines(client, accountId, period, MAX_LINES), charged, MAX_LINES),
           byModel: boundedLines(await readModelLines(client, accountId, period, MAX_LINES), charged, MAX_LINES),
           ...(await readStatementEntries(client, accountId, period, MAX_ENTRIES)),
-          hasOpenLeases: await hasOpenLeases(client, accountId, period.endMs),
+          isProvisional: nowMs < lastLeaseMs || (await hasOpenLeases(client, accountId, lastLeaseMs)),
         });
         return { statement };
       },

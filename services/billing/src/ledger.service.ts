@@ -5,7 +5,7 @@ import type { billing, LedgerPort } from '@switchyard/proto';
 import type { Pool } from 'pg';
 import { explanationText } from './core/explanation-text.js';
 import { explainGeneration, leaseUsesOf, type ExplanationSource } from './core/generation-explanation.js';
-import { FinanceReports } from './finance-reports.js';
+import { FinanceReports, type FinanceReportsOptions } from './finance-reports.js';
 import { findAttempts, findCharge, findNamedLeases, findNames, findPostings } from './generation-record.store.js';
 import { AUDIT_CHECKS, prepareAudit, runAudit } from './ledger-audit.store.js';
 import { countJournal, flaggedThings, readFlagCounts, readTotals } from './ledger-summary.store.js';
@@ -26,8 +26,9 @@ export class LedgerService implements LedgerPort {
   constructor(
     private readonly pool: Pool,
     private readonly clock: Clock,
+    options: FinanceReportsOptions,
   ) {
-    this.reports = new FinanceReports(pool, clock);
+    this.reports = new FinanceReports(pool, clock, options);
   }
 
   /** @throws SwitchyardError `invalid_request`, `not_found` when nothing of the generation was posted (yet), or it is another account's */

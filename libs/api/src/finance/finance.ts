@@ -88,7 +88,7 @@ export const statementSchema = z.object({
   billing_period_start: isoTime,
   billing_period_end: isoTime,
   created_at: isoTime,
-  /** The month goes on, or leases granted in it may still bring charges. */
+  /** The month goes on, or requests accepted in it may still bring charges. */
   is_provisional: z.boolean(),
   opening: balanceSchema,
   bought_usd: usd,

@@ -28,7 +28,7 @@ export interface StatementSource {
   readonly byModel: readonly billing.StatementLine[];
   readonly entries: readonly billing.StatementEntry[];
   readonly entryCount: bigint;
-  readonly hasOpenLeases: boolean;
+  readonly isProvisional: boolean;
 }
 
 /**
@@ -64,7 +64,7 @@ export function makeStatement(source: StatementSource): billing.Statement {
     byModel: [...source.byModel],
     entries: [...source.entries],
     entryCount: source.entryCount,
-    isProvisional: source.nowMs < source.endMs || source.hasOpenLeases,
+    isProvisional: source.isProvisional,
     differences: differencesOf(source, -netOf((kind) => kind === 'charge')),
     createTimeMs: BigInt(source.nowMs),
   };

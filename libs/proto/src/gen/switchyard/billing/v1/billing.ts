@@ -865,7 +865,7 @@ export interface Statement {
   entries: StatementEntry[];
   /** How many there are in all. */
   entryCount: bigint;
-  /** The month goes on, or leases granted in it may still bring charges. */
+  /** The month goes on, or requests accepted in it may still bring charges. */
   isProvisional: boolean;
   /** Empty when the statement reconciles with the ledger. */
   differences: string[];
