@@ -347,6 +347,20 @@ describe('limits over time', () => {
     await noDifferences(instance);
   });
 
+  it('returns what an abandoned lease held though the epoch of another waits for an event log that is away', async () => {
+    clock.setNow(Date.UTC(2026, 10, 25, 15));
+    const customer = await fixture.createCustomer(instance, { creditPico: 100n });
+    await fixture.acquire(instance, 'lost-too', [creditScope(customer, 60n)]);
+    fixture.eventLog.isAway = true;
+    try {
+      await instance.leases.closeEpoch({ holderId: 'ended', epoch: 1n });
+      clock.advance(31 * 60_000);
+      await eventually(async () => expect((await instance.accounts.getCredits({ accountId: customer.accountId })).heldPico).toBe(0n));
+    } finally {
+      fixture.eventLog.isAway = false;
+    }
+  });
+
   it('starts no billing that would give an abandoned lease back while it may still be charged', async () => {
     const times = { leaseReserveMs: 60_000, leaseSettleMarginMs: 600_000 };
     await expect(fixture.startInstance({ ...times, leaseAbandonAfterMs: 660_000 })).rejects.toThrow(
