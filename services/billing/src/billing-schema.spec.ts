@@ -3,7 +3,9 @@ import { newEventId } from '@switchyard/core';
 import { events } from '@switchyard/proto';
 import { realClock } from '@switchyard/testing';
 import type { Billing } from './billing.module.js';
+import { DAY_MS } from './core/limit-window.js';
 import { BillingFixture, consume, creditScope, USD } from './fixtures/billing-fixture.js';
+import { createMonthPartitions } from './ledger-partition.store.js';
 
 const APPEND_ONLY = ['usage_events', 'ledger_transactions', 'ledger_entries', 'charges', 'attempt_costs', 'attempt_corrections'] as const;
 
@@ -88,6 +90,23 @@ describe('the schema', () => {
     expect(await instance.accounts.getCredits({ accountId: customer.accountId })).toMatchObject({ totalUsagePico: 5n });
     await instance.expiry.keepHouse();
     expect((await instance.ledger.verifyLedger()).differences).toEqual([]);
+  });
+
+  it('makes partitions of months to come when nobody reads the whole ledger, and lets nobody wait until then', async () => {
+    const nowMs = fixture.clock.nowMs() + 45 * DAY_MS;
+    const before = await partitionsOf('usage_events');
+    const reader = await fixture.pool.connect();
+    try {
+      await reader.query('BEGIN');
+      await reader.query('SELECT count(*) FROM usage_events');
+      await createMonthPartitions(fixture.pool, nowMs);
+      expect(await partitionsOf('usage_events')).toEqual(before);
+    } finally {
+      await reader.query('ROLLBACK');
+      reader.release();
+    }
+    await createMonthPartitions(fixture.pool, nowMs);
+    expect((await partitionsOf('usage_events')).length).toBeGreaterThan(before.length);
   });
 
   it('finds what somebody tampered with', async () => {

@@ -1,13 +1,34 @@
-import type { Queryable } from '@switchyard/db';
+import { withTransaction } from '@switchyard/db';
+import pg from 'pg';
 import { monthWindow } from './core/limit-window.js';
 
 const MONTHS_AHEAD = 3;
+const LOCK_WAIT_MS = 1_000;
+const LOCK_NOT_AVAILABLE = '55P03';
 
-/** The present month and those that follow; what exists stays. */
-export async function createMonthPartitions(client: Queryable, nowMs: number): Promise<void> {
-  let { startMs } = monthWindow(nowMs);
-  for (let month = 0; month <= MONTHS_AHEAD; month++) {
-    await client.query('SELECT create_month_partitions($1)', [startMs]);
+/**
+ * The present month and those that follow; what exists stays. A partition is made when nobody uses its table, and whoever comes meanwhile waits behind it: while
+ * somebody reads the whole ledger, months to come are left to another time.
+ */
+export async function createMonthPartitions(pool: pg.Pool, nowMs: number): Promise<void> {
+  const present = monthWindow(nowMs);
+  await createMonth(pool, present.startMs, 0);
+  let startMs = present.endMs!;
+  for (let month = 1; month <= MONTHS_AHEAD; month++) {
+    try {
+      await createMonth(pool, startMs, LOCK_WAIT_MS);
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE) return;
+      throw error;
+    }
     startMs = monthWindow(startMs).endMs!;
   }
+}
+
+/** @param lockWaitMs 0 for as long as a statement may take */
+async function createMonth(pool: pg.Pool, startMs: number, lockWaitMs: number): Promise<void> {
+  await withTransaction(pool, async (client) => {
+    await client.query(`SET LOCAL lock_timeout = ${lockWaitMs}`);
+    await client.query('SELECT create_month_partitions($1)', [startMs]);
+  });
 }
