@@ -29,6 +29,19 @@ describe('a pool', () => {
     await expect(pool.query('SELECT pg_sleep(20)')).rejects.toThrow(/statement timeout/);
   });
 
+  it('gives up a transaction that fell silent, so that nobody waits for its locks any longer', async () => {
+    const patient = createPool(postgres.url, { schema: 'yard' });
+    await patient.query(`INSERT INTO counter (name, value) VALUES ('silent', 0)`);
+    const silent = await pool.connect();
+    await silent.query('BEGIN');
+    await silent.query(`UPDATE counter SET value = 1 WHERE name = 'silent'`);
+    await patient.query(`UPDATE counter SET value = value + 10 WHERE name = 'silent'`);
+    await expect(silent.query('COMMIT')).rejects.toThrow();
+    silent.release(true);
+    expect((await patient.query(`SELECT value FROM counter WHERE name = 'silent'`)).rows).toEqual([{ value: 10n }]);
+    await patient.end();
+  });
+
   it('survives the end of a connection that is taken and waits, and gives another', async () => {
     const client = await pool.connect();
     const ended = new Promise((resolve) => client.once('end', resolve));

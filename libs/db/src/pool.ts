@@ -8,7 +8,7 @@ export interface PoolOptions {
   readonly schema?: string;
   /** Most connections; default 10. */
   readonly max?: number;
-  /** Default 30 000. */
+  /** Of one statement, and of a pause between two statements of a transaction; default 30 000. */
   readonly statementTimeoutMs?: number;
   /** Longest wait for a free or new connection; default 5 000. */
   readonly connectTimeoutMs?: number;
@@ -38,9 +38,12 @@ export function createClient(address: DatabaseAddress, options: PoolOptions = {}
 }
 
 function connectionSettings(options: PoolOptions): pg.ClientConfig {
+  const { statementTimeoutMs = 30_000 } = options;
   return {
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
-    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    statement_timeout: statementTimeoutMs,
+    // A process that is stopped, or whose machine has gone, would keep its locks until the server misses it: by the system's own default after two hours.
+    idle_in_transaction_session_timeout: statementTimeoutMs,
     application_name: options.applicationName ?? 'switchyard',
     // What is asked without waiting for the answer before goes out at once: a busy event loop makes every round trip long.
     pipeline: true,

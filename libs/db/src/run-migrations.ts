@@ -57,7 +57,13 @@ async function applyMissing(address: DatabaseAddress, schema: DatabaseSchema): P
     migrationsTransactionMode: 'each',
     installExtensions: false,
     logger: SILENT,
-    extra: { ...connectionConfig(address), Client: EndingClient, options: `-c search_path=${schema.name}`, statement_timeout: MIGRATION_TIMEOUT_MS },
+    extra: {
+      ...connectionConfig(address),
+      Client: EndingClient,
+      options: `-c search_path=${schema.name}`,
+      statement_timeout: MIGRATION_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: LOCK_WAIT_MS,
+    },
   });
   await dataSource.initialize();
   try {

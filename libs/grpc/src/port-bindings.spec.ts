@@ -109,6 +109,7 @@ describe.each(BINDINGS)('a port $name', ({ open }) => {
   it.each([
     ['refuses connections', Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:5432'), { code: 'ECONNREFUSED' })],
     ['is shut down', Object.assign(new Error('terminating connection due to administrator command'), { code: '57P01' })],
+    ['gave up a transaction that fell silent', Object.assign(new Error('terminating connection due to idle-in-transaction timeout'), { code: '25P03' })],
     ['starts', Object.assign(new Error('the database system is starting up'), { code: '57P03' })],
     ['breaks the connection', new Error('Connection terminated unexpectedly')],
     ['is at no address', new AggregateError([Object.assign(new Error('a'), { code: 'ECONNREFUSED' })], 'no address of database.internal answers')],

@@ -1,4 +1,4 @@
-/** Network errors of a server that is away, and what Postgres says while it starts, stops or has no connection left. */
+/** Network errors of a server that is away, and what Postgres says while it starts, stops, has no connection left, or gave up a transaction of a process that stood still. */
 const AWAY_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -11,6 +11,7 @@ const AWAY_CODES: ReadonlySet<string> = new Set([
   '57P01',
   '57P02',
   '57P03',
+  '25P03',
   '53300',
 ]);
 /** Postgres' class of connection exceptions. */

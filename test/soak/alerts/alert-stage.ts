@@ -163,7 +163,7 @@ export class AlertStage {
     try {
       await this.expectUnder(
         alerts,
-        () => client.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`),
+        () => client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`),
         () => client.query('ROLLBACK'),
       );
     } finally {
