@@ -1,14 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newEventId } from '@switchyard/core';
 import { billing, events } from '@switchyard/proto';
 import { manualClock, seededRandom, type ManualClock } from '@switchyard/testing';
+import type { PoolClient } from 'pg';
 import type { Billing } from './billing.module.js';
+import { parseSpendQuery } from './core/spend-query.js';
 import { BillingFixture, consume, creditScope, USD, type Customer } from './fixtures/billing-fixture.js';
+import { readSpend } from './spend.store.js';
+import { readModelLines } from './statement.store.js';
 
 const { DAY, MONTH, UNSPECIFIED: WHOLE } = billing.SpendGranularity;
 const DAY_MS = 86_400_000;
 const SEPTEMBER = Date.UTC(2026, 8, 1);
 const OCTOBER = Date.UTC(2026, 9, 1);
 const NOVEMBER = Date.UTC(2026, 10, 1);
+const DECEMBER = Date.UTC(2026, 11, 1);
 const MODELS = ['acme/large', 'acme/small', 'zeta/"quoted, model"'];
 const PROVIDERS = ['alpha', 'beta'];
 const USERS = ['ann', 'bob', ''];
@@ -46,6 +52,7 @@ describe('what finance asks', () => {
       const team = oneOf(TEAMS);
       const isSecond = nextFloat() < 0.4;
       return fixture.charge(customer, BigInt(Math.floor(nextFloat() * 3e9)), [], {
+        eventId: newEventId(manualClock(acceptTimeMs), fixture.random),
         acceptTimeMs: BigInt(acceptTimeMs),
         model: oneOf(MODELS),
         providerSlug: oneOf(PROVIDERS),
@@ -200,6 +207,39 @@ describe('what finance asks', () => {
     expect(second.nextCursor).toBe('');
   });
 
+  it('reads the events of the months asked for and of none long before', async () => {
+    const large = await fixture.createCustomer(instance, { creditPico: USD });
+    for (const startMs of [OCTOBER, DECEMBER]) {
+      clock.setNow(startMs + 12 * 3_600_000);
+      const ofMonth = Array.from({ length: 500 }, () => fixture.charge(large, 1n, [], { model: MODELS[0]! }));
+      await consume(instance.consumer, ofMonth);
+    }
+    await fixture.pool.query('ANALYZE usage_events, charges');
+    const readOfOctober = await rowsReadBy('usage_events_2026_10', async (client) => {
+      const asked = { accountId: large.accountId, startTimeMs: BigInt(DECEMBER), endTimeMs: BigInt(DECEMBER + DAY_MS), groupBy: ['model'] };
+      expect((await readSpend(client, parseSpendQuery(billing.ListSpendRequest.fromPartial(asked)))).total.requestCount).toBe(500n);
+      expect(await readModelLines(client, large.accountId, { startMs: DECEMBER, endMs: DECEMBER + DAY_MS }, 10)).toMatchObject([{ requestCount: 500n }]);
+    });
+    expect(readOfOctober).toBe(0);
+  });
+
+  async function rowsReadBy(table: string, run: (client: PoolClient) => Promise<void>): Promise<number> {
+    const client = await fixture.pool.connect();
+    const countRead = async (): Promise<number> => {
+      const sql = 'SELECT (seq_tup_read + idx_tup_fetch)::int AS count FROM pg_stat_xact_user_tables WHERE relname = $1';
+      return (await client.query<{ count: number }>(sql, [table])).rows[0]!.count;
+    };
+    try {
+      await client.query('BEGIN');
+      const before = await countRead();
+      await run(client);
+      return (await countRead()) - before;
+    } finally {
+      await client.query('ROLLBACK');
+      client.release();
+    }
+  }
+
   it('tells nothing of a time without requests', async () => {
     const nothing = await ask({ startTimeMs: 0n, endTimeMs: BigInt(DAY_MS), groupBy: ['key'] });
     expect(nothing).toMatchObject({ rows: [], nextCursor: '', total: { chargePico: 0n, requestCount: 0n } });
@@ -250,7 +290,7 @@ describe('what finance asks', () => {
       clock.setNow(SEPTEMBER + 5 * DAY_MS);
       account = await fixture.createCustomer(instance, { creditPico: 100n });
       const charge = (acceptTimeMs: number, chargePico: bigint, model: string) =>
-        fixture.charge(account, chargePico, [], { acceptTimeMs: BigInt(acceptTimeMs), model });
+        fixture.charge(account, chargePico, [], { eventId: newEventId(manualClock(acceptTimeMs), fixture.random), acceptTimeMs: BigInt(acceptTimeMs), model });
       const september = charge(OCTOBER - 1, 30n, 'acme/large');
       clock.setNow(OCTOBER + DAY_MS);
       await instance.accounts.grantCredit({

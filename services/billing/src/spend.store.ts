@@ -1,5 +1,6 @@
 import { COMPLETION_METERS, PROMPT_METERS } from '@switchyard/core';
 import type { Queryable } from '@switchyard/db';
+import { firstEventIdOf } from './ledger-partition.store.js';
 import type { NamedDimension, SpendDimension, SpendGranularity, SpendPosition, SpendQuery } from './core/spend-query.js';
 
 /** Amounts and counts of a group of charges. */
@@ -100,7 +101,7 @@ function spendStatement(query: SpendQuery): { text: string; values: unknown[] } 
     text: `
       WITH spend AS MATERIALIZED (
         SELECT ${[`${PERIOD_OF[query.granularity]} AS period`, ...grouped, ...SUMMED.map((name) => `${SUMS[name]} AS ${name}`)].join(', ')}
-          FROM charges charge LEFT JOIN usage_events event ON event.event_id = charge.event_id
+          FROM charges charge LEFT JOIN usage_events event ON event.event_id = charge.event_id AND event.event_id >= ${firstEventIdOf('$2')}
           LEFT JOIN LATERAL jsonb_to_record(coalesce(event.document, event.body::jsonb)) AS fact (${FACTS}) ON true
           LEFT JOIN LATERAL jsonb_to_record(fact.usage -> 'meters') AS counted (${COUNTED}) ON true
          WHERE charge.account_id = $1 AND charge.accept_time_ms >= $2 AND charge.accept_time_ms < $3${filters.join('')}

@@ -2,6 +2,7 @@ import type { Queryable } from '@switchyard/db';
 import type { billing } from '@switchyard/proto';
 import type { MovementSum } from './core/statement.js';
 import { LEDGER } from './core/ledger-transaction.js';
+import { firstEventIdOf } from './ledger-partition.store.js';
 
 /** A time of accepting, half-open, unix milliseconds. */
 export interface Period {
@@ -66,7 +67,7 @@ export async function readModelLines(client: Queryable, accountId: string, { sta
   const { rows } = await client.query<RawLine>(
     `SELECT model AS id, model AS name, count(*), sum(charge_pico) AS charged
        FROM (SELECT charge_pico, coalesce(nullif(fact.model, ''), fact."modelRequested", '') COLLATE "C" AS model
-               FROM charges LEFT JOIN usage_events event ON event.event_id = charges.event_id
+               FROM charges LEFT JOIN usage_events event ON event.event_id = charges.event_id AND event.event_id >= ${firstEventIdOf('$2')}
                LEFT JOIN LATERAL jsonb_to_record(coalesce(event.document, event.body::jsonb)) AS fact (model text, "modelRequested" text) ON true
               WHERE account_id = $1 AND accept_time_ms >= $2 AND accept_time_ms < $3) used
       GROUP BY model ORDER BY charged DESC, model LIMIT $4`,
