@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import type { MigrationInterface, QueryRunner } from './migration.js';
 import { createPool } from './pool.js';
-import { readSchemaVersion, runMigrations } from './run-migrations.js';
+import { MigrationError, readSchemaVersion, runMigrations } from './run-migrations.js';
 
 class CreateStation1760000000001 implements MigrationInterface {
   name = 'CreateStation1760000000001';
@@ -30,6 +30,17 @@ class BreakHalfWay1760000000003 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query('CREATE TABLE half_way (id bigint)');
     await runner.query('SELECT 1 / 0');
+  }
+  async down(): Promise<void> {}
+}
+
+/** As a server that goes away does: every connection ends, that of the lock first. */
+class LoseServer1760000000004 implements MigrationInterface {
+  name = 'LoseServer1760000000004';
+  async up(runner: QueryRunner): Promise<void> {
+    const sessions = `SELECT pid FROM pg_stat_activity WHERE application_name = 'switchyard migrate lost' ORDER BY pid = pg_backend_pid()`;
+    await runner.query(`SELECT pg_terminate_backend(pid) FROM (${sessions}) AS session`);
+    await runner.query('SELECT 1');
   }
   async down(): Promise<void> {}
 }
@@ -71,6 +82,14 @@ describe('runMigrations', () => {
     const { rows } = await pool.query(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'broken' AND table_name = 'half_way'`);
     expect(rows).toEqual([]);
     await expect(runMigrations(postgres.url, { ...broken, migrations: [CreateStation1760000000001] })).resolves.toEqual({ applied: [] });
+    await pool.end();
+  });
+
+  it('tells of a server that goes away in the middle, and the process lives', async () => {
+    const lost = { name: 'lost', migrations: [CreateStation1760000000001, LoseServer1760000000004] };
+    await expect(runMigrations(postgres.url, lost)).rejects.toThrow(MigrationError);
+    const pool = createPool(postgres.url);
+    expect(await readSchemaVersion(pool, lost)).toMatchObject({ missing: ['LoseServer1760000000004'] });
     await pool.end();
   });
 

@@ -36,6 +36,8 @@ const SILENT: TypeOrmLogger = { logQuery() {}, logQueryError() {}, logQuerySlow(
 export async function runMigrations(address: DatabaseAddress, schema: DatabaseSchema): Promise<MigrationReport> {
   const name = requireSchemaName(schema.name);
   const lock = createClient(address, { applicationName: `switchyard migrate ${name}`, statementTimeoutMs: LOCK_WAIT_MS });
+  // A server that goes away ends it between two statements: the migration under way tells, and without a listener the process would end.
+  lock.on('error', () => undefined);
   await lock.connect();
   try {
     await lock.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`switchyard migrations of ${name}`]);
