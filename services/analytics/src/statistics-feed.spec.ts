@@ -42,6 +42,25 @@ describe('StatisticsFeed', () => {
     expect((await watch.next()).value?.endpoints).toMatchObject([{ last5m: { successCount: 4n } }]);
   });
 
+  it('lets what failed recently grow old while the database is away', async () => {
+    const clock = manualClock(NOW);
+    let isAway = false;
+    const readSlots = async () => {
+      if (isAway) throw new Error('away');
+      return [{ ...slot('a', 1), failureCount: 3 }];
+    };
+    const store = { readSlots, readMeasures: async () => [], sumSlots: async () => [] };
+    const feed = new StatisticsFeed({ store, clock, logger: captureLogger(), intervalMs: 2_000 });
+    await feed.tick();
+    const watch = feed.watch()[Symbol.asyncIterator]();
+    expect((await watch.next()).value?.endpoints).toMatchObject([{ recentFailureCount: 3n }]);
+    isAway = true;
+    clock.advance(40_000);
+    await expect(feed.tick()).rejects.toThrow('away');
+    expect((await watch.next()).value?.endpoints).toMatchObject([{ recentFailureCount: 0n, last5m: { failureCount: 3n } }]);
+    expect(feed.ageMs()).toBe(40_000);
+  });
+
   it('ends when the watcher leaves and when it is stopped', async () => {
     const { feed } = feedOver([]);
     const abort = new AbortController();

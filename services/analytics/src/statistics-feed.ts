@@ -66,15 +66,22 @@ export class StatisticsFeed {
 
   /** Reads, computes and tells; one step of the feed. */
   async tick(): Promise<void> {
-    const nowMs = this.options.clock.nowMs();
+    try {
+      await this.read(this.options.clock.nowMs());
+      this.computedAtMs = this.options.clock.monotonicMs();
+    } finally {
+      // What is known grows old all the same: nothing failed in the last 30 seconds only because the database is away.
+      this.publish(this.windows.evaluate(this.options.clock.nowMs()));
+    }
+  }
+
+  private async read(nowMs: number): Promise<void> {
     const isFull = this.tickCount++ % FULL_READ_EVERY_TICKS === 0;
     const sinceMs = slotOf(nowMs - (isFull ? MIDDLE_WINDOW_MS : REREAD_MS), MEASURE_SLOT_MS);
     const { store } = this.options;
     this.windows.setSlots(await store.readSlots(sinceMs));
     this.windows.setMeasures(await store.readMeasures(sinceMs));
     if (isFull) this.windows.setDays(await store.sumSlots(nowMs - LONG_WINDOW_MS));
-    this.publish(this.windows.evaluate(nowMs));
-    this.computedAtMs = this.options.clock.monotonicMs();
   }
 
   private schedule(): void {

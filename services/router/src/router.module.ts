@@ -13,6 +13,8 @@ import { StatisticsWatch } from './statistics-watch.js';
 import { TablePublisher } from './table-publisher.js';
 
 const STATISTICS_RECONNECT_MS = 500;
+/** As long as the counters of recent failures reach back. */
+const STATISTICS_LOST_MS = 30_000;
 
 /** Starts the catalogue first, then what keeps it current; the table is complete before anybody is served. */
 class RouterLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -76,7 +78,9 @@ export class RouterModule {
       port: context.port(AnalyticsPort),
       logger,
       reconnectMs: STATISTICS_RECONNECT_MS,
+      lostAfterMs: STATISTICS_LOST_MS,
       onStatistics: (entries) => publisher.setStatistics(entries),
+      onLost: () => publisher.forgetRecentFailures(),
     });
     registerTableMetrics(metrics, publisher);
     return {

@@ -82,6 +82,13 @@ export class TablePublisher {
     for (const entry of statistics) this.pendingStatistics.set(entry.endpointId, entry);
   }
 
+  /** What failed in the last 30 seconds before nobody told any more is not held against endpoints for longer. */
+  forgetRecentFailures(): void {
+    for (const entry of [...this.current.statistics.values(), ...this.pendingStatistics.values()]) {
+      if (entry.recentFailureCount > 0n) this.pendingStatistics.set(entry.endpointId, { ...entry, recentFailureCount: 0n, recentRequestCount: 0n });
+    }
+  }
+
   /** Sends what changed, or a sign of life. Nothing goes out before the first catalogue. */
   beat(): void {
     if (this.isClosed || (this.current.version === 0n && !this.isDirty)) return;
