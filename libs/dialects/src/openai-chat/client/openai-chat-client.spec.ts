@@ -213,6 +213,26 @@ describe('embeddings', () => {
     expect(answer.meters).toEqual({ input_uncached: 4 });
   });
 
+  it('leave what is the gateway’s own out, and take the rest along', () => {
+    const gatewayFields = {
+      models: ['a/b'],
+      route: 'fallback',
+      provider: { order: ['x'] },
+      plugins: [{ id: 'web' }],
+      preset: 'p',
+      transforms: ['middle-out'],
+      usage: { include: true },
+      service_tier: 'flex',
+      stream: false,
+      stream_options: { include_usage: true },
+      session_id: 's',
+      trace: { trace_id: 't' },
+      metadata: { a: 'b' },
+    };
+    const { body } = exchange({ ...gatewayFields, input: 'a', user: 'u', truncate: 'END' }, 'openai-chat').buildRequest();
+    expect(JSON.parse(body)).toEqual({ model: 'embed-x', input: 'a', encoding_format: 'float', user: 'u', truncate: 'END' });
+  });
+
   it('are written as base64 of float32 when asked', () => {
     const answer = exchange({ input: ['a', 'b'], encoding_format: 'base64' }, 'openai-chat').readWhole(openaiAnswer);
     const { data } = JSON.parse(Buffer.from(answer.bytes).toString()) as { data: { embedding: string }[] };

@@ -2,19 +2,13 @@ import { isJsonObject, type CanonicalEmbeddingRequest, type EmbeddingInput, type
 import { RequestFields } from './request-fields.js';
 
 const MAX_INPUTS = 2048;
-const KNOWN_FIELDS = new Set([
-  'model',
-  'models',
-  'input',
-  'dimensions',
-  'encoding_format',
-  'input_type',
-  'provider',
-  'user',
-  'session_id',
-  'trace',
-  'metadata',
-]);
+/** Fields with a place in the canonical request, or that are the gateway's own: providers refuse what they do not know. */
+const KNOWN_FIELDS = new Set(
+  (
+    'model models input dimensions encoding_format input_type user route provider plugins preset transforms usage debug service_tier stream stream_options ' +
+    'session_id trace metadata'
+  ).split(' '),
+);
 
 /** @throws SwitchyardError `invalid_request` naming the field. */
 export function parseEmbeddingRequest(body: JsonObject): CanonicalEmbeddingRequest {
