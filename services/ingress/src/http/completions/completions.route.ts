@@ -3,12 +3,13 @@ import { givenParameters, givenPreferences, namedModels, parseCompletionsRequest
 import { clientDialects } from '@switchyard/dialects';
 import { readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
-import { promptTokensEstimate } from '../../core/request-bound.js';
+import { chatRequestBound, promptTokensEstimate } from '../../core/request-bound.js';
 import { clientTraceparent } from '../../request-trace.js';
 import type { InferenceRoute } from '../inference-route.js';
 import { PLAIN_FEATURES } from '../plain-features.js';
 
 const DIALECT = clientDialects['openai-chat'];
+const NO_MEDIA = { imageCount: 0, fileCount: 0, audioCount: 0, videoCount: 0 };
 
 /** `POST /completions`: the legacy text API; one prompt, answered by any chat model. */
 export const completionsRoute: InferenceRoute = {
@@ -19,7 +20,9 @@ export const completionsRoute: InferenceRoute = {
     const { body, request } = parseCompletionsRequest(bytes, limits);
     const [model, ...models] = namedModels(body);
     const maxOutputTokens = request.max_tokens ?? undefined;
-    const bound = { textBytes: bytes.byteLength, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
+    const { tools } = body;
+    // A prompt has no media; what else costs money may be asked for as in a chat.
+    const bound = chatRequestBound(body, bytes, NO_MEDIA, Array.isArray(tools) ? tools.length : 0);
     const isStream = request.stream === true;
     return {
       apiType: 'completions',

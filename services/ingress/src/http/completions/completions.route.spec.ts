@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals';
+import { DEFAULT_REQUEST_LIMITS } from '@switchyard/api';
+import type { PriceSchedule } from '@switchyard/core';
+import { inputTokenBound, maximumCharge } from '../../core/reservation-bound.js';
+import { completionsRoute } from './completions.route.js';
+
+const SCHEDULE: PriceSchedule = {
+  revision: 'r',
+  ratesPico: { input_uncached: 100n, cache_write_5m: 125n, web_search: 1_000_000n },
+  overrides: [],
+  discountMillionths: 0,
+};
+
+function read(fields: object) {
+  return completionsRoute.read(Buffer.from(JSON.stringify({ model: 'acme/writer', prompt: 'Once', ...fields })), {}, DEFAULT_REQUEST_LIMITS);
+}
+
+function boundOf(fields: object) {
+  return read(fields).bound;
+}
+
+describe('what a legacy completion reserves', () => {
+  it('covers its text alone where it asks for nothing else', () => {
+    expect(maximumCharge(SCHEDULE, boundOf({}), 1_000, 0)).toBe(100_000n);
+  });
+
+  it('covers the writing of a cache', () => {
+    expect(maximumCharge(SCHEDULE, boundOf({ cache_control: { type: 'ephemeral' } }), 1_000, 0)).toBe(125_000n);
+  });
+
+  it('covers searches of the web', () => {
+    expect(maximumCharge(SCHEDULE, boundOf({ web_search_options: {} }), 1_000, 0)).toBeGreaterThan(1_000_000n);
+  });
+
+  it('covers what providers say of tools on their own', () => {
+    const tools = [{ type: 'function', function: { name: 'f' } }];
+    const asText = JSON.stringify({ tools }).length;
+    expect(inputTokenBound(boundOf({ tools })) - inputTokenBound(boundOf({}))).toBeGreaterThan(asText + 500);
+  });
+});
