@@ -6,6 +6,7 @@ export const completionsRequestSchema = z.looseObject({
   ...gatewayShape,
   ...samplingShape,
   prompt: z.union([z.string(), z.array(z.string()).length(1, 'expected one prompt')]),
+  max_completion_tokens: z.int().min(1).nullish(),
   suffix: z.string().nullish(),
   echo: z.boolean().nullish(),
   best_of: z.literal(1, 'only one completion per request is supported').nullish(),

@@ -38,3 +38,22 @@ describe('what a legacy completion reserves', () => {
     expect(inputTokenBound(boundOf({ tools })) - inputTokenBound(boundOf({}))).toBeGreaterThan(asText + 500);
   });
 });
+
+describe('the length of a legacy completion', () => {
+  it.each([
+    [undefined, {}],
+    [5, { max_tokens: 5 }],
+    [5, { max_completion_tokens: 5 }],
+    [5, { max_completion_tokens: 5, max_tokens: 9 }],
+    [9, { max_completion_tokens: null, max_tokens: 9 }],
+  ])('is at most %s tokens by either name, as in a chat', (most, fields) => {
+    const { maxOutputTokens, routing } = read(fields);
+    expect([maxOutputTokens, routing.maxOutputTokens]).toEqual([most, most]);
+  });
+
+  it('has to be a number of tokens', () => {
+    expect(() => read({ max_completion_tokens: 0 })).toThrow(
+      expect.objectContaining({ type: 'invalid_request', metadata: { param: 'max_completion_tokens' } }),
+    );
+  });
+});

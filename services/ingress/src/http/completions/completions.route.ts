@@ -19,7 +19,7 @@ export const completionsRoute: InferenceRoute = {
   read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
     const { body, request } = parseCompletionsRequest(bytes, limits);
     const [model, ...models] = namedModels(body);
-    const maxOutputTokens = request.max_tokens ?? undefined;
+    const maxOutputTokens = request.max_completion_tokens ?? request.max_tokens ?? undefined;
     const { tools } = body;
     // A prompt has no media; what else costs money may be asked for as in a chat.
     const bound = chatRequestBound(body, bytes, NO_MEDIA, Array.isArray(tools) ? tools.length : 0);
