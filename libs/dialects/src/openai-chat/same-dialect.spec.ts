@@ -283,11 +283,22 @@ describe('chunks passed through', () => {
   it('bring reasoning to one spelling', () => {
     const { events, progress } = stream([{ ...BASE, choices: [{ index: 0, delta: { content: null, reasoning_content: 'Hm' } }] }]);
     expect(events[0]!.choices[0]!.delta).toEqual({
+      role: 'assistant',
       content: null,
       reasoning: 'Hm',
       reasoning_details: [{ type: 'reasoning.text', text: 'Hm', format: 'unknown', index: 0 }],
     });
     expect(progress).toMatchObject({ hasContent: true, reasoningBytes: 2, outputBytes: 2 });
+  });
+
+  it.each([
+    ['never', [undefined, undefined, undefined]],
+    ['once', ['assistant', undefined, undefined]],
+    ['in every chunk', ['assistant', 'assistant', 'assistant']],
+    ['and leaves it empty later', ['assistant', '', null]],
+  ])('say the role once where the provider says it %s, because clients join what they are told', (_often, roles) => {
+    const { events } = stream(roles.map((role) => ({ ...BASE, choices: [{ index: 0, delta: { ...(role === undefined ? {} : { role }), content: 'Hi' } }] })));
+    expect(events.map(({ choices }) => choices[0]!.delta['role'])).toEqual(['assistant', undefined, undefined]);
   });
 
   it('leave out a chunk that held usage alone', () => {

@@ -34,6 +34,7 @@ export class SameDialectStream implements ExchangeStream {
   private error: UpstreamFailure | undefined;
   private isDone = false;
   private hasContent = false;
+  private hasRole = false;
   private readonly otherFields = new OtherFields();
   /** The fields that are the same in every chunk, written once. */
   private readonly head: string;
@@ -93,6 +94,7 @@ export class SameDialectStream implements ExchangeStream {
     const delta = asObject(choice['delta']) ?? asObject(choice['message']) ?? {};
     choice['delta'] = delta;
     if (choice['message'] !== undefined) delete choice['message'];
+    this.sayRoleOnce(delta);
     const facts = this.normaliser.normalise(delta, end !== undefined);
     this.hasContent ||= facts.hasContent;
     this.outputBytes += facts.outputBytes;
@@ -101,6 +103,13 @@ export class SameDialectStream implements ExchangeStream {
     this.finishReason = end.finishReason;
     this.nativeFinishReason = end.nativeFinishReason;
     addCitations(delta, chunk);
+  }
+
+  /** OpenAI's client for Python joins the texts of all chunks, the role's too; others miss one that never came. */
+  private sayRoleOnce(delta: JsonObject): void {
+    if (!this.hasRole) delta['role'] = 'assistant';
+    else if (delta['role'] !== undefined) delete delta['role'];
+    this.hasRole = true;
   }
 
   private progress(bytes: string): StreamProgress {

@@ -279,6 +279,15 @@ describe('the tail of an answer', () => {
     expect(JSON.parse(event.slice(6))).toMatchObject({ choices: [{ delta: { content: '' }, finish_reason: null }], warnings: ['top_k: dropped.'] });
   });
 
+  it('says no role again, which clients would join to the one that the stream began with', () => {
+    const renderer = client.createStreamRenderer(IDENTITY, 'chat');
+    const stream =
+      renderer.render({ type: 'text-delta', text: 'Hi' }) +
+      renderer.render({ type: 'finish', finishReason: 'stop', nativeFinishReason: null }) +
+      client.renderUsageChunk(USAGE, IDENTITY, 'chat');
+    expect(stream.split('"role"')).toHaveLength(2);
+  });
+
   it('is spliced into a whole answer', () => {
     const whole = client.renderChatResponse({ parts: [{ kind: 'text', text: 'Hi' }], finishReason: 'stop', nativeFinishReason: 'end_turn' }, IDENTITY);
     const spliced = whole.slice(0, -1) + client.renderWholeTail(USAGE, 'chat', {});

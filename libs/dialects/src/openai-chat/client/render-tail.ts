@@ -51,9 +51,9 @@ function head(identity: AnswerIdentity, apiType: 'chat' | 'completions'): JsonOb
   return { id: identity.generationId, provider: identity.providerName, model: identity.model, object, created: identity.created };
 }
 
-/** An empty choice rather than none: many clients read `choices[0]` of every chunk. */
+/** An empty choice rather than none: many clients read `choices[0]` of every chunk. Its role was said: some join what comes twice. */
 function emptyChoice(apiType: 'chat' | 'completions', finishReason: string | null): JsonObject {
-  const content: JsonObject = apiType === 'chat' ? { delta: { role: 'assistant', content: '' } } : { text: '' };
+  const content: JsonObject = apiType === 'chat' ? { delta: { content: '' } } : { text: '' };
   return { index: 0, ...content, finish_reason: finishReason, native_finish_reason: finishReason, logprobs: null };
 }
 
