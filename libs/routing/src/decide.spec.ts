@@ -528,6 +528,14 @@ describe('models', () => {
     expect(tagsOf(run(table, { model: 'acme/vector', apiType: 'embeddings' }))).toEqual(['a']);
   });
 
+  it('takes a batch of embeddings however long it is: each input has the context to itself', () => {
+    const vectors = tableOf(
+      [modelRecord('acme/vector', { outputModalities: ['embeddings'] })],
+      [endpointRecord('acme/vector', 'a', { outputModalities: ['embeddings'], contextLength: 8_192n, maxPromptTokens: 8_192n })],
+    );
+    expect(tagsOf(run(vectors, { model: 'acme/vector', apiType: 'embeddings', promptTokensEstimate: 100_000 }))).toEqual(['a']);
+  });
+
   it('keeps a key to its models', () => {
     for (const pattern of ['acme/writer', 'acme/*', '*', 'acme/writing']) expect(run(table, {}, { allowedModels: [pattern] }).kind).toBe('plan');
     expect(refusalOf(run(table, {}, { allowedModels: ['acme/poet', 'other/*'] }))).toMatchObject({

@@ -165,7 +165,9 @@ function capabilityExclusion(endpoint: RoutingEndpoint, context: FilterContext):
 }
 
 function lengthExclusion(endpoint: RoutingEndpoint, context: FilterContext): Exclusion | undefined {
-  const { promptTokensEstimate, maxOutputTokens } = context.request;
+  const { apiType, promptTokensEstimate, maxOutputTokens } = context.request;
+  // Each input of a batch has the context to itself; one that is too long the provider refuses.
+  if (apiType === 'embeddings') return undefined;
   if (maxOutputTokens !== undefined && endpoint.maxCompletionTokens !== undefined && maxOutputTokens > endpoint.maxCompletionTokens) {
     return { code: 'max_completion_tokens', detail: `Returns at most ${endpoint.maxCompletionTokens} tokens, ${maxOutputTokens} were requested.` };
   }
