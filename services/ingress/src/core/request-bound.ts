@@ -27,16 +27,24 @@ export function chatRequestBound(
 ): RequestBound {
   const media: MeasuredMedia = { inlineLength: 0, tokens: 0, remoteCount: 0 };
   if (counts.imageCount + counts.fileCount + counts.audioCount + counts.videoCount > 0) measureMedia(body['messages'], media);
+  const plainBytes = plainBytesOf(body, bodyBytes);
   return {
-    textBytes: Math.max(0, bodyBytes.byteLength - media.inlineLength) + media.tokens,
+    textBytes: Math.max(0, plainBytes.byteLength - media.inlineLength) + media.tokens,
     imageCount: counts.imageCount,
     hasTools: toolCount > 0,
-    usesCacheControl: asksForCacheWrites(bodyBytes),
+    usesCacheControl: asksForCacheWrites(plainBytes),
     usesAudio: counts.audioCount > 0,
     mediaTokens: media.tokens,
     hasRemoteMedia: media.remoteCount > 0,
     usesWebSearch: isGiven(body['web_search_options']),
   };
+}
+
+const ESCAPE = Buffer.from('\\u');
+
+/** The body in plain UTF-8. Many clients escape every letter beyond ASCII: six bytes, of which a model sees a letter. */
+export function plainBytesOf(body: JsonObject, bodyBytes: Buffer): Buffer {
+  return bodyBytes.includes(ESCAPE) ? Buffer.from(JSON.stringify(body)) : bodyBytes;
 }
 
 /** What the prompt probably counts as: for context-length filters, never for money. */
@@ -49,8 +57,8 @@ const CACHE_BREAKPOINT = Buffer.from('prompt_cache_breakpoint');
 /** In both; prose hardly has it, and bytes are found faster than text. */
 const CACHE_MARK = Buffer.from('_c');
 
-function asksForCacheWrites(bodyBytes: Buffer): boolean {
-  return bodyBytes.includes(CACHE_MARK) && (bodyBytes.includes(CACHE_CONTROL) || bodyBytes.includes(CACHE_BREAKPOINT));
+function asksForCacheWrites(plainBytes: Buffer): boolean {
+  return plainBytes.includes(CACHE_MARK) && (plainBytes.includes(CACHE_CONTROL) || plainBytes.includes(CACHE_BREAKPOINT));
 }
 
 function measureMedia(messages: unknown, media: MeasuredMedia): void {

@@ -25,6 +25,13 @@ describe('the bound of a prompt', () => {
     fc.assert(fc.property(text, (content) => inputTokenBound(boundOf(say(content))) - withoutText >= countTokens(content)));
   });
 
+  it('is the same for letters that the client escaped, as many do with all beyond ASCII', () => {
+    const body = say('Где находится библиотека? 図書館はどこですか。');
+    const escaped = JSON.stringify(body).replaceAll(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    expect(JSON.parse(escaped)).toEqual(body);
+    expect(chatRequestBound({ ...body }, Buffer.from(escaped), NO_MEDIA, 0)).toEqual(boundOf(body));
+  });
+
   it('takes the most that a picture can count as, however large its bytes are', () => {
     const picture = (bytes: number) => say([{ type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(bytes)}` } }]);
     const [small, large] = [picture(100), picture(1_000_000)].map((body) => inputTokenBound(boundOf(body, { imageCount: 1 })));
@@ -105,6 +112,9 @@ describe('what an attempt reserves', () => {
     const marked = boundOf(say([{ type: 'text', text: 'hi', ...mark }]));
     expect(maximumCharge(schedule, marked, 1_000, 0)).toBe(125_000n);
     expect(maximumCharge(schedule, boundOf(say('my_control of a cache')), 1_000, 0)).toBe(100_000n);
+    const body = say([{ type: 'text', text: 'hi', ...mark }]);
+    const escaped = chatRequestBound({ ...body }, Buffer.from(JSON.stringify(body).replaceAll('_c', '\\u005fc')), NO_MEDIA, 0);
+    expect(maximumCharge(schedule, escaped, 1_000, 0)).toBe(125_000n);
   });
 
   it('covers searches of the web where they have a price and are asked for', () => {

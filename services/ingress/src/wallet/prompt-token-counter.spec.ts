@@ -80,6 +80,12 @@ describe('the thread that counts', () => {
     expect(threads).toBe(1);
   });
 
+  it('counts letters, however the client escaped them', async () => {
+    const body = JSON.stringify({ messages: [{ role: 'user', content: 'Где находится библиотека? 図書館はどこですか。' }] });
+    const escaped = body.replaceAll(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    expect(await counter.count(Buffer.from(escaped))).toBe(await counter.count(Buffer.from(body)));
+  });
+
   it('leaves the media of messages out, and nothing else', async () => {
     const data = `data:application/pdf;base64,${'QUJD'.repeat(500)}`;
     const body = (content: unknown) => Buffer.from(JSON.stringify({ messages: [{ role: 'user', content }] }));

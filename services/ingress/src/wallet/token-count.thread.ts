@@ -19,16 +19,17 @@ parentPort?.on('message', ({ id, body }: { id: number; body: Uint8Array }) => {
 /** What cannot be counted has no count; the others that wait still get theirs. */
 function countOrUndefined(body: Uint8Array): number | undefined {
   try {
-    return countTokens(withoutMedia(new TextDecoder().decode(body)), ALL_IS_TEXT);
+    return countTokens(textOf(new TextDecoder().decode(body)), ALL_IS_TEXT);
   } catch {
     return undefined;
   }
 }
 
-/** Media has its own maxima, which the caller adds. */
-function withoutMedia(text: string): string {
-  if (!MEDIA_FIELDS.some(([kind]) => text.includes(`"${kind}"`))) return text;
-  const body = JSON.parse(text) as { messages?: { content?: unknown }[] };
+/** What the model reads: letters, however the client escaped them, and no media, which has its own maxima that the caller adds. */
+function textOf(json: string): string {
+  const hasMedia = MEDIA_FIELDS.some(([kind]) => json.includes(`"${kind}"`));
+  if (!hasMedia && !json.includes('\\u')) return json;
+  const body = JSON.parse(json) as { messages?: { content?: unknown }[] };
   for (const { content } of body.messages ?? []) if (Array.isArray(content)) for (const part of content as Part[]) clearMedia(part);
   return JSON.stringify(body);
 }

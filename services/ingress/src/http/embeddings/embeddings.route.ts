@@ -3,7 +3,7 @@ import { givenPreferences, namedModels, parseEmbeddingsRequest, type RequestLimi
 import { clientDialects } from '@switchyard/dialects';
 import { readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
-import { promptTokensEstimate } from '../../core/request-bound.js';
+import { plainBytesOf, promptTokensEstimate } from '../../core/request-bound.js';
 import { clientTraceparent } from '../../request-trace.js';
 import type { InferenceRoute } from '../inference-route.js';
 import { PLAIN_FEATURES } from '../plain-features.js';
@@ -18,7 +18,7 @@ export const embeddingsRoute: InferenceRoute = {
   read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
     const { body, request } = parseEmbeddingsRequest(bytes, limits);
     const [model, ...models] = namedModels(body);
-    const bound = { textBytes: bytes.byteLength, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
+    const bound = { textBytes: plainBytesOf(body, bytes).byteLength, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
     return {
       apiType: 'embeddings',
       clientDialect: DIALECT.name,
