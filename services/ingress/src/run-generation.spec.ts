@@ -9,7 +9,15 @@ import { decodeAttemptCompleted, decodeGenerationCompleted, openSpool, TOPICS, t
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
 import { billing, common, events, worker, type LeasePort } from '@switchyard/proto';
-import { applyTableUpdate, CircuitBreakers, EMPTY_ROUTING_TABLE, type EndpointRecord, type ModelRecord, type RoutingTable } from '@switchyard/routing';
+import {
+  applyTableUpdate,
+  CircuitBreakers,
+  EMPTY_ROUTING_TABLE,
+  type EndpointRecord,
+  type ModelRecord,
+  type ProviderRecord,
+  type RoutingTable,
+} from '@switchyard/routing';
 import { PrometheusMetrics } from '@switchyard/telemetry';
 import { captureLogger, eventually, realClock, recordingEventLog, seededRandom, type RecordingEventLog } from '@switchyard/testing';
 import { request } from 'undici';
@@ -181,7 +189,7 @@ function routingTable(providerCount: number, priceFactor: bigint): RoutingTable 
     removedEndpointIds: [],
     statistics: [],
     serverTimeMs: 0n,
-    providers: [],
+    providers: endpoints.map(({ providerSlug, providerName }) => ({ slug: providerSlug, name: providerName }) as unknown as ProviderRecord),
   });
 }
 
@@ -330,6 +338,16 @@ describe('runGeneration', () => {
     const tierOf = (text: string) => (JSON.parse(text.trim().split('\n\n').at(-2)!.slice(6)) as { service_tier?: string }).service_tier;
     expect(tierOf((await chat({ stream: true })).text)).toBe('priority');
     expect(tierOf((await chat({ stream: true })).text)).toBeUndefined();
+  });
+
+  it('tells with the answer, whole and streamed, of wishes for providers that name nobody', async () => {
+    await start(1, [answers, streams, answers]);
+    const provider = { ignore: ['p1x'] };
+    const warnings = [expect.stringContaining('provider.ignore names p1x')];
+    expect(JSON.parse((await chat({ provider })).text)).toMatchObject({ warnings });
+    const { text } = await chat({ provider, stream: true });
+    expect(JSON.parse(text.trim().split('\n\n').at(-2)!.slice(6))).toMatchObject({ warnings });
+    expect(JSON.parse((await chat({ provider: { order: ['p0'] } })).text)).not.toHaveProperty('warnings');
   });
 
   it('gives the next attempt what the one before left of the total deadline', async () => {

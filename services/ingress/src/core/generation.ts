@@ -24,6 +24,8 @@ export interface Generation {
   /** Leases used so far: a request's own quota, then what its last attempt spent. */
   readonly leaseUses: events.LeaseUse[];
   readonly flags: Set<string>;
+  /** What was decided otherwise than the client may think, told with the answer. */
+  warnings: readonly string[];
   /** Its own share of rate limits, until it is settled. */
   quota: Reservation | undefined;
   /** Its share of the quotas of free models, from the first of them that was to be tried. */

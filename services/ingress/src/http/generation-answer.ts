@@ -125,7 +125,7 @@ export class StreamedAnswer extends BaseAnswer implements GenerationAnswer {
     this.begin();
     const apiType = generation.request.apiType === 'completions' ? 'completions' : 'chat';
     const usage = usageView(settlement.meters, settlement.charge);
-    const tail = this.dialect.renderUsageChunk(usage, this.identity(), apiType, streamTail(attempt)) + this.dialect.streamEnd;
+    const tail = this.dialect.renderUsageChunk(usage, this.identity(), apiType, streamTail(generation, attempt)) + this.dialect.streamEnd;
     return this.response.end(tail);
   }
 
@@ -175,7 +175,7 @@ export class WholeAnswer extends BaseAnswer implements GenerationAnswer {
     const last = this.pieces.pop();
     if (last) this.pieces.push(last.subarray(0, last.byteLength - 1));
     const usage = usageView(settlement.meters, settlement.charge);
-    const tail = this.dialect.renderWholeTail(usage, generation.request.apiType, answerTail(attempt));
+    const tail = this.dialect.renderWholeTail(usage, generation.request.apiType, answerTail(generation, attempt));
     const headers = this.headers(generation.attempts.length);
     headers.push('x-switchyard-time-to-first-token-ms', String(Math.round(attempt.firstContentMs ?? attempt.durationMs)));
     headers.push('x-switchyard-prompt-tokens', String(promptTokenCount(settlement.meters)));
@@ -199,10 +199,12 @@ export function traceIdHeader(trace: RequestTrace | undefined): ResponseHeaders 
 }
 
 /** A whole answer has its service tier in its body already. */
-function answerTail({ warnings }: AttemptRecord): AnswerTail {
+function answerTail(generation: Generation, attempt: AttemptRecord): AnswerTail {
+  const warnings = [...generation.warnings, ...attempt.warnings];
   return warnings.length > 0 ? { warnings } : {};
 }
 
-function streamTail(attempt: AttemptRecord): AnswerTail {
-  return attempt.serviceTier === '' ? answerTail(attempt) : { ...answerTail(attempt), serviceTier: attempt.serviceTier };
+function streamTail(generation: Generation, attempt: AttemptRecord): AnswerTail {
+  const tail = answerTail(generation, attempt);
+  return attempt.serviceTier === '' ? tail : { ...tail, serviceTier: attempt.serviceTier };
 }
