@@ -217,7 +217,7 @@ function startFrame(generation: Generation, candidate: PlanCandidate, { outputTo
       baseUrl: record.baseUrl,
       supportedParameters: record.supportedParameters,
       maxCompletionTokens: record.maxCompletionTokens,
-      traits: record.traits,
+      traits: traitsOf(candidate.endpoint),
       inputModalities: record.inputModalities,
     },
     credentialId: '',
@@ -241,6 +241,11 @@ function startFrame(generation: Generation, candidate: PlanCandidate, { outputTo
     echoUpstreamBody: request.echoUpstreamBody,
     created: BigInt(Math.floor(generation.acceptTimeMs / 1000)),
   };
+}
+
+/** The tier among them: a provider has to be asked for the one whose price is charged. */
+function traitsOf({ record, serviceTier }: PlanCandidate['endpoint']): Record<string, string> {
+  return serviceTier === 'default' ? record.traits : { ...record.traits, service_tier: serviceTier };
 }
 
 function endKind(end: worker.AttemptEnd): AttemptEndKind {

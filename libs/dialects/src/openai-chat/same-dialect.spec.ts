@@ -78,6 +78,18 @@ describe('a request passed through', () => {
     expect(warnings.map((warning) => warning.split(':')[0])).toEqual(['top_k', 'min_p', 'unknown']);
   });
 
+  it('asks for the tier of the endpoint that was chosen, which is charged, and not for the one that the client named', () => {
+    const priority = { endpoint: { traits: { service_tier: 'priority' } } };
+    for (const wanted of [{}, { service_tier: 'fast' }, { service_tier: 'priority' }, { service_tier: 'auto' }])
+      expect(upstreamBody(wanted, priority)).toMatchObject({ body: { service_tier: 'priority' }, warnings: [] });
+    for (const wanted of ['priority', 'fast', 'flex', 'scale']) {
+      const { body, warnings } = upstreamBody({ service_tier: wanted });
+      expect(body).not.toHaveProperty('service_tier');
+      expect(warnings).toEqual([expect.stringContaining(wanted)]);
+    }
+    expect(upstreamBody({ service_tier: 'default' })).toMatchObject({ body: { service_tier: 'default' }, warnings: [] });
+  });
+
   it('writes the output cap in the provider’s field, never above what the endpoint can emit', () => {
     expect(upstreamBody({ max_completion_tokens: 50 }).body).toMatchObject({ max_tokens: 50 });
     expect(

@@ -64,7 +64,7 @@ export function editRequest(source: JsonObject, endpoint: EndpointFacts, deviati
   const outputCap = outputTokens(source, endpoint, options);
   if (outputCap !== undefined) body[deviations.maxTokensField ?? 'max_tokens'] = outputCap;
   if (source['n'] !== undefined && source['n'] !== null && source['n'] !== 1) warnings.push('n: one choice is returned.');
-  if (body['service_tier'] === 'fast') body['service_tier'] = 'priority';
+  nameServiceTier(body, endpoint, warnings);
   editTools(body, deviations, warnings);
   editResponseFormat(body, deviations, warnings);
   dropUnlisted(body, endpoint, warnings);
@@ -100,6 +100,20 @@ export function editAroundMessages(
   const edited = editRequest(body, endpoint, deviations, options);
   // A schema for a provider without schemas is one more message.
   return asArray(edited.body['messages'])?.length === 0 ? { ...edited, messages } : undefined;
+}
+
+/** Tiers that have no price of their own. */
+const PLAIN_TIERS: ReadonlySet<JsonValue | undefined> = new Set([undefined, 'auto', 'default']);
+
+/** The tier of the endpoint that was chosen, which is what is charged; the client's word was heard when it was. */
+function nameServiceTier(body: JsonObject, endpoint: EndpointFacts, warnings: string[]): void {
+  const tier = endpoint.traits['service_tier'];
+  const wanted = body['service_tier'];
+  if (tier !== undefined) body['service_tier'] = tier;
+  else if (!PLAIN_TIERS.has(wanted)) {
+    delete body['service_tier'];
+    warnings.push(`service_tier: this endpoint is not of the tier ${String(wanted)}; the request was sent without.`);
+  }
 }
 
 function outputTokens(source: JsonObject, endpoint: EndpointFacts, options: BuildOptions): number | undefined {

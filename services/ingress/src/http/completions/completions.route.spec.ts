@@ -57,3 +57,10 @@ describe('the length of a legacy completion', () => {
     );
   });
 });
+
+describe('the tier of a legacy completion', () => {
+  it('is the one that it asks for, as in a chat', () => {
+    expect(read({ service_tier: 'flex' }).routing.serviceTier).toBe('flex');
+    expect(read({}).routing.serviceTier).toBeUndefined();
+  });
+});

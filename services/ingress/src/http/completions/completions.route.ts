@@ -41,6 +41,7 @@ export const completionsRoute: InferenceRoute = {
         uses: PLAIN_FEATURES,
         promptTokensEstimate: promptTokensEstimate(bound),
         maxOutputTokens,
+        serviceTier: request.service_tier ?? undefined,
         sessionId: request.session_id ?? undefined,
       },
       maxOutputTokens,
