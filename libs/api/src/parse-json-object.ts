@@ -2,6 +2,8 @@ import { SwitchyardError } from '@switchyard/errors';
 
 export type JsonObject = Record<string, unknown>;
 
+const PROTOTYPE = '__proto__';
+
 /**
  * Parses a request body that must be one JSON object, nested at most `maxNestingDepth` deep.
  * @throws SwitchyardError `invalid_request`
@@ -18,6 +20,9 @@ export function parseJsonObject(body: Uint8Array | string, maxNestingDepth: numb
     );
   }
   if (!isObject(value)) throw new SwitchyardError('invalid_request', 'The request body must be a JSON object');
+  // Copied field by field it would be the copy's prototype: fields that nobody sees where they are checked, and all see where they are read.
+  if (Object.hasOwn(value, PROTOTYPE))
+    throw new SwitchyardError('invalid_request', `Unrecognized key(s) in object: '${PROTOTYPE}'`, { metadata: { param: PROTOTYPE } });
   if (isDeeperThan(value, maxNestingDepth)) {
     throw new SwitchyardError('invalid_request', `The request body is nested more than ${maxNestingDepth} levels deep`);
   }

@@ -118,6 +118,14 @@ describe('parseChatRequest', () => {
     expect(refusalOf({ messages: [hello], tools: [{ type: 'a' }, { type: 'b' }] }, limits).message).toContain('at most 1');
   });
 
+  it('refuses fields that hide in a prototype, however that is spelled', () => {
+    const hidden = '{"service_tier":"priority"}';
+    for (const name of ['__proto__', '\\u005f_proto__']) {
+      const body = `{"model":"a/b","messages":[{"role":"user","content":"hi"}],"${name}":${hidden}}`;
+      expect(() => parseChatRequest(body)).toThrow(expect.objectContaining({ type: 'invalid_request', metadata: { param: '__proto__' } }));
+    }
+  });
+
   it('does not quote a body that is no JSON object', () => {
     expect(refusalOf('{"secret prompt').message).toBe('The request body is not valid JSON');
     expect(refusalOf('').message).toContain('empty');
