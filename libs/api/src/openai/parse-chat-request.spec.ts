@@ -109,6 +109,13 @@ describe('parseChatRequest', () => {
     expect(parseChatRequest(JSON.stringify(atTheBounds)).sessionId).toHaveLength(256);
   });
 
+  it('records nothing that the bounds of metadata and trace do not hold for', () => {
+    const hidden = `{"__proto__":{"x":"${'x'.repeat(20_000)}"},"team":"blue"}`;
+    const parsed = parseChatRequest(`{"messages":[{"role":"user","content":"x"}],"metadata":${hidden},"trace":${hidden}}`);
+    expect(JSON.stringify(parsed.metadata)).toBe('{"team":"blue"}');
+    expect(parsed.traceJson).toBe('{"team":"blue"}');
+  });
+
   it('bounds nesting and counts before anything walks the body', () => {
     const limits = { maxNestingDepth: 16, maxMessageCount: 2, maxToolCount: 1 };
     expect(refusalOf(`{"messages":[{"role":"user","content":"x"}],"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`, limits).message).toContain(

@@ -144,7 +144,8 @@ function refuseTooMany(name: string, value: unknown, limit: number): void {
 function readRequest(body: JsonObject, isRewritten: boolean, counts: MessageCounts): ParsedChatRequest {
   const messages = body['messages'] as readonly unknown[];
   const tools = body['tools'];
-  const trace = body['trace'];
+  const metadata = judgedRecord(body['metadata']);
+  const trace = judgedRecord(body['trace']);
   const debug = body['debug'];
   const modalities = body['modalities'];
   const maxOutputTokens = body['max_completion_tokens'] ?? body['max_tokens'];
@@ -166,10 +167,16 @@ function readRequest(body: JsonObject, isRewritten: boolean, counts: MessageCoun
     serviceTier: textOf(body['service_tier']),
     user: textOf(body['user']),
     sessionId: textOf(body['session_id']),
-    metadata: (body['metadata'] ?? undefined) as Record<string, string> | undefined,
-    traceJson: isObject(trace) ? JSON.stringify(trace) : undefined,
+    metadata: metadata as Record<string, string> | undefined,
+    traceJson: trace && JSON.stringify(trace),
     mustEchoUpstreamBody: isObject(debug) && debug['echo_upstream_body'] === true,
   };
+}
+
+/** As far as the schema looked at it: it passes over one name, and what that holds is bounded by nothing. */
+function judgedRecord(value: unknown): JsonObject | undefined {
+  if (!isObject(value)) return undefined;
+  return Object.hasOwn(value, '__proto__') ? Object.fromEntries(Object.entries(value).filter(([name]) => name !== '__proto__')) : value;
 }
 
 /** `model`, then `models`, each once. */
