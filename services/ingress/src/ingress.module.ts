@@ -21,6 +21,8 @@ import { InferenceServer } from './http/inference-server.js';
 import { HttpMetrics } from './http/http-metrics.js';
 import { KeepAlive } from './http/keep-alive.js';
 import { ManagementModule, prepareManagement } from './http/management.module.js';
+import { BodyMemory } from './http/read-body.js';
+import { RequestBodies } from './http/request-body.js';
 import type { IngressConfig } from './ingress.config.js';
 import { ingressReadiness } from './ingress-readiness.js';
 import { registerIngressState } from './ingress-state-metrics.js';
@@ -168,13 +170,13 @@ async function compose(context: Context): Promise<IngressParts> {
   };
   const authenticator = new KeyAuthenticator(keys, () => holder.billingNowMs());
   const httpMetrics = new HttpMetrics(context.metrics);
-  const inference = inferenceServer(context, gateway, authenticator, keepAlive, httpMetrics);
-  const management = managementModule(context, authenticator, gateway.breakers);
+  const bodyMemory = new BodyMemory(config.maxHeldBodyBytes);
+  const inference = inferenceServer(context, gateway, authenticator, keepAlive, httpMetrics, bodyMemory);
+  const management = managementModule(context, authenticator, gateway.breakers, bodyMemory);
   const http = new HttpServer(inference, management, (adapter) => (httpMetrics.observe(adapter), prepareManagement(adapter)), {
     host: config.httpHost,
     port: config.httpPort,
     maxHeaderBytes: config.maxHeaderBytes,
-    maxBodyBytes: config.maxBodyBytes,
     requestTimeoutMs: config.requestTimeoutMs,
     drainSignal: context.shutdownSignal,
   });
@@ -200,17 +202,24 @@ function openIngressSpool(context: Context, holderId: string): Promise<Spool> {
   });
 }
 
-function inferenceServer(context: Context, gateway: Gateway, authenticator: Authenticator, keepAlive: KeepAlive, httpMetrics: HttpMetrics): InferenceServer {
+function inferenceServer(
+  context: Context,
+  gateway: Gateway,
+  authenticator: Authenticator,
+  keepAlive: KeepAlive,
+  httpMetrics: HttpMetrics,
+  bodyMemory: BodyMemory,
+): InferenceServer {
   const { clock, logger, config } = context;
   return new InferenceServer([chatCompletionsRoute, completionsRoute, embeddingsRoute], gateway, authenticator, keepAlive, clock, logger, httpMetrics, {
     maxBodyBytes: config.maxBodyBytes,
-    maxHeldBodyBytes: config.maxHeldBodyBytes,
+    bodyMemory,
     maxConcurrentGenerations: config.maxConcurrentGenerations,
     limits: requestLimits(config),
   });
 }
 
-function managementModule(context: Context, authenticator: Authenticator, breakers: CircuitBreakers): DynamicModule {
+function managementModule(context: Context, authenticator: Authenticator, breakers: CircuitBreakers, bodyMemory: BodyMemory): DynamicModule {
   const { clock, logger, config } = context;
   return ManagementModule.register({
     authenticator,
@@ -226,6 +235,7 @@ function managementModule(context: Context, authenticator: Authenticator, breake
     logger,
     clock,
     limits: requestLimits(config),
+    bodies: new RequestBodies(config.maxBodyBytes, bodyMemory),
     version: PROGRAM.version,
   });
 }

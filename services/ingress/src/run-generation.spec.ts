@@ -27,6 +27,7 @@ import { chatCompletionsRoute } from './http/chat-completions/chat-completions.r
 import { HttpMetrics } from './http/http-metrics.js';
 import { InferenceServer } from './http/inference-server.js';
 import { KeepAlive } from './http/keep-alive.js';
+import { BodyMemory } from './http/read-body.js';
 import { AttemptReserver } from './wallet/attempt-reserver.js';
 import { QuotaKeeper } from './wallet/quota-keeper.js';
 import { LeaseCalls } from './wallet/lease-calls.js';
@@ -253,7 +254,7 @@ describe('runGeneration', () => {
       clock,
       logger,
       new HttpMetrics(metrics),
-      { maxBodyBytes: 10_000, maxHeldBodyBytes: 15_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
+      { maxBodyBytes: 10_000, bodyMemory: new BodyMemory(15_000), maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
     );
     server = createServer((incoming, outgoing) => void inference.handle(incoming, outgoing));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -24,7 +24,7 @@ describe('the public HTTP server', () => {
         return true;
       },
     };
-    const limits = { maxHeaderBytes: 16_384, maxBodyBytes: 1_024, requestTimeoutMs: 10_000, drainSignal: drain.signal };
+    const limits = { maxHeaderBytes: 16_384, requestTimeoutMs: 10_000, drainSignal: drain.signal };
     server = new HttpServer(inference as InferenceServer, { module: NoManagement }, () => undefined, { host: '127.0.0.1', port: 0, ...limits });
     await server.start();
     port = server.port;

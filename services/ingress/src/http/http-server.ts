@@ -13,7 +13,6 @@ export interface HttpServerOptions {
   readonly host: string;
   readonly port: number;
   readonly maxHeaderBytes: number;
-  readonly maxBodyBytes: number;
   readonly requestTimeoutMs: number;
   /** Once aborted every answer closes its connection, so that load balancers that hold some open take their next request elsewhere. */
   readonly drainSignal?: AbortSignal;
@@ -41,12 +40,15 @@ export class HttpServer {
   async start(): Promise<void> {
     const adapter = new FastifyAdapter({
       serverFactory: (handler: RequestListener) => this.createServer(handler),
-      bodyLimit: this.options.maxBodyBytes,
       routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PATH_PARAMETER_LENGTH },
       frameworkErrors: sendFrameworkError,
     });
     this.prepare(adapter);
-    const application = await NestFactory.create<NestFastifyApplication>(this.managementModule, adapter, { logger: false, abortOnError: false });
+    const application = await NestFactory.create<NestFastifyApplication>(this.managementModule, adapter, {
+      logger: false,
+      abortOnError: false,
+      bodyParser: false,
+    });
     this.management = application;
     await application.listen(this.options.port, this.options.host);
   }

@@ -13,6 +13,7 @@ import { chatCompletionsRoute } from './chat-completions/chat-completions.route.
 import { HttpMetrics } from './http-metrics.js';
 import { InferenceServer } from './inference-server.js';
 import { KeepAlive } from './keep-alive.js';
+import { BodyMemory } from './read-body.js';
 
 const KEY: AuthenticatedKey = { key: billing.Key.create({ kind: billing.KeyKind.INFERENCE }), isStale: false };
 const HEAD = 'POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Length: 20\r\n\r\n';
@@ -39,7 +40,7 @@ describe('the inference server', () => {
       manualClock(),
       captureLogger(),
       new HttpMetrics(metrics),
-      { maxBodyBytes: 10_000, maxHeldBodyBytes: 15_000, maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
+      { maxBodyBytes: 10_000, bodyMemory: new BodyMemory(15_000), maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
     );
     server = createServer((request, response) => void inference.handle(request, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

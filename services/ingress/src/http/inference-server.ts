@@ -13,12 +13,12 @@ import { StreamedAnswer, traceIdHeader, WholeAnswer } from './generation-answer.
 import type { HttpMetrics, RouteMetrics } from './http-metrics.js';
 import type { InferenceRoute } from './inference-route.js';
 import type { KeepAlive } from './keep-alive.js';
-import { BodyMemory, readBody } from './read-body.js';
+import { readBody, type BodyMemory } from './read-body.js';
 
 export interface InferenceOptions {
   readonly maxBodyBytes: number;
-  /** Most bytes that the bodies of all requests under way may take together. */
-  readonly maxHeldBodyBytes: number;
+  /** What the bodies of all requests under way take together. */
+  readonly bodyMemory: BodyMemory;
   readonly maxConcurrentGenerations: number;
   readonly limits: RequestLimits;
 }
@@ -33,7 +33,6 @@ interface MeasuredRoute extends InferenceRoute {
 /** The hot routes: straight from Node's HTTP server to `runGeneration`, with no framework between. */
 export class InferenceServer {
   private readonly routes = new Map<string, MeasuredRoute>();
-  private readonly bodyMemory: BodyMemory;
   private openCount = 0;
   private idleListener: (() => void) | undefined;
 
@@ -47,7 +46,6 @@ export class InferenceServer {
     http: HttpMetrics,
     private readonly options: InferenceOptions,
   ) {
-    this.bodyMemory = new BodyMemory(options.maxHeldBodyBytes);
     for (const route of routes) {
       const pattern = PREFIXES[0] + route.path;
       const measured: MeasuredRoute = { ...route, pattern, metrics: http.route('POST', pattern) };
@@ -81,7 +79,7 @@ export class InferenceServer {
     const startedAtMs = this.clock.monotonicMs();
     const trace = beginRequestTrace(this.gateway.tracer, this.clock, request, route.pattern);
     const client = new ClientResponse(request, response);
-    const share = this.bodyMemory.open();
+    const share = this.options.bodyMemory.open();
     this.openCount++;
     let answer: StreamedAnswer | WholeAnswer | undefined;
     try {

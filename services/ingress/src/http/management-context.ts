@@ -7,6 +7,7 @@ import type { Logger, Metrics } from '@switchyard/telemetry';
 import type { Authenticator } from '../auth/authenticator.js';
 import { CatalogView } from './catalog-view.js';
 import { KeyAccess } from './key-access.js';
+import type { RequestBodies } from './request-body.js';
 
 /** What the management routes are built from. */
 export interface ManagementOptions {
@@ -24,6 +25,7 @@ export interface ManagementOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly limits?: RequestLimits;
+  readonly bodies: RequestBodies;
   /** How old the catalogue may be that answers show; it is read when somebody asks. */
   readonly catalogMaxAgeMs?: number;
   /** The program's version, for the API description. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -5,7 +7,7 @@ import { OpenRouter } from '@openrouter/sdk';
 import { ForbiddenResponseError, NotFoundResponseError, UnauthorizedResponseError } from '@openrouter/sdk/models/errors';
 import { errorEnvelopeSchema, generationSchema, OPERATIONS } from '@switchyard/api';
 import { analytics, billing, common, events, router } from '@switchyard/proto';
-import { captureLogger, manualClock } from '@switchyard/testing';
+import { captureLogger, eventually, manualClock } from '@switchyard/testing';
 import OpenAI from 'openai';
 import { CSV_COLUMNS } from '../core/generation-csv.js';
 import { FAKE_NOW_MS, INFERENCE_SECRET, managementFakes, MANAGEMENT_SECRET, type ManagementFakes } from '../testing/management-fakes.js';
@@ -23,9 +25,10 @@ beforeAll(async () => {
   fakes = managementFakes(manualClock(FAKE_NOW_MS), logger);
   fillCatalog();
   fakes.analytics.generations.push(generation());
-  const adapter = new FastifyAdapter({ bodyLimit: 100_000, routerOptions: { maxParamLength: MAX_PATH_PARAMETER_LENGTH }, frameworkErrors: sendFrameworkError });
+  const adapter = new FastifyAdapter({ routerOptions: { maxParamLength: MAX_PATH_PARAMETER_LENGTH }, frameworkErrors: sendFrameworkError });
   prepareManagement(adapter);
-  application = await NestFactory.create<NestFastifyApplication>(ManagementModule.register(fakes.options), adapter, { logger: false, abortOnError: false });
+  const options = { logger: false, abortOnError: false, bodyParser: false } as const;
+  application = await NestFactory.create<NestFastifyApplication>(ManagementModule.register(fakes.options), adapter, options);
   await application.listen(0, '127.0.0.1');
   origin = await application.getUrl();
 });
@@ -517,6 +520,40 @@ describe('health and description', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths)).toEqual([...new Set(OPERATIONS.map((operation) => operation.path))]);
     expect((await get('/api/v1/openapi.json')).status).toBe(200);
+  });
+});
+
+describe('bodies', () => {
+  /** A request whose body does not come any further. */
+  function begin(path: string, secret: string, sent = ''): ClientRequest {
+    const headers = { authorization: `Bearer ${secret}`, 'content-length': '90000' };
+    const begun = request(`${origin}${path}`, { method: 'POST', headers }).on('error', () => undefined);
+    if (sent === '') begun.flushHeaders();
+    else begun.write(sent);
+    return begun;
+  }
+
+  it.each([
+    ['a key nobody knows', '/api/v1/keys', 'unknown', 401],
+    ['an inference key', '/api/v1/keys', INFERENCE_SECRET, 403],
+    ['a route that does not exist', '/api/v1/nothing', MANAGEMENT_SECRET, 404],
+  ])('are not waited for from %s', async (_case, path, secret, status) => {
+    const begun = begin(path, secret);
+    const [response] = (await once(begun, 'response')) as [IncomingMessage];
+    expect(response.statusCode).toBe(status);
+    begun.destroy();
+  });
+
+  it('take no more memory together than they may', async () => {
+    const held = begin('/api/v1/keys', MANAGEMENT_SECRET, 'x'.repeat(80_000));
+    const create = async () => {
+      const headers = { authorization: `Bearer ${MANAGEMENT_SECRET}` };
+      const response = await fetch(`${origin}/api/v1/keys`, { method: 'POST', headers, body: JSON.stringify({ name: 'x'.repeat(80_000) }) });
+      return response.status;
+    };
+    await eventually(async () => expect(await create()).toBe(503));
+    held.destroy();
+    await eventually(async () => expect(await create()).toBe(400));
   });
 });
 

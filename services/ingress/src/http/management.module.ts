@@ -48,8 +48,12 @@ export class ManagementModule {
   }
 }
 
-/** Bodies reach the routes as bytes, whatever their Content-Type, so that `curl -d` works as it stands. */
+/**
+ * Bodies reach the routes unread, whatever their Content-Type, so that `curl -d` works as it stands and nobody without a key has the
+ * gateway hold bytes. The application has to be created without body parsers of its own.
+ */
 export function prepareManagement(adapter: FastifyAdapter): void {
-  adapter.getInstance().removeAllContentTypeParsers();
-  adapter.useBodyParser('*', false, {}, (_request, body, done) => done(null, body));
+  const fastify = adapter.getInstance();
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 }

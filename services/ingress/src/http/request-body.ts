@@ -1,17 +1,36 @@
+import { IncomingMessage } from 'node:http';
 import { parseJsonObject, parseOrRefuse } from '@switchyard/api';
 import type { z } from 'zod';
+import { readBody, type BodyMemory } from './read-body.js';
 
 const MAX_NESTING_DEPTH = 32;
 
-/**
- * The JSON object in a management request's body, whatever its Content-Type says.
- * @throws SwitchyardError `invalid_request`
- */
-export function readJsonBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
-  return parseOrRefuse(schema, parseJsonObject(rawBody(body), MAX_NESTING_DEPTH));
-}
+/** Bodies of management requests. A route reads its own once it knows who sends it. */
+export class RequestBodies {
+  constructor(
+    private readonly maxBodyBytes: number,
+    private readonly memory: BodyMemory,
+  ) {}
 
-/** The bytes as they came; none when there was no body. */
-export function rawBody(body: unknown): Buffer {
-  return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+  /**
+   * The JSON object in a body, whatever its Content-Type says.
+   * @throws SwitchyardError as `use`
+   */
+  json<Schema extends z.ZodType>(schema: Schema, body: unknown): Promise<z.output<Schema>> {
+    return this.use(body, async (bytes) => parseOrRefuse(schema, parseJsonObject(bytes, MAX_NESTING_DEPTH)));
+  }
+
+  /**
+   * The bytes as they came, none when there was no body; their memory is given back when they are used.
+   * @throws SwitchyardError `payload_too_large`, `gateway_unavailable`, `invalid_request`
+   */
+  async use<Result>(body: unknown, use: (bytes: Buffer) => Promise<Result>): Promise<Result> {
+    if (!(body instanceof IncomingMessage)) return use(Buffer.alloc(0));
+    const share = this.memory.open();
+    try {
+      return await use(await readBody(body, this.maxBodyBytes, share));
+    } finally {
+      share.release();
+    }
+  }
 }

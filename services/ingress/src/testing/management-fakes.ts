@@ -17,6 +17,8 @@ import type { ReadinessReport } from '@switchyard/runtime';
 import type { Logger } from '@switchyard/telemetry';
 import type { AuthenticatedKey, Authenticator, RequestHeaders } from '../auth/authenticator.js';
 import type { ManagementOptions } from '../http/management-context.js';
+import { BodyMemory } from '../http/read-body.js';
+import { RequestBodies } from '../http/request-body.js';
 
 export const FAKE_NOW_MS = Date.UTC(2026, 5, 1, 12);
 export const INFERENCE_SECRET = 'sk-sy-v1-inference';
@@ -69,6 +71,7 @@ export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
     metrics: { renderPieces: () => ['switchyard_up 1\n'] },
     logger,
     clock,
+    bodies: new RequestBodies(100_000, new BodyMemory(150_000)),
     catalogMaxAgeMs: 0,
   };
   return { ...fakes, options };

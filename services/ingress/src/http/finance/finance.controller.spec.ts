@@ -18,7 +18,8 @@ describe('the finance routes', () => {
     fakes = managementFakes(manualClock(FAKE_NOW_MS), captureLogger());
     const adapter = new FastifyAdapter();
     prepareManagement(adapter);
-    application = await NestFactory.create<NestFastifyApplication>(ManagementModule.register(fakes.options), adapter, { logger: false, abortOnError: false });
+    const options = { logger: false, abortOnError: false, bodyParser: false } as const;
+    application = await NestFactory.create<NestFastifyApplication>(ManagementModule.register(fakes.options), adapter, options);
     await application.listen(0, '127.0.0.1');
     origin = await application.getUrl();
     fakes.ledger.spend = billing.ListSpendResponse.fromPartial({

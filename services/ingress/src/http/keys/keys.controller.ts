@@ -5,7 +5,6 @@ import type { billing } from '@switchyard/proto';
 import { createKeyRequest, publicKey, updateKeyRequest } from '../../core/public-key.js';
 import type { HttpRequest } from '../http-request.js';
 import { API_PREFIXES, MANAGEMENT_CONTEXT, type ManagementContext } from '../management-context.js';
-import { readJsonBody } from '../request-body.js';
 
 const PAGE = 100;
 
@@ -32,7 +31,8 @@ export class KeysController {
   @HttpCode(201)
   async create(@Body() body: unknown, @Req() request: HttpRequest) {
     const { accountId } = await this.context.access.managementKey(request.headers);
-    const { key, secret } = await this.context.keys.createKey(createKeyRequest(readJsonBody(createKeySchema, body), accountId));
+    const fields = await this.context.bodies.json(createKeySchema, body);
+    const { key, secret } = await this.context.keys.createKey(createKeyRequest(fields, accountId));
     return { data: publicKey({ key, usage: undefined }), key: secret };
   }
 
@@ -45,7 +45,8 @@ export class KeysController {
   @Patch('keys/:hash')
   async update(@Param('hash') hash: string, @Body() body: unknown, @Req() request: HttpRequest) {
     const { accountId } = await this.context.access.managementKey(request.headers);
-    const { key } = await this.context.keys.updateKey(updateKeyRequest(readJsonBody(updateKeySchema, body), accountId, requireHash(hash)));
+    const fields = await this.context.bodies.json(updateKeySchema, body);
+    const { key } = await this.context.keys.updateKey(updateKeyRequest(fields, accountId, requireHash(hash)));
     return { data: shown(key) };
   }
 

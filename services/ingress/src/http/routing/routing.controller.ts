@@ -3,7 +3,6 @@ import type { HttpRequest } from '../http-request.js';
 import { describedPolicyOf } from '../../endpoint-evidence.js';
 import { chatCompletionsRoute } from '../chat-completions/chat-completions.route.js';
 import { API_PREFIXES, MANAGEMENT_CONTEXT, type ManagementContext } from '../management-context.js';
-import { rawBody } from '../request-body.js';
 
 /** `POST /routing/decide`: a chat request goes in, the plan that the calling key would get comes out; nothing is sent to a provider. */
 @Controller(API_PREFIXES)
@@ -15,8 +14,8 @@ export class RoutingController {
   @Header('content-type', 'application/json; charset=utf-8')
   async decide(@Body() body: unknown, @Req() request: HttpRequest): Promise<string> {
     const key = await this.context.access.anyKey(request.headers);
-    const { routing } = chatCompletionsRoute.read(rawBody(body), request.headers, this.context.limits);
-    const { breakers, clock, router } = this.context;
+    const { bodies, breakers, clock, limits, router } = this.context;
+    const routing = await bodies.use(body, async (bytes) => chatCompletionsRoute.read(bytes, request.headers, limits).routing);
     const { planJson, tableVersion } = await router.decide({
       requestJson: JSON.stringify({ ...routing, policy: describedPolicyOf(key, breakers, clock.monotonicMs()) }),
       acceptTimeMs: BigInt(clock.nowMs()),
