@@ -1,6 +1,8 @@
 import { Agent, get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { errorEnvelopeSchema } from '@switchyard/api';
 import { HttpServer } from './http-server.js';
 import type { InferenceServer } from './inference-server.js';
 
@@ -19,7 +21,8 @@ describe('the public HTTP server', () => {
     const inference: Pick<InferenceServer, 'handle'> = {
       handle: (request, response) => {
         finish = () => response.end('answered');
-        if (request.url === '/held') isHeld.resolve();
+        if (request.url === '/begun') response.write('begun');
+        else if (request.url === '/held') isHeld.resolve();
         else finish();
         return true;
       },
@@ -38,6 +41,29 @@ describe('the public HTTP server', () => {
     const response = await new Promise<IncomingMessage>((resolve, reject) => get({ host: '127.0.0.1', port, path, agent }, resolve).on('error', reject));
     return { headers: response.headers, text: await text(response) };
   }
+
+  /** All that comes back for these bytes until the server closes the connection. */
+  async function bytesFor(first: string, then = ''): Promise<string> {
+    const client = connect(port, '127.0.0.1');
+    client.write(first);
+    if (then !== '') client.once('data', () => client.write(then));
+    return text(client);
+  }
+
+  it.each([
+    ['headers that are too large', `GET / HTTP/1.1\r\nHost: gateway\r\nx-large: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    ['what is no HTTP', 'nonsense\r\n\r\n', 400],
+    ['a length said twice', 'POST / HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400],
+  ])('refuses %s in the error envelope', async (_case, bytes, status) => {
+    const [head = '', body = ''] = (await bytesFor(bytes)).split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(errorEnvelopeSchema.parse(JSON.parse(body)).error).toMatchObject({ code: status, metadata: { error_type: 'invalid_request' } });
+  });
+
+  it('writes nothing into an answer that has begun when what follows on its connection is no HTTP', async () => {
+    const bytes = await bytesFor('GET /begun HTTP/1.1\r\nHost: gateway\r\n\r\n', 'nonsense\r\n\r\n');
+    expect(bytes.split('\r\n\r\n')[1]).toBe('5\r\nbegun\r\n');
+  });
 
   it('goes on serving while load balancers learn that it drains, and sends their open connections away with each answer', async () => {
     expect((await answerOf('/first')).headers.connection).toBe('keep-alive');

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { MAX_PATH_PARAMETER_LENGTH, sendFrameworkError } from './framework-errors.js';
+import { MAX_PATH_PARAMETER_LENGTH, sendClientError, sendFrameworkError } from './framework-errors.js';
 import type { InferenceServer } from './inference-server.js';
 
 /** Bytes of an answer that may wait for a slow reader's socket before its provider has to wait, too. */
@@ -42,6 +42,7 @@ export class HttpServer {
       serverFactory: (handler: RequestListener) => this.createServer(handler),
       routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PATH_PARAMETER_LENGTH },
       frameworkErrors: sendFrameworkError,
+      clientErrorHandler: sendClientError,
     });
     this.prepare(adapter);
     const application = await NestFactory.create<NestFastifyApplication>(this.managementModule, adapter, {
