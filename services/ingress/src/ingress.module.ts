@@ -82,7 +82,8 @@ class IngressLifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
     const { parts } = this;
     if (!parts) return;
     parts.http.stopAccepting();
-    await Promise.race([parts.inference.idle(), timeout(this.context.config.drainTimeoutMs)]);
+    const idle = Promise.all([parts.inference.idle(), parts.http.idle()]);
+    await Promise.race([idle, timeout(this.context.config.drainTimeoutMs)]);
     await parts.wallet.close();
     const { unpublishedCount } = await parts.spool.close({ drainWithinMs: this.context.config.spoolDrainMs });
     if (unpublishedCount > 0) this.context.logger.warn('Events are left in the spool for the next process', { count: unpublishedCount });

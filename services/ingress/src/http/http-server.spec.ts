@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { errorEnvelopeSchema } from '@switchyard/api';
-import { HttpServer } from './http-server.js';
+import { HttpServer, type PrepareManagement } from './http-server.js';
 import type { InferenceServer } from './inference-server.js';
 
 class NoManagement {}
@@ -12,14 +12,18 @@ describe('the public HTTP server', () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let server: HttpServer;
   let port: number;
-  const isHeld = Promise.withResolvers<void>();
+  let isHeld: PromiseWithResolvers<void>;
+  let report: PromiseWithResolvers<string>;
   let finish: () => void = () => undefined;
   let drain: AbortController;
 
   beforeEach(async () => {
     drain = new AbortController();
+    isHeld = Promise.withResolvers();
+    report = Promise.withResolvers();
     const inference: Pick<InferenceServer, 'handle'> = {
       handle: (request, response) => {
+        if (request.url?.startsWith('/management/')) return false;
         finish = () => response.end('answered');
         if (request.url === '/begun') response.write('begun');
         else if (request.url === '/held') isHeld.resolve();
@@ -28,7 +32,10 @@ describe('the public HTTP server', () => {
       },
     };
     const limits = { maxHeaderBytes: 16_384, requestTimeoutMs: 10_000, drainSignal: drain.signal };
-    server = new HttpServer(inference as InferenceServer, { module: NoManagement }, () => undefined, { host: '127.0.0.1', port: 0, ...limits });
+    const prepare: PrepareManagement = (adapter) => {
+      adapter.getInstance().get('/management/held', () => (isHeld.resolve(), report.promise));
+    };
+    server = new HttpServer(inference as InferenceServer, { module: NoManagement }, prepare, { host: '127.0.0.1', port: 0, ...limits });
     await server.start();
     port = server.port;
   });
@@ -81,5 +88,16 @@ describe('the public HTTP server', () => {
     expect((await held).text).toBe('answered');
     expect((await answerOf('/next')).headers.connection).toBe('close');
     await expect(answerOf('/last')).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  it('is idle once the management requests under way are answered', async () => {
+    const held = answerOf('/management/held');
+    await isHeld.promise;
+    server.stopAccepting();
+    const idle = server.idle().then(() => 'idle');
+    expect(await Promise.race([idle, Promise.resolve('busy')])).toBe('busy');
+    report.resolve('reported');
+    expect((await held).text).toBe('reported');
+    expect(await idle).toBe('idle');
   });
 });

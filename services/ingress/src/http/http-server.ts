@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -29,6 +29,8 @@ export class HttpServer {
   private server: Server | undefined;
   private management: INestApplication | undefined;
   private isStopping = false;
+  private managementCount = 0;
+  private idleListener: (() => void) | undefined;
 
   constructor(
     private readonly inference: InferenceServer,
@@ -66,6 +68,12 @@ export class HttpServer {
     this.server?.closeIdleConnections();
   }
 
+  /** Resolves when no management request is under way any more. */
+  idle(): Promise<void> {
+    if (this.managementCount === 0) return Promise.resolve();
+    return new Promise((resolve) => (this.idleListener = resolve));
+  }
+
   async close(): Promise<void> {
     this.server?.closeAllConnections();
     await this.management?.close();
@@ -83,12 +91,21 @@ export class HttpServer {
       },
       (request, response) => {
         if (this.isStopping || this.options.drainSignal?.aborted === true) response.setHeader('connection', 'close');
-        if (!this.inference.handle(request, response)) handleManagement(request, response);
+        if (!this.inference.handle(request, response)) this.serveManagement(request, response, handleManagement);
       },
     );
     // Longer than the idle time of usual load balancers, so that they, not we, end idle connections.
     server.keepAliveTimeout = 75_000;
     this.server = server;
     return server;
+  }
+
+  private serveManagement(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
+    this.managementCount++;
+    response.once('close', () => {
+      this.managementCount--;
+      if (this.managementCount === 0) this.idleListener?.();
+    });
+    handle(request, response);
   }
 }
