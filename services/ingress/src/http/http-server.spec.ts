@@ -8,6 +8,9 @@ import type { InferenceServer } from './inference-server.js';
 
 class NoManagement {}
 
+/** More than the buffers of both sockets take. */
+const LARGE = Buffer.alloc(32 * 1024 * 1024);
+
 describe('the public HTTP server', () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let server: HttpServer;
@@ -31,9 +34,10 @@ describe('the public HTTP server', () => {
         return true;
       },
     };
-    const limits = { maxHeaderBytes: 16_384, requestTimeoutMs: 10_000, drainSignal: drain.signal };
+    const limits = { maxHeaderBytes: 16_384, requestTimeoutMs: 10_000, maxSilentMs: 500, drainSignal: drain.signal };
     const prepare: PrepareManagement = (adapter) => {
       adapter.getInstance().get('/management/held', () => (isHeld.resolve(), report.promise));
+      adapter.getInstance().get('/management/large', async () => (isHeld.resolve(), LARGE));
     };
     server = new HttpServer(inference as InferenceServer, { module: NoManagement }, prepare, { host: '127.0.0.1', port: 0, ...limits });
     await server.start();
@@ -99,5 +103,14 @@ describe('the public HTTP server', () => {
     report.resolve('reported');
     expect((await held).text).toBe('reported');
     expect(await idle).toBe('idle');
+  });
+
+  it('hangs up on a reader that stopped before it took a management answer', async () => {
+    const client = connect(port, '127.0.0.1').on('error', () => undefined);
+    client.pause();
+    client.write('GET /management/large HTTP/1.1\r\nHost: gateway\r\n\r\n');
+    await isHeld.promise;
+    await server.idle();
+    client.destroy();
   });
 });

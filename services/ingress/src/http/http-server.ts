@@ -9,11 +9,15 @@ import type { InferenceServer } from './inference-server.js';
 /** Bytes of an answer that may wait for a slow reader's socket before its provider has to wait, too. */
 const WAITING_BYTES = 16 * 1024;
 
+/** Longer than any report takes. A reader that takes nothing of a management answer for so long is hung up on. */
+const MAX_SILENT_MS = 180_000;
+
 export interface HttpServerOptions {
   readonly host: string;
   readonly port: number;
   readonly maxHeaderBytes: number;
   readonly requestTimeoutMs: number;
+  readonly maxSilentMs?: number;
   /** Once aborted every answer closes its connection, so that load balancers that hold some open take their next request elsewhere. */
   readonly drainSignal?: AbortSignal;
 }
@@ -106,6 +110,8 @@ export class HttpServer {
       this.managementCount--;
       if (this.managementCount === 0) this.idleListener?.();
     });
+    // The server sets it anew for the connection's next request.
+    response.setTimeout(this.options.maxSilentMs ?? MAX_SILENT_MS);
     handle(request, response);
   }
 }
