@@ -2,6 +2,9 @@ import { SwitchyardError } from '@switchyard/errors';
 import type { z } from 'zod';
 
 type Issue = z.core.$ZodIssue;
+
+/** One problem is told, and millions of wrong items would be as many in memory: nothing is judged beyond the first. */
+export const UNTIL_FIRST_PROBLEM: z.core.ParseContextInternal<Issue> = { abortEarly: true };
 type PathSegment = PropertyKey;
 
 /**
@@ -16,7 +19,7 @@ export function invalidRequest(error: z.ZodError): SwitchyardError {
 
 /** Parses `value` or throws the 400 that says what is wrong with it. */
 export function parseOrRefuse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, UNTIL_FIRST_PROBLEM);
   if (!result.success) throw invalidRequest(result.error);
   return result.data;
 }

@@ -1,15 +1,16 @@
 import { z } from 'zod';
+import { someText } from '../some-text.js';
 
 const cacheControl = z.looseObject({ type: z.literal('ephemeral'), ttl: z.enum(['5m', '1h']).nullish() }).nullish();
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string(), cache_control: cacheControl });
 const imagePart = z.looseObject({
   type: z.literal('image_url'),
-  image_url: z.looseObject({ url: z.string().min(1), detail: z.string().nullish() }),
+  image_url: z.looseObject({ url: someText, detail: z.string().nullish() }),
   cache_control: cacheControl,
 });
-const audioPart = z.looseObject({ type: z.literal('input_audio'), input_audio: z.looseObject({ data: z.string().min(1), format: z.string().min(1) }) });
-const videoPart = z.looseObject({ type: z.enum(['video_url', 'input_video']), video_url: z.looseObject({ url: z.string().min(1) }) });
+const audioPart = z.looseObject({ type: z.literal('input_audio'), input_audio: z.looseObject({ data: someText, format: someText }) });
+const videoPart = z.looseObject({ type: z.enum(['video_url', 'input_video']), video_url: z.looseObject({ url: someText }) });
 const filePart = z.looseObject({
   type: z.literal('file'),
   file: z.looseObject({ file_data: z.string().nullish(), file_id: z.string().nullish(), filename: z.string().nullish() }),

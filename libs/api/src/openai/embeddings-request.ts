@@ -3,6 +3,9 @@ import { contentPartSchema } from './chat-messages.js';
 import { gatewayShape } from './sampling-parameters.js';
 
 const MAX_INPUTS = 2_048;
+/** What follows a wrong item of a list is not judged. */
+const ENDS = { abort: true };
+const tokens = z.array(z.int().nonnegative(ENDS)).min(1, ENDS);
 
 /** Body of `POST /embeddings`: text, token ids, batches of either, or multimodal content. */
 export const embeddingsRequestSchema = z.looseObject({
@@ -11,10 +14,10 @@ export const embeddingsRequestSchema = z.looseObject({
   input: z.union([
     z.string().min(1),
     z.array(z.string()).min(1).max(MAX_INPUTS),
-    z.array(z.int().nonnegative()).min(1),
-    z.array(z.array(z.int().nonnegative()).min(1)).min(1).max(MAX_INPUTS),
+    tokens,
+    z.array(tokens).min(1).max(MAX_INPUTS),
     z
-      .array(z.looseObject({ content: z.array(contentPartSchema).min(1) }))
+      .array(z.looseObject({ content: z.array(contentPartSchema).min(1, ENDS) }))
       .min(1)
       .max(MAX_INPUTS),
   ]),

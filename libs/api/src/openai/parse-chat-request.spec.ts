@@ -133,6 +133,21 @@ describe('parseChatRequest', () => {
     }
   });
 
+  it('bounds the names in an object, which a schema may judge one by one', () => {
+    const named = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`n${index}`, index]));
+    expect(parseChatRequest(JSON.stringify({ messages: [hello], image_config: named(10_000) })).messageCount).toBe(1);
+    expect(refusalOf({ messages: [hello], image_config: named(10_001) }).message).toContain('more than 10000 names');
+  });
+
+  it.each([
+    ['messages.0.content.0', (wrong: string) => `{"messages":[{"role":"user","content":${wrong}}]}`],
+    ['messages.0.tool_calls.0', (wrong: string) => `{"messages":[{"role":"assistant","tool_calls":${wrong}}]}`],
+    ['transforms.0', (wrong: string) => `{"messages":[{"role":"user","content":"x"}],"transforms":${wrong}}`],
+  ])('judges nothing after %s, of however many that are wrong', (param, bodyWith) => {
+    // Judged one by one they take minutes, and more memory than a process has.
+    expect(refusalOf(bodyWith(`[${'0,'.repeat(6_000_000)}0]`)).metadata).toEqual({ param });
+  });
+
   it('does not quote a body that is no JSON object', () => {
     expect(refusalOf('{"secret prompt').message).toBe('The request body is not valid JSON');
     expect(refusalOf('').message).toContain('empty');

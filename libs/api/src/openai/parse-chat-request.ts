@@ -1,5 +1,5 @@
 import { SwitchyardError } from '@switchyard/errors';
-import { invalidRequest } from '../invalid-request.js';
+import { invalidRequest, UNTIL_FIRST_PROBLEM } from '../invalid-request.js';
 import { givenPreferences, type ProviderPreferences, type ProviderPreferencesInput } from '../openrouter/provider-preferences.js';
 import { SUPPORTED_PARAMETERS, type InputModality, type SupportedParameter } from '../openrouter/supported-parameters.js';
 import { isObject, parseJsonObject, type JsonObject } from '../parse-json-object.js';
@@ -96,7 +96,7 @@ export function parseChatRequest(bytes: Uint8Array | string, limits: RequestLimi
   refuseTooMany('tools', parsed['tools'], limits.maxToolCount);
   const plainCounts = checkPlainly(parsed);
   if (!plainCounts) {
-    const result = chatRequestSchema.safeParse(parsed);
+    const result = chatRequestSchema.safeParse(parsed, UNTIL_FIRST_PROBLEM);
     if (!result.success) throw invalidRequest(result.error);
   }
   const body = Array.isArray(messages) ? parsed : { ...parsed, messages: [{ role: 'user', content: parsed['prompt'] }], prompt: undefined };
@@ -122,7 +122,7 @@ export function checkPlainly(body: JsonObject): MessageCounts | undefined {
 }
 
 function fieldSchemaAccepts(name: string, value: unknown): boolean {
-  return chatRequestSchema.shape[name as FieldName].safeParse(value).success;
+  return chatRequestSchema.shape[name as FieldName].safeParse(value, UNTIL_FIRST_PROBLEM).success;
 }
 
 function isEffortConsistent(body: JsonObject): boolean {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { providerPreferencesSchema } from '../openrouter/provider-preferences.js';
+import { someText } from '../some-text.js';
 import {
   MAX_METADATA_KEY_LENGTH,
   MAX_METADATA_PAIRS,
@@ -42,7 +43,7 @@ const metadataSchema = z
 /** What the gateway itself reads to route, attribute and record a request, in every inference API. */
 export const gatewayShape = {
   model: z.string().min(1).max(256).nullish(),
-  models: z.array(z.string().min(1).max(256)).max(MAX_MODELS).nullish(),
+  models: z.array(someText.max(256)).max(MAX_MODELS).nullish(),
   provider: providerPreferencesSchema.nullish(),
   route: z.enum(['fallback', 'sort']).nullish(),
   user: z.string().max(MAX_USER_LENGTH).nullish(),
@@ -52,7 +53,7 @@ export const gatewayShape = {
   service_tier: z.enum(['auto', 'default', 'flex', 'priority', 'fast', 'scale']).nullish(),
   transforms: z.array(z.string()).nullish(),
   plugins: z
-    .array(z.looseObject({ id: z.string().min(1), enabled: z.boolean().nullish() }))
+    .array(z.looseObject({ id: someText, enabled: z.boolean().nullish() }))
     .max(32)
     .nullish(),
   preset: z.string().max(256).nullish(),

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { someText } from '../some-text.js';
 
 export const QUANTIZATIONS = ['int4', 'int8', 'fp4', 'mxfp4', 'nvfp4', 'fp6', 'fp8', 'mxfp8', 'fp16', 'bf16', 'fp32', 'unknown'] as const;
 export const PROVIDER_SORTS = ['price', 'throughput', 'latency', 'exacto'] as const;
 
 const MAX_SLUGS = 200;
-const slugs = z.array(z.string().min(1).max(200)).max(MAX_SLUGS);
+const slugs = z.array(someText.max(200)).max(MAX_SLUGS);
 const cutoff = z.number().nonnegative();
 const cutoffs = z.union([cutoff, z.strictObject({ p50: cutoff.nullish(), p75: cutoff.nullish(), p90: cutoff.nullish(), p99: cutoff.nullish() })]);
 /** The documentation shows numbers, the official SDK sends strings. */
