@@ -82,6 +82,7 @@ describePort(
       await expect(port.listGenerations({ ...EVERYTHING, accountId, status: 'fine' })).rejects.toMatchObject(invalid);
       await expect(port.listActivity({ ...activity, date: '2026-02-30' })).rejects.toMatchObject(invalid);
       await expect(port.listActivity({ ...activity, date: 'today' })).rejects.toMatchObject(invalid);
+      await expect(port.listActivity({ ...activity, date: '0000-01-01' })).rejects.toMatchObject(invalid);
       await expect(port.listActivity({ ...activity, date: '', keyHash: '\u0000' })).rejects.toMatchObject(invalid);
     });
 

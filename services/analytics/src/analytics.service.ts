@@ -90,10 +90,10 @@ function requireNames(request: object): void {
   }
 }
 
-/** Whether it is `YYYY-MM-DD` and in the calendar. */
+/** Whether it is `YYYY-MM-DD` and in the calendar, which has no year 0. */
 function isDay(text: string): boolean {
   const timeMs = Date.parse(text);
-  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(timeMs) && dayOf(timeMs) === text;
+  return /^(?!0000)\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(timeMs) && dayOf(timeMs) === text;
 }
 
 function dayOf(timeMs: number): string {
