@@ -139,6 +139,24 @@ describe('the key cache', () => {
     await expect(cache.find('a')).rejects.toMatchObject({ type: 'gateway_unavailable' });
   });
 
+  it('keeps no key that was read before a change which the watch told in the meantime, even if it was silent since', async () => {
+    start();
+    for (const hash of ['a', 'b']) source.add(hash);
+    source.tell({});
+    await isLive();
+    await cache.find('b');
+    const answer = Promise.withResolvers<void>();
+    const before = { key: source.keys.get('a'), sequence: source.sequence };
+    Object.assign(source.port, { resolveKey: () => answer.promise.then(() => before) });
+    const found = cache.find('a');
+    source.tell({ sequence: 6n, changed: ['a', 'b'].map((hash) => billing.Key.create({ hash, version: 2n, disabled: true })) });
+    await eventually(() => expect(cache.peek('b')?.disabled).toBe(true));
+    clock.advance(2_001);
+    answer.resolve();
+    await found;
+    expect(cache.peek('a')).toBeUndefined();
+  });
+
   it('keeps no more keys than its bound: the one resolved longest ago goes', async () => {
     start();
     for (const hash of ['a', 'b', 'c']) source.add(hash);

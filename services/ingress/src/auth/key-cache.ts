@@ -100,9 +100,10 @@ export class KeyCache {
       for (let round = 0; round < MAX_RESOLVE_ROUNDS; round++) {
         const { key, sequence } = await this.keyPort.resolveKey({ secretHash: hash }, { traceparent: call?.traceparent });
         // A change that went by before the key was cached would be missed for good.
-        if (this.sequence !== undefined && sequence < this.sequence && this.isLive) continue;
+        const isBehind = this.sequence !== undefined && sequence < this.sequence;
+        if (isBehind && this.isLive) continue;
         call?.end();
-        if (key) this.remember(key);
+        if (key && !isBehind) this.remember(key);
         return key;
       }
       throw new SwitchyardError('gateway_unavailable', 'API keys change too fast to be checked.', { retryAfterMs: 1_000 });
