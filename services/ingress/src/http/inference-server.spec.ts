@@ -68,6 +68,13 @@ describe('the inference server', () => {
     expect(inference.running).toBe(0);
   });
 
+  it('takes a route with a trailing slash, as every other route is', async () => {
+    const { inference, authenticated } = await start(HEAD.replace('/completions', '/completions/'));
+    authenticated.resolve(KEY);
+    client.destroy();
+    await inference.idle();
+  });
+
   it('forgets a client that leaves in the middle of its body', async () => {
     const { inference, authenticated } = await start(`${HEAD}xxx`);
     authenticated.resolve(KEY);

@@ -49,7 +49,7 @@ export class InferenceServer {
     for (const route of routes) {
       const pattern = PREFIXES[0] + route.path;
       const measured: MeasuredRoute = { ...route, pattern, metrics: http.route('POST', pattern) };
-      for (const prefix of PREFIXES) this.routes.set(prefix + route.path, measured);
+      for (const prefix of PREFIXES) for (const end of ['', '/']) this.routes.set(prefix + route.path + end, measured);
     }
   }
 
