@@ -37,7 +37,10 @@ export const embeddingsRoute: InferenceRoute = {
       },
       maxOutputTokens: undefined,
       bound,
-      attribution: readAttribution({ user: request.user, sessionId: request.session_id, metadata: request.metadata }, headers),
+      attribution: readAttribution(
+        { user: request.user, sessionId: request.session_id, metadata: request.metadata, traceJson: request.trace ? JSON.stringify(request.trace) : undefined },
+        headers,
+      ),
       traceparent: clientTraceparent(headers['traceparent']),
     };
   },
