@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DAY_MS, dayWindow, LIFETIME_WINDOW } from '@switchyard/core';
 import type { Queryable } from '@switchyard/db';
 import { realClock } from '@switchyard/testing';
 import type { PoolClient } from 'pg';
 import { BillingFixture, USD } from './fixtures/billing-fixture.js';
-import { DAY_MS, dayWindow, LIFETIME_WINDOW } from './core/limit-window.js';
 import { shareKeyUsage } from './key.store.js';
 import { lockChargedScopes } from './lease-scope.store.js';
 import { findScopesOfLeases, readLeases } from './lease.store.js';

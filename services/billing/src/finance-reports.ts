@@ -1,10 +1,9 @@
-import type { Clock } from '@switchyard/core';
+import { monthWindow, type Clock } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import type { billing } from '@switchyard/proto';
 import type { Pool, PoolClient } from 'pg';
 import { unknownAccount } from './account.service.js';
 import { LEDGER } from './core/ledger-transaction.js';
-import { monthWindow } from './core/limit-window.js';
 import { encodePosition, parseSpendQuery, periodOf, type SpendQuery } from './core/spend-query.js';
 import { boundedLines, makeStatement } from './core/statement.js';
 import { findKeys } from './key.store.js';

@@ -1,8 +1,7 @@
-import type { Clock } from '@switchyard/core';
+import { dayWindow, type Clock } from '@switchyard/core';
 import type { Counter, Gauge, Logger, MetricFamily, Metrics } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import { KEY_DAILY_MEAN, KEY_SPEND } from './billing-metrics.js';
-import { dayWindow } from './core/limit-window.js';
 import { readDailyMeans } from './key-usage.store.js';
 
 export interface KeySpendOptions {

@@ -1,5 +1,5 @@
+import { dayWindow, monthWindow, weekWindow, type LimitWindow } from '@switchyard/core';
 import { batchInsert, type Queryable } from '@switchyard/db';
-import { dayWindow, monthWindow, weekWindow, type LimitWindow } from './core/limit-window.js';
 
 export interface KeyUsageDay {
   readonly keyHash: string;

@@ -1,4 +1,4 @@
-import type { Clock, RandomSource } from '@switchyard/core';
+import { dayWindow, type Clock, type RandomSource } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing, type KeyPort } from '@switchyard/proto';
@@ -7,7 +7,6 @@ import { defaultWorkspace, findAccounts, workspaceBelongsTo } from './account.st
 import { unknownAccount } from './account.service.js';
 import { appendChanges, readSequence } from './change.store.js';
 import { isKeyHash, newApiKeySecret } from './core/api-key-secret.js';
-import { dayWindow } from './core/limit-window.js';
 import type { KeyChangeFeed } from './key-change-feed.js';
 import { NO_KEY_USAGE, readKeyUsage } from './key-usage.store.js';
 import { findKeys, insertKey, listKeys, lockKey, replaceKey, type KeyRow } from './key.store.js';

@@ -1,5 +1,5 @@
+import type { LimitReset } from '@switchyard/core';
 import type { Queryable } from '@switchyard/db';
-import type { LimitReset } from './core/limit-window.js';
 
 export interface KeyRow {
   readonly keyHash: string;

@@ -1,6 +1,6 @@
+import { monthWindow } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import pg from 'pg';
-import { monthWindow } from './core/limit-window.js';
 
 const MONTHS_AHEAD = 3;
 const LOCK_WAIT_MS = 1_000;

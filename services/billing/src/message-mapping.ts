@@ -1,6 +1,6 @@
+import type { LimitReset } from '@switchyard/core';
 import { billing } from '@switchyard/proto';
 import { UNIT_OF_KIND, type LeaseScopeKind, type LeaseUnit } from './core/lease-scope-identity.js';
-import type { LimitReset } from './core/limit-window.js';
 import type { AccountRow } from './account.store.js';
 import type { KeyRow } from './key.store.js';
 import type { KeyUsageTotals } from './key-usage.store.js';

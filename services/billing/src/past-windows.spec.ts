@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { DAY_MS, dayWindow } from '@switchyard/core';
 import { realClock } from '@switchyard/testing';
 import type { PoolClient } from 'pg';
-import { DAY_MS, dayWindow } from './core/limit-window.js';
 import { BillingFixture, USD } from './fixtures/billing-fixture.js';
 import { dropOldQuotaWindows, lockScopes, saveScopes } from './lease-scope.store.js';
 import { requestRecalls } from './lease.store.js';

@@ -1,4 +1,4 @@
-import type { Clock } from '@switchyard/core';
+import { dayWindow, type Clock } from '@switchyard/core';
 import { allAnswered, withLikelyNew } from '@switchyard/db';
 import { PoisonEventError, type ConsumedRecord } from '@switchyard/events';
 import { events } from '@switchyard/proto';
@@ -6,7 +6,6 @@ import type { Pool, PoolClient } from 'pg';
 import { updateNegative } from './account.store.js';
 import { isNegative } from './account.service.js';
 import { appendChanges } from './change.store.js';
-import { dayWindow } from './core/limit-window.js';
 import { chargeTransaction, costTransaction, type LedgerTransaction } from './core/ledger-transaction.js';
 import { SettlementState } from './core/settle-charges.js';
 import { addKeyUsage, type KeyUsageDay } from './key-usage.store.js';

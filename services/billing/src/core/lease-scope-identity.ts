@@ -1,4 +1,4 @@
-import { dayWindow, LIFETIME_WINDOW, limitWindow, minuteWindow, type LimitReset, type LimitWindow } from './limit-window.js';
+import { dayWindow, LIFETIME_WINDOW, limitWindow, minuteWindow, type LimitReset, type LimitWindow } from '@switchyard/core';
 
 export const LEASE_SCOPE_KINDS = [
   'account_credit',

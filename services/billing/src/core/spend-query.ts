@@ -1,7 +1,7 @@
+import { DAY_MS, monthWindow } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing } from '@switchyard/proto';
 import { invalid, requireId, requireList, requireText } from '../request-checks.js';
-import { DAY_MS, monthWindow } from './limit-window.js';
 
 /** What every request names at most once, so that the groups of any of them add up to the whole. */
 export const SPEND_DIMENSIONS = ['key', 'workspace', 'model', 'provider', 'app', 'user', 'session', 'cost_centre'] as const;

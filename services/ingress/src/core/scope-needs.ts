@@ -1,8 +1,6 @@
+import { dayWindow, limitWindow, minuteWindow, type LimitReset } from '@switchyard/core';
 import { billing } from '@switchyard/proto';
 import { scopeId, type ScopeNeed } from '../wallet/reservation.js';
-
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 
 /**
  * Money scopes of one attempt: the account's credit and, where the key has one, its limit in the window of the accept time.
@@ -12,9 +10,17 @@ export function moneyNeeds(key: billing.Key, amountPico: bigint, acceptTimeMs: n
   if (amountPico === 0n) return [];
   const needs = [{ ...creditScope(key), amount: amountPico }];
   if (key.limitPico !== undefined)
-    needs.push(need(billing.LeaseScopeKind.KEY_LIMIT, key.accountId, key.hash, limitWindowStart(key.limitReset, acceptTimeMs), amountPico));
+    needs.push(need(billing.LeaseScopeKind.KEY_LIMIT, key.accountId, key.hash, limitWindow(RESETS[key.limitReset], acceptTimeMs).startMs, amountPico));
   return leastPico === undefined ? needs : needs.map((whole) => ({ ...whole, least: leastPico }));
 }
+
+const RESETS: Readonly<Record<billing.LimitReset, LimitReset>> = {
+  [billing.LimitReset.UNSPECIFIED]: '',
+  [billing.LimitReset.DAILY]: 'daily',
+  [billing.LimitReset.WEEKLY]: 'weekly',
+  [billing.LimitReset.MONTHLY]: 'monthly',
+  [billing.LimitReset.UNRECOGNIZED]: '',
+};
 
 const creditScopes = new WeakMap<billing.Key, Omit<ScopeNeed, 'amount'>>();
 
@@ -34,7 +40,7 @@ function creditScope(key: billing.Key): Omit<ScopeNeed, 'amount'> {
  * `leastTokens` the generation can do with fewer, down to that.
  */
 export function rateNeeds(key: billing.Key, tokens: number, acceptTimeMs: number, leastTokens?: number): ScopeNeed[] {
-  const minute = Math.floor(acceptTimeMs / MINUTE_MS) * MINUTE_MS;
+  const minute = minuteWindow(acceptTimeMs).startMs;
   const account = key.account;
   const needs: ScopeNeed[] = [];
   if (account?.requestsPerMinute !== undefined) needs.push(need(billing.LeaseScopeKind.ACCOUNT_REQUESTS_PER_MINUTE, key.accountId, '', minute, 1n));
@@ -54,28 +60,9 @@ export function tokensPerMinute({ tokensPerMinute: ofKey, account }: billing.Key
 /** Quotas of free models, per account: keys do not raise them. */
 export function freeNeeds(key: billing.Key, acceptTimeMs: number): ScopeNeed[] {
   return [
-    need(billing.LeaseScopeKind.FREE_REQUESTS_PER_MINUTE, key.accountId, '', Math.floor(acceptTimeMs / MINUTE_MS) * MINUTE_MS, 1n),
-    need(billing.LeaseScopeKind.FREE_REQUESTS_PER_DAY, key.accountId, '', Math.floor(acceptTimeMs / DAY_MS) * DAY_MS, 1n),
+    need(billing.LeaseScopeKind.FREE_REQUESTS_PER_MINUTE, key.accountId, '', minuteWindow(acceptTimeMs).startMs, 1n),
+    need(billing.LeaseScopeKind.FREE_REQUESTS_PER_DAY, key.accountId, '', dayWindow(acceptTimeMs).startMs, 1n),
   ];
-}
-
-/** Start of the limit's window in UTC; a week starts on Monday; 0 for a limit without reset. */
-export function limitWindowStart(reset: billing.LimitReset, timeMs: number): number {
-  const day = Math.floor(timeMs / DAY_MS);
-  switch (reset) {
-    case billing.LimitReset.DAILY:
-      return day * DAY_MS;
-    case billing.LimitReset.WEEKLY:
-      // 1970-01-01 was a Thursday.
-      return (day - ((day + 3) % 7)) * DAY_MS;
-    case billing.LimitReset.MONTHLY: {
-      const time = new Date(timeMs);
-      return Date.UTC(time.getUTCFullYear(), time.getUTCMonth(), 1);
-    }
-    case billing.LimitReset.UNSPECIFIED:
-    case billing.LimitReset.UNRECOGNIZED:
-      return 0;
-  }
 }
 
 export function isTokenScope(kind: billing.LeaseScopeKind): boolean {

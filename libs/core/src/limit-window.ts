@@ -1,3 +1,8 @@
+/**
+ * The windows that limits and quotas count in. Ingresses name them when they ask for leases and billing when it grants and settles:
+ * both have to mean the same.
+ */
+
 /** How often a key's limit starts anew; empty: never. */
 export type LimitReset = '' | 'daily' | 'weekly' | 'monthly';
 
