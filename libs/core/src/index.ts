@@ -6,4 +6,5 @@ export * from './limit-window.js';
 export * from './model-id.js';
 export * from './money.js';
 export * from './price-schedule.js';
+export * from './price-schedule-record.js';
 export * from './usage.js';

@@ -1,6 +1,5 @@
-import type { ModifierSuffix, PriceSchedule } from '@switchyard/core';
+import type { ModifierSuffix, PriceSchedule, PriceScheduleRecord } from '@switchyard/core';
 import type { RoutingEndpoint, RoutingModel } from './routing-table.js';
-import type { PriceScheduleRecord } from './table-records.js';
 
 export type RoutingDecision = { readonly kind: 'plan'; readonly plan: RoutingPlan } | { readonly kind: 'refusal'; readonly refusal: RoutingRefusal };
 

@@ -1,13 +1,5 @@
-import { METERS, rateOf, type Meter, type PriceSchedule, type RatesPico } from '@switchyard/core';
-import type {
-  DatedPriceScheduleRecord,
-  EndpointRecord,
-  EndpointStatisticsRecord,
-  ModelRecord,
-  PriceScheduleRecord,
-  ProviderRecord,
-  TableUpdate,
-} from './table-records.js';
+import { priceScheduleFromRecord, rateOf, type PriceSchedule, type PriceScheduleRecord, type RatesPico } from '@switchyard/core';
+import type { DatedPriceScheduleRecord, EndpointRecord, EndpointStatisticsRecord, ModelRecord, ProviderRecord, TableUpdate } from './table-records.js';
 
 /** Everything a decision needs, indexed. Immutable: an update makes a new table that shares what did not change. */
 export interface RoutingTable {
@@ -108,38 +100,12 @@ export function priceInForce(schedules: readonly DatedPriceSchedule[], timeMs: n
   return undefined;
 }
 
-/** A schedule as the price engine reads it. Meters that this version does not know are left out. */
-export function priceScheduleFromRecord(record: PriceScheduleRecord): PriceSchedule {
-  return {
-    revision: record.revision,
-    ratesPico: ratesFromRecord(record.ratesPico),
-    overrides: record.overrides.map((override) => ({
-      minPromptTokens: override.minPromptTokens === undefined ? undefined : Number(override.minPromptTokens),
-      utcStart: override.utcStart,
-      utcEnd: override.utcEnd,
-      utcDays: override.utcDays,
-      ratesPico: ratesFromRecord(override.ratesPico),
-    })),
-    discountMillionths: record.discountMillionths,
-  };
-}
-
 /** Prompt plus completion price of one token each, as a number to compare with. */
 export function blendedPico(rates: RatesPico, discountMillionths: number): number | undefined {
   const promptPico = rateOf(rates, 'input_uncached');
   const completionPico = rateOf(rates, 'output_text') ?? (promptPico === undefined ? undefined : 0n);
   if (promptPico === undefined || completionPico === undefined) return undefined;
   return (Number(promptPico + completionPico) * (1_000_000 - discountMillionths)) / 1_000_000;
-}
-
-const KNOWN_METERS: ReadonlySet<string> = new Set(METERS);
-
-function ratesFromRecord(record: Readonly<Record<string, bigint>>): RatesPico {
-  const rates: RatesPico = {};
-  for (const [meter, ratePico] of Object.entries(record)) {
-    if (KNOWN_METERS.has(meter)) rates[meter as Meter] = ratePico;
-  }
-  return rates;
 }
 
 function indexModels(base: RoutingTable, update: TableUpdate): Pick<RoutingTable, 'models' | 'endpoints' | 'names'> {

@@ -1,3 +1,5 @@
+import type { PriceScheduleRecord } from '@switchyard/core';
+
 /**
  * What a routing table message carries. Structurally the messages of `switchyard.router.v1` and
  * `switchyard.analytics.v1`, so that a decoded message is passed as it is; declared here because the engine depends on
@@ -70,21 +72,6 @@ export interface EndpointRecord {
 export interface DatedPriceScheduleRecord {
   startTimeMs: bigint;
   schedule: PriceScheduleRecord | undefined;
-}
-
-export interface PriceScheduleRecord {
-  revision: string;
-  ratesPico: { [key: string]: bigint };
-  overrides: PriceOverrideRecord[];
-  discountMillionths: number;
-}
-
-export interface PriceOverrideRecord {
-  minPromptTokens?: bigint | undefined;
-  utcStart?: number | undefined;
-  utcEnd?: number | undefined;
-  utcDays: number[];
-  ratesPico: { [key: string]: bigint };
 }
 
 export interface ProviderRecord {

@@ -1,5 +1,6 @@
+import type { PriceScheduleRecord } from '@switchyard/core';
 import { batchInsert, withTransaction } from '@switchyard/db';
-import type { DatedPriceScheduleRecord, EndpointRecord, ModelRecord, PriceScheduleRecord } from '@switchyard/routing';
+import type { DatedPriceScheduleRecord, EndpointRecord, ModelRecord } from '@switchyard/routing';
 import type { Pool, PoolClient } from 'pg';
 import type { Catalog } from './core/catalog.js';
 import { pricesToRecord, schedulesForTable, type PriceSide, type RecordedPrice } from './core/price-history.js';

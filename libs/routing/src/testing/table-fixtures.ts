@@ -1,8 +1,8 @@
-import { usdToPico } from '@switchyard/core';
+import { usdToPico, type PriceScheduleRecord } from '@switchyard/core';
 import type { RoutingPlan, RoutingRefusal, RoutingDecision } from '../routing-plan.js';
 import type { RoutingRequest } from '../routing-request.js';
 import { applyTableUpdate, EMPTY_ROUTING_TABLE, type RoutingTable } from '../routing-table.js';
-import type { EndpointRecord, EndpointStatisticsRecord, ModelRecord, PriceScheduleRecord, TableUpdate, WindowRecord } from '../table-records.js';
+import type { EndpointRecord, EndpointStatisticsRecord, ModelRecord, TableUpdate, WindowRecord } from '../table-records.js';
 
 /** Specs of the decision engine say only what matters to them; the rest is a plain, healthy platform. */
 export const START_MS = Date.UTC(2026, 0, 1);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { PriceScheduleRecord } from '@switchyard/routing';
+import type { PriceScheduleRecord } from '@switchyard/core';
 import fc from 'fast-check';
 import type { DatedSchedule } from './catalog.js';
 import { PREDECESSOR_KEPT_MS, pricesToRecord, schedulesForTable, type RecordedPrice } from './price-history.js';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { DatedPriceScheduleRecord, PriceScheduleRecord } from '@switchyard/routing';
+import type { PriceScheduleRecord } from '@switchyard/core';
+import type { DatedPriceScheduleRecord } from '@switchyard/routing';
 import type { DatedSchedule, UndatedSchedule } from './catalog.js';
 
 /** One price that an endpoint had, has or will have; never changed once recorded. */

@@ -3,6 +3,7 @@ import {
   calculateCharge,
   completionTokenCount,
   PriceMissingError,
+  priceScheduleFromRecord,
   type Charge,
   type Meter,
   type Meters,
@@ -13,7 +14,6 @@ import type { SwitchyardError } from '@switchyard/errors';
 import type { worker } from '@switchyard/proto';
 import { common, events } from '@switchyard/proto';
 import { errorDetail } from './attempt-errors.js';
-import { priceScheduleOf } from './price-schedule-record.js';
 
 /** What an attempt came to. */
 export interface AttemptResult {
@@ -32,7 +32,7 @@ export interface AttemptResult {
 
 /** The event that tells what the provider charges us for one attempt. */
 export function attemptCompleted(start: worker.StartFrame, result: AttemptResult, eventId: string, reporterId: string): events.AttemptCompleted {
-  const schedule = start.costSchedule === undefined ? undefined : priceScheduleOf(start.costSchedule);
+  const schedule = start.costSchedule && scheduleOf(start.costSchedule);
   const { charge, flags } = costOf(schedule, result, Number(start.acceptTimeMs));
   return {
     eventId,
@@ -64,6 +64,18 @@ export function attemptCompleted(start: worker.StartFrame, result: AttemptResult
     traceparent: start.traceparent,
     flags,
   };
+}
+
+/** An ingress in the same process hands over the same record again and again. */
+const schedules = new WeakMap<common.PriceSchedule, PriceSchedule>();
+
+function scheduleOf(record: common.PriceSchedule): PriceSchedule {
+  let schedule = schedules.get(record);
+  if (!schedule) {
+    schedule = priceScheduleFromRecord(record);
+    schedules.set(record, schedule);
+  }
+  return schedule;
 }
 
 /** Refusals by geography say nothing of an endpoint, which statistics must be able to tell. */
