@@ -7,4 +7,5 @@ export * from './model-id.js';
 export * from './money.js';
 export * from './price-schedule.js';
 export * from './price-schedule-record.js';
+export * from './token-estimate.js';
 export * from './usage.js';

@@ -1,7 +1,7 @@
 import type { JsonObject } from '@switchyard/api';
+import { estimateTokens } from '@switchyard/core';
 import type { RequestBound } from './reservation-bound.js';
 
-const BYTES_PER_TOKEN = 4;
 const TOKENS_PER_IMAGE_ESTIMATE = 1_000;
 /** Sound and documents become far fewer tokens than bytes of base64. */
 const MEDIA_BYTES_PER_TOKEN = 16;
@@ -49,7 +49,7 @@ export function plainBytesOf(body: JsonObject, bodyBytes: Buffer): Buffer {
 
 /** What the prompt probably counts as: for context-length filters, never for money. */
 export function promptTokensEstimate(bound: RequestBound): number {
-  return Math.ceil(bound.textBytes / BYTES_PER_TOKEN) + bound.imageCount * TOKENS_PER_IMAGE_ESTIMATE;
+  return estimateTokens(bound.textBytes) + bound.imageCount * TOKENS_PER_IMAGE_ESTIMATE;
 }
 
 const CACHE_CONTROL = Buffer.from('cache_control');

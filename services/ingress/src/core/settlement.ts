@@ -1,6 +1,7 @@
 import {
   calculateCharge,
   completionTokenCount,
+  estimateTokens,
   PriceMissingError,
   ratesInForce,
   type Charge,
@@ -22,8 +23,6 @@ export interface Settlement {
 }
 
 const NO_CHARGE: Charge = { amountPico: 0n, lines: [] };
-/** Bytes of prose per token: only for estimates where a provider reported nothing. */
-const BYTES_PER_TOKEN = 4;
 
 export function settleGeneration(generation: Generation, attempt: AttemptRecord): Settlement {
   const flags: string[] = [];
@@ -103,5 +102,5 @@ export function metersOf(attempt: AttemptRecord, bound: RequestBound): Meters {
 
 /** Prompt and output by size, for an attempt whose provider reported nothing. */
 export function estimateMeters(bound: RequestBound, outputBytes: number): Meters {
-  return { input_uncached: Math.ceil(bound.textBytes / BYTES_PER_TOKEN), output_text: Math.ceil(outputBytes / BYTES_PER_TOKEN) };
+  return { input_uncached: estimateTokens(bound.textBytes), output_text: estimateTokens(outputBytes) };
 }

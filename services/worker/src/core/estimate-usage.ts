@@ -1,7 +1,5 @@
-import { completionTokenCount, promptTokenCount, type Meters } from '@switchyard/core';
+import { BYTES_PER_TOKEN, completionTokenCount, estimateTokens, promptTokenCount, type Meters } from '@switchyard/core';
 
-/** UTF-8 bytes that a token stands for on average; English prose and code lie between 3.5 and 4.5. */
-const BYTES_PER_TOKEN = 4;
 /** What a picture, sound or file costs when nothing is known about it. */
 const TOKENS_PER_MEDIUM = 800;
 /** What the frame around one message costs. */
@@ -10,10 +8,6 @@ const TOKENS_PER_MESSAGE = 4;
 /** Bytes of output of at most so many tokens. */
 export function bytesWithin(utf8Bytes: number, maxTokens: bigint | undefined): number {
   return maxTokens === undefined ? utf8Bytes : Math.min(utf8Bytes, Number(maxTokens) * BYTES_PER_TOKEN);
-}
-
-export function estimateTokens(utf8Bytes: number): number {
-  return Math.ceil(utf8Bytes / BYTES_PER_TOKEN);
 }
 
 /** Tokens of a request body in any dialect, by the bytes of its texts; data URLs and base64 count as one medium each. Never throws. */
