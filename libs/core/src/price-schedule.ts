@@ -1,5 +1,5 @@
 import { divideHalfEven, type PicoUsd } from './money.js';
-import { METERS, promptTokenCount, type Meter, type Meters } from './usage.js';
+import { METERS, promptTokenCount, UNIT_METERS, type Meter, type Meters } from './usage.js';
 
 /** pico-USD per unit. An absent rate is not free: see `RATE_FALLBACKS`. */
 export type RatesPico = Partial<Record<Meter, bigint>>;
@@ -57,7 +57,7 @@ export const RATE_FALLBACKS: Readonly<Record<Meter, readonly Meter[]>> = {
 };
 
 /** Units that a provider may simply not price; the token meters may never be free by omission. */
-const FREE_WHEN_ABSENT: ReadonlySet<Meter> = new Set(['request', 'input_image', 'web_search']);
+const FREE_WHEN_ABSENT: ReadonlySet<Meter> = new Set(UNIT_METERS);
 
 export class PriceMissingError extends Error {
   constructor(

@@ -1,8 +1,8 @@
-import { applyDiscount, attemptId, COMPLETION_METERS, generationIdTimeMs } from '@switchyard/core';
+import { applyDiscount, attemptId, COMPLETION_METERS, generationIdTimeMs, UNIT_METERS } from '@switchyard/core';
 import { events } from '@switchyard/proto';
 
 /** Units that a provider may simply not price. */
-const FREE_WHEN_UNPRICED: ReadonlySet<string> = new Set(['request', 'input_image', 'web_search']);
+const FREE_WHEN_UNPRICED: ReadonlySet<string> = new Set(UNIT_METERS);
 const COMPLETION: readonly string[] = COMPLETION_METERS;
 const MAX_ID_LENGTH = 128;
 /** UUIDv7 in its canonical, lower-case form. */
