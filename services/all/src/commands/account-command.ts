@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util';
 import { picoToUsd, usdToPico, type PicoUsd } from '@switchyard/core';
 import { AccountPort, KeyPort, billing } from '@switchyard/proto';
 import { UsageError } from '../targets.js';
 import { withBilling } from './billing-client.js';
+import { parseFlags } from './parse-flags.js';
 
 const TIMEOUT_MS = 20_000;
 const USAGE =
@@ -42,9 +42,13 @@ async function perform(wanted: AccountArguments, accounts: AccountPort, keys: Ke
   return `${picoToUsd(amountPico)} USD are booked for ${accountId} under "${reference}".`;
 }
 
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+const OPTIONS = { name: text, usd: text, reference: text, promotional: flag, management: flag };
+
 /** @throws UsageError */
 export function parseAccountArguments(commandArguments: readonly string[]): AccountArguments {
-  const { values, positionals } = parseFlags(commandArguments);
+  const { values, positionals } = parseFlags({ args: commandArguments, allowPositionals: true, options: OPTIONS }, USAGE);
   const [action, accountId, ...rest] = positionals;
   const { name, usd, reference, promotional, management } = values;
   if (accountId === undefined || rest.length > 0) throw new UsageError(USAGE);
@@ -66,22 +70,4 @@ function positiveAmount(usd: string): PicoUsd {
     if (!(error instanceof RangeError)) throw error;
   }
   throw new UsageError(`--usd=${usd} is not a positive amount. ${USAGE}`);
-}
-
-function parseFlags(commandArguments: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...commandArguments],
-      allowPositionals: true,
-      options: {
-        name: { type: 'string' },
-        usd: { type: 'string' },
-        reference: { type: 'string' },
-        promotional: { type: 'boolean' },
-        management: { type: 'boolean' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
-  }
 }

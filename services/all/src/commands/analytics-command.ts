@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import type { Person } from '@switchyard/analytics/erase-person';
 import { loadConfig } from '@switchyard/config';
 import { PlatformResources, platformConfig } from '@switchyard/runtime';
@@ -6,6 +5,7 @@ import { createLogger, type Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import { UsageError } from '../targets.js';
 import { eventLogEnvironment } from './event-log-environment.js';
+import { parseFlags } from './parse-flags.js';
 
 const USAGE = 'Usage: analytics rebuild, or analytics erase --account=<id> with one of --user=<user>, --session=<id>, --generation=<id>.';
 const SUBJECTS = ['user', 'session', 'generation'] as const;
@@ -62,18 +62,11 @@ async function erase({ pool, logger }: AnalyticsParts, person: Person): Promise<
 
 /** @throws UsageError */
 function parsePerson(commandArguments: readonly string[]): Person {
-  const { account, ...subjects } = parseFlags(commandArguments);
+  const text = { type: 'string' } as const;
+  const { values } = parseFlags({ args: commandArguments, options: { account: text, user: text, session: text, generation: text } }, USAGE);
+  const { account, ...subjects } = values;
   const given = SUBJECTS.flatMap((by) => (subjects[by] === undefined ? [] : [{ by, value: subjects[by] }]));
   const [subject] = given;
   if (!account || given.length !== 1 || !subject?.value) throw new UsageError(USAGE);
   return { accountId: account, ...subject };
-}
-
-function parseFlags(commandArguments: readonly string[]) {
-  const text = { type: 'string' } as const;
-  try {
-    return parseArgs({ args: [...commandArguments], options: { account: text, user: text, session: text, generation: text } }).values;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
-  }
 }

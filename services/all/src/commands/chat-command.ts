@@ -1,9 +1,9 @@
-import { parseArgs } from 'node:util';
 import { durationMs, loadConfig } from '@switchyard/config';
 import { UsageError } from '../targets.js';
 import { ChatFailure, sendBilledChat, type BilledChat } from './billed-chat.js';
 import { commandConfig } from './command.config.js';
 import { demoKeys } from './demo-account-command.js';
+import { parseFlags } from './parse-flags.js';
 
 const USAGE =
   'Usage: chat --base-url=<http://host:port/api/v1> --model=<slug> [--key=<key> | --demo-account] [--message=<text>] [--timeout=60s]; without --key the key is SWITCHYARD_API_KEY.';
@@ -37,27 +37,18 @@ export async function chatCommand(commandArguments: readonly string[]): Promise<
   }
 }
 
+const text = { type: 'string' } as const;
+const OPTIONS = { 'base-url': text, model: text, key: text, message: text, timeout: text, 'demo-account': { type: 'boolean' } } as const;
+
 /** @throws UsageError */
 export function parseChatArguments(commandArguments: readonly string[]): ChatArguments {
-  const values = parsed(commandArguments);
+  const { values } = parseFlags({ args: commandArguments, options: OPTIONS }, USAGE);
   const baseUrl = values['base-url'];
   const usesDemoAccount = values['demo-account'] ?? false;
   const timeoutMs = durationMs().safeParse(values.timeout ?? DEFAULT_TIMEOUT);
   const isKeyClear = values.key === undefined || !usesDemoAccount;
   if (baseUrl === undefined || !URL.canParse(baseUrl) || !values.model || !timeoutMs.success || !isKeyClear) throw new UsageError(USAGE);
   return { baseUrl, model: values.model, key: values.key, usesDemoAccount, message: values.message ?? DEFAULT_MESSAGE, timeoutMs: timeoutMs.data };
-}
-
-function parsed(commandArguments: readonly string[]) {
-  const text = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...commandArguments],
-      options: { 'base-url': text, model: text, key: text, message: text, timeout: text, 'demo-account': { type: 'boolean' } },
-    }).values;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
-  }
 }
 
 function sentenceOf({ generationId, costUsd, firstContentMs, durationMs: wholeMs }: BilledChat): string {

@@ -1,10 +1,10 @@
-import { parseArgs } from 'node:util';
 import { loadConfig } from '@switchyard/config';
 import { replayDeadLetters, TOPICS, type EventLog } from '@switchyard/events';
 import { PlatformResources, platformConfig } from '@switchyard/runtime';
 import { createLogger, type Logger } from '@switchyard/telemetry';
 import { UsageError } from '../targets.js';
 import { eventLogEnvironment } from './event-log-environment.js';
+import { parseFlags } from './parse-flags.js';
 
 const GROUPS = ['billing', 'analytics'];
 const USAGE_TOPICS = [TOPICS.generationCompleted, TOPICS.attemptCompleted];
@@ -38,12 +38,7 @@ function parseAction(commandArguments: readonly string[]): EventsAction {
 
 /** @throws UsageError */
 function parseGroup(commandArguments: readonly string[]): string {
-  let group: string | undefined;
-  try {
-    group = parseArgs({ args: [...commandArguments], options: { group: { type: 'string' } } }).values.group;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
-  }
+  const { group } = parseFlags({ args: commandArguments, options: { group: { type: 'string' } } }, USAGE).values;
   if (group === undefined || !GROUPS.includes(group)) throw new UsageError(USAGE);
   return group;
 }

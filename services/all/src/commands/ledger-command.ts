@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util';
 import { picoToUsd } from '@switchyard/core';
 import type { billing, LedgerPort } from '@switchyard/proto';
 import { UsageError } from '../targets.js';
 import { withLedger } from './billing-client.js';
+import { parseFlags } from './parse-flags.js';
 
 const EXPLAIN_TIMEOUT_MS = 30_000;
 /** Verifying reads every record of billing. */
@@ -22,20 +22,12 @@ type LedgerArguments =
 
 /** @throws UsageError */
 function parseLedgerArguments(commandArguments: readonly string[]): LedgerArguments {
-  const { values, positionals } = parseJsonFlag(commandArguments);
+  const { values, positionals } = parseFlags({ args: commandArguments, allowPositionals: true, options: { json: { type: 'boolean' } } }, USAGE);
   const [action, generationId, ...rest] = positionals;
   const isJson = values.json ?? false;
   if (action === 'explain' && generationId !== undefined && rest.length === 0) return { action, generationId, isJson };
   if (action === 'verify' && generationId === undefined) return { action, generationId, isJson };
   throw new UsageError(USAGE);
-}
-
-function parseJsonFlag(commandArguments: readonly string[]) {
-  try {
-    return parseArgs({ args: [...commandArguments], allowPositionals: true, options: { json: { type: 'boolean' } } });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
-  }
 }
 
 async function explain(ledger: LedgerPort, generationId: string, isJson: boolean): Promise<number> {

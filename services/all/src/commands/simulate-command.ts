@@ -1,10 +1,10 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { parseArgs } from 'node:util';
 import { PROVIDER_MANIFESTS } from '@switchyard/providers';
 import { runUntilSignal } from '@switchyard/runtime';
 import { simulatorCatalog, startSimulators, type SimulatorOptions } from '@switchyard/simulator';
 import { UsageError } from '../targets.js';
+import { parseFlags } from './parse-flags.js';
 
 const USAGE = `Usage: simulate --catalog-file=<path> [--host=<address>] [--port=<first>] [--advertised-host=<name>] [--between-words=<ms>] [--catalog-only].`;
 const STANDARD_OUTPUT = '-';
@@ -36,33 +36,25 @@ export async function simulateCommand(commandArguments: readonly string[]): Prom
   return 0;
 }
 
+const text = { type: 'string' } as const;
+const OPTIONS = {
+  'catalog-file': text,
+  host: text,
+  port: text,
+  'advertised-host': text,
+  'between-words': text,
+  'catalog-only': { type: 'boolean' },
+} as const;
+
 /** @throws UsageError */
 export function parseSimulateArguments(commandArguments: readonly string[]): SimulateArguments {
-  const values = parsed(commandArguments);
+  const { values } = parseFlags({ args: commandArguments, options: OPTIONS }, USAGE);
   const catalogFile = values['catalog-file'];
   const firstPort = wholeNumber(values.port);
   const catalogOnly = values['catalog-only'] ?? false;
   if (!catalogFile || (catalogOnly && !firstPort)) throw new UsageError(USAGE);
   const betweenWordsMs = wholeNumber(values['between-words']);
   return { catalogFile, catalogOnly, host: values.host, firstPort, advertisedHost: values['advertised-host'], betweenWordsMs };
-}
-
-function parsed(commandArguments: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...commandArguments],
-      options: {
-        'catalog-file': { type: 'string' },
-        host: { type: 'string' },
-        port: { type: 'string' },
-        'advertised-host': { type: 'string' },
-        'between-words': { type: 'string' },
-        'catalog-only': { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
-  }
 }
 
 function wholeNumber(text: string | undefined): number | undefined {

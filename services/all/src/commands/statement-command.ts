@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util';
 import { publicStatement, statementCsv, statementText, type PublicStatement } from '@switchyard/api';
 import { SwitchyardError } from '@switchyard/errors';
 import { UsageError } from '../targets.js';
 import { withLedger } from './billing-client.js';
+import { parseFlags } from './parse-flags.js';
 
 const STATEMENT_TIMEOUT_MS = 120_000;
 const USAGE = 'Usage: statement <account> <yyyy-mm> [--format=text|json|csv].';
@@ -32,17 +32,9 @@ export interface StatementArguments {
 
 /** @throws UsageError */
 export function parseStatementArguments(commandArguments: readonly string[]): StatementArguments {
-  const { values, positionals } = parseFlags(commandArguments);
+  const { values, positionals } = parseFlags({ args: commandArguments, allowPositionals: true, options: { format: { type: 'string' } } }, USAGE);
   const [accountId, month, ...rest] = positionals;
   const format = FORMATS[values.format ?? 'text'];
   if (accountId === undefined || month === undefined || rest.length > 0 || format === undefined) throw new UsageError(USAGE);
   return { accountId, month, format };
-}
-
-function parseFlags(commandArguments: readonly string[]) {
-  try {
-    return parseArgs({ args: [...commandArguments], allowPositionals: true, options: { format: { type: 'string' } } });
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}. ${USAGE}`);
-  }
 }

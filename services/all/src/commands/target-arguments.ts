@@ -1,6 +1,6 @@
-import { parseArgs } from 'node:util';
 import type { TargetName } from '@switchyard/runtime';
 import { parseTargetNames, UsageError } from '../targets.js';
+import { parseFlags } from './parse-flags.js';
 
 export interface TargetArguments {
   readonly names: readonly TargetName[];
@@ -14,26 +14,22 @@ export interface TargetArguments {
 /** `--target=a,b` (all when absent) and the flags that go with it. */
 export function parseTargetArguments(commandArguments: readonly string[]): TargetArguments {
   const normalised = commandArguments.map((argument) => (argument === '--print-config' ? '--print-config=all' : argument));
-  try {
-    const { values } = parseArgs({
-      args: normalised,
-      options: {
-        target: { type: 'string', multiple: true },
-        'check-config': { type: 'boolean' },
-        'print-config': { type: 'string' },
-        diff: { type: 'boolean' },
-        'stop-with-parent': { type: 'boolean' },
-      },
-    });
-    const printConfig = values['print-config'];
-    if (printConfig !== undefined && printConfig !== 'all' && printConfig !== 'diff') throw new UsageError('--print-config takes nothing or "diff".');
-    return {
-      names: parseTargetNames((values.target ?? ['all']).join(',')),
-      checkConfig: values['check-config'] ?? false,
-      printConfig: values.diff === true ? 'diff' : printConfig,
-      stopWithParent: values['stop-with-parent'] ?? false,
-    };
-  } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError((error as Error).message);
-  }
+  const { values } = parseFlags({
+    args: normalised,
+    options: {
+      target: { type: 'string', multiple: true },
+      'check-config': { type: 'boolean' },
+      'print-config': { type: 'string' },
+      diff: { type: 'boolean' },
+      'stop-with-parent': { type: 'boolean' },
+    },
+  });
+  const printConfig = values['print-config'];
+  if (printConfig !== undefined && printConfig !== 'all' && printConfig !== 'diff') throw new UsageError('--print-config takes nothing or "diff".');
+  return {
+    names: parseTargetNames((values.target ?? ['all']).join(',')),
+    checkConfig: values['check-config'] ?? false,
+    printConfig: values.diff === true ? 'diff' : printConfig,
+    stopWithParent: values['stop-with-parent'] ?? false,
+  };
 }

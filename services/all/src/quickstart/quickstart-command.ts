@@ -1,11 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { loadConfig, processEnvironment, type Environment } from '@switchyard/config';
 import { SwitchyardError } from '@switchyard/errors';
 import { AccountPort, CatalogPort, KeyPort } from '@switchyard/proto';
 import { runUntilSignal } from '@switchyard/runtime';
-import { UsageError } from '../targets.js';
+import { parseFlags } from '../commands/parse-flags.js';
 import { announcement } from './announce.js';
 import { removeContractFile, writeContractFile, type ContractFile } from './contract-file.js';
 import { quickstartDataDirectory } from './data-directory.js';
@@ -33,9 +32,11 @@ interface Dependency {
 
 const MODEL_TIMEOUT_MS = 60_000;
 
+const flag = { type: 'boolean' } as const;
+
 /** `quickstart [--split] [--trace]`: everything on this machine, until a signal comes. */
 export async function quickstartCommand(commandArguments: readonly string[]): Promise<number> {
-  const { isSplit, isTraced } = parseFlags(commandArguments);
+  const { split: isSplit = false, trace: isTraced = false } = parseFlags({ args: commandArguments, options: { split: flag, trace: flag } }).values;
   const quickstart = new Quickstart(quickstartDataDirectory(), isSplit, isTraced);
   const stopped = runUntilSignal(() => quickstart.stop(), { onSecondSignal: () => quickstart.kill() });
   try {
@@ -170,15 +171,6 @@ class Quickstart {
       healthUrls: platform.healthOrigins,
       eventLog,
     };
-  }
-}
-
-function parseFlags(commandArguments: readonly string[]): { readonly isSplit: boolean; readonly isTraced: boolean } {
-  try {
-    const { values } = parseArgs({ args: [...commandArguments], options: { split: { type: 'boolean' }, trace: { type: 'boolean' } } });
-    return { isSplit: values.split ?? false, isTraced: values.trace ?? false };
-  } catch (error) {
-    throw new UsageError((error as Error).message);
   }
 }
 
