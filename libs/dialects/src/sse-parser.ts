@@ -62,11 +62,6 @@ export class SseParser {
     return events;
   }
 
-  /** Bytes after the last line end, or an event without its closing blank line. */
-  get hasUnfinishedEvent(): boolean {
-    return this.pendingBytes > 0 || this.data.length > 0;
-  }
-
   private get isBetweenEvents(): boolean {
     return this.pendingBytes === 0 && this.data.length === 0 && this.event === undefined && !this.skipLineFeed && !this.isFirstLine;
   }

@@ -80,7 +80,6 @@ export const SWITCHYARD = {
   attemptCount: 'switchyard.attempt.count',
   attemptIndex: 'switchyard.attempt.index',
   attemptReason: 'switchyard.attempt.reason',
-  attemptDiscarded: 'switchyard.attempt.discarded',
   fallback: 'switchyard.fallback',
   byok: 'switchyard.byok',
   organisation: 'switchyard.org.id',
@@ -102,5 +101,4 @@ export const SWITCHYARD = {
   failuresLeftOut: 'switchyard.failures.left_out',
   /** Names of the attributes with content that the bounds cut. */
   contentCut: 'switchyard.content.cut',
-  ledgerEntry: 'switchyard.ledger.transaction',
 } as const;

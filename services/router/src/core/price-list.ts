@@ -9,7 +9,6 @@ export interface PriceListModel {
   readonly name?: string | undefined;
   readonly description?: string | undefined;
   readonly context_window?: number | undefined;
-  readonly deprecated?: boolean | undefined;
   readonly prices: PriceSet | readonly ConditionalPrices[];
 }
 
