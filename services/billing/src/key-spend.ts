@@ -1,4 +1,4 @@
-import { dayWindow, type Clock } from '@switchyard/core';
+import { dayWindow, picoToUsdNumber, type Clock } from '@switchyard/core';
 import type { Counter, Gauge, Logger, MetricFamily, Metrics } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import { KEY_DAILY_MEAN, KEY_SPEND } from './billing-metrics.js';
@@ -12,7 +12,6 @@ export interface KeySpendOptions {
   readonly intervalMs: number;
 }
 
-const PICO_PER_USD = 1e12;
 const HOUR_MS = 3_600_000;
 /** Keys whose spend has series of its own. */
 const SHOWN_KEYS = 100;
@@ -63,7 +62,7 @@ export class KeySpend {
   add(chargesPico: ReadonlyMap<string, bigint>): void {
     const nowMs = this.options.clock.monotonicMs();
     for (const [keyHash, chargePico] of chargesPico) {
-      const usd = Number(chargePico) / PICO_PER_USD;
+      const usd = picoToUsdNumber(chargePico);
       const total = this.totals.get(keyHash) ?? { usd: 0, recentUsd: 0, recentAtMs: nowMs };
       total.usd += usd;
       total.recentUsd = recentOf(total, nowMs) + usd;
@@ -79,7 +78,7 @@ export class KeySpend {
     const { pool, clock } = this.options;
     if (this.shown.size === 0) return;
     const means = await readDailyMeans(pool, [...this.shown.keys()], dayWindow(clock.nowMs()).startMs);
-    for (const [keyHash, { dailyMean }] of this.shown) dailyMean.set(Number(means.get(keyHash) ?? 0n) / PICO_PER_USD);
+    for (const [keyHash, { dailyMean }] of this.shown) dailyMean.set(picoToUsdNumber(means.get(keyHash) ?? 0n));
   }
 
   private tick(): void {

@@ -1,4 +1,4 @@
-import type { Clock } from '@switchyard/core';
+import { picoToUsdNumber, type Clock } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import type { Gauge, Logger, Metrics } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
@@ -13,7 +13,6 @@ export interface LedgerWatchOptions {
   readonly intervalMs: number;
 }
 
-const PICO_PER_USD = 1e12;
 const SNAPSHOT = { isolation: 'REPEATABLE READ', readOnly: true } as const;
 
 /** Compares the ledger with itself again and again, at a bounded cost, and shows what it comes to. Several instances may run it at once. */
@@ -69,8 +68,8 @@ export class LedgerWatch {
       if (count > 0) logger.error('The ledger differs from itself; `ledger verify` says where.', { check, count });
     }
     const sums = new Map(balances.map(({ kind, balancePico }) => [kind, balancePico]));
-    for (const [kind, gauge] of this.balances) gauge.set(Number(sums.get(kind) ?? 0n) / PICO_PER_USD);
-    this.held.set(Number(heldPico) / PICO_PER_USD);
+    for (const [kind, gauge] of this.balances) gauge.set(picoToUsdNumber(sums.get(kind) ?? 0n));
+    this.held.set(picoToUsdNumber(heldPico));
     this.blocked.set(blockedScopeCount);
     this.checkedTime.set(clock.nowMs() / 1_000);
   }

@@ -1,3 +1,4 @@
+import { picoToUsdNumber } from '@switchyard/core';
 import {
   consumeWithDeadLetter,
   generationCompletedOf,
@@ -16,8 +17,6 @@ import type { PostingReport, UsageItem, UsagePosting } from './usage-posting.js'
 
 export const CONSUMER_GROUP = 'billing';
 export const CONSUMER_TOPICS: readonly string[] = [TOPICS.generationCompleted, TOPICS.attemptCompleted];
-
-const PICO_PER_USD = 1e12;
 
 export interface UsageEventMetrics {
   readonly events: Counter;
@@ -83,7 +82,7 @@ export class UsageEventConsumer {
   private count(report: PostingReport): void {
     const { metrics, keySpend, logger } = this.options;
     metrics.events.increment(report.chargeCount + report.attemptCount);
-    for (const chargePico of report.keyChargesPico.values()) metrics.postedUsd.increment(Number(chargePico) / PICO_PER_USD);
+    for (const chargePico of report.keyChargesPico.values()) metrics.postedUsd.increment(picoToUsdNumber(chargePico));
     keySpend.add(report.keyChargesPico);
     if (report.correctionCount > 0) metrics.corrections.increment(report.correctionCount);
     if (report.lateCount > 0) metrics.late.increment(report.lateCount);

@@ -73,7 +73,7 @@ type Mutable<Type> = { -readonly [Member in keyof Type]: Type[Member] };
 const LEASE_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
- * Posts verified usage events: in one transaction the events are recorded, leases settled, charges and costs journalled and
+ * Posts verified usage events: in one transaction the events are recorded, leases settled, charges and costs entered in the ledger and
  * every balance moved once. An event whose id is known already has no effect.
  */
 export class UsagePosting {

@@ -1,4 +1,4 @@
-import { completionTokenCount, promptTokenCount } from '@switchyard/core';
+import { completionTokenCount, picoToUsdNumber, promptTokenCount } from '@switchyard/core';
 import { errorRow, isErrorType, type SwitchyardError } from '@switchyard/errors';
 import { events } from '@switchyard/proto';
 import type { ApiType, RoutingEndpoint } from '@switchyard/routing';
@@ -31,7 +31,6 @@ import {
 } from './ingress-metrics.js';
 
 const APIS: readonly ApiType[] = ['chat', 'completions', 'embeddings'];
-const PICO_PER_USD = 1e12;
 /** Endpoints come and go with the table; their series stay with the metrics, of which there is a bound. */
 const MAX_KEPT_ENDPOINTS = 10_000;
 
@@ -109,7 +108,7 @@ export class GenerationMetrics {
     if (generation.attempts.length > 1) api.fallbacks.increment();
     series.promptTokens.increment(promptTokenCount(settlement.meters));
     series.completionTokens.increment(outputTokens);
-    if (settlement.charge.amountPico > 0n) series.charged.increment(Number(settlement.charge.amountPico) / PICO_PER_USD);
+    if (settlement.charge.amountPico > 0n) series.charged.increment(picoToUsdNumber(settlement.charge.amountPico));
     series.duration.of(attempt.error?.errorType ?? '').observe(seconds, traceId);
     if (request.stream && attempt.firstContentMs !== undefined) {
       const firstTokenSeconds = attempt.firstContentMs / 1_000;

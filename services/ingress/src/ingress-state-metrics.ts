@@ -1,6 +1,6 @@
 import { billing } from '@switchyard/proto';
 import type { CircuitBreakers, RoutingTable } from '@switchyard/routing';
-import type { Clock } from '@switchyard/core';
+import { picoToUsdNumber, type Clock } from '@switchyard/core';
 import type { Gauge, MetricFamily, MetricOptions, Metrics } from '@switchyard/telemetry';
 import {
   BILLING_LIVE,
@@ -30,8 +30,6 @@ export interface IngressState {
   readonly wallet: { holdings(): readonly WalletHolding[]; readonly waiting: number };
   readonly leaseCalls: { readonly acquireCount: number };
 }
-
-const PICO_PER_USD = 1e12;
 
 const SCOPE_LABELS: Readonly<Record<billing.LeaseScopeKind, string>> = {
   [billing.LeaseScopeKind.UNSPECIFIED]: 'unknown',
@@ -87,8 +85,8 @@ function leaseGauges(metrics: Metrics): (holdings: readonly WalletHolding[]) => 
       const labels = { scope: SCOPE_LABELS[kind] };
       held.add(labels, leaseCount);
       if (!MONEY.has(kind)) continue;
-      available.add(labels, Number(availableAmount) / PICO_PER_USD);
-      reserved.add(labels, Number(reservedAmount) / PICO_PER_USD);
+      available.add(labels, picoToUsdNumber(availableAmount));
+      reserved.add(labels, picoToUsdNumber(reservedAmount));
     }
   };
 }

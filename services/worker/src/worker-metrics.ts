@@ -1,4 +1,4 @@
-import { completionTokenCount, promptTokenCount } from '@switchyard/core';
+import { completionTokenCount, picoToUsdNumber, promptTokenCount } from '@switchyard/core';
 import { common, events, type worker } from '@switchyard/proto';
 import { findManifest } from '@switchyard/providers';
 import {
@@ -20,7 +20,6 @@ import {
 } from '@switchyard/telemetry';
 import type { AttemptResult } from './core/attempt-report.js';
 
-const PICO_PER_USD = 1e12;
 /** Endpoints come and go with the table; their series stay with the metrics, of which there is a bound. */
 const MAX_KEPT_ENDPOINTS = 10_000;
 
@@ -95,7 +94,7 @@ export class WorkerMetrics {
       series.inputTokens.observe(promptTokenCount(result.meters), traceId);
       series.outputTokens.observe(completionTokenCount(result.meters), traceId);
     }
-    if (costPico > 0n) series.cost.increment(Number(costPico) / PICO_PER_USD);
+    if (costPico > 0n) series.cost.increment(picoToUsdNumber(costPico));
   }
 
   private seriesOf({ apiType, endpoint }: worker.StartFrame): EndpointSeries {
