@@ -1,6 +1,6 @@
 import { completionTokenCount, picoToUsdNumber, promptTokenCount } from '@switchyard/core';
 import { errorRow, isErrorType, type SwitchyardError } from '@switchyard/errors';
-import { events } from '@switchyard/proto';
+import type { events } from '@switchyard/proto';
 import type { ApiType, RoutingEndpoint } from '@switchyard/routing';
 import {
   BoundedTexts,
@@ -15,6 +15,7 @@ import {
   type Histogram,
   type Metrics,
 } from '@switchyard/telemetry';
+import { END_NAMES } from './core/generation-end.js';
 import { traceparentOf, type AttemptRecord, type Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
 import {
@@ -33,15 +34,6 @@ import {
 const APIS: readonly ApiType[] = ['chat', 'completions', 'embeddings'];
 /** Endpoints come and go with the table; their series stay with the metrics, of which there is a bound. */
 const MAX_KEPT_ENDPOINTS = 10_000;
-
-const END_LABELS: Readonly<Record<events.GenerationEnd, string>> = {
-  [events.GenerationEnd.UNSPECIFIED]: 'unknown',
-  [events.GenerationEnd.COMPLETED]: 'completed',
-  [events.GenerationEnd.CLIENT_ABORTED]: 'client_aborted',
-  [events.GenerationEnd.UPSTREAM_FAILED]: 'upstream_failed',
-  [events.GenerationEnd.GATEWAY_FAILED]: 'gateway_failed',
-  [events.GenerationEnd.UNRECOGNIZED]: 'unknown',
-};
 
 /** What is counted per API. */
 interface ApiSeries {
@@ -127,7 +119,7 @@ export class GenerationMetrics {
   private apiSeries(api: ApiType): ApiSeries {
     const generations = this.metrics.counter(GENERATIONS);
     const ends = Object.fromEntries(
-      Object.entries(END_LABELS).map(([end, label]) => [end, label === 'unknown' ? UNCOUNTED : generations.labels({ api, end: label })]),
+      Object.entries(END_NAMES).map(([end, name]) => [end, name === undefined ? UNCOUNTED : generations.labels({ api, end: name })]),
     );
     return {
       ends: ends as Record<events.GenerationEnd, Counter>,

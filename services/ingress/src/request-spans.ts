@@ -13,6 +13,7 @@ import {
   type SpanAttributes,
   type TraceContext,
 } from '@switchyard/telemetry';
+import { END_NAMES } from './core/generation-end.js';
 import type { AttemptRecord, Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
 import { authLinks, decisionLinks, gatewayLinks, reserveLinks } from './request-links.js';
@@ -224,13 +225,6 @@ function settlementAttributes(generation: Generation, settlement: Settlement | u
     ...Object.fromEntries([...lines].map(([name, amountPico]) => [name, usdText(amountPico)])),
   };
 }
-
-const END_NAMES: Readonly<Partial<Record<events.GenerationEnd, string>>> = {
-  [events.GenerationEnd.COMPLETED]: 'completed',
-  [events.GenerationEnd.CLIENT_ABORTED]: 'client_aborted',
-  [events.GenerationEnd.UPSTREAM_FAILED]: 'upstream_failed',
-  [events.GenerationEnd.GATEWAY_FAILED]: 'gateway_failed',
-};
 
 function attemptCostPico(attempt: AttemptRecord): bigint | undefined {
   return attempt.meters === undefined ? 0n : costOf(attempt, attempt.meters);

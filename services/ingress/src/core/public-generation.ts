@@ -1,15 +1,7 @@
 import type { PublicActivityRow, PublicGeneration } from '@switchyard/api';
 import { completionTokenCount, picoToUsdNumber, promptTokenCount, type Meter, type Meters } from '@switchyard/core';
 import { events, type analytics } from '@switchyard/proto';
-
-const STATUS: Readonly<Record<events.GenerationEnd, PublicGeneration['status']>> = {
-  [events.GenerationEnd.COMPLETED]: 'completed',
-  [events.GenerationEnd.CLIENT_ABORTED]: 'client_aborted',
-  [events.GenerationEnd.UPSTREAM_FAILED]: 'upstream_failed',
-  [events.GenerationEnd.GATEWAY_FAILED]: 'gateway_failed',
-  [events.GenerationEnd.UNSPECIFIED]: 'gateway_failed',
-  [events.GenerationEnd.UNRECOGNIZED]: 'gateway_failed',
-};
+import { END_NAMES } from './generation-end.js';
 
 /** A generation's event as its accounting record. */
 export function publicGeneration(event: events.GenerationCompleted): PublicGeneration {
@@ -55,7 +47,7 @@ export function publicGeneration(event: events.GenerationCompleted): PublicGener
     session_id: event.sessionId || null,
     request_id: event.requestId || null,
     response_cache_source_id: null,
-    status: STATUS[event.end],
+    status: END_NAMES[event.end] ?? 'gateway_failed',
     error_type: event.errorType || null,
     api_key_hash: event.keyHash,
     app_title: event.appTitle || null,
