@@ -209,7 +209,7 @@ function endpointRecord(provider: BuiltInProvider, resolved: ResolvedModel, tag:
     maxCompletionTokens: optionalBigint(facts.maxCompletionTokens),
     maxPromptTokens: undefined,
     quantization: resolved.quantization,
-    supportedParameters: supportedParameters(provider.flavor, facts),
+    supportedParameters: supportedParameters(provider.parameterFamily, facts),
     inputModalities: [...(facts.inputModalities ?? ['text'])],
     outputModalities: [...(facts.outputModalities ?? ['text'])],
     dataPolicy: { ...provider.dataPolicy },

@@ -74,16 +74,16 @@ export function isReasoningMandatory(slug: string): boolean {
   return REASONING_MANDATORY.test(slug);
 }
 
-/** Parameters that an endpoint takes, in OpenRouter's vocabulary, after the provider's dialect and the model's abilities. */
-export function supportedParameters(dialect: 'openai' | 'open-weights' | 'anthropic' | 'google' | 'hosted', facts: ModelFacts): string[] {
+/** Parameters that an endpoint takes, in OpenRouter's vocabulary, after the provider's family and the model's abilities. */
+export function supportedParameters(family: ParameterFamily, facts: ModelFacts): string[] {
   if (facts.outputModalities?.includes('embeddings')) return [];
-  const parameters = ['max_tokens', 'stop', ...SAMPLING[dialect].filter((name) => facts.temperature !== false || !SAMPLING_ONLY.has(name))];
-  if (dialect === 'openai' || dialect === 'open-weights') parameters.push('max_completion_tokens');
+  const parameters = ['max_tokens', 'stop', ...SAMPLING[family].filter((name) => facts.temperature !== false || !SAMPLING_ONLY.has(name))];
+  if (family === 'openai' || family === 'open-weights') parameters.push('max_completion_tokens');
   if (facts.tools !== false) parameters.push('tools', 'tool_choice');
-  if (facts.tools !== false && dialect !== 'google' && dialect !== 'hosted') parameters.push('parallel_tool_calls');
-  if (facts.tools !== false || dialect === 'hosted') parameters.push('response_format', 'structured_outputs');
-  if (facts.reasoning) parameters.push('reasoning', 'include_reasoning', ...(dialect === 'openai' ? ['reasoning_effort'] : []));
-  if (dialect === 'openai' && facts.reasoning) parameters.push('verbosity');
+  if (facts.tools !== false && family !== 'google' && family !== 'hosted') parameters.push('parallel_tool_calls');
+  if (facts.tools !== false || family === 'hosted') parameters.push('response_format', 'structured_outputs');
+  if (facts.reasoning) parameters.push('reasoning', 'include_reasoning', ...(family === 'openai' ? ['reasoning_effort'] : []));
+  if (family === 'openai' && facts.reasoning) parameters.push('verbosity');
   return [...new Set(parameters)];
 }
 
@@ -119,3 +119,6 @@ const SAMPLING = {
   google: ['temperature', 'top_p', 'top_k', 'frequency_penalty', 'presence_penalty', 'seed'],
   hosted: ['temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'seed'],
 } as const;
+
+/** Providers whose APIs take the same parameters. */
+export type ParameterFamily = keyof typeof SAMPLING;
