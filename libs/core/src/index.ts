@@ -1,6 +1,7 @@
 export { BriefMap } from './brief-map.js';
 export * from './canonical/index.js';
 export * from './clock.js';
+export * from './compare-amounts.js';
 export * from './ids.js';
 export * from './limit-window.js';
 export * from './model-id.js';

@@ -1,3 +1,5 @@
+import { larger } from '@switchyard/core';
+
 /**
  * The arithmetic of a scope: available = limit − held − spent. Money and quotas obey the same rules. A limit of undefined
  * means unlimited. `spent` may pass the limit only by settling more than was reserved, or when a limit is lowered; what is
@@ -106,8 +108,4 @@ export function grantAmount({ needed, wanted, recentSpend, available, liveHolder
   if (amount > 0n) return amount >= needed ? amount : undefined;
   // Asked ahead of need by a holder that spent nothing lately: the least that is worth a lease.
   return available === undefined || available > 0n ? 1n : undefined;
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

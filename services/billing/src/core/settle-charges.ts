@@ -1,3 +1,4 @@
+import { larger, smaller } from '@switchyard/core';
 import type { ScopeIdentity } from './lease-scope-identity.js';
 import { excessOf, settle, spend, type LeaseAmounts, type ScopeAmounts } from './lease-scope.js';
 
@@ -90,12 +91,4 @@ export class SettlementState {
 
 function uncommitted(lease: LeaseAmounts): bigint {
   return larger(0n, lease.granted - lease.released - lease.settled);
-}
-
-function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

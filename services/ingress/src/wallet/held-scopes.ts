@@ -1,3 +1,4 @@
+import { smaller } from '@switchyard/core';
 import type { billing } from '@switchyard/proto';
 import type { CallTrace } from '@switchyard/telemetry';
 import { leastAmount, scopeId, type Reservation, type ScopeNeed } from './reservation.js';
@@ -104,8 +105,4 @@ function earliestSettle(parts: readonly ReservedPart[]): number {
   let earliestMs = Number.POSITIVE_INFINITY;
   for (const part of parts) earliestMs = Math.min(earliestMs, part.lease.settleBeforeMs);
   return earliestMs;
-}
-
-function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '@switchyard/core';
+import { larger, type Clock } from '@switchyard/core';
 import type { billing } from '@switchyard/proto';
 import type { CallTrace, Logger } from '@switchyard/telemetry';
 import type { HeldScopes } from './held-scopes.js';
@@ -129,8 +129,4 @@ function endOrTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> 
       resolve();
     });
   });
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

@@ -1,3 +1,4 @@
+import { larger, smaller } from '@switchyard/core';
 import type { billing } from '@switchyard/proto';
 import type { CallTrace } from '@switchyard/telemetry';
 
@@ -164,12 +165,4 @@ function spendable(lease: HeldLease, nowMs: number): bigint {
   // Those that are used up stay until their time is over: they must cost no arithmetic.
   if (isUsedUp(lease, nowMs)) return 0n;
   return larger(lease.granted - lease.settled - lease.reserved - lease.released, 0n);
-}
-
-function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }
