@@ -19,7 +19,7 @@ export const faultSchema = z.strictObject({
   seed: z.int().nonnegative().default(1),
   /** `delay`: milliseconds before the answer. */
   delayMs: z.int().nonnegative().max(600_000).default(1_000),
-  /** `cut`, `stall`, `error_frame`: words sent before it; 0 = before the first byte of the body. */
+  /** `cut`, `stall`, `error_frame`: events of a stream sent before it, of a whole answer half of it; 0 = before the first byte of the body. */
   afterWords: z.int().nonnegative().default(3),
   /** `rate_limit`: value of `Retry-After` in seconds; absent = no such header. */
   retryAfterSeconds: z.number().nonnegative().optional(),
