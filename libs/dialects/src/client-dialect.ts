@@ -8,7 +8,6 @@ import type {
   Meters,
   ShownChoice,
 } from '@switchyard/core';
-import type { ErrorType } from '@switchyard/errors';
 import type { ApiType, ClientDialectName } from './dialect-manifest.js';
 
 /** Names that an answer carries instead of the upstream's own. */
@@ -33,20 +32,9 @@ export interface UsageView {
   readonly upstreamInferenceCompletionsCost: number;
 }
 
-export interface ErrorView {
-  readonly errorType: ErrorType;
-  readonly message: string;
-  /** HTTP status; default = the error table's. */
-  readonly httpStatus?: number | undefined;
-  readonly providerCode?: string | undefined;
-  readonly providerName?: string | undefined;
-  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
-}
-
 /** Fields that ride on the last chunk or the whole answer beside usage. */
 export interface AnswerTail {
   readonly serviceTier?: string | undefined;
-  readonly openrouterMetadata?: JsonObject | undefined;
   readonly warnings?: readonly string[] | undefined;
 }
 
@@ -68,7 +56,6 @@ export interface ShownAnswer {
 /** A wire format as clients speak it. Pure. */
 export interface ClientDialect {
   readonly name: ClientDialectName;
-  readonly apiTypes: readonly ApiType[];
   /** @throws SwitchyardError `invalid_request` naming the field. */
   parseChatRequest(body: JsonObject): CanonicalChatRequest;
   /** A legacy completion as the chat that stands for it. @throws SwitchyardError `invalid_request`. */
@@ -82,14 +69,10 @@ export interface ClientDialect {
   createStreamRenderer(identity: AnswerIdentity, apiType: 'chat' | 'completions'): StreamRenderer;
   /** Keeps so many characters of each text. */
   createShownAnswer(maxCharacters: number): ShownAnswer;
-  /** The value of `usage`. */
-  renderUsage(usage: UsageView, apiType: ApiType): JsonObject;
   /** Last chunk of a stream, a whole SSE event. */
   renderUsageChunk(usage: UsageView, identity: AnswerIdentity, apiType: 'chat' | 'completions', tail?: AnswerTail): string;
   /** `,"usage":{…}` and the tail's fields and the closing `}` for a whole answer whose own last `}` was cut off. */
   renderWholeTail(usage: UsageView, apiType: ApiType, tail?: AnswerTail): string;
-  /** The typed mid-stream failure, a whole SSE event. */
-  renderErrorChunk(error: ErrorView, identity: AnswerIdentity, apiType: 'chat' | 'completions'): string;
   /** First chunk of an attempt when the client asked to see the upstream body. */
   renderDebugChunk(upstreamBody: string, identity: AnswerIdentity): string;
   /** `data: [DONE]` or what the dialect ends a stream with. */

@@ -294,32 +294,6 @@ describe('the tail of an answer', () => {
     expect(chatResultFromJSON(spliced)).toMatchObject({ ok: true, value: { usage: { totalTokens: 25, costDetails: { upstreamInferenceCost: null } } } });
   });
 
-  it('is a typed error chunk when the stream broke', () => {
-    const event = client.renderErrorChunk(
-      { errorType: 'provider_unavailable', message: 'Cut', providerCode: 'x', providerName: 'Somewhere' },
-      IDENTITY,
-      'chat',
-    );
-    expect(chatStreamChunkFromJSON(event.slice(6))).toMatchObject({
-      ok: true,
-      value: { error: { code: 502, message: 'Cut', metadata: { errorType: 'provider_unavailable', providerCode: 'x' } }, choices: [{ finishReason: 'error' }] },
-    });
-  });
-
-  it('has an error with code, message, type, param and http_status', () => {
-    const event = client.renderErrorChunk({ errorType: 'invalid_request', message: 'No', metadata: { param: 'stop' } }, IDENTITY, 'chat');
-    const { error } = JSON.parse(event.slice(6)) as { error: unknown };
-    expect({ error }).toEqual({
-      error: {
-        code: 400,
-        message: 'No',
-        type: 'invalid_request_error',
-        param: 'stop',
-        metadata: { param: 'stop', error_type: 'invalid_request', http_status: 400 },
-      },
-    });
-  });
-
   it('may be preceded by the upstream body, when the client asked for it', () => {
     expect(chatStreamChunkFromJSON(client.renderDebugChunk('{"model":"x"}', IDENTITY).slice(6))).toMatchObject({ ok: true });
     expect(client.renderDebugChunk('{"model":"x"}', IDENTITY)).toContain('"debug":{"echo_upstream_body":{"model":"x"}}');

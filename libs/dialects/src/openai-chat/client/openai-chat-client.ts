@@ -3,14 +3,13 @@ import { parseChatRequest } from './parse-chat-request.js';
 import { parseCompletionRequest } from './parse-completion-request.js';
 import { parseEmbeddingRequest } from './parse-embedding-request.js';
 import { renderChatResponse, renderCompletionResponse, renderEmbeddingResponse } from './render-response.js';
-import { renderDebugChunk, renderErrorChunk, renderUsage, renderUsageChunk, renderWholeTail } from './render-tail.js';
+import { renderDebugChunk, renderUsageChunk, renderWholeTail } from './render-tail.js';
 import { OpenaiChatShownAnswer } from './shown-answer.js';
 import { OpenaiChatStreamRenderer } from './stream-renderer.js';
 
 /** OpenAI's chat, legacy completions and embeddings, with OpenRouter's extensions. */
 export const openaiChatClient: ClientDialect = {
   name: 'openai-chat',
-  apiTypes: ['chat', 'completions', 'embeddings'],
   parseChatRequest,
   parseCompletionRequest,
   parseEmbeddingRequest,
@@ -19,10 +18,8 @@ export const openaiChatClient: ClientDialect = {
   renderEmbeddingResponse,
   createStreamRenderer: (identity, apiType) => new OpenaiChatStreamRenderer(identity, apiType),
   createShownAnswer: (maxCharacters) => new OpenaiChatShownAnswer(maxCharacters),
-  renderUsage,
   renderUsageChunk,
   renderWholeTail,
-  renderErrorChunk,
   renderDebugChunk,
   streamEnd: 'data: [DONE]\n\n',
   keepAliveComment: ': OPENROUTER PROCESSING\n\n',

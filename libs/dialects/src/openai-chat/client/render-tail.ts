@@ -1,10 +1,9 @@
 import { completionTokenCount, promptTokenCount, type JsonObject, type JsonValue } from '@switchyard/core';
-import { errorRow } from '@switchyard/errors';
-import type { AnswerIdentity, AnswerTail, ErrorView, UsageView } from '../../client-dialect.js';
+import type { AnswerIdentity, AnswerTail, UsageView } from '../../client-dialect.js';
 import type { ApiType } from '../../dialect-manifest.js';
 
 /** `usage` of chat, completions and embeddings. */
-export function renderUsage(usage: UsageView, apiType: ApiType): JsonObject {
+function renderUsage(usage: UsageView, apiType: ApiType): JsonObject {
   const { meters } = usage;
   const promptTokens = promptTokenCount(meters);
   const completionTokens = completionTokenCount(meters);
@@ -41,7 +40,6 @@ export function renderUsage(usage: UsageView, apiType: ApiType): JsonObject {
 function tailFields(tail: AnswerTail | undefined): JsonObject {
   return {
     ...(tail?.serviceTier === undefined ? {} : { service_tier: tail.serviceTier }),
-    ...(tail?.openrouterMetadata === undefined ? {} : { openrouter_metadata: tail.openrouterMetadata }),
     ...(tail?.warnings === undefined || tail.warnings.length === 0 ? {} : { warnings: [...tail.warnings] }),
   };
 }
@@ -52,9 +50,9 @@ function head(identity: AnswerIdentity, apiType: 'chat' | 'completions'): JsonOb
 }
 
 /** An empty choice rather than none: many clients read `choices[0]` of every chunk. Its role was said: some join what comes twice. */
-function emptyChoice(apiType: 'chat' | 'completions', finishReason: string | null): JsonObject {
+function emptyChoice(apiType: 'chat' | 'completions'): JsonObject {
   const content: JsonObject = apiType === 'chat' ? { delta: { content: '' } } : { text: '' };
-  return { index: 0, ...content, finish_reason: finishReason, native_finish_reason: finishReason, logprobs: null };
+  return { index: 0, ...content, finish_reason: null, native_finish_reason: null, logprobs: null };
 }
 
 function event(value: JsonValue): string {
@@ -62,39 +60,11 @@ function event(value: JsonValue): string {
 }
 
 export function renderUsageChunk(usage: UsageView, identity: AnswerIdentity, apiType: 'chat' | 'completions', tail?: AnswerTail): string {
-  return event({ ...head(identity, apiType), choices: [emptyChoice(apiType, null)], usage: renderUsage(usage, apiType), ...tailFields(tail) });
+  return event({ ...head(identity, apiType), choices: [emptyChoice(apiType)], usage: renderUsage(usage, apiType), ...tailFields(tail) });
 }
 
 export function renderWholeTail(usage: UsageView, apiType: ApiType, tail?: AnswerTail): string {
   return `,${JSON.stringify({ usage: renderUsage(usage, apiType), ...tailFields(tail) }).slice(1)}`;
-}
-
-function errorObject(error: ErrorView): JsonObject {
-  const row = errorRow(error.errorType);
-  const status = error.httpStatus ?? row.httpStatus;
-  const extra = JSON.parse(JSON.stringify(error.metadata ?? {})) as JsonObject;
-  return {
-    code: status,
-    message: error.message,
-    type: row.openaiType,
-    param: typeof extra['param'] === 'string' ? extra['param'] : null,
-    metadata: {
-      ...extra,
-      error_type: error.errorType,
-      http_status: status,
-      ...(error.providerCode === undefined || error.providerCode === '' ? {} : { provider_code: error.providerCode }),
-      ...(error.providerName === undefined || error.providerName === '' ? {} : { provider_name: error.providerName }),
-    },
-  };
-}
-
-/** The strict clients want chunk keys beside the error, a number as code, and metadata with a known `error_type`. */
-export function renderErrorChunk(error: ErrorView, identity: AnswerIdentity, apiType: 'chat' | 'completions'): string {
-  const choice: JsonObject =
-    apiType === 'chat'
-      ? { index: 0, delta: { content: '' }, finish_reason: 'error', native_finish_reason: null }
-      : { index: 0, text: '', finish_reason: 'error', native_finish_reason: null, logprobs: null };
-  return event({ ...head(identity, apiType), error: errorObject(error), choices: [choice] });
 }
 
 export function renderDebugChunk(upstreamBody: string, identity: AnswerIdentity): string {
