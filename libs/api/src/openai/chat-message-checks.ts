@@ -1,5 +1,4 @@
 import { isObject, type JsonObject } from '../parse-json-object.js';
-import type { InputModality } from '../openrouter/supported-parameters.js';
 
 /** Counts of what messages carry beside text. */
 export interface MessageCounts {
@@ -35,16 +34,6 @@ export function isPlainMessage(message: unknown, counts: MessageCounts): boolean
     default:
       return false;
   }
-}
-
-/** Modalities of the messages, text first. */
-export function inputModalities(counts: MessageCounts): InputModality[] {
-  const modalities: InputModality[] = ['text'];
-  if (counts.imageCount > 0) modalities.push('image');
-  if (counts.fileCount > 0) modalities.push('file');
-  if (counts.audioCount > 0) modalities.push('audio');
-  if (counts.videoCount > 0) modalities.push('video');
-  return modalities;
 }
 
 /** Counts the parts of messages that a schema, not the plain checks, found valid. */

@@ -1,11 +1,11 @@
 import { SwitchyardError } from '@switchyard/errors';
 import { invalidRequest, UNTIL_FIRST_PROBLEM } from '../invalid-request.js';
 import { givenPreferences, type ProviderPreferences, type ProviderPreferencesInput } from '../openrouter/provider-preferences.js';
-import { SUPPORTED_PARAMETERS, type InputModality, type SupportedParameter } from '../openrouter/supported-parameters.js';
+import { SUPPORTED_PARAMETERS, type SupportedParameter } from '../openrouter/supported-parameters.js';
 import { isObject, parseJsonObject, type JsonObject } from '../parse-json-object.js';
 import { DEFAULT_REQUEST_LIMITS, MAX_SESSION_ID_LENGTH, MAX_STOP_SEQUENCES, MAX_USER_LENGTH, type RequestLimits } from '../request-limits.js';
 import { chatRequestSchema } from './chat-request.js';
-import { countParts, inputModalities, isPlainMessage, type MessageCounts } from './chat-message-checks.js';
+import { countParts, isPlainMessage, type MessageCounts } from './chat-message-checks.js';
 
 /** A valid chat request: the body as the client sent it, and what the gateway reads of it. */
 export interface ParsedChatRequest {
@@ -16,10 +16,8 @@ export interface ParsedChatRequest {
   /** `model` and then `models`, without repetition; empty when the client named none. */
   readonly models: readonly string[];
   readonly isStream: boolean;
-  readonly messageCount: number;
   readonly toolCount: number;
   readonly counts: Readonly<MessageCounts>;
-  readonly inputModalities: readonly InputModality[];
   /** As requested; undefined means text alone. */
   readonly outputModalities: readonly string[] | undefined;
   /** Parameters of the catalogue's vocabulary that the request gives a value. */
@@ -142,7 +140,6 @@ function refuseTooMany(name: string, value: unknown, limit: number): void {
 }
 
 function readRequest(body: JsonObject, isRewritten: boolean, counts: MessageCounts): ParsedChatRequest {
-  const messages = body['messages'] as readonly unknown[];
   const tools = body['tools'];
   const metadata = judgedRecord(body['metadata']);
   const trace = judgedRecord(body['trace']);
@@ -154,10 +151,8 @@ function readRequest(body: JsonObject, isRewritten: boolean, counts: MessageCoun
     isRewritten,
     models: namedModels(body),
     isStream: body['stream'] === true,
-    messageCount: messages.length,
     toolCount: Array.isArray(tools) ? tools.length : 0,
     counts,
-    inputModalities: inputModalities(counts),
     outputModalities: Array.isArray(modalities) ? modalities : undefined,
     parameters: givenParameters(body),
     maxOutputTokens: typeof maxOutputTokens === 'number' ? maxOutputTokens : undefined,

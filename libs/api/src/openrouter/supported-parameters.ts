@@ -30,4 +30,3 @@ export const SUPPORTED_PARAMETERS = [
 export type SupportedParameter = (typeof SUPPORTED_PARAMETERS)[number];
 
 export const INPUT_MODALITIES = ['text', 'image', 'file', 'audio', 'video'] as const;
-export type InputModality = (typeof INPUT_MODALITIES)[number];
