@@ -110,7 +110,7 @@ describe('the events of a traced generation', () => {
 
   function generationOf(trace: RequestTrace | undefined): Generation {
     const { generationId: id, eventId, acceptTimeMs, accountId, workspaceId, keyHash: hash } = accepted;
-    const bound = { textBytes: 40, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
+    const bound = { textBytes: 40, imageCount: 0, hasTools: false, usesCacheControl: false };
     const request = { apiType: 'chat', stream: true, routing: {}, bound, attribution: readAttribution({}, {}), traceparent: '' };
     const key = { accountId, workspaceId, hash, costCentre: '' };
     return { id, eventId, acceptTimeMs, startedAtMs: 0, key, request, trace, attempts: [], leaseUses: [], flags: new Set() } as unknown as Generation;

@@ -249,7 +249,7 @@ describe('runGeneration', () => {
     const inference = new InferenceServer(
       [chatCompletionsRoute],
       gateway,
-      { authenticate: async () => ({ key, isStale: false }) },
+      { authenticate: async () => key },
       keepAlive,
       clock,
       logger,

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { SwitchyardError } from '@switchyard/errors';
+import type { billing } from '@switchyard/proto';
 import type { CallWaiter } from '@switchyard/telemetry';
-import type { AuthenticatedKey, Authenticator, RequestHeaders } from './authenticator.js';
+import type { Authenticator, RequestHeaders } from './authenticator.js';
 import type { KeyCache } from './key-cache.js';
 
 const KEY_FORM = /^Bearer +(\S{1,512})$/i;
@@ -20,7 +21,7 @@ export class KeyAuthenticator implements Authenticator {
     private readonly nowMs: () => number,
   ) {}
 
-  async authenticate(headers: RequestHeaders, waiter?: CallWaiter): Promise<AuthenticatedKey> {
+  async authenticate(headers: RequestHeaders, waiter?: CallWaiter): Promise<billing.Key> {
     const header = headers['authorization'];
     const knownHash = typeof header === 'string' ? this.hashes.get(header) : undefined;
     const secretHash = knownHash ?? hash('sha256', secretOf(header), 'hex');
@@ -29,7 +30,7 @@ export class KeyAuthenticator implements Authenticator {
     if (key.disabled) throw new SwitchyardError('authentication', 'The API key is disabled.');
     if (key.expireTimeMs !== undefined && Number(key.expireTimeMs) <= this.nowMs()) throw new SwitchyardError('authentication', 'The API key has expired.');
     if (knownHash === undefined) this.remember(header as string, secretHash);
-    return { key, isStale: !this.keys.isLive };
+    return key;
   }
 
   private remember(header: string, secretHash: string): void {

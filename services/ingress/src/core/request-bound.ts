@@ -33,7 +33,6 @@ export function chatRequestBound(
     imageCount: counts.imageCount,
     hasTools: toolCount > 0,
     usesCacheControl: asksForCacheWrites(plainBytes),
-    usesAudio: counts.audioCount > 0,
     mediaTokens: media.tokens,
     hasRemoteMedia: media.remoteCount > 0,
     usesWebSearch: isGiven(body['web_search_options']),

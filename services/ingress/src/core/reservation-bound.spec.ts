@@ -6,7 +6,7 @@ import { chatRequestBound } from './request-bound.js';
 import { affordableOutputTokens, countedTokenBound, endpointInputTokenBound, inputTokenBound, maximumCharge, type RequestBound } from './reservation-bound.js';
 
 const NO_MEDIA = { imageCount: 0, fileCount: 0, audioCount: 0, videoCount: 0 };
-const TEXT_ALONE: RequestBound = { textBytes: 1_000, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
+const TEXT_ALONE: RequestBound = { textBytes: 1_000, imageCount: 0, hasTools: false, usesCacheControl: false };
 
 function boundOf(body: object, counts: Partial<typeof NO_MEDIA> = {}, toolCount = 0): RequestBound {
   return chatRequestBound({ ...body }, Buffer.from(JSON.stringify(body)), { ...NO_MEDIA, ...counts }, toolCount);

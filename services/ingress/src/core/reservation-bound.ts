@@ -7,7 +7,6 @@ export interface RequestBound {
   readonly imageCount: number;
   readonly hasTools: boolean;
   readonly usesCacheControl: boolean;
-  readonly usesAudio: boolean;
   /** Most that inline files, sound and video count as. Absent like 0: there are none. */
   readonly mediaTokens?: number;
   /** A file or a video is named by its address: nobody knows its size before the provider has fetched it. */

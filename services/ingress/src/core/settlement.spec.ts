@@ -9,7 +9,7 @@ const schedule: PriceSchedule = { revision: 'r', ratesPico: { input_uncached: 10
 function generation(apiType = 'chat', imageCount = 0): Generation {
   return {
     acceptTimeMs: 0,
-    request: { apiType, bound: { textBytes: 400, imageCount, hasTools: false, usesCacheControl: false, usesAudio: false } },
+    request: { apiType, bound: { textBytes: 400, imageCount, hasTools: false, usesCacheControl: false } },
   } as unknown as Generation;
 }
 

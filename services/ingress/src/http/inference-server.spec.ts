@@ -6,7 +6,6 @@ import { billing } from '@switchyard/proto';
 import { PrometheusMetrics } from '@switchyard/telemetry';
 import { captureLogger, eventually, manualClock } from '@switchyard/testing';
 import { request } from 'undici';
-import type { AuthenticatedKey } from '../auth/authenticator.js';
 import { GenerationMetrics } from '../generation-metrics.js';
 import type { Gateway } from '../run-generation.js';
 import { chatCompletionsRoute } from './chat-completions/chat-completions.route.js';
@@ -15,7 +14,7 @@ import { InferenceServer } from './inference-server.js';
 import { KeepAlive } from './keep-alive.js';
 import { BodyMemory } from './read-body.js';
 
-const KEY: AuthenticatedKey = { key: billing.Key.create({ kind: billing.KeyKind.INFERENCE }), isStale: false };
+const KEY = billing.Key.create({ kind: billing.KeyKind.INFERENCE });
 const HEAD = 'POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Length: 20\r\n\r\n';
 
 describe('the inference server', () => {
@@ -29,8 +28,8 @@ describe('the inference server', () => {
   });
 
   /** A server whose key look-ups end when the spec says so, and a client that sent `bytes`. */
-  async function start(bytes: string): Promise<{ inference: InferenceServer; authenticated: PromiseWithResolvers<AuthenticatedKey> }> {
-    const authenticated = Promise.withResolvers<AuthenticatedKey>();
+  async function start(bytes: string): Promise<{ inference: InferenceServer; authenticated: PromiseWithResolvers<billing.Key> }> {
+    const authenticated = Promise.withResolvers<billing.Key>();
     const metrics = new PrometheusMetrics();
     const inference = new InferenceServer(
       [chatCompletionsRoute],

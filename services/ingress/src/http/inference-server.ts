@@ -85,7 +85,7 @@ export class InferenceServer {
     try {
       if (this.openCount > this.options.maxConcurrentGenerations)
         throw new SwitchyardError('gateway_unavailable', 'The gateway is at its limit of concurrent requests; try again shortly.', { retryAfterMs: 1_000 });
-      const { key } = await this.authenticator.authenticate(request.headers, trace);
+      const key = await this.authenticator.authenticate(request.headers, trace);
       if (key.kind !== billing.KeyKind.INFERENCE) throw new SwitchyardError('permission_denied', 'Management keys cannot run inference; use an API key.');
       trace?.authenticated();
       const body = await readBody(request, this.options.maxBodyBytes, share);

@@ -7,8 +7,8 @@ export class KeyAccess {
   constructor(private readonly authenticator: Authenticator) {}
 
   /** @throws SwitchyardError `authentication` */
-  async anyKey(headers: RequestHeaders): Promise<billing.Key> {
-    return (await this.authenticator.authenticate(headers)).key;
+  anyKey(headers: RequestHeaders): Promise<billing.Key> {
+    return this.authenticator.authenticate(headers);
   }
 
   /** @throws SwitchyardError `authentication`, or `permission_denied` for an inference key */

@@ -15,7 +15,7 @@ import {
 } from '@switchyard/proto';
 import type { ReadinessReport } from '@switchyard/runtime';
 import type { Logger } from '@switchyard/telemetry';
-import type { AuthenticatedKey, Authenticator, RequestHeaders } from '../auth/authenticator.js';
+import type { Authenticator, RequestHeaders } from '../auth/authenticator.js';
 import type { ManagementOptions } from '../http/management-context.js';
 import { BodyMemory } from '../http/read-body.js';
 import { RequestBodies } from '../http/request-body.js';
@@ -80,11 +80,11 @@ export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
 class FakeAuthenticator implements Authenticator {
   constructor(private readonly keys: FakeKeys) {}
 
-  async authenticate(headers: RequestHeaders): Promise<AuthenticatedKey> {
+  async authenticate(headers: RequestHeaders): Promise<billing.Key> {
     const secret = /^Bearer (.+)$/.exec(String(headers['authorization'] ?? ''))?.[1];
     const key = secret === undefined ? undefined : this.keys.find(hashOf(secret));
     if (!key || key.disabled) throw new SwitchyardError('authentication', 'No valid API key');
-    return { key, isStale: false };
+    return key;
   }
 }
 

@@ -57,7 +57,7 @@ describe('the tokens of a minute', () => {
     key = { hash: 'h', accountId: 'account', tokensPerMinute: BigInt(LIMIT), requestsPerMinute: 100n };
   });
 
-  const BOUND = { textBytes: 36, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
+  const BOUND = { textBytes: 36, imageCount: 0, hasTools: false, usesCacheControl: false };
   const INPUT_TOKENS = inputTokenBound(BOUND);
 
   function generation(maxOutputTokens?: number): Generation {

@@ -18,7 +18,7 @@ export const embeddingsRoute: InferenceRoute = {
   read(bytes: Buffer, headers: IncomingHttpHeaders, limits: RequestLimits): GenerationRequest {
     const { body, request } = parseEmbeddingsRequest(bytes, limits);
     const [model, ...models] = namedModels(body);
-    const bound = { textBytes: plainBytesOf(body, bytes).byteLength, imageCount: 0, hasTools: false, usesCacheControl: false, usesAudio: false };
+    const bound = { textBytes: plainBytesOf(body, bytes).byteLength, imageCount: 0, hasTools: false, usesCacheControl: false };
     return {
       apiType: 'embeddings',
       clientDialect: DIALECT.name,
