@@ -15,7 +15,6 @@ export interface LeaseReturnsDependencies {
 }
 
 export interface ResolvedLease {
-  readonly leaseId: string;
   readonly holderId: string;
   /** What it still held. */
   readonly returned: bigint;
@@ -35,7 +34,7 @@ export class LeaseReturns {
       leaseIds,
       (lease, scope) => {
         if (lease.resolution !== undefined) return;
-        resolved.push({ leaseId: lease.leaseId, holderId: lease.holderId, returned: openHold(lease.amounts) });
+        resolved.push({ holderId: lease.holderId, returned: openHold(lease.amounts) });
         const after = resolve({ scope: scope.amounts, lease: lease.amounts });
         scope.amounts = after.scope;
         lease.amounts = after.lease;

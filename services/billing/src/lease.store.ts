@@ -9,7 +9,6 @@ export interface LeaseRow {
   readonly scopeId: bigint;
   readonly holderId: string;
   readonly epoch: bigint;
-  readonly grantedAtMs: number;
   readonly reserveUntilMs: number;
   amounts: LeaseAmounts;
   isClosed: boolean;
@@ -25,14 +24,13 @@ interface RawLease {
   granted: bigint;
   released: bigint;
   settled: string;
-  grantedAtMs: bigint;
   reserveUntilMs: bigint;
   isClosed: boolean;
   recallRequestedMs: bigint | null;
   resolution: LeaseResolution | null;
 }
 
-const COLUMNS = `lease_id AS "leaseId", scope_id AS "scopeId", holder_id AS "holderId", epoch, granted, released, settled, granted_at_ms AS "grantedAtMs",
+const COLUMNS = `lease_id AS "leaseId", scope_id AS "scopeId", holder_id AS "holderId", epoch, granted, released, settled,
   reserve_until_ms AS "reserveUntilMs", is_closed AS "isClosed", recall_requested_ms AS "recallRequestedMs", resolution`;
 
 export interface NewLease {
@@ -190,7 +188,6 @@ function toLease(row: RawLease): LeaseRow {
     scopeId: row.scopeId,
     holderId: row.holderId,
     epoch: row.epoch,
-    grantedAtMs: Number(row.grantedAtMs),
     reserveUntilMs: Number(row.reserveUntilMs),
     amounts: { granted: row.granted, released: row.released, settled: BigInt(row.settled), isResolved: row.resolution !== null },
     isClosed: row.isClosed,
