@@ -3,8 +3,6 @@ import type { RoutingModel, RoutingTable } from './routing-table.js';
 
 /** A model as a client named it, found in the table. */
 export interface ModelTarget {
-  /** As written. */
-  readonly requested: string;
   readonly model: RoutingModel;
   /** Empty for the standard endpoints. */
   readonly variant: string;
@@ -35,7 +33,7 @@ export function resolveModel(table: RoutingTable, requested: string, nowMs: numb
   if (isExpired(model, nowMs)) return { kind: 'expired', model };
   const variant = name.variant ?? '';
   if (variant !== '' && !model.endpoints.some((endpoint) => endpoint.variant === variant)) return { kind: 'variant_missing', model, variant };
-  return { kind: 'found', target: { requested, model, variant, modifiers: name.modifiers } };
+  return { kind: 'found', target: { model, variant, modifiers: name.modifiers } };
 }
 
 /** Whether an allow-list of model patterns admits a model: exact names, `author/*`, `*`, names with a variant for that variant alone. */

@@ -17,7 +17,6 @@ export interface RoutingTable {
 export interface RoutingModel {
   readonly slug: string;
   readonly permaslug: string;
-  readonly name: string;
   readonly record: ModelRecord;
   /** All endpoints, every variant, by id. */
   readonly endpoints: readonly RoutingEndpoint[];
@@ -33,8 +32,6 @@ export interface RoutingEndpoint {
   /** Provider slug with optional `/variant`, `/region`, `/tier`. */
   readonly tag: string;
   readonly providerModelId: string;
-  /** Empty: the provider manifest's own. */
-  readonly baseUrl: string;
   readonly contextLength: number | undefined;
   readonly maxCompletionTokens: number | undefined;
   readonly maxPromptTokens: number | undefined;
@@ -154,7 +151,7 @@ function groupByModel(
       continue;
     }
     const own = (endpointsBySlug.get(slug) ?? []).sort((left, right) => (left.endpointId < right.endpointId ? -1 : 1));
-    models.set(slug, { slug, permaslug: record.permaslug, name: record.name, record, endpoints: own });
+    models.set(slug, { slug, permaslug: record.permaslug, record, endpoints: own });
   }
   return models;
 }
@@ -191,7 +188,6 @@ function endpointFromRecord(record: EndpointRecord): RoutingEndpoint {
     providerName: record.providerName,
     tag: record.tag,
     providerModelId: record.providerModelId,
-    baseUrl: record.baseUrl,
     contextLength: optionalNumber(record.contextLength),
     maxCompletionTokens: optionalNumber(record.maxCompletionTokens),
     maxPromptTokens: optionalNumber(record.maxPromptTokens),
