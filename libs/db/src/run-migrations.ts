@@ -14,8 +14,6 @@ export interface SchemaVersion {
   /** All migrations that this program knows are applied (newer ones of a later program may be too). */
   readonly isCurrent: boolean;
   readonly missing: readonly string[];
-  /** Name of the newest applied migration, empty when there is none. */
-  readonly newest: string;
 }
 
 /** A migration failed, of which nothing is left; those before it stay. A sentence for people. */
@@ -83,12 +81,12 @@ export async function readSchemaVersion(pool: pg.Pool, schema: DatabaseSchema): 
   const names = await appliedNames(pool, requireSchemaName(schema.name));
   const known = new Set(names);
   const missing = schema.migrations.map(migrationName).filter((name) => !known.has(name));
-  return { isCurrent: missing.length === 0, missing, newest: names.at(-1) ?? '' };
+  return { isCurrent: missing.length === 0, missing };
 }
 
 async function appliedNames(pool: pg.Pool, schemaName: string): Promise<string[]> {
   try {
-    const { rows } = await pool.query<{ name: string }>(`SELECT name FROM ${schemaName}.${MIGRATION_TABLE} ORDER BY "timestamp"`);
+    const { rows } = await pool.query<{ name: string }>(`SELECT name FROM ${schemaName}.${MIGRATION_TABLE}`);
     return rows.map((row) => row.name);
   } catch (error) {
     if (error instanceof pg.DatabaseError && (error.code === '42P01' || error.code === '3F000')) return [];

@@ -13,7 +13,6 @@ export interface BilledChatOptions {
 /** A streamed chat that was answered whole and charged once. */
 export interface BilledChat {
   readonly generationId: string;
-  readonly text: string;
   readonly costUsd: number;
   readonly firstContentMs: number;
   readonly durationMs: number;
@@ -76,7 +75,7 @@ async function streamChat(options: BilledChatOptions, signal: AbortSignal): Prom
   if (!isWhole) throw new ChatFailure('The stream was cut.');
   if (text === '' || firstContentMs === undefined) throw new ChatFailure('The answer was empty.');
   if (costUsd === undefined) throw new ChatFailure('The stream told no cost.');
-  return { generationId, text, costUsd, firstContentMs, durationMs: performance.now() - startMs };
+  return { generationId, costUsd, firstContentMs, durationMs: performance.now() - startMs };
 }
 
 /** The data of each event of a stream; comments are left out. */

@@ -11,8 +11,6 @@ const STOP_TIMEOUT_MS = 5000;
 
 export interface SimulatedProviders {
   readonly pid: number;
-  /** By name of the simulator: where faults can be asked for. */
-  readonly urls: Readonly<Record<string, string>>;
   /** File for `SWITCHYARD_CATALOG_FILE`. */
   readonly catalogFile: string;
   stop(): Promise<void>;
@@ -38,9 +36,9 @@ export async function startSimulatedProviders(dataDirectory: string, environment
     logFile: join(dataDirectory, 'logs', 'simulator.log'),
     answersWithLine: true,
   });
-  const { catalog, urls } = JSON.parse(await child.firstLine(START_TIMEOUT_MS)) as { catalog: object; urls: Record<string, string> };
+  const catalog: unknown = JSON.parse(await child.firstLine(START_TIMEOUT_MS));
   const catalogFile = join(dataDirectory, 'simulated-catalog.yaml');
   // JSON is YAML too.
   writeFileSync(catalogFile, `${JSON.stringify(catalog, undefined, 2)}\n`);
-  return { pid: child.pid, urls, catalogFile, stop: () => child.stop(STOP_TIMEOUT_MS), onUnexpectedExit: (listener) => child.onUnexpectedExit(listener) };
+  return { pid: child.pid, catalogFile, stop: () => child.stop(STOP_TIMEOUT_MS), onUnexpectedExit: (listener) => child.onUnexpectedExit(listener) };
 }

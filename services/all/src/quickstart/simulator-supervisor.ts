@@ -6,7 +6,6 @@ const parentGone = new Promise<void>((resolve) => process.stdin.once('close', ()
 process.stdin.resume();
 process.on('SIGINT', () => undefined);
 const simulators = await startSimulators(PROVIDER_MANIFESTS.map((manifest) => manifest.slug));
-const urls = Object.fromEntries([...simulators.providers].map(([name, provider]) => [name, provider.url]));
-process.stdout.write(`${JSON.stringify({ catalog: simulators.catalog, urls })}\n`);
+process.stdout.write(`${JSON.stringify(simulators.catalog)}\n`);
 await parentGone;
 process.exit(0);
