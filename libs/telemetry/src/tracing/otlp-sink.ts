@@ -101,7 +101,7 @@ function readableSpan(span: Span, resource: Resource, instrumentationScope: Read
     status: errorType === undefined ? { code: 0 } : { code: 2, message: errorType },
     attributes: definedAttributes(errorType === undefined ? span.attributes : { ...span.attributes, [ERROR_TYPE]: errorType }),
     links: span.links?.map((link) => ({ context: spanContext(link) })) ?? [],
-    events: span.events?.map((event) => ({ name: event.name, time: hrTime(event.timeMs), attributes: definedAttributes(event.attributes ?? {}) })) ?? [],
+    events: [],
     resource,
     instrumentationScope,
     droppedAttributesCount: 0,

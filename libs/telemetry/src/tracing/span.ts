@@ -21,14 +21,6 @@ export interface Span {
   /** Makes the span an error: a word of few possible values. */
   readonly errorType?: string | undefined;
   readonly links?: readonly TraceContext[];
-  readonly events?: readonly SpanEvent[];
   /** Of attributes with content, which weigh more than all others together. */
   readonly contentBytes?: number | undefined;
-}
-
-export interface SpanEvent {
-  readonly name: string;
-  /** Unix milliseconds, with fractions. */
-  readonly timeMs: number;
-  readonly attributes?: SpanAttributes;
 }
