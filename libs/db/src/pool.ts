@@ -10,14 +10,14 @@ export interface PoolOptions {
   readonly max?: number;
   /** Of one statement, and of a pause between two statements of a transaction; default 30 000. */
   readonly statementTimeoutMs?: number;
-  /** Longest wait for a free or new connection; default 5 000. */
-  readonly connectTimeoutMs?: number;
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string;
   /** Told about idle connections that broke; they are replaced when next needed. */
   readonly logger?: Logger;
 }
 
+/** Longest wait for a free or new connection. */
+const CONNECT_TIMEOUT_MS = 5_000;
 /** Silence after which a server whose machine has gone is asked for: the system's own default is two hours. */
 const KEEP_ALIVE_DELAY_MS = 10_000;
 const INT8 = 20;
@@ -40,7 +40,7 @@ export function createClient(address: DatabaseAddress, options: PoolOptions = {}
 function connectionSettings(options: PoolOptions): pg.ClientConfig {
   const { statementTimeoutMs = 30_000 } = options;
   return {
-    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: statementTimeoutMs,
     // A process that is stopped, or whose machine has gone, would keep its locks until the server misses it: by the system's own default after two hours.
     idle_in_transaction_session_timeout: statementTimeoutMs,

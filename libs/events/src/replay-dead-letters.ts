@@ -6,8 +6,6 @@ import { TOPICS } from './topics.js';
 
 export interface ReplayOptions {
   readonly logger: Logger;
-  /** Longest time for the whole; default 10 minutes. What was not reached stays for the next replay. */
-  readonly withinMs?: number;
 }
 
 export interface ReplayReport {
@@ -18,7 +16,8 @@ export interface ReplayReport {
 }
 
 const REPLAY_GROUP = 'switchyard.dead-letter-replay';
-const DEFAULT_WITHIN_MS = 600_000;
+/** Longest time for the whole. What was not reached stays for the next replay. */
+const WITHIN_MS = 600_000;
 const LAG_INTERVAL_MS = 100;
 
 /**
@@ -29,7 +28,7 @@ export async function replayDeadLetters(eventLog: EventLog, options: ReplayOptio
   const run = new ReplayRun(eventLog, randomUUID());
   const subscription = await eventLog.subscribe({ group: REPLAY_GROUP, topics: [TOPICS.deadLetter], maxBatchSize: 100, handler: (batch) => run.handle(batch) });
   try {
-    await run.untilDone(options.withinMs ?? DEFAULT_WITHIN_MS);
+    await run.untilDone(WITHIN_MS);
   } finally {
     await subscription.close();
   }

@@ -1,4 +1,4 @@
-import { Client, credentials, status as GrpcStatus, type ChannelOptions, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
 import { SwitchyardError } from '@switchyard/errors';
 import type { CallOptions, MethodDefinition, Port } from '@switchyard/proto';
 import { DEFAULT_TIMEOUT_MS, deadlineError } from './call-deadline.js';
@@ -11,7 +11,6 @@ import type { TlsIdentity } from './tls-identity.js';
 export interface PortClientOptions {
   /** For unary calls that name none; 5 s when absent. */
   readonly defaultTimeoutMs?: number | undefined;
-  readonly channelOptions?: ChannelOptions | undefined;
   /** Plain text when absent. */
   readonly tls?: TlsIdentity | undefined;
   /** How names are followed to their addresses. */
@@ -35,7 +34,6 @@ export function createPortClient<Shape>(port: Port<Shape>, addresses: string | r
     ...CHANNEL_OPTIONS,
     ...(tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }),
     ...(options.follow === undefined ? {} : { [FOLLOW_OPTIONS_KEY]: options.follow }),
-    ...options.channelOptions,
   });
   const methods: Record<string, unknown> = {};
   for (const [name, method] of Object.entries(port.definition)) {

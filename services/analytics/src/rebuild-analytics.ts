@@ -15,7 +15,6 @@ export interface RebuildOptions {
   /** Connections to analytics' schema. */
   readonly pool: Pool;
   readonly logger: Logger;
-  readonly maxBatchSize?: number;
 }
 
 export interface RebuildReport {
@@ -67,7 +66,7 @@ export function wholeDaysSince(keptSinceMs: number): number {
 }
 
 async function consumeToTheEnd(
-  { eventLog, pool, logger, maxBatchSize = MAX_BATCH_SIZE }: RebuildOptions,
+  { eventLog, pool, logger }: RebuildOptions,
   stands: (event: UsageEvent, record: ConsumedRecord) => boolean,
 ): Promise<Omit<RebuildReport, 'sinceMs'>> {
   const consumer = new UsageEventConsumer({
@@ -78,7 +77,7 @@ async function consumeToTheEnd(
     activity: new ActivityStore(pool),
     statistics: new EndpointStatisticsStore(pool),
     logger,
-    maxBatchSize,
+    maxBatchSize: MAX_BATCH_SIZE,
   });
   const ends = await eventLog.progress(CONSUMER_GROUP, CONSUMER_TOPICS);
   if (ends.some(({ firstOffset, nextOffset }) => nextOffset > firstOffset))
@@ -87,7 +86,7 @@ async function consumeToTheEnd(
   const subscription = await eventLog.subscribe({
     group: CONSUMER_GROUP,
     topics: CONSUMER_TOPICS,
-    maxBatchSize,
+    maxBatchSize: MAX_BATCH_SIZE,
     handler: async (batch) => {
       const readable = batch.flatMap((record) => readableEvent(record).map((event) => ({ event, record })));
       await consumer.consume(readable.flatMap(({ event, record }) => (stands(event, record) ? [] : [event])));

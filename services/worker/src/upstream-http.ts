@@ -15,8 +15,6 @@ export interface UpstreamHttpOptions {
   readonly connectTimeoutMs: number;
   /** How long an idle connection is kept, unless the server says less. */
   readonly keepAliveMs: number;
-  /** Extra certificate authorities, PEM. */
-  readonly certificateAuthorities?: string | undefined;
 }
 
 export interface UpstreamHttpRequest {
@@ -79,7 +77,6 @@ function connector(options: UpstreamHttpOptions): buildConnector.connector {
     timeout: options.connectTimeoutMs,
     keepAlive: true,
     ...socketReadOptions(),
-    ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
   });
   return (target, callback) =>
     connect(target, (...result) => {

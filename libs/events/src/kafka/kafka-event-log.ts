@@ -11,16 +11,13 @@ export interface KafkaEventLogOptions extends KafkaConnectionOptions {
   readonly partitionCount?: number;
   /** Replicas of topics that we create; default: the broker's own default. */
   readonly replicationFactor?: number;
-  /** In-sync replicas that must take a record of topics that we create; default: the broker's own default. */
-  readonly minInsyncReplicas?: number;
-  /** How long topics that we create keep events; default 7 days. */
-  readonly retentionMs?: number;
   /** In front of the names of all topics and consumer groups, for brokers that several installations share. */
   readonly topicPrefix?: string;
 }
 
 const BROKER_DEFAULT = -1;
-const DEFAULT_RETENTION_MS = 7 * 24 * 3_600_000;
+/** Of topics that we create. */
+const RETENTION_MS = 7 * 24 * 3_600_000;
 const KEPT_SINCE_GROUP = 'switchyard.kept-since';
 /** A broker that swallows everything is not waited for: what was published has been acknowledged. */
 const CLOSE_WITHIN_MS = 5_000;
@@ -174,12 +171,11 @@ export class KafkaEventLog implements EventLog {
   }
 
   private async createIfMissing(topic: string): Promise<void> {
-    const { partitionCount = 12, replicationFactor = BROKER_DEFAULT, minInsyncReplicas, retentionMs = DEFAULT_RETENTION_MS } = this.options;
+    const { partitionCount = 12, replicationFactor = BROKER_DEFAULT } = this.options;
     await this.admin.useUntilReady(async (admin) => {
       // Asked first: an installation's own account often may not create topics, and then finds them made.
       if ((await admin.listTopics()).includes(topic)) return;
-      const configEntries = [{ name: 'retention.ms', value: String(retentionMs) }];
-      if (minInsyncReplicas !== undefined) configEntries.push({ name: 'min.insync.replicas', value: String(minInsyncReplicas) });
+      const configEntries = [{ name: 'retention.ms', value: String(RETENTION_MS) }];
       await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitionCount, replicationFactor, configEntries }] });
     }, this.closing.signal);
   }
