@@ -88,6 +88,7 @@ async function buildProject(project) {
     after[file] = `${mtimeMs}:${size}`;
     if (before[file] !== after[file] || !existsSync(join(dist, outputOf(file)))) pending.push(file);
   }
+  const count = pending.length;
   const failures = [];
   const builders = Array.from({ length: CONCURRENT_FILES }, async () => {
     for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
@@ -99,7 +100,6 @@ async function buildProject(project) {
       }
     }
   });
-  const count = pending.length;
   await Promise.all(builders);
   await mkdir(dist, { recursive: true });
   await removeStale(dist, files);
