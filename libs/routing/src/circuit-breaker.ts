@@ -18,31 +18,19 @@ export interface BreakerState {
 
 export type BreakerPhase = 'closed' | 'open' | 'half_open';
 
-export interface BreakerSettings {
-  /** This many failures in a row open the breaker; a timeout counts as two, because it cost a client its wait. */
-  readonly failuresToOpen: number;
-  /** First time open; doubles with every failed probe up to the maximum. */
-  readonly openMs: number;
-  readonly openMaxMs: number;
-  /** Open time of a 429 that names none. */
-  readonly rateLimitedMs: number;
-  /** Longest `Retry-After` that is believed. */
-  readonly retryAfterMaxMs: number;
-  /** A probe that nobody reported back is given up after this. */
-  readonly probeTimeoutMs: number;
-  /** Share of failures within the window that is an outage. */
-  readonly outageShare: number;
-}
-
-export const DEFAULT_BREAKER_SETTINGS: BreakerSettings = {
-  failuresToOpen: 3,
-  openMs: 5_000,
-  openMaxMs: 30_000,
-  rateLimitedMs: 1_000,
-  retryAfterMaxMs: 600_000,
-  probeTimeoutMs: 60_000,
-  outageShare: 0.2,
-};
+/** This many failures in a row open the breaker; a timeout counts as two, because it cost a client its wait. */
+const FAILURES_TO_OPEN = 3;
+/** First time open; doubles with every failed probe up to the maximum. */
+const OPEN_MS = 5_000;
+const OPEN_MAX_MS = 30_000;
+/** Open time of a 429 that names none. */
+const RATE_LIMITED_MS = 1_000;
+/** Longest `Retry-After` that is believed. */
+const RETRY_AFTER_MAX_MS = 600_000;
+/** A probe that nobody reported back is given up after this. */
+const PROBE_TIMEOUT_MS = 60_000;
+/** Share of failures within the window that is an outage, as this process or all of them saw it. */
+export const OUTAGE_SHARE = 0.2;
 
 export type BreakerFailure =
   { readonly kind: 'failed' } | { readonly kind: 'timed_out' } | { readonly kind: 'rate_limited'; readonly retryAfterMs?: number | undefined };
@@ -56,11 +44,6 @@ const BUCKET_COUNT = 6;
  */
 export class CircuitBreakers implements BreakerView {
   readonly #breakers = new Map<string, Breaker>();
-  readonly #settings: BreakerSettings;
-
-  constructor(settings: Partial<BreakerSettings> = {}) {
-    this.#settings = { ...DEFAULT_BREAKER_SETTINGS, ...settings };
-  }
 
   stateOf(endpointId: string, nowMs: number): BreakerState | undefined {
     return this.#breakers.get(endpointId)?.state(nowMs);
@@ -104,7 +87,7 @@ export class CircuitBreakers implements BreakerView {
   #breakerOf(endpointId: string, nowMs: number): Breaker {
     let breaker = this.#breakers.get(endpointId);
     if (!breaker) {
-      breaker = new Breaker(this.#settings, nowMs);
+      breaker = new Breaker(nowMs);
       this.#breakers.set(endpointId, breaker);
     }
     return breaker;
@@ -114,7 +97,7 @@ export class CircuitBreakers implements BreakerView {
 class Breaker {
   /** 0 while closed. */
   #openUntilMs = 0;
-  #openMs: number;
+  #openMs = OPEN_MS;
   #failuresInARow = 0;
   #probeUntilMs = 0;
   readonly #successes = new Uint32Array(BUCKET_COUNT);
@@ -122,11 +105,7 @@ class Breaker {
   #bucketNumber: number;
   #hasFailures = false;
 
-  constructor(
-    private readonly settings: BreakerSettings,
-    nowMs: number,
-  ) {
-    this.#openMs = settings.openMs;
+  constructor(nowMs: number) {
     this.#bucketNumber = Math.floor(nowMs / BUCKET_MS);
   }
 
@@ -138,7 +117,7 @@ class Breaker {
     this.#hasFailures = failureCount > 0;
     if (this.#openUntilMs === 0 && failureCount === 0) return undefined;
     const phase = this.#phase(nowMs);
-    const isFailing = phase !== 'closed' || this.#failuresInARow >= 2 || failureCount >= this.settings.outageShare * (failureCount + sum(this.#successes));
+    const isFailing = phase !== 'closed' || this.#failuresInARow >= 2 || failureCount >= OUTAGE_SHARE * (failureCount + sum(this.#successes));
     return {
       phase,
       isFailing: failureCount > 0 && isFailing,
@@ -152,7 +131,7 @@ class Breaker {
     const phase = this.#phase(nowMs);
     if (phase === 'closed') return true;
     if (phase === 'open' || this.#probeUntilMs > nowMs) return false;
-    this.#probeUntilMs = nowMs + this.settings.probeTimeoutMs;
+    this.#probeUntilMs = nowMs + PROBE_TIMEOUT_MS;
     return true;
   }
 
@@ -166,7 +145,7 @@ class Breaker {
     // A stream that began before the breaker opened says nothing about the endpoint now.
     if (this.#phase(nowMs) === 'open') return;
     this.#openUntilMs = 0;
-    this.#openMs = this.settings.openMs;
+    this.#openMs = OPEN_MS;
     this.#failuresInARow = 0;
     this.#probeUntilMs = 0;
   }
@@ -175,15 +154,15 @@ class Breaker {
     this.#advance(nowMs);
     const phase = this.#phase(nowMs);
     if (failure.kind === 'rate_limited') {
-      const retryAfterMs = Math.min(failure.retryAfterMs ?? this.settings.rateLimitedMs, this.settings.retryAfterMaxMs);
+      const retryAfterMs = Math.min(failure.retryAfterMs ?? RATE_LIMITED_MS, RETRY_AFTER_MAX_MS);
       this.#open(nowMs + Math.max(retryAfterMs, 1));
       return;
     }
     this.#failures[this.#slot()]!++;
     this.#hasFailures = true;
     this.#failuresInARow += failure.kind === 'timed_out' ? 2 : 1;
-    if (phase === 'half_open') this.#openMs = Math.min(this.#openMs * 2, this.settings.openMaxMs);
-    if (phase !== 'closed' || this.#failuresInARow >= this.settings.failuresToOpen) this.#open(nowMs + this.#openMs);
+    if (phase === 'half_open') this.#openMs = Math.min(this.#openMs * 2, OPEN_MAX_MS);
+    if (phase !== 'closed' || this.#failuresInARow >= FAILURES_TO_OPEN) this.#open(nowMs + this.#openMs);
   }
 
   #open(untilMs: number): void {

@@ -1,5 +1,5 @@
 import { ratesInForce, type RandomSource } from '@switchyard/core';
-import type { BreakerState } from './circuit-breaker.js';
+import { OUTAGE_SHARE, type BreakerState } from './circuit-breaker.js';
 import type { ModelTarget } from './model-resolution.js';
 import { matchesProvider } from './provider-matching.js';
 import type { RoutingStrategy } from './routing-plan.js';
@@ -17,7 +17,7 @@ export interface Contender {
   readonly pricePico: number;
   readonly statistics: EndpointStatisticsRecord | undefined;
   readonly breaker: BreakerState | undefined;
-  /** Lower goes first, whatever the price: see `HealthRank`. */
+  /** Lower goes first, whatever the price: see `RANK`. */
   readonly rank: number;
   /** Set when the place in the order is known. */
   reason: string;
@@ -63,7 +63,6 @@ const UPTIME_BANDS: readonly { readonly below: number; readonly weight: number }
   { below: 0.95, weight: 0.5 },
 ];
 const UPTIME_REQUESTS_MIN = 100;
-const OUTAGE_SHARE = 0.2;
 
 /** `healthUsable`: the table is fresh enough for its 30-second counters to mean now. */
 export function rankOf(
