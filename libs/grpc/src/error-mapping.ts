@@ -41,8 +41,8 @@ export function toGrpcFailure(error: SwitchyardError): GrpcFailure {
   return { code: error.row.grpcStatus, details: error.message, metadata };
 }
 
-/** The wire form of an error, also used inside frames and events. */
-export function toErrorDetail(error: SwitchyardError): common.ErrorDetail {
+/** The wire form of an error. */
+function toErrorDetail(error: SwitchyardError): common.ErrorDetail {
   return {
     errorType: error.type,
     message: error.message,
@@ -54,7 +54,7 @@ export function toErrorDetail(error: SwitchyardError): common.ErrorDetail {
   };
 }
 
-export function fromErrorDetail(detail: common.ErrorDetail, cause?: unknown): SwitchyardError {
+function fromErrorDetail(detail: common.ErrorDetail, cause?: unknown): SwitchyardError {
   const type: ErrorType = isErrorType(detail.errorType) ? detail.errorType : 'server';
   const metadata = parseMetadata(detail.metadataJson);
   const options: SwitchyardErrorOptions = {
