@@ -1,7 +1,6 @@
 import type { Meters } from '@switchyard/core';
 import type { PlanCandidate } from '@switchyard/routing';
-import type { common, events } from '@switchyard/proto';
-import { type billing } from '@switchyard/proto';
+import type { billing, common, events } from '@switchyard/proto';
 import type { CallTrace } from '@switchyard/telemetry';
 import type { Reservation } from '../wallet/reservation.js';
 import type { RequestTrace } from '../request-trace.js';

@@ -2,6 +2,7 @@ import type { PublicActivityRow, PublicGeneration } from '@switchyard/api';
 import { completionTokenCount, picoToUsdNumber, promptTokenCount, type Meter, type Meters } from '@switchyard/core';
 import { events, type analytics } from '@switchyard/proto';
 import { END_NAMES } from './generation-end.js';
+import { isoTime, numberOf } from './public-values.js';
 
 /** A generation's event as its accounting record. */
 export function publicGeneration(event: events.GenerationCompleted): PublicGeneration {
@@ -14,7 +15,7 @@ export function publicGeneration(event: events.GenerationCompleted): PublicGener
     usage: costUsd,
     cache_discount: cacheDiscount(event, meters),
     upstream_inference_cost: null,
-    created_at: new Date(Number(event.acceptTimeMs)).toISOString(),
+    created_at: isoTime(event.acceptTimeMs),
     model: event.model || event.modelRequested,
     app_id: null,
     streamed: event.streamed,
@@ -120,8 +121,4 @@ function traceOf(json: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
-}
-
-function numberOf(value: bigint | undefined): number | null {
-  return value === undefined ? null : Number(value);
 }

@@ -1,6 +1,7 @@
 import { LIMIT_RESETS, type CreateKey, type CurrentKey, type PublicKey, type UpdateKey } from '@switchyard/api';
 import { picoToUsdNumber, usdToPico } from '@switchyard/core';
 import { billing } from '@switchyard/proto';
+import { isoTime, numberOf } from './public-values.js';
 
 type LimitResetName = (typeof LIMIT_RESETS)[number];
 
@@ -153,14 +154,6 @@ function bigintOf(value: number | null | undefined): bigint | undefined {
   return value === null || value === undefined ? undefined : BigInt(value);
 }
 
-function numberOf(value: bigint | undefined): number | null {
-  return value === undefined ? null : Number(value);
-}
-
 function moneyOf(value: bigint | undefined): number | null {
   return value === undefined ? null : picoToUsdNumber(value);
-}
-
-function isoTime(timeMs: bigint): string {
-  return new Date(Number(timeMs)).toISOString();
 }

@@ -2,6 +2,7 @@ import { INPUT_MODALITIES, SUPPORTED_PARAMETERS, type ModelEndpoints, type Publi
 import type { analytics } from '@switchyard/proto';
 import type { CatalogEntry, PricedEndpoint } from './catalog-entry.js';
 import { publicPricing } from './public-pricing.js';
+import { numberOf } from './public-values.js';
 
 /** A catalogue entry in the shape that clients parse; its prices and limits are those of its cheapest endpoint. */
 export function publicModel(entry: CatalogEntry, nowMs: number): PublicModel {
@@ -118,8 +119,4 @@ function architecture({ model }: CatalogEntry): { modality: string; input_modali
 export function supportedParameters(entry: CatalogEntry): string[] {
   const supported = new Set(entry.endpoints.flatMap(({ endpoint }) => endpoint.supportedParameters));
   return SUPPORTED_PARAMETERS.filter((name) => supported.has(name));
-}
-
-function numberOf(value: bigint | undefined): number | null {
-  return value === undefined ? null : Number(value);
 }

@@ -1,6 +1,7 @@
 import { csvText, listOf, timeOf, type PublicSpend, type PublicSpendRow, type SpendQueryParameters } from '@switchyard/api';
 import { picoToUsd } from '@switchyard/core';
 import { billing } from '@switchyard/proto';
+import { isoTime } from './public-values.js';
 
 const GRANULARITIES: Readonly<Record<NonNullable<SpendQueryParameters['granularity']>, billing.SpendGranularity>> = {
   day: billing.SpendGranularity.DAY,
@@ -95,8 +96,4 @@ function publicSums(sums: billing.SpendSums = billing.SpendSums.create()): Publi
     charge_usd: picoToUsd(sums.chargePico),
     charge_pico: sums.chargePico.toString(),
   };
-}
-
-function isoTime(timeMs: bigint): string {
-  return new Date(Number(timeMs)).toISOString();
 }
