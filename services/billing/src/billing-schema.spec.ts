@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { newEventId } from '@switchyard/core';
+import { DAY_MS, newEventId } from '@switchyard/core';
 import { events } from '@switchyard/proto';
 import { realClock } from '@switchyard/testing';
 import type { Billing } from './billing.module.js';
-import { DAY_MS } from './core/limit-window.js';
 import { BillingFixture, consume, creditScope, USD } from './fixtures/billing-fixture.js';
 import { createMonthPartitions } from './ledger-partition.store.js';
 
