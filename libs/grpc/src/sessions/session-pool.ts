@@ -46,6 +46,7 @@ interface Slot {
   /** Of all sessions to the address; undefined where nothing is traced. */
   readonly calls: CallTracer | undefined;
   session: WorkerSession | undefined;
+  /** In a row; none when the last session was sent away by a worker that drains. */
   failures: number;
   /** Number of the start that it got last. */
   lastPick: number;
@@ -222,14 +223,17 @@ export class SessionPool implements AttemptTransport {
     slot.retryTimer.unref();
   }
 
-  /** Whoever drains is being replaced: its successor may be there already, behind the same name or at an address that did not answer before. */
+  /**
+   * Whoever drains is being replaced: its successor may be there already, behind the same name or at an address that did not answer before. A session that
+   * was sent away is no such address: two to one worker would call each other back for as long as it drains.
+   */
   private lookForOthers(): void {
     if (this.resolveTimer !== undefined) {
       clearTimeout(this.resolveTimer);
       void this.resolveAll();
     }
     for (const slot of this.slots) {
-      if (slot.session !== undefined) continue;
+      if (slot.session !== undefined || slot.failures === 0) continue;
       clearTimeout(slot.retryTimer);
       this.connect(slot);
     }

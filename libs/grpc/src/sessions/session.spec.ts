@@ -212,6 +212,17 @@ describe('a worker that drains', () => {
     await eventually(() => expect(listeners.map(({ ends }) => ends[0]?.end)).toEqual([worker.AttemptEnd.COMPLETED, worker.AttemptEnd.COMPLETED]));
     await eventually(() => expect(first.sessions.openAttempts).toBe(0));
   });
+
+  it('is asked again now and then, not without end, by sessions that it sends away', async () => {
+    const served = await serveWorker();
+    const sentAwayMs: number[] = [];
+    await openPool({ addresses: [served.address], sessionsPerAddress: 2, logger: { ...logger, info: () => sentAwayMs.push(performance.now()) } });
+    await eventually(() => expect(served.sessions.openSessions).toBe(2));
+    served.sessions.drain();
+    await eventually(() => expect(sentAwayMs.length).toBeGreaterThanOrEqual(4));
+    const [first = 0, , third = 0] = sentAwayMs;
+    expect(third - first).toBeGreaterThan(400);
+  });
 });
 
 describe('a worker that is replaced', () => {
