@@ -60,3 +60,23 @@ describe('statements of a transaction that are asked together', () => {
     expect(isAnswered).toBe(true);
   });
 });
+
+describe('a transaction at a server that is the primary no more', () => {
+  it('leaves its connection, so that the next one finds the server that is', async () => {
+    const postgres = await startTestPostgres();
+    const admin = createPool(postgres.url, { max: 1 });
+    const pool = createPool(postgres.url, { max: 1 });
+    await admin.query('CREATE TABLE stops (position bigint)');
+    const { rows } = await admin.query<{ name: string }>('SELECT current_database() AS name');
+    const arrive = () => withTransaction(pool, (client) => client.query('INSERT INTO stops VALUES (1)'));
+    try {
+      await admin.query(`ALTER DATABASE ${rows[0]!.name} SET default_transaction_read_only = on`);
+      await expect(arrive()).rejects.toMatchObject({ code: '25006' });
+      await admin.query(`ALTER DATABASE ${rows[0]!.name} RESET default_transaction_read_only`);
+      await arrive();
+    } finally {
+      await Promise.all([admin.end(), pool.end()]);
+      await postgres.close();
+    }
+  });
+});

@@ -12,6 +12,7 @@ export interface TransactionOptions {
 
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
+const READ_ONLY = '25006';
 
 /**
  * Runs the work in one transaction and commits it. The work may run several times, so it must have no effect outside the database. Statements that do not
@@ -43,7 +44,7 @@ async function runOnce<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => P
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    broken = await rollBack(client);
+    broken = (await rollBack(client)) ?? (isReadOnly(error) ? error : undefined);
     throw error;
   } finally {
     client.release(broken);
@@ -71,6 +72,11 @@ async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
+}
+
+/** Another server is the primary by now: this one would be found again and again as long as it is connected to. */
+function isReadOnly(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && error.code === READ_ONLY;
 }
 
 function asksForRepetition(error: unknown): boolean {

@@ -1,4 +1,7 @@
-/** Network errors of a server that is away, and what Postgres says while it starts, stops, has no connection left, or gave up a transaction of a process that stood still. */
+/**
+ * Network errors of a server that is away, and what Postgres says while it starts, stops, has no connection left, is not the primary, or gave up a transaction of
+ * a process that stood still.
+ */
 const AWAY_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -13,6 +16,7 @@ const AWAY_CODES: ReadonlySet<string> = new Set([
   '57P03',
   '25P03',
   '53300',
+  '25006',
 ]);
 /** Postgres' class of connection exceptions. */
 const CONNECTION_EXCEPTION = /^08[0-9A-Z]{3}$/;
