@@ -42,6 +42,10 @@ describe('a pool', () => {
     await patient.end();
   });
 
+  it('has the server look within minutes whether a silent connection still leads anywhere', async () => {
+    expect((await pool.query('SHOW tcp_keepalives_idle')).rows).toEqual([{ tcp_keepalives_idle: '60' }]);
+  });
+
   it('survives the end of a connection that is taken and waits, and gives another', async () => {
     const client = await pool.connect();
     const ended = new Promise((resolve) => client.once('end', resolve));

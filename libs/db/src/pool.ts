@@ -20,6 +20,8 @@ export interface PoolOptions {
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Silence after which a server whose machine has gone is asked for: the system's own default is two hours. */
 const KEEP_ALIVE_DELAY_MS = 10_000;
+/** The same for the server, which would keep the connections of a machine that has gone for as long: it asks after a minute, and ends them after another. */
+const SERVER_KEEP_ALIVE = '-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6';
 const INT8 = 20;
 const INT8_ARRAY = 1016;
 
@@ -50,7 +52,7 @@ function connectionSettings(options: PoolOptions): pg.ClientConfig {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types: { getTypeParser: typeParser },
-    ...(options.schema === undefined ? {} : { options: `-c search_path=${requireSchemaName(options.schema)}` }),
+    ...(options.schema === undefined ? {} : { options: `-c search_path=${requireSchemaName(options.schema)} ${SERVER_KEEP_ALIVE}` }),
   };
 }
 
