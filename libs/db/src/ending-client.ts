@@ -9,6 +9,7 @@ type ConnectCallback = Parameters<pg.Client['connect']>[0];
  */
 export class EndingClient extends pg.Client {
   private isGathering = false;
+  private readonly usualAnswerTimeoutMs = this.parameters.query_timeout;
 
   override connect(): Promise<pg.Client>;
   override connect(callback: ConnectCallback): void;
@@ -19,6 +20,11 @@ export class EndingClient extends pg.Client {
       (callback as (error: Error | null | undefined) => void)(error);
     });
     return undefined;
+  }
+
+  /** How long answers are awaited from here on; 0: without end, undefined: as usual. */
+  awaitAnswersFor(timeoutMs: number | undefined): void {
+    this.parameters.query_timeout = timeoutMs ?? this.usualAnswerTimeoutMs;
   }
 
   override query(...asked: unknown[]): never {
@@ -41,6 +47,10 @@ export class EndingClient extends pg.Client {
   private hangUp(error: unknown): never {
     this.socket.destroy();
     throw error;
+  }
+
+  private get parameters(): { query_timeout: number | false } {
+    return (this as unknown as { readonly connectionParameters: { query_timeout: number | false } }).connectionParameters;
   }
 
   private get socket(): Socket {

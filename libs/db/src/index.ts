@@ -10,4 +10,5 @@ export * from './migration.js';
 export * from './pool.js';
 export * from './run-migrations.js';
 export { sourceCopy, type SourceCopyOptions } from './source-copy.js';
+export { allowStatementTime } from './statement-time.js';
 export * from './transaction.js';

@@ -1,8 +1,10 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import type { Pool } from 'pg';
 import { batchInsert } from './batch-insert.js';
 import { createPool } from './pool.js';
+import { allowStatementTime } from './statement-time.js';
 import { withTransaction } from './transaction.js';
 
 describe('a pool', () => {
@@ -27,6 +29,36 @@ describe('a pool', () => {
 
   it('ends statements that run too long', async () => {
     await expect(pool.query('SELECT pg_sleep(20)')).rejects.toThrow(/statement timeout/);
+  });
+
+  it('lets statements of a transaction that asks for it run longer', async () => {
+    const impatient = createPool(postgres.url, { max: 1, statementTimeoutMs: 500, answerTimeoutMs: 700 });
+    try {
+      await withTransaction(impatient, async (client) => {
+        await allowStatementTime(client, 5_000);
+        await client.query('SELECT pg_sleep(1)');
+      });
+      await expect(impatient.query('SELECT pg_sleep(1)')).rejects.toThrow(/timeout/);
+    } finally {
+      await impatient.end();
+    }
+  });
+
+  it('gives up a server that answers no more, and what it knew of it', async () => {
+    const relay = await relayTo(postgres.url);
+    const relayed = createPool(relay.url, { max: 1, statementTimeoutMs: 1_000, answerTimeoutMs: 1_200 });
+    try {
+      const silenced = withTransaction(relayed, async (client) => {
+        await client.query('SELECT 1');
+        relay.silence();
+        await client.query('SELECT 2');
+      });
+      await expect(silenced).rejects.toThrow('Query read timeout');
+      expect((await relayed.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    } finally {
+      await relayed.end();
+      relay.close();
+    }
   });
 
   it('gives up a transaction that fell silent, so that nobody waits for its locks any longer', async () => {
@@ -99,3 +131,28 @@ describe('a pool', () => {
     expect((await pool.query(`SELECT 1 FROM counter WHERE name = 'ghost'`)).rowCount).toBe(0);
   });
 });
+
+/** A server's address with a relay before it, whose connections can fall silent as those to a machine that is gone. Later ones pass. */
+async function relayTo(serverUrl: string): Promise<{ readonly url: string; silence(): void; close(): void }> {
+  const { hostname, port } = new URL(serverUrl);
+  const sockets = new Set<Socket>();
+  const server = createServer((inbound) => {
+    const outbound = connect(Number(port), hostname);
+    for (const socket of [inbound, outbound]) sockets.add(socket.on('error', () => undefined));
+    inbound.pipe(outbound);
+    outbound.pipe(inbound);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = new URL(serverUrl);
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url: url.href,
+    silence: () => {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

@@ -2,6 +2,7 @@ import type { Logger } from '@switchyard/telemetry';
 import pg from 'pg';
 import { connectionConfig, type DatabaseAddress } from './database-connection.js';
 import { EndingClient } from './ending-client.js';
+import { ANSWER_MARGIN_MS } from './statement-time.js';
 
 export interface PoolOptions {
   /** Becomes the search_path of every connection. */
@@ -10,6 +11,8 @@ export interface PoolOptions {
   readonly max?: number;
   /** Of one statement, and of a pause between two statements of a transaction; default 30 000. */
   readonly statementTimeoutMs?: number;
+  /** Longest wait for the answer to a statement; default 10 000 more than the server lets it run. */
+  readonly answerTimeoutMs?: number;
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string;
   /** Told about idle connections that broke; they are replaced when next needed. */
@@ -46,6 +49,8 @@ function connectionSettings(options: PoolOptions): pg.ClientConfig {
     statement_timeout: statementTimeoutMs,
     // A process that is stopped, or whose machine has gone, would keep its locks until the server misses it: by the system's own default after two hours.
     idle_in_transaction_session_timeout: statementTimeoutMs,
+    // A machine that goes while it is asked something never says so, and the system sends the question again for a quarter of an hour.
+    query_timeout: options.answerTimeoutMs ?? statementTimeoutMs + ANSWER_MARGIN_MS,
     application_name: options.applicationName ?? 'switchyard',
     // What is asked without waiting for the answer before goes out at once: a busy event loop makes every round trip long.
     pipeline: true,

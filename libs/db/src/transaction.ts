@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { EndingClient } from './ending-client.js';
 
 export interface TransactionOptions {
   /** Default `READ COMMITTED`. */
@@ -47,6 +48,7 @@ async function runOnce<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => P
     broken = (await rollBack(client)) ?? (isReadOnly(error) ? error : undefined);
     throw error;
   } finally {
+    if (client instanceof EndingClient) client.awaitAnswersFor(undefined);
     client.release(broken);
   }
 }

@@ -21,7 +21,7 @@ const AWAY_CODES: ReadonlySet<string> = new Set([
 /** Postgres' class of connection exceptions. */
 const CONNECTION_EXCEPTION = /^08[0-9A-Z]{3}$/;
 /** The client says these without a code. */
-const AWAY_MESSAGE = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+const AWAY_MESSAGE = /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)/;
 
 /** Whether a call failed because what a service keeps its data in cannot be reached: nothing is wrong with the call, and a later one will do. */
 export function isStorageAway(error: unknown): boolean {

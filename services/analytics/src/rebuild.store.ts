@@ -1,4 +1,4 @@
-import type { Queryable } from '@switchyard/db';
+import { allowStatementTime, type Queryable } from '@switchyard/db';
 import { eventIdFloor } from './generation.store.js';
 
 const HOUR_MS = 3_600_000;
@@ -8,7 +8,7 @@ const HOUR_MS = 3_600_000;
  * transaction, which it gives all the time that it takes: rows tell which events their figures hold, so that neither may go without the other.
  */
 export async function deleteSince(client: Queryable, sinceMs: number): Promise<void> {
-  await client.query('SET LOCAL statement_timeout = 0');
+  await allowStatementTime(client, 0);
   if (sinceMs === 0) {
     await client.query('TRUNCATE generation, attempt, activity_daily, endpoint_slot, endpoint_measure');
     return;

@@ -1,4 +1,4 @@
-import type { Queryable } from '@switchyard/db';
+import { allowStatementTime, type Queryable } from '@switchyard/db';
 
 export interface AuditFinding {
   readonly check: string;
@@ -214,7 +214,7 @@ export const AUDIT_CHECKS: readonly AuditCheck[] = [...JOURNAL_CHECKS, ...EVENT_
  * second process of the database's. Run within one snapshot, so that a live database does not look wrong.
  */
 export async function prepareAudit(client: Queryable): Promise<void> {
-  await client.query(`SET LOCAL statement_timeout = ${CHECK_TIMEOUT_MS}`);
+  await allowStatementTime(client, CHECK_TIMEOUT_MS);
   await client.query(`SET LOCAL work_mem = '32MB'`);
   await client.query(`SET LOCAL hash_mem_multiplier = 1`);
   await client.query(`SET LOCAL max_parallel_workers_per_gather = 0`);

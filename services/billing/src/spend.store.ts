@@ -1,5 +1,5 @@
 import { COMPLETION_METERS, PROMPT_METERS } from '@switchyard/core';
-import type { Queryable } from '@switchyard/db';
+import { allowStatementTime, type Queryable } from '@switchyard/db';
 import { firstEventIdOf } from './ledger-partition.store.js';
 import type { NamedDimension, SpendDimension, SpendGranularity, SpendPosition, SpendQuery } from './core/spend-query.js';
 
@@ -72,7 +72,7 @@ type RawSums = Readonly<Record<keyof typeof SUMS, string | bigint | null>>;
  */
 export async function readSpend(client: Queryable, query: SpendQuery): Promise<SpendPage> {
   const { text, values } = spendStatement(query);
-  await client.query(`SET LOCAL statement_timeout = ${SPEND_TIMEOUT_MS}`);
+  await allowStatementTime(client, SPEND_TIMEOUT_MS);
   const { rows } = await client.query<Record<string, string | bigint>>({ text, values });
   const [total, ...groups] = rows;
   return {

@@ -1,4 +1,4 @@
-import type { Queryable } from '@switchyard/db';
+import { allowStatementTime, type Queryable } from '@switchyard/db';
 import type { billing } from '@switchyard/proto';
 import type { MovementSum } from './core/statement.js';
 import { LEDGER } from './core/ledger-transaction.js';
@@ -16,7 +16,7 @@ const IS_NO_USAGE = `kind NOT IN ('charge', 'cost', 'cost_correction')`;
 
 /** For the rest of the transaction: a month of a large account takes its time. */
 export async function allowLongReads(client: Queryable): Promise<void> {
-  await client.query(`SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
+  await allowStatementTime(client, STATEMENT_TIMEOUT_MS);
 }
 
 /** Undefined when there is no such account. */
