@@ -1,4 +1,5 @@
 import type { ChannelOptions } from '@grpc/grpc-js';
+import { DEFAULT_KEEPALIVE } from './sessions/session-options.js';
 
 /** A snapshot of a large routing table is a few megabytes; nothing legitimate is larger than this. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
@@ -20,9 +21,10 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.use_local_subchannel_pool': 1,
 };
 
+/** As patient with a starved machine as sessions are: they all end with their connection, whichever side gives it up. */
 export const SERVER_OPTIONS: ChannelOptions = {
   'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 5000,
+  'grpc.keepalive_timeout_ms': DEFAULT_KEEPALIVE.timeoutMs,
   'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
   'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
 };

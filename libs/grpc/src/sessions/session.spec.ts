@@ -3,9 +3,10 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { worker } from '@switchyard/proto';
 import { eventually } from '@switchyard/testing';
+import { SERVER_OPTIONS } from '../channel-options.js';
 import type { AttemptTransport } from './attempt-transport.js';
 import { RecordingListener, ScriptedTransport } from './scripted-transport.fake.js';
-import { sessionChannelOptions } from './session-options.js';
+import { DEFAULT_KEEPALIVE, sessionChannelOptions } from './session-options.js';
 import { SessionPool, type SessionPoolOptions } from './session-pool.js';
 import { SessionServer } from './session-server.js';
 
@@ -189,6 +190,10 @@ describe('a lost session', () => {
     await eventually(() => expect(served.runner.attempts.has('a')).toBe(true));
     freeze();
     await eventually(() => expect(listener.ends[0]?.end).toBe(worker.AttemptEnd.SESSION_LOST), { timeoutMs: 10_000 });
+  });
+
+  it('is given up by the worker no sooner than by the ingress', () => {
+    expect(SERVER_OPTIONS['grpc.keepalive_timeout_ms']).toBe(DEFAULT_KEEPALIVE.timeoutMs);
   });
 });
 
