@@ -108,24 +108,20 @@ export class SessionPool implements AttemptTransport {
     this.slots.clear();
   }
 
-  /** The open session with the fewest attempts; among equals they take turns, so that little load is spread as well. */
+  /** The open session with the least load; among equals they take turns, so that little load is spread as well. */
   private pick(): WorkerSession | undefined {
-    let best: WorkerSession | undefined;
     let bestSlot: Slot | undefined;
+    let leastLoad = Number.POSITIVE_INFINITY;
     for (const slot of this.slots) {
       const { session } = slot;
       if (session?.state !== 'open' || session.isFull) continue;
-      if (
-        best === undefined ||
-        session.openAttempts < best.openAttempts ||
-        (session.openAttempts === best.openAttempts && slot.lastPick < bestSlot!.lastPick)
-      ) {
-        best = session;
-        bestSlot = slot;
-      }
+      const { load } = session;
+      if (bestSlot !== undefined && (load > leastLoad || (load === leastLoad && slot.lastPick >= bestSlot.lastPick))) continue;
+      bestSlot = slot;
+      leastLoad = load;
     }
     if (bestSlot !== undefined) bestSlot.lastPick = ++this.pickCount;
-    return best;
+    return bestSlot?.session;
   }
 
   private hasOpenSession(): boolean {

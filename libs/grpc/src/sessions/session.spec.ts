@@ -257,6 +257,25 @@ describe('a pool of sessions', () => {
     expect(pool.status().map(({ openAttempts }) => openAttempts)).toEqual([3, 3, 3]);
   });
 
+  it('gives a worker that reaches no provider, and is therefore never busy, no more than its share', async () => {
+    const error = { errorType: 'provider_unavailable', message: '', metadataJson: '', retryAfterMs: undefined, providerCode: 'EAI_AGAIN', upstreamStatus: 0 };
+    const cutOff: AttemptTransport = {
+      start: (_start, listener) => {
+        setImmediate(() => listener.onEnd(worker.EndFrame.create({ end: worker.AttemptEnd.FAILED, error })));
+        return { grant: () => undefined, cancel: () => undefined };
+      },
+    };
+    const [first, sound] = [await serveWorker(0, cutOff), await serveWorker()];
+    const pool = await readyPool({ addresses: [first.address, sound.address] });
+    await eventually(() => expect(pool.status().filter(({ state }) => state === 'open')).toHaveLength(2));
+    for (let index = 0; index < 20; index++) {
+      const listener = new RecordingListener();
+      pool.start(startFrame(`a-${index}`), listener);
+      await eventually(() => expect(listener.ends.length === 1 || sound.runner.attempts.has(`a-${index}`)).toBe(true));
+    }
+    expect(sound.runner.attempts.size).toBeGreaterThanOrEqual(9);
+  });
+
   it('follows a name to its new addresses and lets attempts at the old one finish', async () => {
     const [first, second] = [await serveWorker(), await serveWorker()];
     // Two spellings of one loopback address stand for two workers; the relay decides which one is reached.

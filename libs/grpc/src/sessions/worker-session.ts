@@ -1,10 +1,11 @@
 import { Client, type ChannelCredentials, type ClientDuplexStream, type ChannelOptions } from '@grpc/grpc-js';
 import { BriefMap } from '@switchyard/core';
-import type { worker } from '@switchyard/proto';
+import { worker } from '@switchyard/proto';
 import { RPC, type CallTrace } from '@switchyard/telemetry';
 import { callMetadata } from '../call-metadata.js';
 import { splitAddress } from '../host-addresses.js';
 import { sessionLostEnd, type AttemptHandle, type AttemptListener } from './attempt-transport.js';
+import { FadingCount } from './fading-count.js';
 import { FrameBatcher, MESSAGE_HEAD_BYTES } from './frame-batcher.js';
 import { encodeIngressFrame, openSessionMethod } from './session-method.js';
 import { MEBIBYTE, type SessionLogger } from './session-options.js';
@@ -37,6 +38,8 @@ export class WorkerSession {
   private readonly call: ClientDuplexStream<Buffer, worker.OpenSessionResponse>;
   private readonly attempts = new BriefMap<number, SessionAttempt>();
   private readonly batcher: FrameBatcher<worker.IngressFrame>;
+  /** Attempts that no provider answered. */
+  private readonly unanswered = new FadingCount();
   private nextRequestId = 1;
   private currentState: SessionState = 'connecting';
   private lossReason = 'the connection closed';
@@ -71,6 +74,14 @@ export class WorkerSession {
 
   get openAttempts(): number {
     return this.attempts.size;
+  }
+
+  /**
+   * How busy the worker is: its open attempts, and those that no provider answered of late. A worker that reaches none is rid of its attempts at once, and
+   * would be given nearly all of them.
+   */
+  get load(): number {
+    return this.attempts.size + Math.round(this.unanswered.value);
   }
 
   /** Takes no new attempts although connected. */
@@ -128,6 +139,7 @@ export class WorkerSession {
     if (frame === undefined || attempt === undefined) return;
     if (frame.$case !== 'end') return attempt.receive(frame);
     this.attempts.delete(requestId);
+    if (frame.value.end === worker.AttemptEnd.FAILED && frame.value.error?.upstreamStatus === 0) this.unanswered.add();
     attempt.end(frame.value);
     this.hangUpWhenIdle();
   }
