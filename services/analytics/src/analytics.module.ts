@@ -24,13 +24,27 @@ class AnalyticsLifecycle implements OnApplicationBootstrap, BeforeApplicationShu
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
+    try {
+      await this.start();
+    } catch (error) {
+      // A start that failed because the database went away begins again: nothing of this one may go on beside it.
+      await this.stop();
+      throw error;
+    }
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.stop();
+  }
+
+  private async start(): Promise<void> {
     await this.retention.start();
     await this.feed.start();
     await this.consumer.start();
     this.lag.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  private async stop(): Promise<void> {
     this.lag.stop();
     await this.consumer.stop();
     await this.feed.stop();

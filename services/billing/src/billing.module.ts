@@ -130,8 +130,14 @@ export type Billing = ReturnType<typeof createBilling>;
 class BillingLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(private readonly billing: Billing) {}
 
-  onApplicationBootstrap(): Promise<void> {
-    return this.billing.start();
+  async onApplicationBootstrap(): Promise<void> {
+    try {
+      await this.billing.start();
+    } catch (error) {
+      // A start that failed because the database went away begins again: nothing of this one may go on, or hold a connection, beside it.
+      await this.billing.stop();
+      throw error;
+    }
   }
 
   beforeApplicationShutdown(): Promise<void> {
