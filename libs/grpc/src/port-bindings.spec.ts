@@ -112,6 +112,7 @@ describe.each(BINDINGS)('a port $name', ({ open }) => {
     ['gave up a transaction that fell silent', Object.assign(new Error('terminating connection due to idle-in-transaction timeout'), { code: '25P03' })],
     ['starts', Object.assign(new Error('the database system is starting up'), { code: '57P03' })],
     ['breaks the connection', new Error('Connection terminated unexpectedly')],
+    ['has a full disk', Object.assign(new Error('could not extend file "base/5/16384": No space left on device'), { code: '53100' })],
     ['answers no more', new Error('Query read timeout')],
     ['is the primary no more', Object.assign(new Error('cannot execute INSERT in a read-only transaction'), { code: '25006' })],
     ['is at no address', new AggregateError([Object.assign(new Error('a'), { code: 'ECONNREFUSED' })], 'no address of database.internal answers')],
