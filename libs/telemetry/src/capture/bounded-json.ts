@@ -81,9 +81,12 @@ export function cutText(text: string, maxCharacters: number): string {
   return `${text.slice(0, isInsidePair ? maxCharacters - 1 : maxCharacters)}… [cut]`;
 }
 
+/** What is nested so deeply that it can be read and not be written again stays text, too. */
 function parsed(text: string): JsonValue {
   try {
-    return JSON.parse(text) as JsonValue;
+    const value = JSON.parse(text) as JsonValue;
+    JSON.stringify(value);
+    return value;
   } catch {
     return text;
   }

@@ -72,6 +72,14 @@ describe('captured content', () => {
     });
   });
 
+  it('has arguments as text that are nested more deeply than anybody can write', () => {
+    const nested = `${'['.repeat(16_000)}${']'.repeat(16_000)}`;
+    const call = { kind: 'tool-call', id: 'call-1', name: 'weather', arguments: nested } as const;
+    expect(captured(content([said('assistant', call)]))).toEqual({
+      'gen_ai.input.messages': [{ role: 'assistant', parts: [{ type: 'tool_call', id: 'call-1', name: 'weather', arguments: nested }] }],
+    });
+  });
+
   it('says that an answer broke off', () => {
     expect(captured(content([], [choice({ text: 'half', finishReason: '' })]))).toEqual({
       'gen_ai.output.messages': [{ role: 'assistant', parts: [{ type: 'text', content: 'half' }], finish_reason: 'error' }],
