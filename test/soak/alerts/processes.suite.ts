@@ -1,4 +1,8 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from '@jest/globals';
+import { TestAuthority } from '@switchyard/testing';
 import { TEST_TIMEOUT_MS, type FaultSuite } from './alert-stage.js';
 
 /** Ahead of everybody else's; the ingress is told to serve all the same. */
@@ -6,6 +10,25 @@ const SKEW_MS = 500;
 /** Of every turn of so many milliseconds the process is held for the greater part, yet answers within a scrape's time. */
 const TURN_MS = 1_000;
 const HELD_MS = 700;
+
+/** It ends within the hour. The others speak in plain text, so that its process reaches none of them; what it shows of itself does not need them. */
+function shortLivedCertificate(): Record<string, string> {
+  const folder = mkdtempSync(join(tmpdir(), 'switchyard-certificate-'));
+  const authority = new TestAuthority();
+  const name = 'services.switchyard';
+  const { certificate, key } = authority.issue({ names: [name] });
+  const place = (file: string, text: string): string => {
+    const path = join(folder, file);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  return {
+    SWITCHYARD_TLS_CERT_FILE: place('tls.crt', certificate),
+    SWITCHYARD_TLS_KEY_FILE: place('tls.key', key),
+    SWITCHYARD_TLS_CA_FILE: place('ca.crt', authority.certificate),
+    SWITCHYARD_TLS_SERVER_NAME: name,
+  };
+}
 
 export const processesSuite: FaultSuite = (stage) => {
   describe('processes', () => {
@@ -56,6 +79,19 @@ export const processesSuite: FaultSuite = (stage) => {
         await stage().expectUnder(
           ['SwitchyardClockSkewed'],
           () => ingress.start(environment),
+          () => ingress.kill(),
+        );
+      },
+      TEST_TIMEOUT_MS,
+    );
+
+    it(
+      'an ingress whose certificate nobody renews',
+      async () => {
+        await using ingress = stage().furtherIngress();
+        await stage().expectUnder(
+          ['SwitchyardCertificateExpires'],
+          () => ingress.start(shortLivedCertificate()),
           () => ingress.kill(),
         );
       },
