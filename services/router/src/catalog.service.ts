@@ -12,7 +12,7 @@ export class CatalogService implements CatalogPort {
   ) {}
 
   listModels: CatalogPort['listModels'] = () => {
-    const { models, endpoints, statistics } = this.publisher.table;
+    const { models, endpoints, statistics } = this.publisher.publishedTable;
     return Promise.resolve({
       models: [...models.values()].map((model) => model.record),
       endpoints: [...endpoints.values()].map((endpoint) => endpoint.record),
@@ -21,7 +21,7 @@ export class CatalogService implements CatalogPort {
   };
 
   getModel: CatalogPort['getModel'] = ({ slug }) => {
-    const { table } = this.publisher;
+    const table = this.publisher.publishedTable;
     const model = this.findModel(slug);
     const variant = parseModelName(slug).variant;
     const standard = model.endpoints.filter((endpoint) => endpoint.variant === (variant ?? ''));
@@ -34,11 +34,11 @@ export class CatalogService implements CatalogPort {
     });
   };
 
-  listProviders: CatalogPort['listProviders'] = () => Promise.resolve({ providers: [...this.publisher.table.providers.values()] });
+  listProviders: CatalogPort['listProviders'] = () => Promise.resolve({ providers: [...this.publisher.publishedTable.providers.values()] });
 
   /** A model that ended is still shown. @throws SwitchyardError `not_found`. */
   private findModel(slug: string): RoutingModel {
-    const resolution = resolveModel(this.publisher.table, slug, this.clock.nowMs());
+    const resolution = resolveModel(this.publisher.publishedTable, slug, this.clock.nowMs());
     switch (resolution.kind) {
       case 'found':
         return resolution.target.model;

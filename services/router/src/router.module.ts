@@ -71,7 +71,7 @@ export class RouterModule {
     const credentials = new CredentialWatch({
       port: context.port(CredentialPort),
       logger,
-      providerSlugs: () => [...publisher.table.providers.keys()],
+      providerSlugs: () => publisher.providerSlugs,
       onCredentials: (slugs) => publisher.setCredentialedProviders(slugs),
     });
     const statistics = new StatisticsWatch({
@@ -97,5 +97,8 @@ export class RouterModule {
 }
 
 function tableCheck(publisher: TablePublisher): ReadinessCheck {
-  return { name: 'catalogue', check: () => (publisher.table.version > 0n ? { ready: true } : { ready: false, detail: 'not imported yet' }) };
+  return {
+    name: 'catalogue',
+    check: () => (publisher.table.version > 0n ? { ready: true } : { ready: false, detail: 'not imported, or the worker was not heard yet' }),
+  };
 }

@@ -17,7 +17,7 @@ export class RouterService implements RouterPort {
   decide: RouterPort['decide'] = ({ requestJson, acceptTimeMs }) => {
     const { request, policy } = readRoutingRequest(requestJson);
     const nowMs = acceptTimeMs > 0n ? Number(acceptTimeMs) : this.clock.nowMs();
-    const { table } = this.publisher;
+    const table = this.publisher.publishedTable;
     const decision = decide(table, request, policy, { nowMs: () => nowMs, monotonicMs: () => this.clock.monotonicMs() }, this.random);
     const explanation = explainDecision(decision, { promptTokensEstimate: request.promptTokensEstimate, acceptTimeMs: nowMs });
     return Promise.resolve({ planJson: JSON.stringify(explanation), tableVersion: table.version });

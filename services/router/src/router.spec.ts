@@ -53,6 +53,7 @@ async function setUp(text: string | undefined) {
   const clock = manualClock(NOW);
   const logger = captureLogger();
   const publisher = new TablePublisher({ clock, heartbeatMs: 500, maxQueuedMessages: 100 });
+  publisher.setCredentialedProviders(new Set());
   const store = new CatalogStore(pool);
   const importer = new CatalogImporter({
     store,

@@ -36,6 +36,7 @@ describe('statistics that analytics tells the router', () => {
   beforeEach(() => {
     isAway = false;
     publisher = new TablePublisher({ clock: manualClock(), heartbeatMs: 500, maxQueuedMessages: 100 });
+    publisher.setCredentialedProviders(new Set());
     publisher.setCatalog({ models: [], endpoints: [], providers: [] });
     watch = new StatisticsWatch({
       port,

@@ -44,6 +44,7 @@ describe('TablePublisher', () => {
 
   function start(maxQueuedMessages = 100): TablePublisher {
     publisher = new TablePublisher({ clock: manualClock(), heartbeatMs: 500, maxQueuedMessages });
+    publisher.setCredentialedProviders(new Set());
     return publisher;
   }
 
@@ -66,6 +67,17 @@ describe('TablePublisher', () => {
       endpoints: [{ endpointId: 'a/b@p' }],
       providers: [{ slug: 'p' }],
     });
+  });
+
+  it('sends nothing before it is known which providers can be called: a good table is not to be replaced by one without any', async () => {
+    publisher = new TablePublisher({ clock: manualClock(), heartbeatMs: 500, maxQueuedMessages: 100 });
+    const first = next(publisher.watch());
+    publisher.setCatalog({ models: [model('a/b')], endpoints: [endpoint('a/b', 'p')], providers: [provider] });
+    publisher.beat();
+    expect(publisher.providerSlugs).toEqual(['p']);
+    expect(() => publisher.publishedTable).toThrow(/does not know all/);
+    publisher.setCredentialedProviders(new Set(['p']));
+    expect(await first).toMatchObject({ version: 1n, isSnapshot: true, endpoints: [{ endpointId: 'a/b@p', hasCredential: true }] });
   });
 
   it('gives a late subscriber the whole table and all subscribers the same versions', async () => {

@@ -33,8 +33,10 @@ type Message = router.WatchRoutingTableResponse;
  */
 export class TablePublisher {
   private current: RoutingTable = EMPTY_ROUTING_TABLE;
-  private catalog: CatalogState = { models: [], endpoints: [], providers: [] };
-  private credentialed: ReadonlySet<string> = new Set();
+  /** Undefined until it was imported. */
+  private catalog: CatalogState | undefined;
+  /** Undefined until the worker told. */
+  private credentialed: ReadonlySet<string> | undefined;
   /** Text of every published record, to find what changed. */
   private published = { models: new Map<string, string>(), endpoints: new Map<string, string>(), providers: new Map<string, string>() };
   private pendingStatistics = new Map<string, EndpointStatisticsRecord>();
@@ -47,6 +49,17 @@ export class TablePublisher {
 
   get table(): RoutingTable {
     return this.current;
+  }
+
+  /** What was published last. @throws SwitchyardError `gateway_unavailable` before the first time */
+  get publishedTable(): RoutingTable {
+    if (this.current.version > 0n) return this.current;
+    throw new SwitchyardError('gateway_unavailable', 'The router does not know all models and providers yet; try again shortly.', { retryAfterMs: 1_000 });
+  }
+
+  /** Every provider that an endpoint may name. */
+  get providerSlugs(): string[] {
+    return this.catalog?.providers.map(({ slug }) => slug) ?? [];
   }
 
   get subscriberCount(): number {
@@ -72,7 +85,8 @@ export class TablePublisher {
 
   /** Slugs of the providers that the worker can authenticate to. */
   setCredentialedProviders(slugs: ReadonlySet<string>): void {
-    if (slugs.size === this.credentialed.size && [...slugs].every((slug) => this.credentialed.has(slug))) return;
+    const known = this.credentialed;
+    if (slugs.size === known?.size && [...slugs].every((slug) => known.has(slug))) return;
     this.credentialed = slugs;
     this.isDirty = true;
     this.beat();
@@ -89,10 +103,14 @@ export class TablePublisher {
     }
   }
 
-  /** Sends what changed, or a sign of life. Nothing goes out before the first catalogue. */
+  /**
+   * Sends what changed, or a sign of life. Nothing goes out before the first catalogue and the worker's first answer: a table that knows of no credentials would
+   * take the place of a good one.
+   */
   beat(): void {
-    if (this.isClosed || (this.current.version === 0n && !this.isDirty)) return;
-    const message = this.nextMessage();
+    const { catalog, credentialed } = this;
+    if (this.isClosed || !catalog || !credentialed) return;
+    const message = this.nextMessage(catalog, credentialed);
     this.current = applyTableUpdate(this.current, message);
     for (const subscriber of this.subscribers) subscriber.push(message);
   }
@@ -117,17 +135,17 @@ export class TablePublisher {
     }
   }
 
-  private nextMessage(): Message {
+  private nextMessage(catalog: CatalogState, credentialed: ReadonlySet<string>): Message {
     const isFirst = this.current.version === 0n;
-    const models = this.isDirty ? changes(this.published.models, this.catalog.models, (model) => model.slug) : NO_CHANGES;
+    const models = this.isDirty ? changes(this.published.models, catalog.models, (model) => model.slug) : NO_CHANGES;
     const endpoints = this.isDirty
       ? changes(
           this.published.endpoints,
-          this.catalog.endpoints.map((endpoint) => this.withCredential(endpoint)),
+          catalog.endpoints.map((endpoint) => withCredential(endpoint, credentialed)),
           (endpoint) => endpoint.endpointId,
         )
       : NO_CHANGES;
-    const providers = this.isDirty ? changes(this.published.providers, this.catalog.providers, (provider) => provider.slug) : NO_CHANGES;
+    const providers = this.isDirty ? changes(this.published.providers, catalog.providers, (provider) => provider.slug) : NO_CHANGES;
     const statistics = [...this.pendingStatistics.values()];
     this.pendingStatistics = new Map();
     this.isDirty = false;
@@ -157,11 +175,11 @@ export class TablePublisher {
       providers: [...this.current.providers.values()],
     };
   }
+}
 
-  private withCredential(endpoint: EndpointRecord): EndpointRecord {
-    const hasCredential = endpoint.traits['credential'] === 'none' || this.credentialed.has(endpoint.providerSlug);
-    return hasCredential === endpoint.hasCredential ? endpoint : { ...endpoint, hasCredential };
-  }
+function withCredential(endpoint: EndpointRecord, credentialed: ReadonlySet<string>): EndpointRecord {
+  const hasCredential = endpoint.traits['credential'] === 'none' || credentialed.has(endpoint.providerSlug);
+  return hasCredential === endpoint.hasCredential ? endpoint : { ...endpoint, hasCredential };
 }
 
 interface Changes<Entry> {
