@@ -14,6 +14,7 @@ export interface TransactionOptions {
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
 const READ_ONLY = '25006';
+const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
  * Runs the work in one transaction and commits it. The work may run several times, so it must have no effect outside the database. Statements that do not
@@ -79,6 +80,11 @@ async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
 /** Another server is the primary by now: this one would be found again and again as long as it is connected to. */
 function isReadOnly(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && error.code === READ_ONLY;
+}
+
+/** A lock was not to be had within `lock_timeout`. */
+export function isLockUnavailable(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE;
 }
 
 function asksForRepetition(error: unknown): boolean {

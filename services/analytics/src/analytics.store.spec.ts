@@ -317,6 +317,51 @@ describe('retention beside events that came too early', () => {
   });
 });
 
+describe('retention beside long readers', () => {
+  it('makes months to come and drops old ones when nobody reads the table, and lets nobody wait until then', async () => {
+    const { clock, retention } = setUp();
+    clock.setNow(Date.UTC(2040, 0, 15));
+    await retention.run();
+    const [january, ...others] = await monthsOf('generation');
+    expect([january, ...others]).toEqual(['generation_204001', 'generation_204002', 'generation_204003']);
+    clock.setNow(Date.UTC(2040, 2, 15));
+    await readingMeanwhile(async () => {
+      await retention.run();
+      expect(await monthsOf('generation')).toEqual([january, ...others]);
+    });
+    await retention.run();
+    expect(await monthsOf('generation')).toEqual([january, ...others, 'generation_204004', 'generation_204005']);
+    clock.setNow(Date.UTC(2040, 3, 15));
+    await readingMeanwhile(async () => {
+      await retention.run();
+      expect(await monthsOf('generation')).toContain(january);
+    });
+    await retention.run();
+    expect(await monthsOf('generation')).not.toContain(january);
+  });
+
+  async function monthsOf(table: string): Promise<string[]> {
+    const { rows } = await pool.query<{ name: string }>(
+      `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::regclass AND inhrelid <> ($1 || '_default')::regclass ORDER BY name`,
+      [table],
+    );
+    return rows.map(({ name }) => name);
+  }
+
+  /** A transaction that has read, and stays open, while the work runs. */
+  async function readingMeanwhile(work: () => Promise<void>): Promise<void> {
+    const reader = await pool.connect();
+    try {
+      await reader.query('BEGIN');
+      await reader.query('SELECT count(*) FROM generation');
+      await work();
+    } finally {
+      await reader.query('ROLLBACK');
+      reader.release();
+    }
+  }
+});
+
 describe('parseUsageEvent', () => {
   it('refuses what can never be stored', () => {
     const { generation } = setUp();

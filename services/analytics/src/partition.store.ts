@@ -1,3 +1,4 @@
+import { isLockUnavailable, withTransaction } from '@switchyard/db';
 import pg, { type Pool } from 'pg';
 import { eventIdFloor } from './generation.store.js';
 
@@ -5,22 +6,28 @@ export type PartitionedTable = 'generation' | 'attempt';
 
 const LOCK_NAME = 'switchyard analytics retention';
 const CHECK_VIOLATION = '23514';
+const LOCK_WAIT_MS = 1_000;
 
-/** Monthly partitions over the time inside event ids, named `<table>_YYYYMM`. */
+/**
+ * Monthly partitions over the time inside event ids, named `<table>_YYYYMM`. One is made or dropped when nobody uses its table, and whoever comes meanwhile waits
+ * behind it: while somebody reads for long, what has time is left to another time.
+ */
 export class PartitionStore {
   constructor(private readonly pool: Pool) {}
 
   /**
-   * Makes the partition of that month (UTC), if it is missing. False when rows of that month already lie in the default
-   * partition: they stay there, and so do later ones.
+   * Makes the partition of that month (UTC), if it is missing; one to come perhaps another time. False when rows of that month already lie in the
+   * default partition: they stay there, and so do later ones.
    */
-  async ensureMonth(table: PartitionedTable, year: number, month: number): Promise<boolean> {
+  async ensureMonth(table: PartitionedTable, year: number, month: number, isToCome: boolean): Promise<boolean> {
     const from = eventIdFloor(Date.UTC(year, month - 1, 1));
     const to = eventIdFloor(Date.UTC(year, month, 1));
     try {
-      await this.pool.query(`CREATE TABLE IF NOT EXISTS ${partitionName(table, year, month)} PARTITION OF ${table} FOR VALUES FROM ('${from}') TO ('${to}')`);
+      const create = `CREATE TABLE IF NOT EXISTS ${partitionName(table, year, month)} PARTITION OF ${table} FOR VALUES FROM ('${from}') TO ('${to}')`;
+      await this.change(create, isToCome ? LOCK_WAIT_MS : 0);
       return true;
     } catch (error) {
+      if (isToCome && isLockUnavailable(error)) return true;
       if (error instanceof pg.DatabaseError && error.code === CHECK_VIOLATION) return false;
       throw error;
     }
@@ -31,8 +38,8 @@ export class PartitionStore {
     const { rows } = await this.pool.query<{ name: string }>('SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::regclass', [
       table,
     ]);
-    const dropped = rows.map((row) => row.name).filter((name) => endOf(name) <= timeMs);
-    for (const name of dropped) await this.pool.query(`DROP TABLE ${name}`);
+    const dropped: string[] = [];
+    for (const name of rows.map((row) => row.name).filter((each) => endOf(each) <= timeMs)) if (await this.drop(name)) dropped.push(name);
     await this.pool.query(`DELETE FROM ${table}_default WHERE event_id < $1`, [eventIdFloor(beginOfMonth(timeMs))]);
     return dropped;
   }
@@ -50,6 +57,25 @@ export class PartitionStore {
     } finally {
       client.release();
     }
+  }
+
+  /** False when it is left to another time. */
+  private async drop(name: string): Promise<boolean> {
+    try {
+      await this.change(`DROP TABLE ${name}`, LOCK_WAIT_MS);
+      return true;
+    } catch (error) {
+      if (isLockUnavailable(error)) return false;
+      throw error;
+    }
+  }
+
+  /** @param lockWaitMs 0 for as long as a statement may take */
+  private async change(statement: string, lockWaitMs: number): Promise<void> {
+    await withTransaction(this.pool, async (client) => {
+      await client.query(`SET LOCAL lock_timeout = ${lockWaitMs}`);
+      await client.query(statement);
+    });
   }
 }
 

@@ -40,9 +40,9 @@ export class RetentionJob {
     const { partitions, statistics, clock, logger, generationRetentionMs, attemptRetentionMs } = this.options;
     const nowMs = clock.nowMs();
     await partitions.withLock(async () => {
-      for (const [year, month] of monthsAhead(nowMs)) {
+      for (const [ahead, [year, month]] of monthsAhead(nowMs).entries()) {
         for (const table of ['generation', 'attempt'] as const) {
-          if (!(await partitions.ensureMonth(table, year, month)))
+          if (!(await partitions.ensureMonth(table, year, month, ahead > 0)))
             logger.warn('Events came for a month before its partition was made; they stay in the default one.', { detail: `${table} ${year}-${month}` });
         }
       }

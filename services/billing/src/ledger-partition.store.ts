@@ -1,17 +1,16 @@
 import { monthWindow } from '@switchyard/core';
-import { withTransaction } from '@switchyard/db';
-import pg from 'pg';
+import { isLockUnavailable, withTransaction } from '@switchyard/db';
+import type { Pool } from 'pg';
 
 const MONTHS_AHEAD = 3;
 const LOCK_WAIT_MS = 1_000;
 const CLOCKS_DIFFER_MS = 86_400_000;
-const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
  * The present month and those that follow; what exists stays. A partition is made when nobody uses its table, and whoever comes meanwhile waits behind it: while
  * somebody reads the whole ledger, months to come are left to another time.
  */
-export async function createMonthPartitions(pool: pg.Pool, nowMs: number): Promise<void> {
+export async function createMonthPartitions(pool: Pool, nowMs: number): Promise<void> {
   const present = monthWindow(nowMs);
   await createMonth(pool, present.startMs, 0);
   let startMs = present.endMs!;
@@ -19,7 +18,7 @@ export async function createMonthPartitions(pool: pg.Pool, nowMs: number): Promi
     try {
       await createMonth(pool, startMs, LOCK_WAIT_MS);
     } catch (error) {
-      if (error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE) return;
+      if (isLockUnavailable(error)) return;
       throw error;
     }
     startMs = monthWindow(startMs).endMs!;
@@ -36,7 +35,7 @@ export function firstEventIdOf(acceptTimeMs: `$${number}`): string {
 }
 
 /** @param lockWaitMs 0 for as long as a statement may take */
-async function createMonth(pool: pg.Pool, startMs: number, lockWaitMs: number): Promise<void> {
+async function createMonth(pool: Pool, startMs: number, lockWaitMs: number): Promise<void> {
   await withTransaction(pool, async (client) => {
     await client.query(`SET LOCAL lock_timeout = ${lockWaitMs}`);
     await client.query('SELECT create_month_partitions($1)', [startMs]);
