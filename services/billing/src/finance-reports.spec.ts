@@ -65,7 +65,7 @@ describe('what finance asks', () => {
     });
   }
 
-  const ask = (fields: Partial<billing.ListSpendRequest> = {}) =>
+  const ask = (fields: Partial<billing.ListSpendRequest> = {}, signal?: AbortSignal) =>
     instance.ledger.listSpend(
       billing.ListSpendRequest.fromPartial({
         accountId: customer.accountId,
@@ -74,6 +74,7 @@ describe('what finance asks', () => {
         granularity: WHOLE,
         ...fields,
       }),
+      { signal },
     );
   const sumOf = (amounts: readonly bigint[]): bigint => amounts.reduce((sum, amount) => sum + amount, 0n);
   const chargedIn = (startMs: number, endMs: number, matches: (charge: events.GenerationCompleted) => boolean = () => true): bigint =>
@@ -269,6 +270,16 @@ describe('what finance asks', () => {
     expect(refused.length).toBeLessThan(12);
     for (const { reason } of refused) expect(reason).toMatchObject({ type: 'rate_limit_exceeded', retryAfterMs: 5_000 });
     expect((await ask()).rows).toHaveLength(1);
+  });
+
+  it.each<[string, (signal: AbortSignal) => Promise<unknown>]>([
+    ['a statement', (signal) => instance.ledger.getStatement({ accountId: customer.accountId, month: '2026-10' }, { signal })],
+    ['spend', (signal) => ask({ groupBy: ['key'] }, signal)],
+  ])('ends %s when nobody waits for it any more, before its next statement', async (_, report) => {
+    const leave = new AbortController();
+    const reporting = report(leave.signal);
+    leave.abort(new Error('gone'));
+    await expect(reporting).rejects.toThrow('gone');
   });
 
   describe('a statement', () => {

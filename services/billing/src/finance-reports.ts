@@ -33,7 +33,10 @@ export interface FinanceReportsOptions {
   readonly leaseSettleMarginMs: number;
 }
 
-/** What finance asks: spend by whatever requests were tagged with, and statements. Each answer comes out of one snapshot. */
+/**
+ * What finance asks: spend by whatever requests were tagged with, and statements. Each answer comes out of one snapshot. One that nobody waits for any more
+ * ends before its next reading.
+ */
 export class FinanceReports {
   constructor(
     private readonly pool: Pool,
@@ -42,18 +45,19 @@ export class FinanceReports {
   ) {}
 
   /** @throws SwitchyardError `invalid_request` */
-  async listSpend(request: billing.ListSpendRequest): Promise<billing.ListSpendResponse> {
+  async listSpend(request: billing.ListSpendRequest, signal?: AbortSignal): Promise<billing.ListSpendResponse> {
     const query = parseSpendQuery(request);
     return withTransaction(
       this.pool,
       async (client) => {
-        const { groups: read, hasMore, total } = await readSpend(client, query);
+        const ask = askUntil(signal);
+        const { groups: read, hasMore, total } = await ask(() => readSpend(client, query));
         const groups = withinPage(read);
         return {
           rows: groups.map((group) => spendRow(query, group)),
           nextCursor: hasMore || groups.length < read.length ? encodePosition(groups.at(-1)!) : '',
           total,
-          keys: await this.keysOf(client, query, groups),
+          keys: await ask(() => this.keysOf(client, query, groups)),
         };
       },
       SNAPSHOT,
@@ -61,20 +65,21 @@ export class FinanceReports {
   }
 
   /** @throws SwitchyardError `invalid_request`, `not_found` */
-  async getStatement(request: billing.GetStatementRequest): Promise<billing.GetStatementResponse> {
+  async getStatement(request: billing.GetStatementRequest, signal?: AbortSignal): Promise<billing.GetStatementResponse> {
     const accountId = requireId(request.accountId, 'account_id');
     const period = requireMonth(request.month);
     return withTransaction(
       this.pool,
       async (client) => {
-        await allowLongReads(client);
-        const account = await readAccountBalance(client, accountId);
+        const ask = askUntil(signal);
+        await ask(() => allowLongReads(client));
+        const account = await ask(() => readAccountBalance(client, accountId));
         if (!account) throw unknownAccount(accountId);
-        const charged = await readCharged(client, accountId, period);
+        const charged = await ask(() => readCharged(client, accountId, period));
         const nowMs = this.clock.nowMs();
         // What was accepted in the month's last moment may get its leases after it.
         const lastLeaseMs = period.endMs + this.options.leaseSettleMarginMs;
-        const balances = await readBalances(client, [LEDGER.credits(accountId), LEDGER.receivable(accountId)]);
+        const balances = await ask(() => readBalances(client, [LEDGER.credits(accountId), LEDGER.receivable(accountId)]));
         const statement = makeStatement({
           ...account,
           ...period,
@@ -82,12 +87,12 @@ export class FinanceReports {
           month: request.month,
           nowMs,
           present: { creditsPico: balances.get(LEDGER.credits(accountId)) ?? 0n, receivablePico: balances.get(LEDGER.receivable(accountId)) ?? 0n },
-          movements: await readMovements(client, accountId, period),
+          movements: await ask(() => readMovements(client, accountId, period)),
           charged,
-          byKey: boundedLines(await readKeyLines(client, accountId, period, MAX_LINES), charged, MAX_LINES),
-          byModel: boundedLines(await readModelLines(client, accountId, period, MAX_LINES), charged, MAX_LINES),
-          ...(await readStatementEntries(client, accountId, period, MAX_ENTRIES)),
-          isProvisional: nowMs < lastLeaseMs || (await hasOpenLeases(client, accountId, lastLeaseMs)),
+          byKey: boundedLines(await ask(() => readKeyLines(client, accountId, period, MAX_LINES)), charged, MAX_LINES),
+          byModel: boundedLines(await ask(() => readModelLines(client, accountId, period, MAX_LINES)), charged, MAX_LINES),
+          ...(await ask(() => readStatementEntries(client, accountId, period, MAX_ENTRIES))),
+          isProvisional: nowMs < lastLeaseMs || (await ask(() => hasOpenLeases(client, accountId, lastLeaseMs))),
         });
         return { statement };
       },
@@ -101,6 +106,14 @@ export class FinanceReports {
     const keys = await findKeys(client, [...new Set(groups.map(({ group }) => group[position]!))]);
     return keys.filter((key) => key.accountId === query.accountId).map(({ keyHash, name, label }) => ({ hash: keyHash, name, label }));
   }
+}
+
+/** Reads one thing after the other, until the signal aborts. */
+function askUntil(signal: AbortSignal | undefined) {
+  return <Answer>(read: () => Promise<Answer>): Promise<Answer> => {
+    signal?.throwIfAborted();
+    return read();
+  };
 }
 
 /** As many as one message should carry: clients name users and apps as long as they please. */

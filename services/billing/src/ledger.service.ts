@@ -1,7 +1,7 @@
 import type { Clock } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import { SwitchyardError } from '@switchyard/errors';
-import type { billing, LedgerPort } from '@switchyard/proto';
+import type { billing, CallOptions, LedgerPort } from '@switchyard/proto';
 import type { Pool } from 'pg';
 import { explanationText } from './core/explanation-text.js';
 import { explainGeneration, leaseUsesOf, type ExplanationSource } from './core/generation-explanation.js';
@@ -58,10 +58,7 @@ export class LedgerService implements LedgerPort {
   }
 
   /** Reads every record, unless whoever asked for it leaves; the database aggregates, so memory stays bounded. @throws SwitchyardError `rate_limit_exceeded` */
-  async verifyLedger(
-    _request?: billing.VerifyLedgerRequest,
-    callOptions?: { readonly signal?: AbortSignal | undefined },
-  ): Promise<billing.VerifyLedgerResponse> {
+  async verifyLedger(_request?: billing.VerifyLedgerRequest, callOptions?: CallOptions): Promise<billing.VerifyLedgerResponse> {
     const signal = callOptions?.signal;
     return this.longReads.run(() =>
       withTransaction(
@@ -84,13 +81,13 @@ export class LedgerService implements LedgerPort {
   }
 
   /** @throws SwitchyardError `invalid_request`, `rate_limit_exceeded` */
-  async listSpend(request: billing.ListSpendRequest): Promise<billing.ListSpendResponse> {
-    return this.longReads.run(() => this.reports.listSpend(request));
+  async listSpend(request: billing.ListSpendRequest, callOptions?: CallOptions): Promise<billing.ListSpendResponse> {
+    return this.longReads.run(() => this.reports.listSpend(request, callOptions?.signal));
   }
 
   /** @throws SwitchyardError `invalid_request`, `not_found`, `rate_limit_exceeded` */
-  async getStatement(request: billing.GetStatementRequest): Promise<billing.GetStatementResponse> {
-    return this.longReads.run(() => this.reports.getStatement(request));
+  async getStatement(request: billing.GetStatementRequest, callOptions?: CallOptions): Promise<billing.GetStatementResponse> {
+    return this.longReads.run(() => this.reports.getStatement(request, callOptions?.signal));
   }
 }
 
