@@ -21,6 +21,8 @@ export interface KeyChangeFeedDependencies {
 
 const MAX_CHANGES_PER_MESSAGE = 1_000;
 const MAX_QUEUED_MESSAGES = 256;
+/** Who missed more begins anew. */
+const MAX_MISSED_CHANGES = MAX_QUEUED_MESSAGES * MAX_CHANGES_PER_MESSAGE;
 
 /**
  * Reads the log of changes once for all watchers of this instance. A heartbeat says that the log was read a moment ago: while
@@ -60,7 +62,7 @@ export class KeyChangeFeed {
       // Before the backlog is read: what comes after it is then broadcast.
       await this.begin();
       let sentSequence = -1n;
-      for (const message of await this.backlog(afterSequence)) {
+      for await (const message of this.backlog(afterSequence)) {
         sentSequence = message.sequence;
         yield message;
       }
@@ -78,17 +80,16 @@ export class KeyChangeFeed {
   }
 
   /** What a new stream begins with: the changes since its number, or only the present number, which shows the gap. */
-  private async backlog(afterSequence: bigint | undefined): Promise<billing.WatchKeysResponse[]> {
+  private async *backlog(afterSequence: bigint | undefined): AsyncGenerator<billing.WatchKeysResponse, void, undefined> {
     const present = await readSequence(this.dependencies.pool);
-    const messages: billing.WatchKeysResponse[] = [];
-    let sequence = afterSequence ?? present;
+    let sequence = afterSequence === undefined || present - afterSequence > MAX_MISSED_CHANGES ? present : afterSequence;
+    if (sequence >= present) yield this.heartbeat(present, present);
     while (sequence < present) {
-      const changes = messages.length < MAX_QUEUED_MESSAGES ? await readChanges(this.dependencies.pool, sequence, MAX_CHANGES_PER_MESSAGE) : undefined;
-      if (!changes || changes.length === 0) return [this.heartbeat(present, present)];
-      messages.push(await this.messageOf(sequence, changes));
-      sequence = changes.at(-1)!.sequence;
+      const changes = await readChanges(this.dependencies.pool, sequence, MAX_CHANGES_PER_MESSAGE);
+      const message = changes && changes.length > 0 ? await this.messageOf(sequence, changes) : this.heartbeat(present, present);
+      sequence = message.sequence;
+      yield message;
     }
-    return messages.length > 0 ? messages : [this.heartbeat(present, present)];
   }
 
   /** The first watcher's number is where reading begins. */

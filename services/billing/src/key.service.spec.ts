@@ -211,6 +211,22 @@ describe('the stream of key changes', () => {
     await ahead.end();
   });
 
+  it('sends what a watcher missed as it is read: the last of much tells a key as it is by then', async () => {
+    const { accountId, keyHash: hash } = await fixture.createCustomer(first);
+    const { sequence: before } = await first.keys.resolveKey({ secretHash: hash });
+    await fixture.pool.query(
+      `WITH counter AS (UPDATE change_counter SET sequence = sequence + 1500 RETURNING sequence - 1500 AS before)
+       INSERT INTO changes (sequence, key_hash, changed_at_ms) SELECT before + number, $1, $2 FROM counter, generate_series(1, 1500) number`,
+      [hash, fixture.clock.nowMs()],
+    );
+    const missed = second.keys.watchKeys({ afterSequence: before })[Symbol.asyncIterator]();
+    const next = async (): Promise<billing.WatchKeysResponse> => ((await missed.next()) as { value: billing.WatchKeysResponse }).value;
+    expect(await next()).toMatchObject({ previousSequence: before, sequence: before + 1_000n, changed: [{ hash, disabled: false }] });
+    await first.keys.updateKey(update({ accountId, hash, updateMask: ['disabled'], disabled: true }));
+    expect(await next()).toMatchObject({ previousSequence: before + 1_000n, sequence: before + 1_501n, changed: [{ hash, disabled: true }] });
+    await missed.return?.();
+  });
+
   it('goes on after every database connection broke', async () => {
     const { accountId, keyHash: hash } = await fixture.createCustomer(first);
     const { messages, end } = follow(second);
