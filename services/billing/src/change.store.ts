@@ -37,14 +37,16 @@ export async function readSequence(client: Queryable): Promise<bigint> {
   return rows[0]?.sequence ?? 0n;
 }
 
-/** Changes after a number, oldest first; undefined when some of them were already dropped. */
+/** Changes after a number, oldest first; undefined when some of them, or all, were already dropped, or the number is none yet. */
 export async function readChanges(client: Queryable, afterSequence: bigint, limit: number): Promise<Change[] | undefined> {
-  const { rows } = await client.query<Change>(
-    'SELECT sequence, key_hash AS "keyHash", account_id AS "accountId" FROM changes WHERE sequence > $1 ORDER BY sequence LIMIT $2',
+  const { rows } = await client.query<(Change | { readonly sequence: null }) & { readonly present: bigint }>(
+    `SELECT counter.sequence AS present, change.sequence, key_hash AS "keyHash", account_id AS "accountId" FROM change_counter counter
+       LEFT JOIN LATERAL (SELECT * FROM changes WHERE sequence > $1 ORDER BY sequence LIMIT $2) change ON true ORDER BY change.sequence`,
     [afterSequence, limit],
   );
-  const first = rows[0];
-  return first && first.sequence !== afterSequence + 1n ? undefined : rows;
+  const changes = rows.filter((row) => row.sequence !== null);
+  const next = changes[0]?.sequence ?? rows[0]!.present + 1n;
+  return next === afterSequence + 1n ? changes : undefined;
 }
 
 export async function dropOldChanges(client: Queryable, nowMs: number): Promise<void> {

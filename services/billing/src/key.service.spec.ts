@@ -227,6 +227,18 @@ describe('the stream of key changes', () => {
     await missed.return?.();
   });
 
+  it('shows the gap to its watchers when it slept for longer than changes are kept', async () => {
+    const { messages, end } = follow(second);
+    await eventually(() => expect(messages.length).toBeGreaterThan(0));
+    const before = messages[0]!.sequence;
+    // As they come in a day, all of which have gone by now.
+    await fixture.pool.query('UPDATE change_counter SET sequence = sequence + 5');
+    await eventually(() => expect(messages.at(-1)!.sequence).toBe(before + 5n));
+    const late = messages.find(({ sequence }) => sequence > before);
+    expect(late).toMatchObject({ previousSequence: before + 5n, changed: [] });
+    await end();
+  });
+
   it('goes on after every database connection broke', async () => {
     const { accountId, keyHash: hash } = await fixture.createCustomer(first);
     const { messages, end } = follow(second);
