@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { picoToUsd, usdToPico, type PicoUsd } from '@switchyard/core';
 import { AccountPort, KeyPort, billing } from '@switchyard/proto';
 import { UsageError } from '../targets.js';
@@ -5,13 +6,25 @@ import { withBilling } from './billing-client.js';
 import { parseFlags } from './parse-flags.js';
 
 const TIMEOUT_MS = 20_000;
+/** What billing takes. */
+const MAX_AMOUNT_PICO = 2n ** 63n - 1n;
+const MAX_KEY_LENGTH = 128;
+const MAX_REFERENCE_LENGTH = 1_000;
 const USAGE =
   'Usage: account create <account> --name=<name> | account key <account> --name=<name> [--management] | account credit <account> --usd=<amount> --reference=<text> [--promotional].';
+
+export interface CreditArguments {
+  readonly action: 'credit';
+  readonly accountId: string;
+  readonly amountPico: PicoUsd;
+  readonly reference: string;
+  readonly isPromotional: boolean;
+}
 
 export type AccountArguments =
   | { readonly action: 'create'; readonly accountId: string; readonly name: string }
   | { readonly action: 'key'; readonly accountId: string; readonly name: string; readonly kind: billing.KeyKind }
-  | { readonly action: 'credit'; readonly accountId: string; readonly amountPico: PicoUsd; readonly reference: string; readonly isPromotional: boolean };
+  | CreditArguments;
 
 /**
  * `account`: what an operator does at a running billing service before an account's own management key can do the rest over HTTP. `create` may be run again
@@ -36,10 +49,15 @@ async function perform(wanted: AccountArguments, accounts: AccountPort, keys: Ke
     });
     return secret;
   }
-  const { amountPico, reference, isPromotional } = wanted;
-  const grant = { accountId, amountPico, idempotencyKey: `operator:${accountId}:${reference}`, description: reference, isPromotional };
-  await accounts.grantCredit(billing.GrantCreditRequest.fromPartial(grant), { timeoutMs: TIMEOUT_MS });
-  return `${picoToUsd(amountPico)} USD are booked for ${accountId} under "${reference}".`;
+  await accounts.grantCredit(grantOf(wanted), { timeoutMs: TIMEOUT_MS });
+  return `${picoToUsd(wanted.amountPico)} USD are booked for ${accountId} under "${wanted.reference}".`;
+}
+
+/** Booked once per account and reference: a reference that is too long for a key goes by its hash. */
+export function grantOf({ accountId, amountPico, reference, isPromotional }: CreditArguments): billing.GrantCreditRequest {
+  const name = `operator:${accountId}:${reference}`;
+  const idempotencyKey = name.length <= MAX_KEY_LENGTH ? name : `operator:${createHash('sha256').update(name).digest('hex')}`;
+  return billing.GrantCreditRequest.fromPartial({ accountId, amountPico, idempotencyKey, description: reference, isPromotional });
 }
 
 const text = { type: 'string' } as const;
@@ -57,7 +75,7 @@ export function parseAccountArguments(commandArguments: readonly string[]): Acco
     return { action, accountId, name, kind: management === true ? billing.KeyKind.MANAGEMENT : billing.KeyKind.INFERENCE };
   }
   if (action === 'credit' && usd !== undefined && reference !== undefined) {
-    return { action, accountId, amountPico: positiveAmount(usd), reference, isPromotional: promotional === true };
+    return { action, accountId, amountPico: positiveAmount(usd), reference: shortLine(reference), isPromotional: promotional === true };
   }
   throw new UsageError(USAGE);
 }
@@ -65,9 +83,14 @@ export function parseAccountArguments(commandArguments: readonly string[]): Acco
 function positiveAmount(usd: string): PicoUsd {
   try {
     const amountPico = usdToPico(usd);
-    if (amountPico > 0n) return amountPico;
+    if (amountPico > 0n && amountPico <= MAX_AMOUNT_PICO) return amountPico;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
   }
-  throw new UsageError(`--usd=${usd} is not a positive amount. ${USAGE}`);
+  throw new UsageError(`--usd=${usd} is not a positive amount of at most ${picoToUsd(MAX_AMOUNT_PICO)}. ${USAGE}`);
+}
+
+function shortLine(reference: string): string {
+  if (reference !== '' && reference.length <= MAX_REFERENCE_LENGTH && !/[\p{Cc}\p{Cs}]/u.test(reference)) return reference;
+  throw new UsageError(`--reference must have 1 to ${MAX_REFERENCE_LENGTH} characters, none of them a control character.`);
 }

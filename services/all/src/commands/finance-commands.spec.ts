@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { statementSchema } from '@switchyard/api';
 import { billing } from '@switchyard/proto';
 import { UsageError } from '../targets.js';
-import { parseAccountArguments } from './account-command.js';
+import { grantOf, parseAccountArguments } from './account-command.js';
 import { verifyLedger } from './ledger-command.js';
 import { parseStatementArguments } from './statement-command.js';
 
@@ -102,6 +102,11 @@ describe('account', () => {
     [['credit', 'acme', '--usd=0', '--reference=r']],
     [['credit', 'acme', '--usd=-5', '--reference=r']],
     [['credit', 'acme', '--usd=much', '--reference=r']],
+    [['credit', 'acme', '--usd=1e30', '--reference=r']],
+    [['credit', 'acme', '--usd=9223372.036854775808', '--reference=r']],
+    [['credit', 'acme', '--usd=5', '--reference=']],
+    [['credit', 'acme', '--usd=5', '--reference=two\nlines']],
+    [['credit', 'acme', '--usd=5', `--reference=${'r'.repeat(1_001)}`]],
     [['delete', 'acme', '--name=Acme']],
   ])('refuses %j', (commandArguments) => {
     expect(() => parseAccountArguments(commandArguments)).toThrow(UsageError);
@@ -110,5 +115,21 @@ describe('account', () => {
   it('takes an amount to the last digit', () => {
     const { amountPico } = parseAccountArguments(['credit', 'acme', '--usd=12.000000000001', '--reference=r']) as { amountPico: bigint };
     expect(amountPico).toBe(12_000_000_000_001n);
+  });
+
+  it('books a credit once per reference, a long one too, and for an account of a long name', () => {
+    const keyOf = (accountId: string, reference: string): string => {
+      const wanted = parseAccountArguments(['credit', accountId, '--usd=5', `--reference=${reference}`]);
+      if (wanted.action !== 'credit') throw new Error('a credit was asked for');
+      return grantOf(wanted).idempotencyKey;
+    };
+    expect(keyOf('acme', 'invoice 2026-0017')).toBe('operator:acme:invoice 2026-0017');
+    expect(keyOf('acme', 'r'.repeat(114))).toBe(`operator:acme:${'r'.repeat(114)}`);
+    const long = ['r'.repeat(115), 'r'.repeat(1_000)].map((reference) => keyOf('acme', reference));
+    const ofLongName = ['invoice 1', 'invoice 2'].map((reference) => keyOf('a'.repeat(128), reference));
+    const keys = [...long, ...ofLongName];
+    expect(new Set(keys).size).toBe(4);
+    for (const key of keys) expect(key.length).toBeLessThanOrEqual(128);
+    expect(keyOf('acme', 'r'.repeat(115))).toBe(long[0]);
   });
 });
