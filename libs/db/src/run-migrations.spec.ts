@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestPostgres, type TestPostgres } from '@switchyard/testing';
+import { eventually, startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import type { MigrationInterface, QueryRunner } from './migration.js';
 import { createPool } from './pool.js';
 import { MigrationError, readSchemaVersion, runMigrations } from './run-migrations.js';
@@ -82,6 +82,28 @@ describe('runMigrations', () => {
     const { rows } = await pool.query(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'broken' AND table_name = 'half_way'`);
     expect(rows).toEqual([]);
     await expect(runMigrations(postgres.url, { ...broken, migrations: [CreateStation1760000000001] })).resolves.toEqual({ applied: [] });
+    await pool.end();
+  });
+
+  it('lets the service go on while it waits for a table that somebody reads for long', async () => {
+    const migrations = [CreateStation1760000000001, AddPlatform1760000000002];
+    await runMigrations(postgres.url, { name: 'busy', migrations: migrations.slice(0, 1) });
+    const pool = createPool(postgres.url, { schema: 'busy', statementTimeoutMs: 10_000 });
+    const reader = await pool.connect();
+    await reader.query('BEGIN');
+    await reader.query('SELECT count(*) FROM station');
+    const migrating = runMigrations(postgres.url, { name: 'busy', migrations });
+    try {
+      await eventually(async () => {
+        const { rows } = await pool.query(`SELECT FROM pg_locks WHERE relation = 'station'::regclass AND NOT granted`);
+        expect(rows).toHaveLength(1);
+      });
+      await pool.query('INSERT INTO station VALUES (1, 12.5)');
+    } finally {
+      await reader.query('ROLLBACK');
+      reader.release();
+    }
+    await expect(migrating).resolves.toEqual({ applied: ['AddPlatform1760000000002'] });
     await pool.end();
   });
 

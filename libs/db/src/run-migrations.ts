@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { DataSource, type Logger as TypeOrmLogger } from 'typeorm';
+import { DataSource, QueryFailedError, type Logger as TypeOrmLogger } from 'typeorm';
 import { connectionConfig, type DatabaseAddress } from './database-connection.js';
 import { EndingClient } from './ending-client.js';
+import type { Queryable } from './batch-insert.js';
 import type { DatabaseSchema } from './migration.js';
 import { createClient, requireSchemaName } from './pool.js';
+import { isLockUnavailable } from './transaction.js';
 
 export interface MigrationReport {
   /** Names of what this call applied, in order. */
@@ -22,13 +25,17 @@ export class MigrationError extends Error {}
 const MIGRATION_TABLE = 'schema_migration';
 const LOCK_WAIT_MS = 120_000;
 const MIGRATION_TIMEOUT_MS = 600_000;
+/** Whoever uses a table waits behind a migration that waits for it. */
+const TABLE_WAIT_MS = 2_000;
+const PAUSE_MS = 3_000;
 
 /** The caller logs what the report or the error says. */
 const SILENT: TypeOrmLogger = { logQuery() {}, logQueryError() {}, logQuerySlow() {}, logSchemaBuild() {}, logMigration() {}, log() {} };
 
 /**
  * Creates the schema and applies what is missing, each migration in its own transaction. Replicas may race: one works, the others wait (two minutes at
- * most) and then find nothing to do. Migrations of a later program, which this one does not know, are left alone.
+ * most) and then find nothing to do. A table that somebody reads for long is waited for a little at a time, so that the service goes on meanwhile. Migrations
+ * of a later program, which this one does not know, are left alone.
  * @throws MigrationError
  */
 export async function runMigrations(address: DatabaseAddress, schema: DatabaseSchema): Promise<MigrationReport> {
@@ -40,13 +47,15 @@ export async function runMigrations(address: DatabaseAddress, schema: DatabaseSc
   try {
     await lock.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`switchyard migrations of ${name}`]);
     await lock.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
-    return await applyMissing(address, schema);
+    const before = new Set(await appliedNames(lock, name));
+    await applyMissing(address, schema);
+    return { applied: (await appliedNames(lock, name)).filter((migration) => !before.has(migration)) };
   } finally {
     await lock.end();
   }
 }
 
-async function applyMissing(address: DatabaseAddress, schema: DatabaseSchema): Promise<MigrationReport> {
+async function applyMissing(address: DatabaseAddress, schema: DatabaseSchema): Promise<void> {
   const dataSource = new DataSource({
     type: 'postgres',
     schema: schema.name,
@@ -62,17 +71,31 @@ async function applyMissing(address: DatabaseAddress, schema: DatabaseSchema): P
       Client: EndingClient,
       options: `-c search_path=${schema.name}`,
       statement_timeout: MIGRATION_TIMEOUT_MS,
+      lock_timeout: TABLE_WAIT_MS,
       idle_in_transaction_session_timeout: LOCK_WAIT_MS,
     },
   });
   await dataSource.initialize();
   try {
-    const applied = await dataSource.runMigrations();
-    return { applied: applied.map((migration) => migration.name) };
+    await runWhenFree(dataSource, performance.now() + MIGRATION_TIMEOUT_MS);
   } catch (error) {
     throw new MigrationError(`Migrating the schema ${schema.name} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   } finally {
     await dataSource.destroy();
+  }
+}
+
+/** Again and again from the migration that met a table in use, of which nothing is left. */
+async function runWhenFree(dataSource: DataSource, untilMs: number): Promise<void> {
+  for (;;) {
+    try {
+      await dataSource.runMigrations();
+      return;
+    } catch (error) {
+      const isInUse = error instanceof QueryFailedError && isLockUnavailable(error.driverError);
+      if (!isInUse || performance.now() + PAUSE_MS > untilMs) throw error;
+    }
+    await delay(PAUSE_MS);
   }
 }
 
@@ -84,9 +107,9 @@ export async function readSchemaVersion(pool: pg.Pool, schema: DatabaseSchema): 
   return { isCurrent: missing.length === 0, missing };
 }
 
-async function appliedNames(pool: pg.Pool, schemaName: string): Promise<string[]> {
+async function appliedNames(client: Queryable, schemaName: string): Promise<string[]> {
   try {
-    const { rows } = await pool.query<{ name: string }>(`SELECT name FROM ${schemaName}.${MIGRATION_TABLE}`);
+    const { rows } = await client.query<{ name: string }>(`SELECT name FROM ${schemaName}.${MIGRATION_TABLE} ORDER BY "timestamp"`);
     return rows.map((row) => row.name);
   } catch (error) {
     if (error instanceof pg.DatabaseError && (error.code === '42P01' || error.code === '3F000')) return [];
