@@ -7,7 +7,7 @@ import type { Billing } from './billing.module.js';
 import { parseSpendQuery } from './core/spend-query.js';
 import { BillingFixture, consume, creditScope, USD, type Customer } from './fixtures/billing-fixture.js';
 import { readSpend } from './spend.store.js';
-import { readModelLines } from './statement.store.js';
+import { readModelLines, readMovements } from './statement.store.js';
 
 const { DAY, MONTH, UNSPECIFIED: WHOLE } = billing.SpendGranularity;
 const DAY_MS = 86_400_000;
@@ -208,20 +208,25 @@ describe('what finance asks', () => {
     expect(second.nextCursor).toBe('');
   });
 
-  it('reads the events of the months asked for and of none long before', async () => {
+  it('reads the events and entries of the months asked for and of none long before', async () => {
     const large = await fixture.createCustomer(instance, { creditPico: USD });
     for (const startMs of [OCTOBER, DECEMBER]) {
       clock.setNow(startMs + 12 * 3_600_000);
       const ofMonth = Array.from({ length: 500 }, () => fixture.charge(large, 1n, [], { model: MODELS[0]! }));
       await consume(instance.consumer, ofMonth);
     }
-    await fixture.pool.query('ANALYZE usage_events, charges');
+    await fixture.pool.query('ANALYZE usage_events, charges, ledger_transactions, ledger_entries');
     const readOfOctober = await rowsReadBy('usage_events_2026_10', async (client) => {
       const asked = { accountId: large.accountId, startTimeMs: BigInt(DECEMBER), endTimeMs: BigInt(DECEMBER + DAY_MS), groupBy: ['model'] };
       expect((await readSpend(client, parseSpendQuery(billing.ListSpendRequest.fromPartial(asked)))).total.requestCount).toBe(500n);
       expect(await readModelLines(client, large.accountId, { startMs: DECEMBER, endMs: DECEMBER + DAY_MS }, 10)).toMatchObject([{ requestCount: 500n }]);
     });
     expect(readOfOctober).toBe(0);
+    const entriesReadOfOctober = await rowsReadBy('ledger_entries_2026_10', async (client) => {
+      const moved = await readMovements(client, large.accountId, { startMs: DECEMBER, endMs: DECEMBER + DAY_MS });
+      expect(moved).toMatchObject([{ kind: 'charge', creditsPico: 500n }]);
+    });
+    expect(entriesReadOfOctober).toBe(0);
   });
 
   async function rowsReadBy(table: string, run: (client: PoolClient) => Promise<void>): Promise<number> {

@@ -29,15 +29,20 @@ export async function readAccountBalance(client: Queryable, accountId: string): 
   return rows[0] && { accountName: rows[0].accountName, scopeBalancePico: BigInt(rows[0].balance) };
 }
 
-/** Every movement of the account's credits and receivable from the period's start until now, by kind. */
+/**
+ * Every movement of the account's credits and receivable from the period's start until now, by kind. An entry has the id of its transaction: with the least
+ * of them the database leaves the months before alone.
+ */
 export async function readMovements(client: Queryable, accountId: string, { startMs, endMs }: Period): Promise<MovementSum[]> {
   const { rows } = await client.query<{ kind: string; isInPeriod: boolean; credits: string; receivable: string }>(
-    `SELECT kind, accept_time_ms < $3 AS "isInPeriod", coalesce(sum(amount_pico) FILTER (WHERE ledger_account = $4), 0) AS credits,
+    `WITH moved AS MATERIALIZED (
+       SELECT 'charge' AS kind, accept_time_ms, event_id AS transaction_id FROM charges WHERE account_id = $1 AND accept_time_ms >= $2
+       UNION ALL
+       SELECT kind, accept_time_ms, transaction_id FROM ledger_transactions WHERE account_id = $1 AND accept_time_ms >= $2 AND ${IS_NO_USAGE})
+     SELECT kind, accept_time_ms < $3 AS "isInPeriod", coalesce(sum(amount_pico) FILTER (WHERE ledger_account = $4), 0) AS credits,
             coalesce(sum(amount_pico) FILTER (WHERE ledger_account = $5), 0) AS receivable
-       FROM (SELECT 'charge' AS kind, accept_time_ms, event_id AS transaction_id FROM charges WHERE account_id = $1 AND accept_time_ms >= $2
-             UNION ALL
-             SELECT kind, accept_time_ms, transaction_id FROM ledger_transactions WHERE account_id = $1 AND accept_time_ms >= $2 AND ${IS_NO_USAGE}) moved
-       JOIN ledger_entries USING (transaction_id) WHERE ledger_account IN ($4, $5) GROUP BY 1, 2`,
+       FROM moved JOIN ledger_entries entry USING (transaction_id)
+      WHERE ledger_account IN ($4, $5) AND entry.transaction_id >= (SELECT transaction_id FROM moved ORDER BY transaction_id LIMIT 1) GROUP BY 1, 2`,
     [accountId, startMs, endMs, LEDGER.credits(accountId), LEDGER.receivable(accountId)],
   );
   return rows.map(({ kind, isInPeriod, credits, receivable }) => ({ kind, isInPeriod, creditsPico: BigInt(credits), receivablePico: BigInt(receivable) }));
