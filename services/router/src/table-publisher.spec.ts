@@ -105,6 +105,28 @@ describe('TablePublisher', () => {
     expect(await next(stream)).toMatchObject({ models: [], endpoints: [], removedModelSlugs: [], statistics: [], serverTimeMs: BigInt(Date.UTC(2026, 0, 1)) });
   });
 
+  it('sends everything anew when a provider is gone, which nobody would learn else', async () => {
+    const table = start();
+    const entry = (endpointId: string) => ({ endpointId, recentFailureCount: 0n, recentRequestCount: 1n }) as EndpointStatisticsRecord;
+    const [kept, gone] = [endpoint('a/b', 'p'), endpoint('a/b', 'q', { credential: 'none' })];
+    table.setStatistics([entry('a/b@p'), entry('a/b@q')]);
+    table.setCatalog({ models: [model('a/b')], endpoints: [kept, gone], providers: [provider, { ...provider, slug: 'q' }] });
+    const stream = table.watch();
+    await next(stream);
+    table.setCatalog({ models: [model('a/b')], endpoints: [kept], providers: [provider] });
+    expect(await next(stream)).toMatchObject({
+      version: 2n,
+      isSnapshot: true,
+      models: [{ slug: 'a/b' }],
+      endpoints: [{ endpointId: 'a/b@p' }],
+      statistics: [{ endpointId: 'a/b@p' }],
+      providers: [{ slug: 'p' }],
+    });
+    expect([...table.publishedTable.providers.keys()]).toEqual(['p']);
+    table.beat();
+    expect(await next(stream)).toMatchObject({ version: 3n, isSnapshot: false, endpoints: [] });
+  });
+
   it('says which endpoints have a credential, and sends only those on which that changed', async () => {
     const table = start();
     table.setCatalog({

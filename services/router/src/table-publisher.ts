@@ -137,19 +137,14 @@ export class TablePublisher {
 
   private nextMessage(catalog: CatalogState, credentialed: ReadonlySet<string>): Message {
     const isFirst = this.current.version === 0n;
+    const offered = this.isDirty ? catalog.endpoints.map((endpoint) => withCredential(endpoint, credentialed)) : [];
     const models = this.isDirty ? changes(this.published.models, catalog.models, (model) => model.slug) : NO_CHANGES;
-    const endpoints = this.isDirty
-      ? changes(
-          this.published.endpoints,
-          catalog.endpoints.map((endpoint) => withCredential(endpoint, credentialed)),
-          (endpoint) => endpoint.endpointId,
-        )
-      : NO_CHANGES;
+    const endpoints = this.isDirty ? changes(this.published.endpoints, offered, (endpoint) => endpoint.endpointId) : NO_CHANGES;
     const providers = this.isDirty ? changes(this.published.providers, catalog.providers, (provider) => provider.slug) : NO_CHANGES;
     const statistics = [...this.pendingStatistics.values()];
     this.pendingStatistics = new Map();
     this.isDirty = false;
-    return {
+    const message: Message = {
       version: this.current.version + 1n,
       isSnapshot: isFirst,
       models: [...models.changed],
@@ -159,6 +154,24 @@ export class TablePublisher {
       statistics,
       serverTimeMs: BigInt(this.options.clock.nowMs()),
       providers: [...providers.changed],
+    };
+    return providers.removed.length === 0 ? message : this.asSnapshot(message, catalog, offered);
+  }
+
+  /** Of what a delta cannot say: that a provider is gone. With it go the statistics of endpoints that are no longer there. */
+  private asSnapshot(delta: Message, catalog: CatalogState, endpoints: readonly EndpointRecord[]): Message {
+    const offered = new Set(endpoints.map((endpoint) => endpoint.endpointId));
+    const statistics = new Map(this.current.statistics);
+    for (const entry of delta.statistics) statistics.set(entry.endpointId, entry);
+    return {
+      ...delta,
+      isSnapshot: true,
+      models: [...catalog.models],
+      endpoints: [...endpoints],
+      removedModelSlugs: [],
+      removedEndpointIds: [],
+      statistics: [...statistics.values()].filter((entry) => offered.has(entry.endpointId)),
+      providers: [...catalog.providers],
     };
   }
 
