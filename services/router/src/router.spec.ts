@@ -190,6 +190,24 @@ describe('the router', () => {
     await expect((await setUp('version: 3')).importer.start()).rejects.toThrow(CatalogFileError);
   });
 
+  it('imports a changed file as soon as the database takes it, and says once that it did not', async () => {
+    const { importer, path, publisher, logger } = await setUp(FILE('0.5'));
+    await importer.start();
+    const promptPico = () => publisher.table.endpoints.get('acme/writer@mine')!.chargeSchedules.at(-1)!.schedule.ratesPico.input_uncached;
+    await writeFile(path, FILE('0.7'));
+    await pool.query('ALTER TABLE price RENAME TO price_away');
+    try {
+      await importer.reload();
+      await importer.reload();
+    } finally {
+      await pool.query('ALTER TABLE price_away RENAME TO price');
+    }
+    expect(promptPico()).toBe(500_000n);
+    expect(logger.lines.filter((line) => line.level === 'error')).toHaveLength(1);
+    await importer.reload();
+    expect(promptPico()).toBe(700_000n);
+  });
+
   it('lets nobody change or remove a recorded price', async () => {
     const { importer } = await setUp(FILE('0.5'));
     await importer.start();

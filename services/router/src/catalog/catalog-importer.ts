@@ -7,7 +7,7 @@ import { applyCatalogFile } from '../core/operator-catalog.js';
 import type { CatalogState } from '../table-publisher.js';
 import { readBuiltInSources } from './built-in-sources.js';
 import { catalogFileSchema, type CatalogFile } from './catalog-file.schema.js';
-import { parseCatalogFile } from './parse-catalog-file.js';
+import { CatalogFileError, parseCatalogFile } from './parse-catalog-file.js';
 import type { CatalogFileReader } from './catalog-file.reader.js';
 
 export interface CatalogImporterOptions {
@@ -19,10 +19,13 @@ export interface CatalogImporterOptions {
   onCatalog(state: CatalogState): void;
 }
 
-/** Builds the catalogue from the lists and the operator's file, stores it and hands it on; again whenever the file changes or a price begins. */
+/** Builds the catalogue from the lists and the operator's file, stores it and hands it on; again whenever the file changes. */
 export class CatalogImporter {
   private builtIn: Catalog | undefined;
+  /** The file as it was last imported, or refused for what it says. */
   private text: string | undefined;
+  /** What was last said to be wrong. */
+  private problem: string | undefined;
 
   constructor(private readonly options: CatalogImporterOptions) {}
 
@@ -32,24 +35,31 @@ export class CatalogImporter {
     await this.import(this.text, true);
   }
 
-  /** Reads the file again; one with problems is logged and ignored. */
+  /** Reads the file again. One with problems is ignored until it changes; one that cannot be read or stored now is tried again. Either is logged once. */
   async reload(): Promise<void> {
     const { file, logger } = this.options;
     if (!file) return;
+    let text: string | undefined;
     try {
-      const text = await file.read();
-      if (text === this.text) return;
-      // Set first, so that a broken file is reported once.
-      this.text = text;
-      await this.import(text, false);
-      logger.info('The catalogue file was read again', { file: file.path });
+      text = await file.read();
+      if (text !== this.text) {
+        await this.import(text, false);
+        this.text = text;
+        logger.info('The catalogue file was read again', { file: file.path });
+      }
+      this.problem = undefined;
     } catch (error) {
-      logger.error('The catalogue file cannot be used; the last good catalogue stays in use', {
-        file: file.path,
-        error,
-        detail: error instanceof Error ? error.message : undefined,
-      });
+      if (error instanceof CatalogFileError) this.text = text;
+      this.report(error);
     }
+  }
+
+  private report(error: unknown): void {
+    const { file, logger } = this.options;
+    const detail = error instanceof Error ? error.message : undefined;
+    if (detail !== undefined && detail === this.problem) return;
+    this.problem = detail;
+    logger.error('The catalogue file cannot be used; the last good catalogue stays in use', { file: file?.path, error, detail });
   }
 
   private async import(text: string | undefined, isFirst: boolean): Promise<void> {
