@@ -120,6 +120,28 @@ describe('applyCatalogFile', () => {
     expect(swift.charge[0]!.schedule.ratesPico.input_uncached).toBe((openai.charge[0]!.schedule.ratesPico.input_uncached! * 3n) / 2n);
   });
 
+  it('lets the first of several mirrors count that name the same, and none call without a credential because the original does', () => {
+    const catalog = apply(
+      [
+        'version: 1',
+        'built_in: false',
+        'providers:',
+        '  - { slug: mine, name: Mine, base_url: "http://127.0.0.1:9/v1", credential: none }',
+        '  - { slug: backup, name: Backup, base_url: "http://127.0.0.1:8/v1" }',
+        'endpoints:',
+        '  - { model: acme/writer, provider: mine, provider_model_id: w, prices: { prompt: 1, completion: 1 }, traits: { reasoning_style: effort } }',
+        'mirrors:',
+        '  - { provider: backup, models: ["acme/*"], price_multiplier: 3 }',
+        '  - { provider: backup, models: ["*"], price_multiplier: 2 }',
+      ].join('\n'),
+    );
+    const mirrored = catalog.endpoints.filter(({ record }) => record.providerSlug === 'backup');
+    expect(mirrored.map(({ record, charge }) => [record.endpointId, charge[0]!.schedule.ratesPico.input_uncached])).toEqual([
+      ['acme/writer@backup', 3_000_000n],
+    ]);
+    expect(mirrored[0]!.record.traits).toEqual({ reasoning_style: 'effort', manifest: 'vllm' });
+  });
+
   it('keeps and drops models by pattern, or imports nothing', () => {
     expect(
       apply('version: 1\ninclude: ["openai/*"]\nexclude: ["openai/gpt-4o"]').models.every(

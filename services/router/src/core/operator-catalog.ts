@@ -158,7 +158,7 @@ function ratesOf(prices: CatalogFilePrices): RatesPico {
   return rates;
 }
 
-/** The cheapest standard endpoint of each named model, served by another provider at a multiple of the price. */
+/** The cheapest standard endpoint of each named model, served by another provider at a multiple of the price. Of several mirrors that name the same the first counts. */
 function mirrors(served: readonly CatalogEndpoint[], file: CatalogFile, ownIds: ReadonlySet<string>, providers: readonly ProviderRecord[]): CatalogEndpoint[] {
   if (file.mirrors.length === 0) return [];
   const cheapest = new Map<string, CatalogEndpoint>();
@@ -168,11 +168,13 @@ function mirrors(served: readonly CatalogEndpoint[], file: CatalogFile, ownIds: 
     if (!former || plainPrice(endpoint) < plainPrice(former)) cheapest.set(endpoint.record.modelSlug, endpoint);
   }
   const result: CatalogEndpoint[] = [];
+  const taken = new Set(ownIds);
   for (const mirror of file.mirrors) {
     const provider = file.providers.find((candidate) => candidate.slug === mirror.provider)!;
     for (const [slug, original] of cheapest) {
       const endpointId = `${slug}@${mirror.provider}`;
-      if (!matchesPattern(mirror.models, slug) || ownIds.has(endpointId)) continue;
+      if (!matchesPattern(mirror.models, slug) || taken.has(endpointId)) continue;
+      taken.add(endpointId);
       const schedules = original.charge.map((dated) => ({ startTimeMs: dated.startTimeMs, schedule: multiplied(dated.schedule, mirror.price_multiplier) }));
       const policy = provider.data_policy;
       result.push({
@@ -187,7 +189,7 @@ function mirrors(served: readonly CatalogEndpoint[], file: CatalogFile, ownIds: 
           quantization: 'unknown',
           region: provider.region ?? '',
           dataPolicy: policy && { mayTrain: policy.may_train, retains: policy.retains, zdr: policy.zdr },
-          traits: { ...original.record.traits, ...providerTraits(provider) },
+          traits: { ...modelTraits(original.record.traits), ...providerTraits(provider) },
         },
         charge: schedules,
         cost: schedules,
@@ -215,6 +217,11 @@ function multiplied(schedule: UndatedSchedule, factor: number): UndatedSchedule 
 function providerTraits(provider: CatalogFile['providers'][number] | undefined): Record<string, string> {
   if (!provider) return {};
   return { manifest: provider.like ?? 'vllm', ...(provider.credential === 'none' ? { credential: 'none' } : {}) };
+}
+
+/** Without what is true of the provider alone. */
+function modelTraits({ manifest: _manifest, credential: _credential, ...traits }: Readonly<Record<string, string>>): Record<string, string> {
+  return traits;
 }
 
 function withOverride(endpoint: CatalogEndpoint, file: CatalogFile): CatalogEndpoint {
