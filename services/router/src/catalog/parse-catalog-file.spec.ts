@@ -142,6 +142,23 @@ describe('applyCatalogFile', () => {
     expect(mirrored[0]!.record.traits).toEqual({ reasoning_style: 'effort', manifest: 'vllm' });
   });
 
+  it('keeps what an endpoint costs while only what is charged for it changes', () => {
+    const changes = [
+      '{ from: "2027-01-01T00:00:00Z", prices: { prompt: 4, completion: 4 } }',
+      '{ from: "2027-02-01T00:00:00Z", prices: { prompt: 6, completion: 6 }, cost_prices: { prompt: 2, completion: 2 } }',
+      '{ from: "2027-03-01T00:00:00Z", prices: { prompt: 8, completion: 8 } }',
+    ];
+    const costs = (costPrices: string): bigint[] => {
+      const endpoint = `{ model: acme/writer, provider: mine, provider_model_id: w, prices: { prompt: 3, completion: 3 }, ${costPrices} price_changes: [${changes.join(', ')}] }`;
+      const catalog = apply(
+        `version: 1\nbuilt_in: false\nproviders:\n  - { slug: mine, name: Mine, base_url: "http://127.0.0.1:9/v1" }\nendpoints:\n  - ${endpoint}`,
+      );
+      return catalog.endpoints[0]!.cost.map(({ schedule }) => schedule.ratesPico.input_uncached! / 1_000_000n);
+    };
+    expect(costs('cost_prices: { prompt: 1, completion: 1 },')).toEqual([1n, 1n, 2n, 2n]);
+    expect(costs('')).toEqual([3n, 4n, 2n, 2n]);
+  });
+
   it('keeps and drops models by pattern, or imports nothing', () => {
     expect(
       apply('version: 1\ninclude: ["openai/*"]\nexclude: ["openai/gpt-4o"]').models.every(

@@ -124,28 +124,24 @@ function fileEndpoint(endpoint: CatalogFileEndpoint, file: CatalogFile, base: Ca
 }
 
 function fileSchedules(endpoint: CatalogFileEndpoint, isCost: boolean): DatedSchedule[] {
-  const schedule = (prices: CatalogFilePrices): UndatedSchedule => ({
-    ratesPico: ratesOf(prices),
-    overrides:
-      isCost && endpoint.cost_prices !== undefined
-        ? []
-        : endpoint.overrides.map((override) => ({
-            minPromptTokens: override.min_prompt_tokens,
-            utcStart: override.utc_start,
-            utcEnd: override.utc_end,
-            utcDays: override.utc_days,
-            ratesPico: ratesOf(override.prices),
-          })),
-    discountMillionths: isCost ? 0 : Math.round(endpoint.discount * 1_000_000),
+  const overrides = endpoint.overrides.map((override) => ({
+    minPromptTokens: override.min_prompt_tokens,
+    utcStart: override.utc_start,
+    utcEnd: override.utc_end,
+    utcDays: override.utc_days,
+    ratesPico: ratesOf(override.prices),
+  }));
+  const discountMillionths = isCost ? 0 : Math.round(endpoint.discount * 1_000_000);
+  let costPrices: CatalogFilePrices | undefined;
+  return [{ from: undefined, prices: endpoint.prices, cost_prices: endpoint.cost_prices }, ...endpoint.price_changes].map((change) => {
+    // What it costs stays until the file says otherwise, whatever is charged; overrides are of the prices that are charged.
+    costPrices = change.cost_prices ?? costPrices;
+    const ownPrices = isCost ? costPrices : undefined;
+    return {
+      startTimeMs: change.from === undefined ? 0 : Date.parse(change.from),
+      schedule: { ratesPico: ratesOf(ownPrices ?? change.prices), overrides: ownPrices ? [] : overrides, discountMillionths },
+    };
   });
-  const first = { startTimeMs: 0, schedule: schedule((isCost ? endpoint.cost_prices : undefined) ?? endpoint.prices) };
-  return [
-    first,
-    ...endpoint.price_changes.map((change) => ({
-      startTimeMs: Date.parse(change.from),
-      schedule: schedule((isCost ? change.cost_prices : undefined) ?? change.prices),
-    })),
-  ];
 }
 
 function ratesOf(prices: CatalogFilePrices): RatesPico {
