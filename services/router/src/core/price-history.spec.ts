@@ -48,6 +48,16 @@ describe('pricesToRecord', () => {
     expect(schedulesForTable([...recorded, ...additions], NOW).map((entry) => promptPico(entry.schedule))).toEqual([1n, 1n]);
   });
 
+  it('records a price of the future again that was taken back and came again, under another name', () => {
+    const wanted = [dated(0, 1n), dated(NOW + 5, 2n)];
+    const first = record(wanted, []);
+    const takenBack = [...first, ...record([dated(0, 1n)], first)];
+    const again = record(wanted, takenBack);
+    expect(brief(again)).toEqual([[NOW + 5, 2n]]);
+    const history = [...takenBack, ...again];
+    expect(new Set(history.map((price) => price.revision)).size).toBe(history.length);
+  });
+
   it('gives the same price of the same day the same revision everywhere, and every endpoint its own', () => {
     const [first] = record([dated(0, 1n)], []);
     const [again] = record([dated(0, 1n)], []);

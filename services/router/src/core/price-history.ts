@@ -36,7 +36,9 @@ export function pricesToRecord(
 ): RecordedPrice[] {
   const entry = (dated: DatedSchedule, startTimeMs: number): RecordedPrice => {
     const content = scheduleRecord(dated.schedule);
-    const revision = revisionOf(endpointId, side, startTimeMs, content);
+    // A price of the future that was taken back and came again is a new row: the latest of one start counts.
+    const timesRecorded = recorded.filter((price) => price.startTimeMs === startTimeMs && contentOf(price.schedule) === contentOf(content)).length;
+    const revision = revisionOf(endpointId, side, startTimeMs, content, timesRecorded);
     return { endpointId, side, startTimeMs, revision, schedule: { ...content, revision }, source };
   };
   if (recorded.length === 0) return wanted.map((dated) => entry(dated, dated.startTimeMs));
@@ -105,9 +107,9 @@ function inForceAt(recorded: readonly RecordedPrice[], timeMs: number): Recorded
 }
 
 /** The same price from the same day has the same name in every process and after every restart. */
-function revisionOf(endpointId: string, side: PriceSide, startTimeMs: number, schedule: Omit<PriceScheduleRecord, 'revision'>): string {
+function revisionOf(endpointId: string, side: PriceSide, startTimeMs: number, schedule: Omit<PriceScheduleRecord, 'revision'>, timesRecorded: number): string {
   return `price-${createHash('sha256')
-    .update(`${endpointId}\n${side}\n${startTimeMs}\n${contentOf(schedule)}`)
+    .update(`${endpointId}\n${side}\n${startTimeMs}\n${contentOf(schedule)}${timesRecorded === 0 ? '' : `\n${timesRecorded}`}`)
     .digest('hex')
     .slice(0, 24)}`;
 }
