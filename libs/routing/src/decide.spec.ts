@@ -5,7 +5,7 @@ import { CircuitBreakers } from './circuit-breaker.js';
 import { decide } from './decide.js';
 import type { RoutingDecision } from './routing-plan.js';
 import type { ProviderPreferences, RoutingPolicy, RoutingRequest } from './routing-request.js';
-import type { RoutingTable } from './routing-table.js';
+import { applyTableUpdate, type RoutingTable } from './routing-table.js';
 import {
   chatRequest,
   endpointRecord,
@@ -16,6 +16,7 @@ import {
   START_MS,
   statisticsRecord,
   tableOf,
+  tableUpdate,
   tagsOf,
   writerTable,
   type EndpointFixture,
@@ -81,6 +82,16 @@ describe('default selection', () => {
     expect(tagsOf(decide(table, chatRequest(), {}, clock, seededRandom(3)))).toEqual(['b', 'a']);
     clock.advance(31_000);
     expect(tagsOf(decide(table, chatRequest(), {}, clock, seededRandom(3)))).toEqual(['a', 'b']);
+  });
+
+  it('R03 forgets an outage when statistics stop coming, though the router is heard', () => {
+    const table = writerTable({ a: { priceUsd: 1 }, b: { priceUsd: 1000 } }, [
+      statisticsRecord('acme/writer@a', {}, { recentFailureCount: 30n, recentRequestCount: 40n }),
+    ]);
+    const clock = manualClock(START_MS);
+    clock.advance(31_000);
+    const heard = applyTableUpdate(table, tableUpdate([], [], { isSnapshot: false, version: 2n, serverTimeMs: BigInt(clock.nowMs()) }));
+    expect(tagsOf(decide(heard, chatRequest(), {}, clock, seededRandom(3)))).toEqual(['a', 'b']);
   });
 
   it('takes one failure among many requests for no outage', () => {
@@ -604,6 +615,13 @@ describe('deadlines', () => {
     expect(deadlines({}, 900).firstTokenMs).toBe(2_700);
     expect(deadlines({}, 100).firstTokenMs).toBe(1_500);
     expect(deadlines({}, 20_000).firstTokenMs).toBe(30_000);
+  });
+
+  it('forget the latency of five minutes once no statistics came for as long', () => {
+    const table = writerTable({ a: {} }, [statisticsRecord('acme/writer@a', { firstTokenMs: flat(100) })]);
+    const firstTokenMs = (ageMs: number) =>
+      planOf(decide(table, chatRequest(), {}, manualClock(START_MS + ageMs), seededRandom(1))).candidates[0]!.deadlines.firstTokenMs;
+    expect([299_000, 300_000].map(firstTokenMs)).toEqual([1_500, 30_000]);
   });
 
   it('grow with a prompt far longer than usual', () => {

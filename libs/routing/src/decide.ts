@@ -10,9 +10,11 @@ import type { RoutingPolicy, RoutingRequest, SortMetric } from './routing-reques
 import { priceInForce, type RoutingEndpoint, type RoutingTable } from './routing-table.js';
 import { tierRules, type TierRules } from './service-tier.js';
 import { preferCapable } from './soft-preference.js';
+import type { EndpointStatisticsRecord } from './table-records.js';
 
-/** The table's 30-second counters mean nothing once the table is older than they are. */
+/** The counters of the last 30 seconds and of the last 5 minutes mean nothing once the statistics are older than that: the router or analytics is away. */
 const HEALTH_MAX_AGE_MS = 30_000;
+const SHORT_WINDOW_MAX_AGE_MS = 300_000;
 
 /**
  * Chooses the endpoints that may serve a request and the order to try them. `clock` gives the accept time, which prices
@@ -43,7 +45,7 @@ export function decide(table: RoutingTable, request: RoutingRequest, policy: Rou
 class Decision {
   readonly excluded: ExcludedEndpoint[] = [];
   private readonly context: FilterContext;
-  private readonly healthUsable: boolean;
+  private readonly statisticsAgeMs: number;
 
   constructor(
     private readonly table: RoutingTable,
@@ -54,7 +56,7 @@ class Decision {
     private readonly random: RandomSource,
   ) {
     this.context = filterContext(table, request, policy, acceptTimeMs);
-    this.healthUsable = acceptTimeMs - table.serverTimeMs < HEALTH_MAX_AGE_MS;
+    this.statisticsAgeMs = acceptTimeMs - table.statisticsTimeMs;
   }
 
   /** Models one after the other, or all endpoints in one order where the request merges them. */
@@ -109,7 +111,7 @@ class Decision {
   private contender(endpoint: RoutingEndpoint, target: ModelTarget): Contender {
     const charge = priceInForce(endpoint.chargeSchedules, this.acceptTimeMs)!;
     const cost = priceInForce(endpoint.costSchedules, this.acceptTimeMs)!;
-    const statistics = this.table.statistics.get(endpoint.endpointId);
+    const statistics = this.statisticsOf(endpoint);
     const breaker = this.policy.breakers?.stateOf(endpoint.endpointId, this.monotonicMs);
     return {
       endpoint,
@@ -119,9 +121,14 @@ class Decision {
       pricePico: contenderPrice(charge, this.request.promptTokensEstimate, this.acceptTimeMs),
       statistics,
       breaker,
-      rank: rankOf(statistics, breaker, this.request.provider, this.healthUsable),
+      rank: rankOf(statistics, breaker, this.request.provider, this.statisticsAgeMs < HEALTH_MAX_AGE_MS),
       reason: '',
     };
+  }
+
+  private statisticsOf(endpoint: RoutingEndpoint): EndpointStatisticsRecord | undefined {
+    const statistics = this.table.statistics.get(endpoint.endpointId);
+    return statistics && this.statisticsAgeMs >= SHORT_WINDOW_MAX_AGE_MS ? { ...statistics, last5m: undefined } : statistics;
   }
 
   private withinFallbackRule(contenders: readonly Contender[], rules: OrderRules & { readonly tiers: TierRules }): OrderedContenders {

@@ -64,7 +64,7 @@ const UPTIME_BANDS: readonly { readonly below: number; readonly weight: number }
 ];
 const UPTIME_REQUESTS_MIN = 100;
 
-/** `healthUsable`: the table is fresh enough for its 30-second counters to mean now. */
+/** `healthUsable`: the statistics are fresh enough for their 30-second counters to mean now. */
 export function rankOf(
   statistics: EndpointStatisticsRecord | undefined,
   breaker: BreakerState | undefined,

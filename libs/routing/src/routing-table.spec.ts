@@ -13,7 +13,7 @@ describe('applyTableUpdate', () => {
     const table = applyTableUpdate(EMPTY_ROUTING_TABLE, snapshot);
     expect(table.models.get('acme/writer')!.endpoints.map((endpoint) => endpoint.tag)).toEqual(['a', 'b']);
     expect(table.names.get('acme/w')).toEqual(['acme/writer']);
-    expect(table).toMatchObject({ version: 1n, serverTimeMs: START_MS });
+    expect(table.version).toBe(1n);
   });
 
   it('takes a delta without touching the former table, sharing what did not change', () => {
@@ -55,6 +55,7 @@ describe('applyTableUpdate', () => {
     const after = applyTableUpdate(before, tableUpdate([], [], { ...NOTHING, statistics: [statisticsRecord('acme/writer@a')], version: 2n }));
     expect(after.models).toBe(before.models);
     expect(after.statistics.get('acme/writer@a')).toBeDefined();
+    expect([before.statisticsTimeMs, after.statisticsTimeMs]).toEqual([0, START_MS]);
   });
 
   it('drops what an earlier table knew when a snapshot comes', () => {

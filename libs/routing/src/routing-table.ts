@@ -4,8 +4,8 @@ import type { DatedPriceScheduleRecord, EndpointRecord, EndpointStatisticsRecord
 /** Everything a decision needs, indexed. Immutable: an update makes a new table that shares what did not change. */
 export interface RoutingTable {
   readonly version: bigint;
-  /** Router's clock when it sent the last message, unix milliseconds; 0 before the first. */
-  readonly serverTimeMs: number;
+  /** Router's clock when it last sent statistics, unix milliseconds; 0 before. With any traffic they change every few seconds. */
+  readonly statisticsTimeMs: number;
   readonly models: ReadonlyMap<string, RoutingModel>;
   readonly endpoints: ReadonlyMap<string, RoutingEndpoint>;
   /** Lower-case alias, permaslug or provider model id → the model slugs that it may mean. */
@@ -64,7 +64,7 @@ export interface DatedPriceSchedule {
 
 export const EMPTY_ROUTING_TABLE: RoutingTable = {
   version: 0n,
-  serverTimeMs: 0,
+  statisticsTimeMs: 0,
   models: new Map(),
   endpoints: new Map(),
   names: new Map(),
@@ -79,7 +79,7 @@ export function applyTableUpdate(table: RoutingTable, update: TableUpdate): Rout
   const indexed = changesModels ? indexModels(base, update) : base;
   return {
     version: update.version,
-    serverTimeMs: Number(update.serverTimeMs),
+    statisticsTimeMs: update.statistics.length > 0 ? Number(update.serverTimeMs) : base.statisticsTimeMs,
     models: indexed.models,
     endpoints: indexed.endpoints,
     names: indexed.names,
