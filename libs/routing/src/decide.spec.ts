@@ -414,6 +414,12 @@ describe('variants and tiers', () => {
     expect(tagsOf(run(writerTable({ a: {}, b: {} }), { serviceTier: 'flex' })).sort()).toEqual(['a', 'b']);
   });
 
+  it('R36 service_tier flex takes the others where the flex endpoints are switched off or have no credential', () => {
+    const flex = { serviceTier: 'flex' };
+    expect(tagsOf(run(writerTable({ a: {}, 'a/flex': { ...flex, disabled: true } }), flex))).toEqual(['a']);
+    expect(tagsOf(run(writerTable({ a: {}, 'a/flex': { ...flex, hasCredential: false } }), flex))).toEqual(['a']);
+  });
+
   it('R20 :free uses the free endpoints alone and says when they ended', () => {
     const table = tableOf(
       [modelRecord('acme/writer'), modelRecord('acme/poet', { freeVariantEnded: true })],

@@ -16,12 +16,16 @@ const FLEX_ONLY: ReadonlySet<string> = new Set(['flex']);
 
 const PLAIN: TierRules = { admitted: () => DEFAULT_ONLY, sort: undefined, tierFirst: undefined };
 const PRIORITY: TierRules = { admitted: () => DEFAULT_AND_PRIORITY, sort: 'throughput', tierFirst: 'priority' };
-/** Flex capacity has no fallback: only where a model has none is the request treated as any other. */
+/** Flex capacity has no fallback: only where a model has none in service is the request treated as any other. */
 const FLEX: TierRules = {
-  admitted: (endpoints, variant) => (endpoints.some((endpoint) => endpoint.serviceTier === 'flex' && endpoint.variant === variant) ? FLEX_ONLY : DEFAULT_ONLY),
+  admitted: (endpoints, variant) => (endpoints.some((endpoint) => isFlexInService(endpoint) && endpoint.variant === variant) ? FLEX_ONLY : DEFAULT_ONLY),
   sort: 'price',
   tierFirst: undefined,
 };
+
+function isFlexInService(endpoint: RoutingEndpoint): boolean {
+  return endpoint.serviceTier === 'flex' && !endpoint.disabled && endpoint.hasCredential;
+}
 
 /** `:nitro` and `:floor` admit a tier beside the default one, unless the request orders providers or names the default tier. */
 export function tierRules(request: RoutingRequest, modifiers: readonly ModifierSuffix[]): TierRules {
