@@ -374,6 +374,12 @@ describe('provider preferences', () => {
     expect(tagsOf(withProvider(table, { only: ['TOGETHER'] }))).toEqual(['together']);
   });
 
+  it('takes the other slugs for providers of that very name where the operator has one', () => {
+    const table = writerTable({ alibaba: {}, qwen: {} });
+    expect(tagsOf(withProvider(table, { only: ['alibaba'] }))).toEqual(['alibaba']);
+    expect(tagsOf(run(table, {}, { ignoredProviders: ['Alibaba'] }))).toEqual(['qwen']);
+  });
+
   it('warns of a provider that nobody knows', () => {
     expect(planOf(withProvider(three, { order: ['zeta', 'a'] })).warnings).toEqual(['provider.order names zeta, which is no provider here.']);
   });

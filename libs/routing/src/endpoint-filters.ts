@@ -60,16 +60,17 @@ const QUANTIZATION_ADMITS: Readonly<Record<string, readonly string[]>> = { fp4: 
 
 export function filterContext(table: RoutingTable, request: RoutingRequest, policy: RoutingPolicy, acceptTimeMs: number): FilterContext {
   const provider = request.provider ?? {};
+  const normalised = (pattern: string): string => normaliseProviderPattern(pattern, table);
   return {
     table,
     request,
     policy,
     acceptTimeMs,
-    only: provider.only?.map(normaliseProviderPattern),
-    order: provider.order?.map(normaliseProviderPattern) ?? [],
-    ignore: provider.ignore?.map(normaliseProviderPattern) ?? [],
-    accountAllowed: policy.allowedProviders?.map(normaliseProviderPattern),
-    accountIgnored: policy.ignoredProviders?.map(normaliseProviderPattern) ?? [],
+    only: provider.only?.map(normalised),
+    order: provider.order?.map(normalised) ?? [],
+    ignore: provider.ignore?.map(normalised) ?? [],
+    accountAllowed: policy.allowedProviders?.map(normalised),
+    accountIgnored: policy.ignoredProviders?.map(normalised) ?? [],
     requiresZdr: provider.zdr === true || policy.zdr === true,
     deniesCollection: provider.data_collection === 'deny' || policy.dataCollection === 'deny',
     quantizations: quantizationSet(provider),
