@@ -537,6 +537,14 @@ describe('models', () => {
     expect(plan.modelsRequested).toEqual(['acme/poet', 'acme/writer']);
   });
 
+  it('R22 names a model once whose names are given twice', () => {
+    const request = { model: 'acme/writer', models: ['~acme/writer-latest', 'ACME/Writing', 'acme/poet'] };
+    for (const provider of [{ sort: 'price' }, { sort: { by: 'price', partition: 'none' } }] as const) {
+      const plan = planOf(run(table, { ...request, provider }));
+      expect(plan.candidates.map((candidate) => candidate.endpoint.endpointId)).toEqual(['acme/writer@a', 'acme/writer@b', 'acme/poet@a']);
+    }
+  });
+
   it('R08 partition none and R24 the legacy route merge the endpoints of all models', () => {
     const provider = { sort: { by: 'throughput', partition: 'none' } } as const;
     const merged = planOf(run(table, { model: 'acme/writer', models: ['acme/poet'], provider }));

@@ -178,7 +178,7 @@ function resolveAll(table: RoutingTable, request: RoutingRequest, modelsRequeste
     const resolution = resolveModel(table, requested, nowMs);
     const isFound = resolution.kind === 'found';
     if (isFound && !mustReasonAgainstWill(request, requested, resolution.target)) {
-      found.push(resolution.target);
+      if (!found.some((target) => isSame(target, resolution.target))) found.push(resolution.target);
       continue;
     }
     const refusal = isFound
@@ -190,6 +190,11 @@ function resolveAll(table: RoutingTable, request: RoutingRequest, modelsRequeste
   }
   if (found.length > 0) return { found, warnings };
   return { refusal: firstRefusal ?? unresolvedRefusal('', { kind: 'unknown', suggestions: [] }, modelsRequested) };
+}
+
+/** Two names of one model name its endpoints once. */
+function isSame(left: ModelTarget, right: ModelTarget): boolean {
+  return left.model === right.model && left.variant === right.variant && left.modifiers.join() === right.modifiers.join();
 }
 
 /** Aliases of the newest model take any reasoning option: who uses them cannot know what model that is. */
