@@ -492,6 +492,10 @@ describe('models', () => {
     expect(refusalOf(run(table, { model: 'poet' }))).toMatchObject({ httpStatus: 400, availability: { fallback_models: ['acme/poet', 'other/poet'] } });
   });
 
+  it('says so when no model is named', () => {
+    expect(refusalOf(run(table, { model: undefined }))).toMatchObject({ httpStatus: 400, message: 'No model was named: give model or models.' });
+  });
+
   it('E06 suggests the nearest name for an unknown model', () => {
     const refusal = refusalOf(run(table, { model: 'acme/writter' }));
     expect(refusal).toMatchObject({

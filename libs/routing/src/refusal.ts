@@ -30,6 +30,7 @@ export function unresolvedRefusal(
 ): RoutingRefusal {
   switch (resolution.kind) {
     case 'unknown': {
+      if (requested === '') return refusal('invalid_request', 400, 'model_not_found', 'No model was named: give model or models.', modelsRequested, {});
       const hint = resolution.suggestions.length > 0 ? ` Did you mean ${resolution.suggestions.join(' or ')}?` : '';
       return refusal('invalid_request', 400, 'model_not_found', `${requested} is not a valid model ID.${hint}`, modelsRequested, {
         fallback_models: resolution.suggestions,
