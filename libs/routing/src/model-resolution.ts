@@ -18,6 +18,7 @@ export type ModelResolution =
 
 const SUGGESTION_COUNT = 3;
 const NAME_LENGTH_MAX = 200;
+const REMEMBERED_NAMES_MAX = 1_000;
 
 /**
  * Finds what a name means: slug, permaslug, alias, `~author/family-latest`, family alias or a provider's bare id where
@@ -50,21 +51,43 @@ export function admitsModel(table: RoutingTable, patterns: readonly string[], mo
   });
 }
 
+/** What was suggested for a table's models, by name: whoever sends a wrong name sends it with every request. */
+const suggested = new WeakMap<RoutingTable['models'], Map<string, readonly string[]>>();
+
 /** The closest public ids by edit distance, nearest first; none when nothing is close. */
-export function suggestModels(table: RoutingTable, base: string): string[] {
+export function suggestModels(table: RoutingTable, base: string): readonly string[] {
   const wanted = base.slice(0, NAME_LENGTH_MAX).replace(/^~/, '');
-  const wantedTail = wanted.slice(wanted.lastIndexOf('/') + 1);
-  const limit = Math.max(2, Math.floor(wanted.length * 0.4));
-  const scored: { slug: string; distance: number }[] = [];
-  for (const slug of table.models.keys()) {
-    const whole = editDistance(wanted, slug, limit);
-    // A forgotten or mistaken author should not hide the model.
-    const tail = editDistance(wantedTail, slug.slice(slug.indexOf('/') + 1), limit) + (wanted.includes('/') ? 1 : 0);
-    const distance = Math.min(whole, tail);
-    if (distance <= limit) scored.push({ slug, distance });
+  let known = suggested.get(table.models);
+  if (!known) suggested.set(table.models, (known = new Map()));
+  let slugs = known.get(wanted);
+  if (!slugs) {
+    slugs = closestModels(table, wanted);
+    if (known.size >= REMEMBERED_NAMES_MAX) known.clear();
+    known.set(wanted, slugs);
   }
-  scored.sort((left, right) => left.distance - right.distance || (left.slug < right.slug ? -1 : 1));
-  return scored.slice(0, SUGGESTION_COUNT).map((entry) => entry.slug);
+  return slugs;
+}
+
+/** What is farther than the closest so far is given up at once. */
+function closestModels(table: RoutingTable, wanted: string): string[] {
+  const wantedTail = wanted.slice(wanted.lastIndexOf('/') + 1);
+  const authorEdits = wanted.includes('/') ? 1 : 0;
+  const closest: { slug: string; distance: number }[] = [];
+  let limit = Math.max(2, Math.floor(wanted.length * 0.4));
+  const rows: EditRows = [new Uint16Array(wanted.length + limit + 1), new Uint16Array(wanted.length + limit + 1)];
+  for (const slug of table.models.keys()) {
+    const whole = editDistance(wanted, slug, limit, rows);
+    // A forgotten or mistaken author should not hide the model.
+    const tail = editDistance(wantedTail, slug.slice(slug.indexOf('/') + 1), Math.min(limit, whole) - authorEdits, rows) + authorEdits;
+    const distance = Math.min(whole, tail);
+    if (distance > limit) continue;
+    closest.push({ slug, distance });
+    closest.sort((left, right) => left.distance - right.distance || (left.slug < right.slug ? -1 : 1));
+    if (closest.length <= SUGGESTION_COUNT) continue;
+    closest.pop();
+    limit = closest[SUGGESTION_COUNT - 1]!.distance;
+  }
+  return closest.map((entry) => entry.slug);
 }
 
 function slugsOf(table: RoutingTable, base: string): readonly string[] {
@@ -77,21 +100,29 @@ function isExpired(model: RoutingModel, nowMs: number): boolean {
   return expireTimeSeconds !== undefined && Number(expireTimeSeconds) * 1000 <= nowMs;
 }
 
-/** Levenshtein distance, given up (limit + 1) as soon as it must exceed the limit. */
-function editDistance(left: string, right: string, limit: number): number {
-  if (Math.abs(left.length - right.length) > limit) return limit + 1;
-  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+/** Room for two rows, to be used again and again. */
+type EditRows = readonly [Uint16Array, Uint16Array];
+
+/** Levenshtein distance, given up (limit + 1) as soon as it must exceed the limit: cells farther than that from the diagonal are not looked at. */
+function editDistance(left: string, right: string, limit: number, rows: EditRows): number {
+  const tooFar = limit + 1;
+  if (limit < 0 || Math.abs(left.length - right.length) > limit) return tooFar;
+  let [previous, current] = rows;
+  for (let column = 0; column <= Math.min(right.length, limit); column++) previous[column] = column;
   for (let row = 1; row <= left.length; row++) {
-    const current = [row];
-    let rowMinimum = row;
-    for (let column = 1; column <= right.length; column++) {
+    const first = Math.max(1, row - limit);
+    const last = Math.min(right.length, row + limit);
+    current[first - 1] = first === 1 ? row : tooFar;
+    let rowMinimum = current[first - 1]!;
+    for (let column = first; column <= last; column++) {
       const substitution = previous[column - 1]! + (left.charCodeAt(row - 1) === right.charCodeAt(column - 1) ? 0 : 1);
-      const value = Math.min(substitution, previous[column]! + 1, current[column - 1]! + 1);
-      current.push(value);
+      const removal = column === row + limit ? tooFar : previous[column]! + 1;
+      const value = Math.min(substitution, removal, current[column - 1]! + 1);
+      current[column] = value;
       if (value < rowMinimum) rowMinimum = value;
     }
-    if (rowMinimum > limit) return limit + 1;
-    previous = current;
+    if (rowMinimum > limit) return tooFar;
+    [previous, current] = [current, previous];
   }
-  return previous[right.length]!;
+  return Math.min(previous[right.length]!, tooFar);
 }

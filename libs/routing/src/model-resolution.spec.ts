@@ -1,0 +1,54 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { suggestModels } from './model-resolution.js';
+import { modelRecord, tableOf } from './testing/table-fixtures.js';
+
+const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '-', '1'), minLength: 1, maxLength: 12 });
+const slug = fc.tuple(word, word).map(([author, name]) => `${author}/${name}`);
+
+describe('suggestModels', () => {
+  it('names the three closest by edit distance, whole or without the author, and none that is far', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(slug, { maxLength: 12 }), fc.oneof(slug, word, fc.constant('')), (slugs, wanted) => {
+        const table = tableOf(
+          slugs.map((name) => modelRecord(name)),
+          [],
+        );
+        expect(suggestModels(table, wanted)).toEqual(closestOf(slugs, wanted));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('looks for the same name once, however often it is sent', () => {
+    const table = tableOf([modelRecord('acme/writer')], []);
+    const suggestions = suggestModels(table, 'acme/writter');
+    expect(suggestions).toEqual(['acme/writer']);
+    expect(suggestModels(table, 'acme/writter')).toBe(suggestions);
+    expect(suggestModels(tableOf([modelRecord('acme/poet')], []), 'acme/writter')).toEqual([]);
+  });
+});
+
+function closestOf(slugs: readonly string[], wanted: string): string[] {
+  const limit = Math.max(2, Math.floor(wanted.length * 0.4));
+  const tailOf = (name: string): string => name.slice(name.indexOf('/') + 1);
+  const distanceOf = (name: string): number => Math.min(distance(wanted, name), distance(tailOf(wanted), tailOf(name)) + (wanted.includes('/') ? 1 : 0));
+  return slugs
+    .map((name) => ({ name, edits: distanceOf(name) }))
+    .filter(({ edits }) => edits <= limit)
+    .sort((left, right) => left.edits - right.edits || (left.name < right.name ? -1 : 1))
+    .slice(0, 3)
+    .map(({ name }) => name);
+}
+
+function distance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, column) => column);
+  for (const [index, letter] of [...left].entries()) {
+    const next = [index + 1];
+    for (const [column, other] of [...right].entries()) {
+      next.push(Math.min(row[column]! + Number(letter !== other), row[column + 1]! + 1, next[column]! + 1));
+    }
+    row = next;
+  }
+  return row[right.length]!;
+}
