@@ -11,7 +11,8 @@ import type { AttemptRecord } from './generation.js';
 export function mayTryNext(attempt: AttemptRecord, next: PlanCandidate): boolean {
   if (attempt.isCommitted || attempt.end === 'completed' || attempt.end === 'client_gone') return false;
   if (attempt.end === 'session_lost' || attempt.end === 'timed_out') return true;
-  if (next.model.slug !== attempt.candidate.model.slug) return true;
+  // A variant is a model of its own here: `a/b` after `a/b:free` may take what the free one refuses.
+  if (next.publicModel !== attempt.candidate.publicModel) return true;
   return errorRow(attemptErrorType(attempt)).mayFallBack;
 }
 

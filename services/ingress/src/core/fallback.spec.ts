@@ -1,0 +1,25 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ErrorType } from '@switchyard/errors';
+import type { PlanCandidate } from '@switchyard/routing';
+import { mayTryNext } from './fallback.js';
+import type { AttemptRecord } from './generation.js';
+
+const candidateOf = (slug: string, publicModel: string): PlanCandidate => ({ model: { slug }, publicModel }) as unknown as PlanCandidate;
+const failed = (candidate: PlanCandidate, errorType: ErrorType): AttemptRecord =>
+  ({ candidate, end: 'failed', isCommitted: false, error: { errorType } }) as unknown as AttemptRecord;
+
+describe('the next candidate', () => {
+  const standard = candidateOf('acme/writer', 'acme/writer');
+  const free = candidateOf('acme/writer', 'acme/writer:free');
+
+  it('may be another endpoint of the same model after what is not the fault of the request', () => {
+    expect(mayTryNext(failed(standard, 'rate_limit_exceeded'), standard)).toBe(true);
+    expect(mayTryNext(failed(standard, 'invalid_request'), standard)).toBe(false);
+  });
+
+  it('may be another model after anything, and so may the paid variant after the free one (R22)', () => {
+    expect(mayTryNext(failed(standard, 'invalid_request'), candidateOf('acme/poet', 'acme/poet'))).toBe(true);
+    expect(mayTryNext(failed(free, 'invalid_request'), standard)).toBe(true);
+    expect(mayTryNext(failed(free, 'invalid_request'), free)).toBe(false);
+  });
+});
