@@ -1,6 +1,10 @@
 import { defineConfig, durationMs, field, integer, type ConfigOf } from '@switchyard/config';
 import { z } from 'zod';
 
+const heartbeatMs = durationMs()
+  .refine((value) => value >= 10 && value <= 1_000, 'must be from 10ms to 1s')
+  .describe('duration');
+
 export const routerConfig = defineConfig({
   catalogFile: field({
     env: 'SWITCHYARD_CATALOG_FILE',
@@ -16,9 +20,10 @@ export const routerConfig = defineConfig({
   }),
   tableHeartbeatMs: field({
     env: 'SWITCHYARD_TABLE_HEARTBEAT_MS',
-    schema: durationMs(),
+    schema: heartbeatMs,
     default: 500,
-    description: 'How often the routing table is sent on: what changed, or a sign of life. At most one second.',
+    description:
+      'How often the routing table is sent on: what changed, or a sign of life. 10 ms to one second: who follows it takes three seconds of silence for death.',
   }),
   tableQueueSize: field({
     env: 'SWITCHYARD_TABLE_QUEUE_SIZE',
