@@ -16,8 +16,13 @@ export function keyPolicyOf(key: billing.Key): RoutingPolicy {
 }
 
 /** What a decision made elsewhere has to know to come out as this process's own would. */
-export function describedPolicyOf(key: billing.Key, breakers: Pick<CircuitBreakers, 'states'>, nowMs: number): Record<string, unknown> {
-  return { ...keyPolicyOf(key), breakers: breakers.states(nowMs) };
+export function describedPolicyOf(
+  key: billing.Key,
+  breakers: Pick<CircuitBreakers, 'states'>,
+  deadlines: Partial<DeadlineSettings>,
+  nowMs: number,
+): Record<string, unknown> {
+  return { ...keyPolicyOf(key), deadlines, breakers: breakers.states(nowMs) };
 }
 
 /** The key's policy, with this process's own evidence. */

@@ -173,7 +173,7 @@ async function compose(context: Context): Promise<IngressParts> {
   const httpMetrics = new HttpMetrics(context.metrics);
   const bodyMemory = new BodyMemory(config.maxHeldBodyBytes);
   const inference = inferenceServer(context, gateway, authenticator, keepAlive, httpMetrics, bodyMemory);
-  const management = managementModule(context, authenticator, gateway.breakers, bodyMemory);
+  const management = managementModule(context, authenticator, gateway, bodyMemory);
   const http = new HttpServer(inference, management, (adapter) => (httpMetrics.observe(adapter), prepareManagement(adapter)), {
     host: config.httpHost,
     port: config.httpPort,
@@ -220,7 +220,7 @@ function inferenceServer(
   });
 }
 
-function managementModule(context: Context, authenticator: Authenticator, breakers: CircuitBreakers, bodyMemory: BodyMemory): DynamicModule {
+function managementModule(context: Context, authenticator: Authenticator, { breakers, deadlines }: Gateway, bodyMemory: BodyMemory): DynamicModule {
   const { clock, logger, config } = context;
   return ManagementModule.register({
     authenticator,
@@ -231,6 +231,7 @@ function managementModule(context: Context, authenticator: Authenticator, breake
     router: context.port(RouterPort),
     catalog: context.port(CatalogPort),
     breakers,
+    deadlines,
     readiness: () => context.readiness(),
     metrics: context.metrics,
     logger,

@@ -107,6 +107,14 @@ describe('the router', () => {
     expect(() => service.decide({ requestJson: 'no', acceptTimeMs: 0n })).toThrow(/not JSON/);
   });
 
+  it('explains with the deadlines of the asking ingress', async () => {
+    const { importer, service } = await setUp(FILE('0.5'));
+    await importer.start();
+    const policy = { deadlines: { connectMs: 7, totalMs: 9_000 } };
+    const { planJson } = await service.decide({ requestJson: JSON.stringify({ ...REQUEST, stream: true, policy }), acceptTimeMs: 0n });
+    expect(JSON.parse(planJson)).toMatchObject({ candidates: [{ deadlines_ms: { connect: 7, first_token: 9_000, between_chunks: 60_000, total: 9_000 } }] });
+  });
+
   it('answers for the catalogue', async () => {
     const { importer, catalog } = await setUp(FILE('0.5'));
     await importer.start();

@@ -18,6 +18,17 @@ const breakerState = z.object({
   failureCount: z.number().nonnegative(),
 });
 
+const milliseconds = z.number().nonnegative().exactOptional();
+const deadlines = z.object({
+  connectMs: milliseconds,
+  firstTokenUnknownMs: milliseconds,
+  firstTokenMinMs: milliseconds,
+  firstTokenMaxMs: milliseconds,
+  firstTokenFactor: z.number().positive().exactOptional(),
+  betweenChunksMs: milliseconds,
+  totalMs: milliseconds,
+});
+
 const requestSchema = z.object({
   model: z.string().max(512).optional(),
   models: names.optional(),
@@ -58,7 +69,7 @@ const requestSchema = z.object({
   maxOutputTokens: z.number().nonnegative().optional(),
   serviceTier: z.string().optional(),
   sessionId: z.string().optional(),
-  /** What the asking key and account add, and what the asking ingress has seen of the endpoints. */
+  /** What the asking key and account add, how long attempts of the asking ingress may take, and what it has seen of the endpoints. */
   policy: z
     .object({
       allowedProviders: names.optional(),
@@ -67,6 +78,7 @@ const requestSchema = z.object({
       zdr: z.boolean().optional(),
       dataCollection: z.enum(['allow', 'deny']).optional(),
       allowedRegions: names.optional(),
+      deadlines: deadlines.optional(),
       breakers: z.record(z.string().max(512), breakerState).optional(),
     })
     .optional(),

@@ -1,7 +1,7 @@
 import { DEFAULT_REQUEST_LIMITS, type RequestLimits } from '@switchyard/api';
 import type { Clock } from '@switchyard/core';
 import type { AccountPort, AnalyticsPort, CatalogPort, KeyPort, LedgerPort, RouterPort } from '@switchyard/proto';
-import type { CircuitBreakers } from '@switchyard/routing';
+import type { CircuitBreakers, DeadlineSettings } from '@switchyard/routing';
 import type { ReadinessReport } from '@switchyard/runtime';
 import type { Logger, Metrics } from '@switchyard/telemetry';
 import type { Authenticator } from '../auth/authenticator.js';
@@ -20,6 +20,8 @@ export interface ManagementOptions {
   readonly catalog: CatalogPort;
   /** What this process saw of the endpoints. */
   readonly breakers: Pick<CircuitBreakers, 'states'>;
+  /** How long attempts of this process may take; what is not named is the routing engine's default. */
+  readonly deadlines: Partial<DeadlineSettings>;
   readiness(): ReadinessReport;
   readonly metrics: Pick<Metrics, 'renderPieces'>;
   readonly logger: Logger;

@@ -493,7 +493,7 @@ describe('routing/decide', () => {
     if (key) Object.assign(key, { allowedModels: ['acme/*'], account: { ...billing.AccountFacts.fromPartial({ zdr: true }) } });
     await send(restricted.key, chat);
     expect(JSON.parse(fakes.decisions[1]?.requestJson ?? '')).toMatchObject({
-      policy: { allowedModels: ['acme/*'], zdr: true, breakers: { 'endpoint-1': { phase: 'open' } } },
+      policy: { allowedModels: ['acme/*'], zdr: true, deadlines: { connectMs: 7 }, breakers: { 'endpoint-1': { phase: 'open' } } },
     });
     expect((await send(INFERENCE_SECRET, { ...chat, provider: { foo: 1 } })).status).toBe(400);
     expect((await send('unknown', chat)).status).toBe(401);

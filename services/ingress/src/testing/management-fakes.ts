@@ -61,6 +61,7 @@ export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
   const options: ManagementOptions = {
     authenticator: new FakeAuthenticator(keys),
     breakers: { states: () => ({ 'endpoint-1': { phase: 'open', isFailing: true, mayProbe: false, openUntilMs: 9, failureCount: 3 } }) },
+    deadlines: { connectMs: 7 },
     keys: keys as unknown as KeyPort,
     accounts: accounts as AccountPort,
     ledger: fakeLedger as unknown as LedgerPort,

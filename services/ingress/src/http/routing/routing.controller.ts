@@ -14,10 +14,10 @@ export class RoutingController {
   @Header('content-type', 'application/json; charset=utf-8')
   async decide(@Body() body: unknown, @Req() request: HttpRequest): Promise<string> {
     const key = await this.context.access.anyKey(request.headers);
-    const { bodies, breakers, clock, limits, router } = this.context;
+    const { bodies, breakers, clock, deadlines, limits, router } = this.context;
     const routing = await bodies.use(body, async (bytes) => chatCompletionsRoute.read(bytes, request.headers, limits).routing);
     const { planJson, tableVersion } = await router.decide({
-      requestJson: JSON.stringify({ ...routing, policy: describedPolicyOf(key, breakers, clock.monotonicMs()) }),
+      requestJson: JSON.stringify({ ...routing, policy: describedPolicyOf(key, breakers, deadlines, clock.monotonicMs()) }),
       acceptTimeMs: BigInt(clock.nowMs()),
     });
     return `{"data":${planJson},"table_version":"${tableVersion}"}`;
