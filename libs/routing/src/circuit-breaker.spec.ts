@@ -88,6 +88,22 @@ describe('CircuitBreakers', () => {
     expect(breakers.stateOf(ID, 20_000)?.phase).toBe('half_open');
   });
 
+  it('lets all through again with the first content after a 429, yet after failures only with a whole answer', () => {
+    const limited = new CircuitBreakers();
+    limited.recordFailure(ID, 0, { kind: 'rate_limited', retryAfterMs: 1_000 });
+    limited.recordContent(ID, 500);
+    expect(limited.stateOf(ID, 500)?.phase).toBe('open');
+    expect(limited.tryAcquire(ID, 1_000)).toBe(true);
+    limited.recordContent(ID, 1_100);
+    expect(limited.stateOf(ID, 1_100)).toBeUndefined();
+    const failed = opened();
+    expect(failed.tryAcquire(ID, 5_000)).toBe(true);
+    failed.recordContent(ID, 5_100);
+    expect(failed.tryAcquire(ID, 5_200)).toBe(false);
+    failed.recordSuccess(ID, 5_300);
+    expect(failed.tryAcquire(ID, 5_400)).toBe(true);
+  });
+
   it('does not believe a Retry-After of days', () => {
     const breakers = new CircuitBreakers();
     breakers.recordFailure(ID, 0, { kind: 'rate_limited', retryAfterMs: 1e9 });

@@ -59,6 +59,11 @@ export class CircuitBreakers implements BreakerView {
     this.#breakers.get(endpointId)?.release();
   }
 
+  /** An attempt's first content came. After a 429 that says enough: a stream may go on for minutes, and nobody else would get through meanwhile. */
+  recordContent(endpointId: string, nowMs: number): void {
+    this.#breakers.get(endpointId)?.content(nowMs);
+  }
+
   recordSuccess(endpointId: string, nowMs: number): void {
     this.#breakerOf(endpointId, nowMs).success(nowMs);
   }
@@ -136,6 +141,13 @@ class Breaker {
   }
 
   release(): void {
+    this.#probeUntilMs = 0;
+  }
+
+  content(nowMs: number): void {
+    // Who failed has to come to an end first: it may cut its streams.
+    if (this.#phase(nowMs) !== 'half_open' || this.#failuresInARow >= FAILURES_TO_OPEN) return;
+    this.#openUntilMs = 0;
     this.#probeUntilMs = 0;
   }
 

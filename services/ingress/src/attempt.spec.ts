@@ -1,18 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
-import type { AttemptTransport } from '@switchyard/grpc';
+import type { AttemptListener, AttemptTransport } from '@switchyard/grpc';
 import { worker } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
 import { manualClock } from '@switchyard/testing';
 import { runAttempt, type AttemptOutput } from './attempt.js';
 import type { Generation } from './core/generation.js';
 
-/** What a worker is asked for when an endpoint of this tier was chosen. */
-async function endpointAskedFor(serviceTier: string): Promise<worker.StartFrame['endpoint']> {
-  let asked: worker.StartFrame | undefined;
+type Worker = (frame: worker.StartFrame, listener: AttemptListener) => void;
+
+const COMPLETED: worker.EndFrame = { end: worker.AttemptEnd.COMPLETED, error: undefined, warnings: [], upstreamId: '', serviceTier: '' };
+
+async function run(asWorker: Worker, serviceTier: string, onContent: () => void = () => undefined): Promise<void> {
   const transport: AttemptTransport = {
     start: (frame, listener) => {
-      asked = frame;
-      queueMicrotask(() => listener.onEnd({ end: worker.AttemptEnd.COMPLETED, error: undefined, warnings: [], upstreamId: '', serviceTier: '' }));
+      queueMicrotask(() => asWorker(frame, listener));
       return { cancel: () => undefined, grant: () => undefined, session: undefined };
     },
   };
@@ -23,7 +24,17 @@ async function endpointAskedFor(serviceTier: string): Promise<worker.StartFrame[
     deadlines: { connectMs: 1, firstTokenMs: 1, betweenChunksMs: 1, totalMs: 1 },
   } as unknown as PlanCandidate;
   const output: AttemptOutput = { write: () => true, writeDebug: () => undefined, commit: () => undefined, onDrain: () => undefined, onGone: () => undefined };
-  await runAttempt(transport, manualClock(), generation, candidate, output, { outputTokenCap: undefined, totalMs: 60_000, settleBeforeMs: 60_000 });
+  const options = { outputTokenCap: undefined, totalMs: 60_000, settleBeforeMs: 60_000, onContent };
+  await runAttempt(transport, manualClock(), generation, candidate, output, options);
+}
+
+/** What a worker is asked for when an endpoint of this tier was chosen. */
+async function endpointAskedFor(serviceTier: string): Promise<worker.StartFrame['endpoint']> {
+  let asked: worker.StartFrame | undefined;
+  await run((frame, listener) => {
+    asked = frame;
+    listener.onEnd(COMPLETED);
+  }, serviceTier);
   return asked?.endpoint;
 }
 
@@ -31,5 +42,19 @@ describe('an attempt', () => {
   it('asks for the tier whose price is charged, and for none where that is the plain one', async () => {
     expect((await endpointAskedFor('priority'))?.traits).toEqual({ reasoning_style: 'effort', service_tier: 'priority' });
     expect((await endpointAskedFor('default'))?.traits).toEqual({ reasoning_style: 'effort' });
+  });
+
+  it('tells of the first content when it comes, once, and not when the stream is over', async () => {
+    const order: string[] = [];
+    const chunk = (hasContent: boolean): worker.DataFrame => worker.DataFrame.fromPartial({ bytes: Buffer.from('data'), hasContent });
+    const streaming: Worker = (_frame, listener) => {
+      for (const hasContent of [false, true, true]) {
+        listener.onData(chunk(hasContent));
+        order.push(hasContent ? 'content' : 'preamble');
+      }
+      listener.onEnd(COMPLETED);
+    };
+    await run(streaming, 'default', () => order.push('told'));
+    expect(order).toEqual(['preamble', 'told', 'content', 'content']);
   });
 });

@@ -24,6 +24,8 @@ export interface AttemptOptions {
   readonly totalMs: number;
   /** Monotonic time after which no byte may be sent and nothing charged. */
   readonly settleBeforeMs: number;
+  /** The endpoint answers: its first content is here. */
+  onContent(): void;
 }
 
 /** Bytes of a failed attempt that never showed content are dropped; more preamble than this counts as content. */
@@ -136,6 +138,7 @@ class AttemptRun implements AttemptListener {
 
   private commit(): void {
     this.isCommitted = true;
+    this.options.onContent();
     this.output.commit();
     for (const bytes of this.preamble) this.forward(bytes);
     this.preamble = [];

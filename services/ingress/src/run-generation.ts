@@ -217,6 +217,7 @@ async function attemptOnce(
     // To the worker zero is no limit of ours: it would take its own.
     totalMs: Math.max(1, remainingMs(gateway, generation, candidate)),
     settleBeforeMs: reservation.reservation.settleBeforeMs,
+    onContent: () => gateway.breakers.recordContent(candidate.endpoint.endpointId, gateway.clock.monotonicMs()),
   });
   generation.attempts.push(attempt);
   recordEvidence(gateway.breakers, attempt, gateway.clock.monotonicMs());
