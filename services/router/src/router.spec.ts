@@ -84,7 +84,11 @@ describe('the router', () => {
   it('imports, publishes and decides', async () => {
     const { importer, publisher, service } = await setUp(FILE('0.5'));
     await importer.start();
-    expect(publisher.table.endpoints.get('acme/writer@mine')).toMatchObject({ hasCredential: true, providerName: 'Mine', baseUrl: 'http://127.0.0.1:9/v1' });
+    expect(publisher.table.endpoints.get('acme/writer@mine')).toMatchObject({
+      hasCredential: true,
+      providerName: 'Mine',
+      record: { baseUrl: 'http://127.0.0.1:9/v1' },
+    });
     const { planJson, tableVersion } = await service.decide({ requestJson: JSON.stringify(REQUEST), acceptTimeMs: 0n });
     expect(tableVersion).toBe(1n);
     expect(JSON.parse(planJson)).toMatchObject({

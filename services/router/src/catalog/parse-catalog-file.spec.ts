@@ -110,12 +110,12 @@ describe('applyCatalogFile', () => {
       expect(served(model.slug).map(({ record }) => record.providerSlug)).toEqual(expect.arrayContaining(['sim-swift', 'sim-thrift', 'sim-flaky']));
     }
     const openai = served('openai/gpt-4o').find(({ record }) => record.providerSlug === 'openai')!;
-    expect(openai.record).toMatchObject({ baseUrl: 'http://127.0.0.1:4801/openai/v1', traits: { credential: 'none' } });
+    expect(openai.record).toMatchObject({ baseUrl: 'http://127.0.0.1:4801/openai', traits: { credential: 'none' } });
     const swift = served('openai/gpt-4o').find(({ record }) => record.providerSlug === 'sim-swift')!;
     expect(swift.record).toMatchObject({
       providerModelId: 'openai/gpt-4o',
       baseUrl: 'http://127.0.0.1:4802/v1',
-      traits: { manifest: 'openai', credential: 'none' },
+      traits: { manifest: 'vllm', credential: 'none' },
     });
     expect(swift.charge[0]!.schedule.ratesPico.input_uncached).toBe((openai.charge[0]!.schedule.ratesPico.input_uncached! * 3n) / 2n);
   });
