@@ -48,7 +48,15 @@ describe('an ingress', () => {
     server = new TellingBilling(clock);
     const logger = captureLogger();
     const [heartbeatTimeoutMs, reconnectDelayMs] = [HEARTBEAT_TIMEOUT_MS, 10];
-    keys = new KeyCache(server.port, clock, logger, { keyGraceMs: 300_000, maxKeys: 10, unknownForMs: 5_000, heartbeatTimeoutMs, reconnectDelayMs });
+    keys = new KeyCache(server.port, clock, logger, {
+      keyGraceMs: 300_000,
+      maxKeys: 10,
+      unknownForMs: 5_000,
+      heartbeatTimeoutMs,
+      reconnectDelayMs,
+      maxLookups: 1,
+      maxWaitingLookups: 1,
+    });
     const wallet = {} as unknown as Wallet;
     holder = new HolderWatch(server.port, wallet, clock, logger, { holderId: 'h', epoch: 1n, reconnectDelayMs, heartbeatTimeoutMs, maxClockSkewMs: 100 });
     keys.start();

@@ -43,6 +43,9 @@ const PROGRAM = createRequire(import.meta.url)('../package.json') as { readonly 
 const EPOCH = 1n;
 const HEARTBEAT_TIMEOUT_MS = 2_000;
 const RECONNECT_DELAY_MS = 250;
+const MAX_KEY_LOOKUPS = 16;
+/** After a gap in the watch all keys in use are asked for anew: as many as an ingress runs requests by default. */
+const MAX_WAITING_KEY_LOOKUPS = 4_096;
 
 /** The parts that live as long as the process, in the order of their starting. */
 interface IngressParts {
@@ -128,6 +131,8 @@ async function compose(context: Context): Promise<IngressParts> {
     unknownForMs: 5_000,
     heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
     reconnectDelayMs: RECONNECT_DELAY_MS,
+    maxLookups: MAX_KEY_LOOKUPS,
+    maxWaitingLookups: MAX_WAITING_KEY_LOOKUPS,
   };
   const keys = new KeyCache(context.port(KeyPort), clock, logger, keyOptions, context.callTracer(KeyPort));
   const leaseOptions = { holderId, epoch: EPOCH, acquireTimeoutMs: config.leaseAcquireTimeoutMs };

@@ -56,7 +56,15 @@ describe('the key cache', () => {
     clock = manualClock();
     tracing = recordingTracing();
     source = new ScriptedBilling();
-    const options = { keyGraceMs: 300_000, maxKeys: 2, unknownForMs: 5_000, heartbeatTimeoutMs: 2_000, reconnectDelayMs: 1 };
+    const options = {
+      keyGraceMs: 300_000,
+      maxKeys: 2,
+      unknownForMs: 5_000,
+      heartbeatTimeoutMs: 2_000,
+      reconnectDelayMs: 1,
+      maxLookups: 2,
+      maxWaitingLookups: 2,
+    };
     cache = new KeyCache(source.port, clock, captureLogger(), options, new CallTracer(tracing.tracer, []));
     cache.start();
   }
@@ -155,6 +163,29 @@ describe('the key cache', () => {
     answer.resolve();
     await found;
     expect(cache.peek('a')).toBeUndefined();
+  });
+
+  it('asks for so many keys at once, lets so many wait, and refuses more until some are answered', async () => {
+    start();
+    source.tell({});
+    await isLive();
+    const answer = Promise.withResolvers<void>();
+    let runningCount = 0;
+    const mostAtOnce: number[] = [];
+    const resolveKey = async () => {
+      mostAtOnce.push(++runningCount);
+      await answer.promise;
+      runningCount--;
+      throw new SwitchyardError('not_found', 'no such key');
+    };
+    Object.assign(source.port, { resolveKey });
+    const found = ['a', 'b', 'c', 'd', 'd'].map((hash) => cache.find(hash));
+    await expect(cache.find('e')).rejects.toMatchObject({ type: 'gateway_unavailable', retryAfterMs: 1_000 });
+    answer.resolve();
+    expect(await Promise.all(found)).toEqual(found.map(() => undefined));
+    expect(mostAtOnce).toHaveLength(4);
+    expect(Math.max(...mostAtOnce)).toBe(2);
+    expect(await cache.find('e')).toBeUndefined();
   });
 
   it('keeps no more keys than its bound: the one resolved longest ago goes', async () => {

@@ -3,6 +3,7 @@ import { SwitchyardError } from '@switchyard/errors';
 import type { billing, KeyPort } from '@switchyard/proto';
 import type { CallTrace, CallTracer, CallWaiter, Logger } from '@switchyard/telemetry';
 import { pause } from '../pause.js';
+import { WorkQueue } from './work-queue.js';
 
 export interface KeyCacheOptions {
   /** How long keys verified earlier are served while billing's watch is away. */
@@ -13,6 +14,10 @@ export interface KeyCacheOptions {
   /** The watch counts as broken when nothing, not even a heartbeat, came for this long. */
   readonly heartbeatTimeoutMs: number;
   readonly reconnectDelayMs: number;
+  /** Keys that billing is asked for at once. Anybody can send random ones, and each costs queries on the connections that leases use. */
+  readonly maxLookups: number;
+  /** Keys that may wait for their turn to be asked for; more are refused. */
+  readonly maxWaitingLookups: number;
 }
 
 /** A key that billing is being asked for. */
@@ -32,6 +37,7 @@ export class KeyCache {
   private readonly keys = new Map<string, billing.Key>();
   private readonly unknownUntilMs = new Map<string, number>();
   private readonly resolving = new Map<string, Resolving>();
+  private readonly lookups: WorkQueue;
   private sequence: bigint | undefined;
   private lastHeardMs = Number.NEGATIVE_INFINITY;
   private readonly stopped = new AbortController();
@@ -43,7 +49,9 @@ export class KeyCache {
     private readonly options: KeyCacheOptions,
     /** Undefined where nothing is traced. */
     private readonly calls?: CallTracer,
-  ) {}
+  ) {
+    this.lookups = new WorkQueue(options.maxLookups, options.maxWaitingLookups);
+  }
 
   start(): void {
     void this.watch();
@@ -71,7 +79,7 @@ export class KeyCache {
 
   /**
    * The key, or undefined when there is none. The waiter hears of the call that brings it.
-   * @throws SwitchyardError `gateway_unavailable` when billing cannot be asked.
+   * @throws SwitchyardError `gateway_unavailable` when billing cannot be asked, or is asked for too many keys already.
    */
   async find(hash: string, waiter?: CallWaiter): Promise<billing.Key | undefined> {
     const cached = this.peek(hash);
@@ -84,8 +92,11 @@ export class KeyCache {
   }
 
   private beginResolving(hash: string): Resolving {
+    if (this.lookups.isFull)
+      throw new SwitchyardError('gateway_unavailable', 'Too many API keys are being checked at the moment; try again shortly.', { retryAfterMs: 1_000 });
     const call = this.calls?.begin(RESOLVE_KEY);
-    const resolving = { key: this.resolve(hash, call).finally(() => this.resolving.delete(hash)), call };
+    const key = this.lookups.run(() => this.resolve(hash, call)).finally(() => this.resolving.delete(hash));
+    const resolving = { key, call };
     this.resolving.set(hash, resolving);
     return resolving;
   }
