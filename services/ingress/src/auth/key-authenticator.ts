@@ -10,6 +10,9 @@ const KEY_FORM = /^Bearer +(\S{1,512})$/i;
 /** Headers of known keys that are remembered with the hash they stand for. */
 const MAX_HEADERS = 10_000;
 
+/** Every secret has room in so much, and nobody can fill the memory with blanks before one. */
+const MAX_REMEMBERED_LENGTH = 600;
+
 /** Bearer keys, looked up by the SHA-256 of the whole secret; the hash itself is never a credential. */
 export class KeyAuthenticator implements Authenticator {
   /** So that a key's next requests hash nothing. Only what was a key gets in, so nobody else can fill it. */
@@ -34,6 +37,7 @@ export class KeyAuthenticator implements Authenticator {
   }
 
   private remember(header: string, secretHash: string): void {
+    if (header.length > MAX_REMEMBERED_LENGTH) return;
     if (this.hashes.size >= MAX_HEADERS) this.hashes.clear();
     this.hashes.set(header, secretHash);
   }
