@@ -45,6 +45,12 @@ export const ingressConfig = defineConfig({
     default: 120_000,
     description: 'Longest time a client may take to send its request, in milliseconds.',
   }),
+  minUploadBytesPerSecond: field({
+    env: 'SWITCHYARD_MIN_UPLOAD_BYTES_PER_SECOND',
+    schema: count,
+    default: 32 * 1024,
+    description: 'Slowest that a request body which takes longer than ten seconds may come, in bytes per second on average; slower ones get 408.',
+  }),
   keepAliveCommentMs: field({
     env: 'SWITCHYARD_KEEP_ALIVE_COMMENT_MS',
     schema: milliseconds,

@@ -21,7 +21,7 @@ import { InferenceServer } from './http/inference-server.js';
 import { HttpMetrics } from './http/http-metrics.js';
 import { KeepAlive } from './http/keep-alive.js';
 import { ManagementModule, prepareManagement } from './http/management.module.js';
-import { BodyMemory } from './http/read-body.js';
+import { BodyMemory, type BodyLimits } from './http/read-body.js';
 import { RequestBodies } from './http/request-body.js';
 import type { IngressConfig } from './ingress.config.js';
 import { ingressReadiness } from './ingress-readiness.js';
@@ -218,7 +218,7 @@ function inferenceServer(
 ): InferenceServer {
   const { clock, logger, config } = context;
   return new InferenceServer([chatCompletionsRoute, completionsRoute, embeddingsRoute], gateway, authenticator, keepAlive, clock, logger, httpMetrics, {
-    maxBodyBytes: config.maxBodyBytes,
+    body: bodyLimits(config),
     bodyMemory,
     maxConcurrentGenerations: config.maxConcurrentGenerations,
     limits: requestLimits(config),
@@ -242,9 +242,13 @@ function managementModule(context: Context, authenticator: Authenticator, { brea
     logger,
     clock,
     limits: requestLimits(config),
-    bodies: new RequestBodies(config.maxBodyBytes, bodyMemory),
+    bodies: new RequestBodies(bodyLimits(config), bodyMemory),
     version: PROGRAM.version,
   });
+}
+
+function bodyLimits({ maxBodyBytes, minUploadBytesPerSecond }: IngressConfig): BodyLimits {
+  return { maxBytes: maxBodyBytes, minBytesPerSecond: minUploadBytesPerSecond };
 }
 
 function requestLimits({ maxNestingDepth, maxMessageCount, maxToolCount }: IngressConfig): RequestLimits {

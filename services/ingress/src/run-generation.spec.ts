@@ -217,8 +217,7 @@ describe('runGeneration', () => {
     const clock = { nowMs: () => running.nowMs() + stoppedMs, monotonicMs: () => running.monotonicMs() + stoppedMs };
     const logger = captureLogger();
     const metrics = new PrometheusMetrics();
-    credit.credit = 10n ** 12n;
-    credit.isAway = false;
+    Object.assign(credit, { credit: 10n ** 12n, isAway: false });
     stoppedMs = 0;
     disk = Promise.resolve();
     promptTokenCount = undefined;
@@ -254,7 +253,7 @@ describe('runGeneration', () => {
       clock,
       logger,
       new HttpMetrics(metrics),
-      { maxBodyBytes: 10_000, bodyMemory: new BodyMemory(15_000), maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
+      { body: { maxBytes: 10_000, minBytesPerSecond: 1 }, bodyMemory: new BodyMemory(15_000), maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
     );
     server = createServer((incoming, outgoing) => void inference.handle(incoming, outgoing));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

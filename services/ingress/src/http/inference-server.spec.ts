@@ -10,11 +10,12 @@ import { GenerationMetrics } from '../generation-metrics.js';
 import type { Gateway } from '../run-generation.js';
 import { chatCompletionsRoute } from './chat-completions/chat-completions.route.js';
 import { HttpMetrics } from './http-metrics.js';
-import { InferenceServer } from './inference-server.js';
+import { InferenceServer, type InferenceOptions } from './inference-server.js';
 import { KeepAlive } from './keep-alive.js';
 import { BodyMemory } from './read-body.js';
 
 const KEY = billing.Key.create({ kind: billing.KeyKind.INFERENCE });
+const BODY_LIMITS = { maxBytes: 10_000, minBytesPerSecond: 1_000 };
 const HEAD = 'POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Length: 20\r\n\r\n';
 
 describe('the inference server', () => {
@@ -28,7 +29,10 @@ describe('the inference server', () => {
   });
 
   /** A server whose key look-ups end when the spec says so, and a client that sent `bytes`. */
-  async function start(bytes: string): Promise<{ inference: InferenceServer; authenticated: PromiseWithResolvers<billing.Key> }> {
+  async function start(
+    bytes: string,
+    options: Partial<InferenceOptions> = {},
+  ): Promise<{ inference: InferenceServer; authenticated: PromiseWithResolvers<billing.Key> }> {
     const authenticated = Promise.withResolvers<billing.Key>();
     const metrics = new PrometheusMetrics();
     const inference = new InferenceServer(
@@ -39,7 +43,7 @@ describe('the inference server', () => {
       manualClock(),
       captureLogger(),
       new HttpMetrics(metrics),
-      { maxBodyBytes: 10_000, bodyMemory: new BodyMemory(15_000), maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS },
+      { body: BODY_LIMITS, bodyMemory: new BodyMemory(15_000), maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS, ...options },
     );
     server = createServer((request, response) => void inference.handle(request, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -80,6 +84,31 @@ describe('the inference server', () => {
     client.destroy();
     await inference.idle();
     expect(inference.running).toBe(0);
+  });
+
+  it('refuses a body that comes too slowly, and forgets it: its place is for others', async () => {
+    const slow = { ...BODY_LIMITS, minBytesPerSecond: 1_000_000, paceCheckMs: 20 };
+    const { inference, authenticated } = await start(HEAD.replace('20', '9000') + 'x'.repeat(8_000), { body: slow });
+    const answer = Promise.withResolvers<string>();
+    client.once('data', (bytes) => answer.resolve(bytes.toString()));
+    authenticated.resolve(KEY);
+    expect(await answer.promise).toMatch(/^HTTP\/1.1 408 [^]*came too slowly: send at least 1000000 bytes per second/);
+    await inference.idle();
+  });
+
+  it('waits for a body that comes as fast as it has to', async () => {
+    const patient = { ...BODY_LIMITS, minBytesPerSecond: 1_000, paceCheckMs: 20 };
+    const { authenticated } = await start(HEAD.replace('20', '9000') + 'x'.repeat(8_000), { body: patient });
+    const answer = Promise.withResolvers<string>();
+    client.once('data', (bytes) => answer.resolve(bytes.toString()));
+    authenticated.resolve(KEY);
+    // The pace is looked at more than once before the rest is sent.
+    let checkCount = 0;
+    const timer = setInterval(() => ++checkCount, patient.paceCheckMs);
+    await eventually(() => expect(checkCount).toBeGreaterThan(3));
+    clearInterval(timer);
+    client.write('x'.repeat(1_000));
+    expect(await answer.promise).toContain('not valid JSON');
   });
 
   it('takes no more body bytes than all requests may hold together, and takes them again when others are over', async () => {

@@ -13,10 +13,10 @@ import { StreamedAnswer, traceIdHeader, WholeAnswer } from './generation-answer.
 import type { HttpMetrics, RouteMetrics } from './http-metrics.js';
 import type { InferenceRoute } from './inference-route.js';
 import type { KeepAlive } from './keep-alive.js';
-import { readBody, type BodyMemory } from './read-body.js';
+import { readBody, type BodyLimits, type BodyMemory } from './read-body.js';
 
 export interface InferenceOptions {
-  readonly maxBodyBytes: number;
+  readonly body: BodyLimits;
   /** What the bodies of all requests under way take together. */
   readonly bodyMemory: BodyMemory;
   readonly maxConcurrentGenerations: number;
@@ -88,7 +88,7 @@ export class InferenceServer {
       const key = await this.authenticator.authenticate(request.headers, trace);
       if (key.kind !== billing.KeyKind.INFERENCE) throw new SwitchyardError('permission_denied', 'Management keys cannot run inference; use an API key.');
       trace?.authenticated();
-      const body = await readBody(request, this.options.maxBodyBytes, share);
+      const body = await readBody(request, this.options.body, share);
       const generation = route.read(body, request.headers, this.options.limits);
       answer = generation.stream ? new StreamedAnswer(client, this.clock, this.keepAlive) : new WholeAnswer(client, this.clock);
       await runGeneration(this.gateway, key, generation, route.dialect, answer, trace);

@@ -3,6 +3,16 @@ import { SwitchyardError } from '@switchyard/errors';
 
 const EMPTY = Buffer.alloc(0);
 
+/** How often the pace of a body is looked at: what arrives sooner may come as it likes. */
+const PACE_CHECK_MS = 10_000;
+
+export interface BodyLimits {
+  readonly maxBytes: number;
+  /** On average; a request that is being sent takes a place that others want. */
+  readonly minBytesPerSecond: number;
+  readonly paceCheckMs?: number;
+}
+
 /** What the bodies of all requests under way take together, so that many large ones at once cannot exhaust the process. */
 export class BodyMemory {
   private heldBytes = 0;
@@ -39,17 +49,19 @@ export class BodyShare {
 }
 
 /**
- * The whole body of a request, bounded.
- * @throws SwitchyardError `payload_too_large`; `gateway_unavailable` when `share` cannot grow; `invalid_request` when the client left before it was read.
+ * The whole body of a request, bounded in bytes and time.
+ * @throws SwitchyardError `payload_too_large`; `gateway_unavailable` when `share` cannot grow; `invalid_request` when it comes too slowly or the client left before it was read.
  */
-export function readBody(request: IncomingMessage, maxBytes: number, share: BodyShare): Promise<Buffer> {
+export function readBody(request: IncomingMessage, limits: BodyLimits, share: BodyShare): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     // A client may leave while its key is looked up: nothing would ever come of this request.
     if (request.destroyed) return reject(clientLeft());
     const pieces: Buffer[] = [];
     let length = 0;
     let isRead = false;
+    const stopPace = keepPace(request, limits, { length: () => length, isTooSlow: () => refuse(tooSlow(limits.minBytesPerSecond)) });
     const refuse = (error: SwitchyardError) => {
+      stopPace();
       // What is still coming is read and dropped, so that the client can read the answer.
       pieces.length = 0;
       share.release();
@@ -59,20 +71,37 @@ export function readBody(request: IncomingMessage, maxBytes: number, share: Body
     };
     request.on('data', (piece: Buffer) => {
       length += piece.byteLength;
-      if (length > maxBytes) refuse(tooLarge(maxBytes));
+      if (length > limits.maxBytes) refuse(tooLarge(limits.maxBytes));
       else if (!share.grow(piece.byteLength)) refuse(noMemory());
       else pieces.push(piece);
     });
     request.once('end', () => {
       isRead = true;
+      stopPace();
       resolve(pieces.length === 1 ? pieces[0]! : pieces.length === 0 ? EMPTY : Buffer.concat(pieces, length));
     });
     request.once('error', (error) => reject(new SwitchyardError('invalid_request', 'The request body could not be read.', { cause: error })));
     // Every request closes; an error that nobody waits for would still cost its stack trace.
     request.once('close', () => {
+      stopPace();
       if (!isRead) reject(clientLeft());
     });
   });
+}
+
+/** Nearly every body has come with its head, and is watched by nobody. Returns what ends the watch. */
+function keepPace(
+  request: IncomingMessage,
+  { minBytesPerSecond, paceCheckMs = PACE_CHECK_MS }: BodyLimits,
+  body: { length(): number; isTooSlow(): void },
+): () => void {
+  if (request.complete) return () => undefined;
+  let elapsedMs = 0;
+  const timer = setInterval(() => {
+    elapsedMs += paceCheckMs;
+    if (body.length() * 1_000 < minBytesPerSecond * elapsedMs) body.isTooSlow();
+  }, paceCheckMs);
+  return () => clearInterval(timer);
 }
 
 function clientLeft(): SwitchyardError {
@@ -81,6 +110,10 @@ function clientLeft(): SwitchyardError {
 
 function tooLarge(maxBytes: number): SwitchyardError {
   return new SwitchyardError('payload_too_large', `The request body is larger than ${maxBytes} bytes.`, { metadata: { max_bytes: maxBytes } });
+}
+
+function tooSlow(minBytesPerSecond: number): SwitchyardError {
+  return new SwitchyardError('invalid_request', `The request body came too slowly: send at least ${minBytesPerSecond} bytes per second.`, { httpStatus: 408 });
 }
 
 function noMemory(): SwitchyardError {

@@ -1,14 +1,14 @@
 import { IncomingMessage } from 'node:http';
 import { parseJsonObject, parseOrRefuse } from '@switchyard/api';
 import type { z } from 'zod';
-import { readBody, type BodyMemory } from './read-body.js';
+import { readBody, type BodyLimits, type BodyMemory } from './read-body.js';
 
 const MAX_NESTING_DEPTH = 32;
 
 /** Bodies of management requests. A route reads its own once it knows who sends it. */
 export class RequestBodies {
   constructor(
-    private readonly maxBodyBytes: number,
+    private readonly limits: BodyLimits,
     private readonly memory: BodyMemory,
   ) {}
 
@@ -28,7 +28,7 @@ export class RequestBodies {
     if (!(body instanceof IncomingMessage)) return use(Buffer.alloc(0));
     const share = this.memory.open();
     try {
-      return await use(await readBody(body, this.maxBodyBytes, share));
+      return await use(await readBody(body, this.limits, share));
     } finally {
       share.release();
     }

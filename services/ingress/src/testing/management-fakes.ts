@@ -72,7 +72,7 @@ export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
     metrics: { renderPieces: () => ['switchyard_up 1\n'] },
     logger,
     clock,
-    bodies: new RequestBodies(100_000, new BodyMemory(150_000)),
+    bodies: new RequestBodies({ maxBytes: 100_000, minBytesPerSecond: 1_000 }, new BodyMemory(150_000)),
     catalogMaxAgeMs: 0,
   };
   return { ...fakes, options };
