@@ -39,6 +39,12 @@ export const ingressConfig = defineConfig({
   maxNestingDepth: field({ env: 'SWITCHYARD_MAX_NESTING_DEPTH', schema: count, default: 128, description: 'Deepest nesting of a JSON body.' }),
   maxMessageCount: field({ env: 'SWITCHYARD_MAX_MESSAGE_COUNT', schema: count, default: 10_000, description: 'Most messages in one request.' }),
   maxToolCount: field({ env: 'SWITCHYARD_MAX_TOOL_COUNT', schema: count, default: 1_024, description: 'Most tools in one request.' }),
+  maxContentPartCount: field({
+    env: 'SWITCHYARD_MAX_CONTENT_PART_COUNT',
+    schema: count,
+    default: 10_000,
+    description: 'Most content parts in all messages of one request together, and most tool calls; more get 400.',
+  }),
   requestTimeoutMs: field({
     env: 'SWITCHYARD_REQUEST_TIMEOUT_MS',
     schema: milliseconds,

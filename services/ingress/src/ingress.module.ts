@@ -251,8 +251,8 @@ function bodyLimits({ maxBodyBytes, minUploadBytesPerSecond }: IngressConfig): B
   return { maxBytes: maxBodyBytes, minBytesPerSecond: minUploadBytesPerSecond };
 }
 
-function requestLimits({ maxNestingDepth, maxMessageCount, maxToolCount }: IngressConfig): RequestLimits {
-  return { maxNestingDepth, maxMessageCount, maxToolCount };
+function requestLimits({ maxNestingDepth, maxMessageCount, maxToolCount, maxContentPartCount }: IngressConfig): RequestLimits {
+  return { maxNestingDepth, maxMessageCount, maxToolCount, maxContentPartCount };
 }
 
 function deadlinesOf(config: IngressConfig): Partial<DeadlineSettings> {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { contentPartSchema } from './chat-messages.js';
+import { MAX_INPUTS } from '../request-limits.js';
 import { gatewayShape } from './sampling-parameters.js';
 
-const MAX_INPUTS = 2_048;
 /** What follows a wrong item of a list is not judged. */
 const ENDS = { abort: true };
 const tokens = z.array(z.int().nonnegative(ENDS)).min(1, ENDS);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { SwitchyardError } from '@switchyard/errors';
 import fc from 'fast-check';
+import { DEFAULT_REQUEST_LIMITS } from '../request-limits.js';
 import { chatRequestSchema } from './chat-request.js';
 import { checkPlainly, parseChatRequest } from './parse-chat-request.js';
 
@@ -115,12 +116,20 @@ describe('parseChatRequest', () => {
   });
 
   it('bounds nesting and counts before anything walks the body', () => {
-    const limits = { maxNestingDepth: 16, maxMessageCount: 2, maxToolCount: 1 };
+    const limits = { maxNestingDepth: 16, maxMessageCount: 2, maxToolCount: 1, maxContentPartCount: 3 };
     expect(refusalOf(`{"messages":[{"role":"user","content":"x"}],"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`, limits).message).toContain(
       'nested more than 16',
     );
     expect(refusalOf({ messages: [hello, hello, hello] }, limits).message).toContain('at most 2');
     expect(refusalOf({ messages: [hello], tools: [{ type: 'a' }, { type: 'b' }] }, limits).message).toContain('at most 1');
+    const withParts = (count: number) => ({ role: 'user', content: Array.from({ length: count }, () => ({ type: 'file', file: {} })) });
+    expect(refusalOf({ messages: [withParts(2), withParts(2)] }, limits)).toMatchObject({
+      message: 'messages: 4 entries in content of all together, at most 3 are accepted',
+      metadata: { param: 'messages' },
+    });
+    expect(parseChatRequest(JSON.stringify({ messages: [withParts(2), withParts(1)] }), limits).counts.fileCount).toBe(3);
+    const calls = Array.from({ length: 4 }, () => ({ id: 'a', function: { name: 'a', arguments: '' } }));
+    expect(refusalOf({ messages: [{ role: 'assistant', tool_calls: calls }] }, limits).message).toContain('4 entries in tool_calls');
   });
 
   it('refuses fields that hide in a prototype, however that is spelled', () => {
@@ -143,7 +152,8 @@ describe('parseChatRequest', () => {
     ['transforms.0', (wrong: string) => `{"messages":[{"role":"user","content":"x"}],"transforms":${wrong}}`],
   ])('judges nothing after %s, of however many that are wrong', (param, bodyWith) => {
     // Judged one by one they take minutes, and more memory than a process has.
-    expect(refusalOf(bodyWith(`[${'0,'.repeat(6_000_000)}0]`)).metadata).toEqual({ param });
+    const limits = { ...DEFAULT_REQUEST_LIMITS, maxContentPartCount: 10_000_000 };
+    expect(refusalOf(bodyWith(`[${'0,'.repeat(6_000_000)}0]`), limits).metadata).toEqual({ param });
   });
 
   it('does not quote a body that is no JSON object', () => {

@@ -1,4 +1,3 @@
-import { SwitchyardError } from '@switchyard/errors';
 import { invalidRequest, UNTIL_FIRST_PROBLEM } from '../invalid-request.js';
 import { givenPreferences, type ProviderPreferences, type ProviderPreferencesInput } from '../openrouter/provider-preferences.js';
 import { SUPPORTED_PARAMETERS, type SupportedParameter } from '../openrouter/supported-parameters.js';
@@ -6,6 +5,7 @@ import { isObject, parseJsonObject, type JsonObject } from '../parse-json-object
 import { DEFAULT_REQUEST_LIMITS, MAX_SESSION_ID_LENGTH, MAX_STOP_SEQUENCES, MAX_USER_LENGTH, type RequestLimits } from '../request-limits.js';
 import { chatRequestSchema } from './chat-request.js';
 import { countParts, isPlainMessage, type MessageCounts } from './chat-message-checks.js';
+import { refuseTooMany, refuseTooManyWithin } from './refuse-too-many.js';
 
 /** A valid chat request: the body as the client sent it, and what the gateway reads of it. */
 export interface ParsedChatRequest {
@@ -92,6 +92,7 @@ export function parseChatRequest(bytes: Uint8Array | string, limits: RequestLimi
   const messages = parsed['messages'];
   refuseTooMany('messages', messages, limits.maxMessageCount);
   refuseTooMany('tools', parsed['tools'], limits.maxToolCount);
+  for (const field of ['content', 'tool_calls']) refuseTooManyWithin('messages', messages, field, limits.maxContentPartCount);
   const plainCounts = checkPlainly(parsed);
   if (!plainCounts) {
     const result = chatRequestSchema.safeParse(parsed, UNTIL_FIRST_PROBLEM);
@@ -131,12 +132,6 @@ function isEffortConsistent(body: JsonObject): boolean {
 function reasoningEffort(body: JsonObject): string | undefined {
   const reasoning = body['reasoning'];
   return (isObject(reasoning) ? textOf(reasoning['effort']) : undefined) ?? textOf(body['reasoning_effort']);
-}
-
-function refuseTooMany(name: string, value: unknown, limit: number): void {
-  if (Array.isArray(value) && value.length > limit) {
-    throw new SwitchyardError('invalid_request', `${name}: ${value.length} entries, at most ${limit} are accepted`, { metadata: { param: name } });
-  }
 }
 
 function readRequest(body: JsonObject, isRewritten: boolean, counts: MessageCounts): ParsedChatRequest {
