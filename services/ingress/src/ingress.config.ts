@@ -1,4 +1,4 @@
-import { defineConfig, field, type ConfigOf } from '@switchyard/config';
+import { defineConfig, field, list, type ConfigOf } from '@switchyard/config';
 import { z } from 'zod';
 
 const milliseconds = z.coerce.number().int().positive().max(86_400_000);
@@ -11,6 +11,13 @@ export const ingressConfig = defineConfig({
     schema: z.coerce.number().int().min(0).max(65_535),
     default: 8080,
     description: 'Port of the public HTTP server; 0 takes any free one.',
+  }),
+  corsOrigins: field({
+    env: 'SWITCHYARD_CORS_ORIGINS',
+    schema: list().refine((origins) => origins.every(isOrigin), 'must be * or origins such as https://app.example.com'),
+    default: [],
+    description:
+      'Origins whose pages may call the public API from a browser, for example `https://app.example.com`, or `*` for all, as at OpenRouter; none by default.',
   }),
   maxBodyBytes: field({
     env: 'SWITCHYARD_MAX_BODY_BYTES',
@@ -155,5 +162,10 @@ export const ingressConfig = defineConfig({
     description: 'Longest time a stopping ingress waits for running requests, in milliseconds; longer than the longest attempt.',
   }),
 });
+
+/** As browsers spell it: in lower case, without a path, without the usual port. */
+function isOrigin(text: string): boolean {
+  return text === '*' || (URL.canParse(text) && new URL(text).origin === text);
+}
 
 export type IngressConfig = ConfigOf<typeof ingressConfig>;

@@ -184,6 +184,7 @@ async function compose(context: Context): Promise<IngressParts> {
     port: config.httpPort,
     maxHeaderBytes: config.maxHeaderBytes,
     requestTimeoutMs: config.requestTimeoutMs,
+    corsOrigins: config.corsOrigins,
     drainSignal: context.shutdownSignal,
   });
   registerIngressState(context.metrics, { clock, inference, keepAlive, keys, holder, feed, breakers, wallet, leaseCalls });

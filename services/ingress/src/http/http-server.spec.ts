@@ -26,7 +26,7 @@ describe('the public HTTP server', () => {
     report = Promise.withResolvers();
     const inference: Pick<InferenceServer, 'handle'> = {
       handle: (request, response) => {
-        if (request.url?.startsWith('/management/')) return false;
+        if (request.url?.includes('/management')) return false;
         finish = () => response.end('answered');
         if (request.url === '/begun') response.write('begun');
         else if (request.url === '/held') isHeld.resolve();
@@ -34,9 +34,10 @@ describe('the public HTTP server', () => {
         return true;
       },
     };
-    const limits = { maxHeaderBytes: 16_384, requestTimeoutMs: 10_000, maxSilentMs: 500, drainSignal: drain.signal };
+    const limits = { maxHeaderBytes: 16_384, requestTimeoutMs: 10_000, maxSilentMs: 500, corsOrigins: ['https://app.example'], drainSignal: drain.signal };
     const prepare: PrepareManagement = (adapter) => {
       adapter.getInstance().get('/management/held', () => (isHeld.resolve(), report.promise));
+      adapter.getInstance().get('/api/v1/management', async (_request, reply) => reply.header('x-generation-id', 'g').send('managed'));
       adapter.getInstance().get('/management/large', async () => (isHeld.resolve(), LARGE));
     };
     server = new HttpServer(inference as InferenceServer, { module: NoManagement }, prepare, { host: '127.0.0.1', port: 0, ...limits });
@@ -69,6 +70,46 @@ describe('the public HTTP server', () => {
     const [head = '', body = ''] = (await bytesFor(bytes)).split('\r\n\r\n');
     expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(errorEnvelopeSchema.parse(JSON.parse(body)).error).toMatchObject({ code: status, metadata: { error_type: 'invalid_request' } });
+  });
+
+  describe('for pages in browsers', () => {
+    const ALLOWED = 'https://app.example';
+    const call = (path: string, origin?: string, init: RequestInit = {}) =>
+      fetch(`http://127.0.0.1:${port}${path}`, { ...init, headers: { ...(origin === undefined ? {} : { origin }), ...init.headers } });
+    const preflight = (path: string, origin: string) =>
+      call(path, origin, {
+        method: 'OPTIONS',
+        headers: { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,x-title' },
+      });
+
+    it.each(['/api/v1/chat/completions', '/v1/chat/completions', '/api/v1/management'])('answers what a browser asks before it calls %s', async (path) => {
+      const response = await preflight(path, ALLOWED);
+      expect(response.status).toBe(204);
+      expect(Object.fromEntries(response.headers)).toMatchObject({
+        'access-control-allow-origin': ALLOWED,
+        'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
+        'access-control-allow-headers': 'authorization,x-title',
+        'access-control-max-age': '7200',
+        vary: 'Origin, Access-Control-Request-Headers',
+      });
+    });
+
+    it.each(['/v1/chat/completions', '/api/v1/management'])('shows the answer of %s to pages of an origin in the list, headers included', async (path) => {
+      const response = await call(path, ALLOWED);
+      expect(response.status).toBe(200);
+      expect(Object.fromEntries(response.headers)).toMatchObject({
+        'access-control-allow-origin': ALLOWED,
+        'access-control-expose-headers': '*',
+        vary: 'Origin',
+      });
+      expect(response.headers.get('access-control-allow-credentials')).toBeNull();
+    });
+
+    it('shows nothing to other pages, and nothing beside the public API', async () => {
+      const answers = [call('/v1/chat/completions', 'https://other.example'), call('/v1/chat/completions'), call('/elsewhere', ALLOWED)];
+      for (const answer of [...answers, preflight('/api/v1/management', 'https://other.example')])
+        expect((await answer).headers.get('access-control-allow-origin')).toBeNull();
+    });
   });
 
   it('writes nothing into an answer that has begun when what follows on its connection is no HTTP', async () => {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { CrossOrigin } from './cross-origin.js';
 import { MAX_PATH_PARAMETER_LENGTH, sendClientError, sendFrameworkError } from './framework-errors.js';
 import type { InferenceServer } from './inference-server.js';
 
@@ -18,6 +19,8 @@ export interface HttpServerOptions {
   readonly maxHeaderBytes: number;
   readonly requestTimeoutMs: number;
   readonly maxSilentMs?: number;
+  /** Whose pages may call from a browser; `*` stands for all. */
+  readonly corsOrigins?: readonly string[];
   /** Once aborted every answer closes its connection, so that load balancers that hold some open take their next request elsewhere. */
   readonly drainSignal?: AbortSignal;
 }
@@ -84,6 +87,7 @@ export class HttpServer {
   }
 
   private createServer(handleManagement: RequestListener): Server {
+    const crossOrigin = new CrossOrigin(this.options.corsOrigins ?? []);
     const server = createServer(
       {
         noDelay: true,
@@ -95,6 +99,7 @@ export class HttpServer {
       },
       (request, response) => {
         if (this.isStopping || this.options.drainSignal?.aborted === true) response.setHeader('connection', 'close');
+        if (crossOrigin.answers(request, response)) return;
         if (!this.inference.handle(request, response)) this.serveManagement(request, response, handleManagement);
       },
     );
