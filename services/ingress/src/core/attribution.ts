@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { MAX_SESSION_ID_LENGTH } from '@switchyard/api';
+import { SwitchyardError } from '@switchyard/errors';
 import { appAttribution } from './app-attribution.js';
 import type { Attribution } from './generation-request.js';
 
@@ -12,12 +14,15 @@ export interface AttributionFields {
 
 const MAX_HEADER_LENGTH = 512;
 
-/** Who asked and why, from body and headers; the body's session id wins over the header's. */
+/**
+ * Who asked and why, from body and headers; the body's session id wins over the header's.
+ * @throws SwitchyardError `invalid_request`
+ */
 export function readAttribution(fields: AttributionFields, headers: IncomingHttpHeaders): Attribution {
   const app = appAttribution(headers);
   return {
     user: fields.user ?? '',
-    sessionId: fields.sessionId ?? headerText(headers, 'x-session-id').slice(0, 256),
+    sessionId: fields.sessionId ?? sessionIdOf(headers),
     metadata: fields.metadata ?? {},
     traceJson: fields.traceJson ?? '',
     httpReferer: app.referer,
@@ -26,6 +31,17 @@ export function readAttribution(fields: AttributionFields, headers: IncomingHttp
     userAgent: headerText(headers, 'user-agent'),
     requestId: headerText(headers, 'x-request-id'),
   };
+}
+
+/** @throws SwitchyardError `invalid_request` when it is longer than the body's may be: cut, sessions that differ at their end would be one. */
+function sessionIdOf(headers: IncomingHttpHeaders): string {
+  const id = headers['x-session-id'];
+  if (typeof id !== 'string') return '';
+  if (id.length > MAX_SESSION_ID_LENGTH)
+    throw new SwitchyardError('invalid_request', `x-session-id: Too big: expected string to have <=${MAX_SESSION_ID_LENGTH} characters`, {
+      metadata: { param: 'x-session-id' },
+    });
+  return id;
 }
 
 export function headerText(headers: IncomingHttpHeaders, name: string): string {
