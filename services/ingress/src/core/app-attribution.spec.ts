@@ -22,6 +22,13 @@ describe('appAttribution (X08)', () => {
     expect(appAttribution({ 'http-referer': 'https://localhost.example' }).referer).toBe('https://localhost.example');
   });
 
+  it('reads letters beyond ASCII as they were sent, in UTF-8 or else in Latin-1', () => {
+    const titleOf = (sent: string, encoding: 'utf8' | 'latin1') => appAttribution({ 'x-title': Buffer.from(sent, encoding).toString('latin1') }).title;
+    expect(titleOf('Übersetzer 翻訳 🚀', 'utf8')).toBe('Übersetzer 翻訳 🚀');
+    expect(titleOf('Übersetzer', 'latin1')).toBe('Übersetzer');
+    expect(titleOf(`${'x'.repeat(199)}🚀`, 'utf8')).toBe('x'.repeat(199));
+  });
+
   it('bounds what it takes and removes control characters', () => {
     const { referer, title } = appAttribution({ 'http-referer': `https://a/${'x'.repeat(5_000)}`, 'x-title': 'a\tb' });
     expect(referer).toHaveLength(2_048);

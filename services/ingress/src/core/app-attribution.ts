@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** The app a request came from, as its headers tell; empty when they do not. */
@@ -61,10 +62,22 @@ function isCategory(name: string): name is AppCategory {
 
 function textOf(value: string | string[] | undefined, maxLength: number): string {
   if (value === undefined) return '';
-  const text = Array.isArray(value) ? value.join(',') : value;
+  const text = lettersOf(Array.isArray(value) ? value.join(',') : value);
   // Control characters would forge lines in exports.
   return text
     .replace(/\p{Cc}/gu, ' ')
     .trim()
-    .slice(0, maxLength);
+    .slice(0, maxLength)
+    .replace(HALF_LETTER, '');
+}
+
+/** What a cut leaves of a letter outside the basic plane. */
+const HALF_LETTER = /[\uD800-\uDBFF]$/;
+const BEYOND_ASCII = /[\u0080-\u00FF]/;
+
+/** Node shows each byte of a header as one character; clients send names in UTF-8. */
+function lettersOf(header: string): string {
+  if (!BEYOND_ASCII.test(header)) return header;
+  const bytes = Buffer.from(header, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : header;
 }
