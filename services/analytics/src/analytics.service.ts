@@ -11,6 +11,8 @@ import type { StatisticsFeed } from './statistics-feed.js';
 
 const MAX_PAGE = 1_000;
 const DEFAULT_PAGE = 50;
+/** Then a page is handed over as it is, before its reader gives up: rows that pass a filter may be far apart. */
+const MAX_WALK_MS = 2_000;
 const ACTIVITY_DAYS = 30;
 const DAY_MS = 86_400_000;
 const CLIENT_TEXT: ReadonlySet<string> = new Set(['user', 'app', 'sessionId']);
@@ -46,16 +48,15 @@ export class AnalyticsService implements AnalyticsPort {
     }
     const limit = Math.min(MAX_PAGE, request.limit > 0 ? request.limit : DEFAULT_PAGE);
     const { cursor, limit: _, startTimeMs, endTimeMs, ...filter } = request;
-    const rows = await this.options.generations.list({
-      ...filter,
-      startTimeMs,
-      endTimeMs,
-      after: cursor === '' ? undefined : decodeCursor(cursor),
-      limit: limit + 1,
-    });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return { generations: page.map((row) => decodeGenerationCompleted(row.event)), nextCursor: rows.length > limit && last ? encodeCursor(last) : '' };
+    const after = cursor === '' ? undefined : decodeCursor(cursor);
+    const walkEndMs = this.options.clock.monotonicMs() + MAX_WALK_MS;
+    const { found, lookedAt } = await this.options.generations.list(
+      { ...filter, startTimeMs, endTimeMs, after, limit: limit + 1 },
+      () => this.options.clock.monotonicMs() < walkEndMs,
+    );
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : lookedAt;
+    return { generations: page.map((row) => decodeGenerationCompleted(row.event)), nextCursor: last ? encodeCursor(last) : '' };
   }
 
   /** @throws SwitchyardError `invalid_request` */

@@ -60,6 +60,20 @@ function setUp() {
     attemptRetentionMs: 60 * DAY_MS,
   });
   const service = new AnalyticsService({ generations, attempts, activity, feed, clock });
+  /** The same over a database that takes an age for everything. */
+  const slowService = new AnalyticsService({
+    generations,
+    attempts,
+    activity,
+    feed,
+    clock: {
+      nowMs: clock.nowMs,
+      monotonicMs: () => {
+        clock.advance(60_000);
+        return clock.monotonicMs();
+      },
+    },
+  });
 
   const generation = (overrides: Partial<events.GenerationCompleted> = {}): events.GenerationCompleted =>
     events.GenerationCompleted.fromPartial({
@@ -101,7 +115,7 @@ function setUp() {
   const deliverGenerations = (...items: events.GenerationCompleted[]): Promise<void> =>
     deliver(...items.map((item) => encodeGenerationCompleted(item, 'test')));
   const deliverAttempts = (...items: events.AttemptCompleted[]): Promise<void> => deliver(...items.map((item) => encodeAttemptCompleted(item, 'test')));
-  return { clock, random, service, feed, retention, generation, attempt, deliver, deliverGenerations, deliverAttempts };
+  return { clock, random, service, slowService, feed, retention, generation, attempt, deliver, deliverGenerations, deliverAttempts };
 }
 
 describe('generations', () => {
@@ -144,6 +158,30 @@ describe('generations', () => {
     const acceptTimes = times.generations.map((item) => item.acceptTimeMs);
     expect(acceptTimes).toEqual([...acceptTimes].sort((left, right) => Number(right - left)));
     await expect(service.listGenerations({ ...NO_FILTER, accountId: 'acme', cursor: 'zzz' })).rejects.toMatchObject({ type: 'invalid_request' });
+  });
+
+  it('are found page by page, each in good time, also where few of a long log pass the filter', async () => {
+    const { clock, service, slowService, generation, deliverGenerations } = setUp();
+    const others: events.GenerationCompleted[] = [];
+    const quiet: events.GenerationCompleted[] = [];
+    for (let index = 0; index < 2_400; index++) {
+      const isQuiet = index % 1_100 === 0;
+      if (index % 2 === 0) clock.advance(1);
+      (isQuiet ? quiet : others).push(generation({ keyHash: isQuiet ? 'quiet' : 'k1', acceptTimeMs: BigInt(clock.nowMs()) }));
+    }
+    await deliverGenerations(...others, ...quiet);
+    const newestFirst = quiet.map((item) => item.generationId).reverse();
+    const whole = await service.listGenerations({ ...NO_FILTER, accountId: 'acme', keyHash: 'quiet' });
+    expect([whole.generations.map((item) => item.generationId), whole.nextCursor]).toEqual([newestFirst, '']);
+    const pages: string[][] = [];
+    let cursor = '';
+    do {
+      const page = await slowService.listGenerations({ ...NO_FILTER, accountId: 'acme', keyHash: 'quiet', cursor, limit: 900 });
+      pages.push(page.generations.map((item) => item.generationId));
+      cursor = page.nextCursor;
+    } while (cursor !== '');
+    expect(pages.flat()).toEqual(newestFirst);
+    expect(pages.map((ids) => ids.length)).toEqual([1, 1, 1]);
   });
 
   it('are narrowed by each filter', async () => {

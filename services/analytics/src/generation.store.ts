@@ -32,6 +32,21 @@ export interface GenerationFilter {
   readonly limit: number;
 }
 
+export interface ListedGeneration {
+  readonly eventId: string;
+  readonly acceptTimeMs: bigint;
+  readonly event: string;
+}
+
+export interface GenerationList {
+  /** Newest first, no more than the filter's limit. */
+  readonly found: readonly ListedGeneration[];
+  /** The last row that was looked at; undefined when none is left. */
+  readonly lookedAt: LogCursor | undefined;
+}
+
+/** Rows that one statement looks at: it ends in time however many an account has. */
+const STEP_SIZE = 1_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -83,43 +98,78 @@ export class GenerationStore {
     return rows[0]?.event;
   }
 
-  /** Newest first. */
-  async list(filter: GenerationFilter): Promise<{ eventId: string; acceptTimeMs: bigint; event: string }[]> {
-    const { conditions, values } = conditionsOf(filter);
-    values.push(filter.limit);
-    const { rows } = await this.pool.query<{ event_id: string; accept_time_ms: bigint; event: string }>(
-      `SELECT event_id, accept_time_ms, coalesce(body, event::text) AS event FROM generation WHERE ${conditions.join(' AND ')} ORDER BY accept_time_ms DESC, event_id DESC LIMIT $${values.length}`,
+  /**
+   * Walks the account's log from its newest row on. Keys, users and most else that is filtered by have no index, which every request would pay for: rows that
+   * pass may be few and far between.
+   *
+   * @param mayGoOn asked before each further step; where it says no, fewer are found than there are
+   */
+  async list(filter: GenerationFilter, mayGoOn: () => boolean): Promise<GenerationList> {
+    const found: ListedGeneration[] = [];
+    let after = filter.after;
+    for (let stepSize = filter.limit; ; stepSize = STEP_SIZE) {
+      const rows = await this.lookAt(filter, after, stepSize);
+      found.push(...rows.filter(isWanted).slice(0, filter.limit - found.length));
+      after = rows.at(-1);
+      if (rows.length < stepSize) return { found, lookedAt: undefined };
+      if (found.length === filter.limit || !mayGoOn()) return { found, lookedAt: after };
+    }
+  }
+
+  /** The log's next rows, with the events of those that pass. */
+  private async lookAt(filter: GenerationFilter, after: LogCursor | undefined, stepSize: number): Promise<LookedAt[]> {
+    const values: unknown[] = [];
+    const { rows } = await this.pool.query<{ event_id: string; accept_time_ms: bigint; event: string | null }>(
+      `SELECT event_id, accept_time_ms, CASE WHEN ${wantedRows(filter, values)} THEN coalesce(body, event::text) END AS event
+         FROM generation WHERE ${rangeOfRows(filter, after, values)} ORDER BY accept_time_ms DESC, event_id DESC LIMIT ${stepSize}`,
       values,
     );
     return rows.map((row) => ({ eventId: row.event_id, acceptTimeMs: row.accept_time_ms, event: row.event }));
   }
 }
 
-function conditionsOf(filter: GenerationFilter): { conditions: string[]; values: unknown[] } {
-  const values: unknown[] = [filter.accountId];
-  const conditions = ['account_id = $1'];
-  const add = (condition: (parameter: string) => string, value: unknown): void => {
-    values.push(value);
-    conditions.push(condition(`$${values.length}`));
-  };
-  if (filter.keyHash !== '') add((parameter) => `key_hash = ${parameter}`, filter.keyHash);
-  if (filter.model !== '') add((parameter) => `(model = ${parameter} OR model_permaslug = ${parameter})`, filter.model);
-  if (filter.providerSlug !== '') add((parameter) => `provider_slug = ${parameter}`, filter.providerSlug);
-  if (filter.app !== '') add((parameter) => `(http_referer = ${parameter} OR app_title = ${parameter})`, storable(filter.app));
-  if (filter.user !== '') add((parameter) => `external_user = ${parameter}`, storable(filter.user));
-  if (filter.status !== '') add((parameter) => `status = ${parameter}`, filter.status);
-  if (filter.sessionId !== '') add((parameter) => `session_id = ${parameter}`, storable(filter.sessionId));
+type LookedAt = Omit<ListedGeneration, 'event'> & { readonly event: string | null };
+
+function isWanted(row: LookedAt): row is ListedGeneration {
+  return row.event !== null;
+}
+
+/** What an index leads to. */
+function rangeOfRows(filter: GenerationFilter, after: LogCursor | undefined, values: unknown[]): string {
+  const { add, text } = conditions(values);
+  add((parameter) => `account_id = ${parameter}`, filter.accountId);
+  if (filter.sessionId !== '') add((parameter) => `session_id = ${parameter} AND session_id <> ''`, storable(filter.sessionId));
   if (filter.startTimeMs !== undefined) {
     add((parameter) => `accept_time_ms >= ${parameter}`, filter.startTimeMs);
     // An event is never older than its request (clocks differ by less): older partitions need no look.
     add((parameter) => `event_id >= ${parameter}`, eventIdFloor(Number(filter.startTimeMs) - HOUR_MS));
   }
   if (filter.endTimeMs !== undefined) add((parameter) => `accept_time_ms < ${parameter}`, filter.endTimeMs);
-  if (filter.after) {
-    values.push(filter.after.acceptTimeMs, filter.after.eventId);
-    conditions.push(`(accept_time_ms, event_id) < ($${values.length - 1}, $${values.length}::uuid)`);
-  }
-  return { conditions, values };
+  if (after) add((time, id) => `(accept_time_ms, event_id) < (${time}, ${id}::uuid)`, after.acceptTimeMs, after.eventId);
+  return text();
+}
+
+/** What is looked for among them. */
+function wantedRows(filter: GenerationFilter, values: unknown[]): string {
+  const { add, text } = conditions(values);
+  if (filter.keyHash !== '') add((parameter) => `key_hash = ${parameter}`, filter.keyHash);
+  if (filter.model !== '') add((parameter) => `(model = ${parameter} OR model_permaslug = ${parameter})`, filter.model);
+  if (filter.providerSlug !== '') add((parameter) => `provider_slug = ${parameter}`, filter.providerSlug);
+  if (filter.app !== '') add((parameter) => `(http_referer = ${parameter} OR app_title = ${parameter})`, storable(filter.app));
+  if (filter.user !== '') add((parameter) => `external_user = ${parameter}`, storable(filter.user));
+  if (filter.status !== '') add((parameter) => `status = ${parameter}`, filter.status);
+  return text();
+}
+
+/** Conditions of one statement, whose parameters follow those that it has already. */
+function conditions(values: unknown[]) {
+  const texts: string[] = [];
+  return {
+    add: (condition: (...parameters: string[]) => string, ...given: unknown[]): void => {
+      texts.push(condition(...given.map((value) => `$${values.push(value)}`)));
+    },
+    text: (): string => (texts.length === 0 ? 'true' : texts.join(' AND ')),
+  };
 }
 
 /** The smallest UUID whose first 48 bits are this time. */

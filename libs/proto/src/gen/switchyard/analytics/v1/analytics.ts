@@ -1896,7 +1896,7 @@ export const AnalyticsServiceService = {
       Buffer.from(GetGenerationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetGenerationResponse => GetGenerationResponse.decode(value),
   },
-  /** Newest first, with a cursor. */
+  /** Newest first, with a cursor. A page may be short, even empty, where few of many rows pass the filters: an empty cursor ends the list. */
   listGenerations: {
     path: "/switchyard.analytics.v1.AnalyticsService/ListGenerations" as const,
     requestStream: false as const,
@@ -1936,7 +1936,7 @@ export const AnalyticsServiceService = {
 export interface AnalyticsServiceServer extends UntypedServiceImplementation {
   /** NOT_FOUND until the event was consumed. */
   getGeneration: handleUnaryCall<GetGenerationRequest, GetGenerationResponse>;
-  /** Newest first, with a cursor. */
+  /** Newest first, with a cursor. A page may be short, even empty, where few of many rows pass the filters: an empty cursor ends the list. */
   listGenerations: handleUnaryCall<ListGenerationsRequest, ListGenerationsResponse>;
   listActivity: handleUnaryCall<ListActivityRequest, ListActivityResponse>;
   /** Windows of every endpoint that had attempts; a whole set first, then what changed, every 2 s. */
@@ -1960,7 +1960,7 @@ export interface AnalyticsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetGenerationResponse) => void,
   ): ClientUnaryCall;
-  /** Newest first, with a cursor. */
+  /** Newest first, with a cursor. A page may be short, even empty, where few of many rows pass the filters: an empty cursor ends the list. */
   listGenerations(
     request: ListGenerationsRequest,
     callback: (error: ServiceError | null, response: ListGenerationsResponse) => void,
