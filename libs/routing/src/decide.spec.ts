@@ -568,7 +568,7 @@ describe('models', () => {
       [modelRecord('acme/vector', { outputModalities: ['embeddings'] })],
       [endpointRecord('acme/vector', 'a', { outputModalities: ['embeddings'], contextLength: 8_192n, maxPromptTokens: 8_192n })],
     );
-    expect(tagsOf(run(vectors, { model: 'acme/vector', apiType: 'embeddings', promptTokensEstimate: 100_000 }))).toEqual(['a']);
+    expect(tagsOf(run(vectors, { model: 'acme/vector', apiType: 'embeddings', promptTokensEstimate: 100_000, promptTokensLeast: 25_000 }))).toEqual(['a']);
   });
 
   it('keeps a key to its models', () => {
@@ -591,9 +591,21 @@ describe('size and modality', () => {
 
   it('leaves out an endpoint whose context is too small, and says so when all are', () => {
     const table = writerTable({ a: { contextLength: 8_000n }, b: { contextLength: 128_000n } });
-    expect(tagsOf(run(table, { promptTokensEstimate: 7_000, maxOutputTokens: 2_000 }))).toEqual(['b']);
-    const refusal = refusalOf(run(table, { promptTokensEstimate: 200_000 }));
+    expect(tagsOf(run(table, { promptTokensLeast: 7_000, maxOutputTokens: 2_000 }))).toEqual(['b']);
+    const refusal = refusalOf(run(table, { promptTokensLeast: 200_000 }));
     expect(refusal).toMatchObject({ errorType: 'context_length_exceeded', httpStatus: 400, availability: { excluded_by: ['context_length'] } });
+  });
+
+  it('lets the provider count a prompt that is only likely to be too long, and asks first who surely holds it', () => {
+    const table = writerTable({ a: { contextLength: 8_000n, priceUsd: 1 }, b: { contextLength: 128_000n, priceUsd: 100 } });
+    const long = { promptTokensEstimate: 9_000, promptTokensLeast: 3_000 };
+    for (const sort of [undefined, 'price' as const]) {
+      expect(tagsOf(run(table, { ...long, provider: { sort } }))).toEqual(['b', 'a']);
+      expect(tagsOf(run(table, { ...long, promptTokensEstimate: 7_000, maxOutputTokens: 2_000, provider: { sort } }))).toEqual(['b', 'a']);
+      expect(tagsOf(run(table, { provider: { sort } }))).toEqual(['a', 'b']);
+    }
+    expect(tagsOf(run(table, { ...long, provider: { order: ['a'] } }))).toEqual(['a', 'b']);
+    expect(tagsOf(run(table, { ...long, provider: { only: ['a'] } }))).toEqual(['a']);
   });
 
   it('R22 lets the next model take a prompt that the first cannot hold', () => {
@@ -601,9 +613,11 @@ describe('size and modality', () => {
       [modelRecord('acme/writer'), modelRecord('acme/long')],
       [endpointRecord('acme/writer', 'a', { contextLength: 8_000n }), endpointRecord('acme/long', 'a', { contextLength: 1_000_000n })],
     );
-    expect(planOf(run(table, { models: ['acme/long'], promptTokensEstimate: 500_000 })).candidates.map((candidate) => candidate.publicModel)).toEqual([
-      'acme/long',
-    ]);
+    expect(
+      planOf(run(table, { models: ['acme/long'], promptTokensEstimate: 500_000, promptTokensLeast: 125_000 })).candidates.map(
+        (candidate) => candidate.publicModel,
+      ),
+    ).toEqual(['acme/long']);
   });
 
   it('leaves out an endpoint that takes no pictures', () => {
@@ -715,7 +729,7 @@ describe('any decision', () => {
   it('never chooses what a rule forbids', () => {
     fc.assert(
       fc.property(endpoints, provider, serviceTier, fc.integer(), (fixtures, preferences, tier, seed) => {
-        const decision = run(writerTable(fixtures), { provider: preferences, serviceTier: tier, promptTokensEstimate: 2_000 }, {}, seed);
+        const decision = run(writerTable(fixtures), { provider: preferences, serviceTier: tier, promptTokensLeast: 2_000 }, {}, seed);
         if (decision.kind === 'refusal') return;
         for (const { endpoint } of decision.plan.candidates) {
           expect(endpoint.disabled || !endpoint.hasCredential || (endpoint.contextLength ?? 0) < 2_000).toBe(false);

@@ -1,6 +1,6 @@
 import { publicModelId, type Clock, type RandomSource } from '@switchyard/core';
 import { attemptDeadlines, DEFAULT_DEADLINES } from './deadlines.js';
-import { exclusionOf, filterContext, type FilterContext } from './endpoint-filters.js';
+import { exclusionOf, filterContext, isCramped, type FilterContext } from './endpoint-filters.js';
 import { contenderPrice, orderContenders, rankOf, type Contender, type OrderedContenders, type OrderRules } from './endpoint-order.js';
 import { resolveModel, type ModelTarget } from './model-resolution.js';
 import { isKnownProvider, matchesProvider } from './provider-matching.js';
@@ -121,7 +121,7 @@ class Decision {
       pricePico: contenderPrice(charge, this.request.promptTokensEstimate, this.acceptTimeMs),
       statistics,
       breaker,
-      rank: rankOf(statistics, breaker, this.request.provider, this.statisticsAgeMs < HEALTH_MAX_AGE_MS),
+      rank: rankOf(statistics, breaker, this.request.provider, this.statisticsAgeMs < HEALTH_MAX_AGE_MS, isCramped(endpoint, this.request)),
       reason: '',
     };
   }

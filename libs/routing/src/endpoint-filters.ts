@@ -166,20 +166,27 @@ function capabilityExclusion(endpoint: RoutingEndpoint, context: FilterContext):
 }
 
 function lengthExclusion(endpoint: RoutingEndpoint, context: FilterContext): Exclusion | undefined {
-  const { apiType, promptTokensEstimate, maxOutputTokens } = context.request;
+  const { apiType, promptTokensLeast = 0, maxOutputTokens } = context.request;
   // Each input of a batch has the context to itself; one that is too long the provider refuses.
   if (apiType === 'embeddings') return undefined;
   if (maxOutputTokens !== undefined && endpoint.maxCompletionTokens !== undefined && maxOutputTokens > endpoint.maxCompletionTokens) {
     return { code: 'max_completion_tokens', detail: `Returns at most ${endpoint.maxCompletionTokens} tokens, ${maxOutputTokens} were requested.` };
   }
-  const neededTokens = promptTokensEstimate + (maxOutputTokens ?? 0);
+  const neededTokens = promptTokensLeast + (maxOutputTokens ?? 0);
   if (endpoint.contextLength !== undefined && neededTokens > endpoint.contextLength) {
-    return { code: 'context_length', detail: `Holds ${endpoint.contextLength} tokens, about ${neededTokens} were requested.` };
+    return { code: 'context_length', detail: `Holds ${endpoint.contextLength} tokens, at least ${neededTokens} were requested.` };
   }
-  if (endpoint.maxPromptTokens !== undefined && promptTokensEstimate > endpoint.maxPromptTokens) {
-    return { code: 'context_length', detail: `Takes ${endpoint.maxPromptTokens} prompt tokens, about ${promptTokensEstimate} were sent.` };
+  if (endpoint.maxPromptTokens !== undefined && promptTokensLeast > endpoint.maxPromptTokens) {
+    return { code: 'context_length', detail: `Takes ${endpoint.maxPromptTokens} prompt tokens, at least ${promptTokensLeast} were sent.` };
   }
   return undefined;
+}
+
+/** Whether the request is probably too long for it. What is likely excludes nothing: text that is long in bytes may be short in tokens, which the provider counts. */
+export function isCramped(endpoint: RoutingEndpoint, { apiType, promptTokensEstimate, maxOutputTokens = 0 }: RoutingRequest): boolean {
+  if (apiType === 'embeddings') return false;
+  const { contextLength = Number.POSITIVE_INFINITY, maxPromptTokens = Number.POSITIVE_INFINITY } = endpoint;
+  return promptTokensEstimate + maxOutputTokens > contextLength || promptTokensEstimate > maxPromptTokens;
 }
 
 function priceExclusion(endpoint: RoutingEndpoint, context: FilterContext): Exclusion | undefined {

@@ -24,7 +24,7 @@ export interface Contender {
 }
 
 /** Groups of the default order. */
-export const RANK = { healthy: 0, missesPreference: 1, failing: 2, open: 3 } as const;
+export const RANK = { healthy: 0, missesPreference: 1, cramped: 2, failing: 3, open: 4 } as const;
 
 export interface OrderedContenders {
   readonly contenders: readonly Contender[];
@@ -43,6 +43,7 @@ const REASONS = {
   drawn: 'Drawn among the stable endpoints, each weighted by the inverse square of its price.',
   nextByPrice: 'Fallback: next by price.',
   missesPreference: 'Fallback: misses the preferred latency or throughput.',
+  cramped: 'Fallback: the request is probably too long for it.',
   failing: 'Fallback: had a significant outage in the last 30 seconds.',
   open: 'Last resort: its circuit breaker is open.',
   ordered: 'Named in provider.order.',
@@ -70,6 +71,7 @@ export function rankOf(
   breaker: BreakerState | undefined,
   preferences: ProviderPreferences | undefined,
   healthUsable: boolean,
+  isCramped: boolean,
 ): number {
   // A half-open breaker with a free probe takes its natural place: that is how it gets its probe.
   if (breaker && breaker.phase !== 'closed' && !breaker.mayProbe) return RANK.open;
@@ -78,6 +80,7 @@ export function rankOf(
     const share = Number(statistics.recentFailureCount) / Math.max(1, Number(statistics.recentRequestCount));
     if (share >= OUTAGE_SHARE) return RANK.failing;
   }
+  if (isCramped) return RANK.cramped;
   return preferences && missesPreference(statistics, preferences) ? RANK.missesPreference : RANK.healthy;
 }
 
@@ -110,9 +113,9 @@ function byGivenOrder(contenders: readonly Contender[], rules: OrderRules): Cont
 function sortBy(contenders: readonly Contender[], sort: SortMetric, tierFirst: string | undefined): Contender[] {
   const compare = COMPARISONS[sort];
   const tierRank = (contender: Contender): number => (tierFirst !== undefined && contender.endpoint.serviceTier !== tierFirst ? 1 : 0);
-  const missRank = (contender: Contender): number => (contender.rank === RANK.missesPreference ? 1 : 0);
+  const lateRank = ({ rank }: Contender): number => (rank === RANK.missesPreference || rank === RANK.cramped ? rank : 0);
   return [...withReason(contenders, SORT_REASONS[sort])].sort(
-    (left, right) => tierRank(left) - tierRank(right) || missRank(left) - missRank(right) || compare(left, right) || byPrice(left, right),
+    (left, right) => tierRank(left) - tierRank(right) || lateRank(left) - lateRank(right) || compare(left, right) || byPrice(left, right),
   );
 }
 
@@ -170,6 +173,7 @@ function draw(contenders: readonly Contender[], count: number, random: RandomSou
 function fallbackReason(rank: number): string {
   if (rank === RANK.open) return REASONS.open;
   if (rank === RANK.failing) return REASONS.failing;
+  if (rank === RANK.cramped) return REASONS.cramped;
   return rank === RANK.missesPreference ? REASONS.missesPreference : REASONS.nextByPrice;
 }
 

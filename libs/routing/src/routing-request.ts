@@ -14,8 +14,10 @@ export interface RoutingRequest {
   /** Names of the optional parameters that the client sent, in OpenRouter's vocabulary (`temperature`, `tools`, `response_format`, …). */
   readonly parameters: readonly string[];
   readonly uses: RequestFeatures;
-  /** Likely prompt size: a request is refused for its length only by what is likely, never by an upper bound. */
+  /** Likely prompt size, which prices, deadlines and the order go by. */
   readonly promptTokensEstimate: number;
+  /** What the prompt surely counts as: a request is refused for its length by nothing else. Absent like 0. */
+  readonly promptTokensLeast?: number | undefined;
   /** The client's own `max_tokens`/`max_completion_tokens`. */
   readonly maxOutputTokens?: number | undefined;
   /** `auto`, `default`, `priority`, `fast`, `flex`. */

@@ -66,6 +66,7 @@ const requestSchema = z.object({
     outputModalities: names,
   }),
   promptTokensEstimate: z.number().nonnegative(),
+  promptTokensLeast: z.number().nonnegative().optional(),
   maxOutputTokens: z.number().nonnegative().optional(),
   serviceTier: z.string().optional(),
   sessionId: z.string().optional(),

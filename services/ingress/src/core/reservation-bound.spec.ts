@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { calculateCharge, completionTokenCount, promptTokenCount, type Meter, type Meters, type PriceSchedule, type RatesPico } from '@switchyard/core';
 import fc from 'fast-check';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
-import { chatRequestBound } from './request-bound.js';
+import { chatRequestBound, promptTokensEstimate, promptTokensLeast } from './request-bound.js';
 import { affordableOutputTokens, countedTokenBound, endpointInputTokenBound, inputTokenBound, maximumCharge, type RequestBound } from './reservation-bound.js';
 
 const NO_MEDIA = { imageCount: 0, fileCount: 0, audioCount: 0, videoCount: 0 };
@@ -30,6 +30,24 @@ describe('the bound of a prompt', () => {
     const escaped = JSON.stringify(body).replaceAll(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
     expect(JSON.parse(escaped)).toEqual(body);
     expect(chatRequestBound({ ...body }, Buffer.from(escaped), NO_MEDIA, 0)).toEqual(boundOf(body));
+  });
+
+  it.each([
+    ['English', 'Notwithstanding the foregoing provisions, international organizations responsible for telecommunications acknowledge considerations. '],
+    ['Georgian', 'საერთაშორისო ორგანიზაციები ხშირად აღიარებენ პასუხისმგებლობას ინფრასტრუქტურის, განათლებისა და ჯანდაცვის განვითარებაზე. '],
+    ['Hindi', 'अंतरराष्ट्रीय संगठन अक्सर बुनियादी ढांचे, शिक्षा और स्वास्थ्य सेवा के विकास की जिम्मेदारी स्वीकार करते हैं। '],
+    ['indented data', JSON.stringify([{ nested: { deeper: { list: [1, [true, { name: 'value' }]] } } }], undefined, 4)],
+    ['a padded table', `| ${'name'.padEnd(30)} | ${'value'.padEnd(30)} |\n`],
+  ])('is surely no more than its tokens, which fit a context that they fill: %s', (_what, sentence) => {
+    const content = sentence.repeat(100);
+    expect(promptTokensLeast(boundOf(say(content)))).toBeLessThanOrEqual(countTokens(content));
+  });
+
+  it('is surely next to nothing of what a provider may show its model small', () => {
+    const part = { type: 'file', file: { file_data: `data:application/pdf;base64,${'A'.repeat(400_000)}` } };
+    const bound = boundOf(say([part, { type: 'image_url', image_url: { url: 'https://pictures.example/large' } }]), { fileCount: 1, imageCount: 1 });
+    expect(promptTokensEstimate(bound)).toBeGreaterThan(7_000);
+    expect(promptTokensLeast(bound)).toBeLessThan(20);
   });
 
   it('takes the most that a picture can count as, however large its bytes are', () => {

@@ -4,7 +4,8 @@ import { clientDialects } from '@switchyard/dialects';
 import type { RequestFeatures, RoutingRequest } from '@switchyard/routing';
 import { readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
-import { chatRequestBound, promptTokensEstimate } from '../../core/request-bound.js';
+import { chatRequestBound, promptTokensEstimate, promptTokensLeast } from '../../core/request-bound.js';
+import type { RequestBound } from '../../core/reservation-bound.js';
 import { clientTraceparent } from '../../request-trace.js';
 import type { InferenceRoute } from '../inference-route.js';
 
@@ -25,7 +26,7 @@ export const chatCompletionsRoute: InferenceRoute = {
       body,
       stream: parsed.isStream,
       echoUpstreamBody: parsed.mustEchoUpstreamBody && parsed.isStream,
-      routing: routingRequest(parsed, promptTokensEstimate(bound)),
+      routing: routingRequest(parsed, bound),
       maxOutputTokens: parsed.maxOutputTokens,
       bound,
       attribution: readAttribution(parsed, headers),
@@ -34,7 +35,7 @@ export const chatCompletionsRoute: InferenceRoute = {
   },
 };
 
-function routingRequest(parsed: ParsedChatRequest, tokensEstimate: number): RoutingRequest {
+function routingRequest(parsed: ParsedChatRequest, bound: RequestBound): RoutingRequest {
   const [model, ...models] = parsed.models;
   return {
     model,
@@ -45,7 +46,8 @@ function routingRequest(parsed: ParsedChatRequest, tokensEstimate: number): Rout
     stream: parsed.isStream,
     parameters: parsed.parameters,
     uses: featuresOf(parsed),
-    promptTokensEstimate: tokensEstimate,
+    promptTokensEstimate: promptTokensEstimate(bound),
+    promptTokensLeast: promptTokensLeast(bound),
     maxOutputTokens: parsed.maxOutputTokens,
     serviceTier: parsed.serviceTier,
     sessionId: parsed.sessionId,

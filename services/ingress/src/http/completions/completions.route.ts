@@ -3,7 +3,7 @@ import { givenParameters, givenPreferences, namedModels, parseCompletionsRequest
 import { clientDialects } from '@switchyard/dialects';
 import { readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
-import { chatRequestBound, promptTokensEstimate } from '../../core/request-bound.js';
+import { chatRequestBound, promptTokensEstimate, promptTokensLeast } from '../../core/request-bound.js';
 import { clientTraceparent } from '../../request-trace.js';
 import type { InferenceRoute } from '../inference-route.js';
 import { PLAIN_FEATURES } from '../plain-features.js';
@@ -40,6 +40,7 @@ export const completionsRoute: InferenceRoute = {
         parameters: givenParameters(body),
         uses: PLAIN_FEATURES,
         promptTokensEstimate: promptTokensEstimate(bound),
+        promptTokensLeast: promptTokensLeast(bound),
         maxOutputTokens,
         serviceTier: request.service_tier ?? undefined,
         sessionId: request.session_id ?? undefined,
