@@ -205,6 +205,29 @@ describe('the spool', () => {
     );
   });
 
+  it.each([
+    ['leaves the folder of a process alone that lives in another container, where process ids mean nothing here', 'living'],
+    ['adopts the folder of a process that died in another container, whose id may be given away here', 'dead'],
+  ])(
+    '%s',
+    async (_what, state) => {
+      log.goAway();
+      const holder = await open(state);
+      complete(holder, 'g1');
+      await holder.flushed();
+      const folder = state === 'dead' ? leaveAsDead('dead', 'left') : join(root, 'living');
+      const lock = join(folder, 'lock');
+      writeFileSync(
+        lock,
+        JSON.stringify({ ...JSON.parse(readFileSync(lock, 'utf8')), pid: state === 'dead' ? process.pid : deadProcessId(), place: 'elsewhere' }),
+      );
+      await open('other');
+      expect(existsSync(folder)).toBe(state === 'living');
+      expect(readdirSync(join(root, 'other')).some((name) => name.startsWith('adopted-'))).toBe(state === 'dead');
+    },
+    30_000,
+  );
+
   it('takes over the lock of a dead process, also when its id was given away since', async () => {
     const folder = join(root, 'a');
     mkdirSync(folder);

@@ -14,12 +14,12 @@ const LOCK_PAUSE_MS = 100;
 
 /**
  * Locks the folder, adopts what dead processes left in it and in the folders beside it, and begins to publish: first what is old. Throws when a living
- * process has the folder (waits two seconds for one that is going) or when it cannot be written.
+ * process has the folder (waits two seconds and more for one that is going) or when it cannot be written.
  */
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const lock = await lockFolder(options.folder);
   try {
-    adoptAbandonedSpools(options.folder, options.logger);
+    await adoptAbandonedSpools(options.folder, options.logger);
     const own = new RecoveredSpool(options.folder, options.logger);
     const adopted = listAdopted(options.folder).map((folder) => new RecoveredSpool(folder, options.logger));
     if (options.owner !== undefined) writeOwners(options.folder, [...own.owners, options.owner.id]);
@@ -39,7 +39,8 @@ async function lockFolder(folder: string): Promise<SpoolLock> {
   for (let attempt = 1; attempt <= LOCK_TRIES; attempt++) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     try {
-      const lock = tryLockFolder(folder);
+      const lock = await tryLockFolder(folder);
+      lock?.beginToBeat();
       if (lock !== undefined) return lock;
     } catch (error) {
       // Another process has just adopted the folder, and it is made anew.
@@ -51,18 +52,19 @@ async function lockFolder(folder: string): Promise<SpoolLock> {
 }
 
 /** Moves sibling folders whose process is dead below our own folder, whole: a generation's records must not be torn apart. */
-function adoptAbandonedSpools(folder: string, logger: Logger): void {
-  const root = dirname(folder);
-  for (const entry of readdirSync(root, { withFileTypes: true })) {
-    const sibling = join(root, entry.name);
-    if (!entry.isDirectory() || entry.name === basename(folder) || !looksLikeSpool(sibling)) continue;
-    try {
-      const lock = tryLockFolder(sibling);
-      if (lock === undefined) continue;
-      renameSync(sibling, join(folder, `${ADOPTED}${entry.name}-${Date.now()}`));
-      logger.warn('A spool that a dead process left was adopted.', { folder: entry.name });
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-    }
+async function adoptAbandonedSpools(folder: string, logger: Logger): Promise<void> {
+  const siblings = readdirSync(dirname(folder), { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== basename(folder));
+  // All at once: whether a process elsewhere is dead shows after seconds.
+  await Promise.all(siblings.map(({ name }) => adoptIfAbandoned(name, folder, logger)));
+}
+
+async function adoptIfAbandoned(name: string, folder: string, logger: Logger): Promise<void> {
+  const sibling = join(dirname(folder), name);
+  try {
+    if (!looksLikeSpool(sibling) || (await tryLockFolder(sibling)) === undefined) return;
+    renameSync(sibling, join(folder, `${ADOPTED}${name}-${Date.now()}`));
+    logger.warn('A spool that a dead process left was adopted.', { folder: name });
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }

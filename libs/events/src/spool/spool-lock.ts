@@ -1,26 +1,36 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { utimes } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const LOCK_FILE = 'lock';
+const BEAT_MS = 500;
+/** A holder elsewhere whose lock stays as it is for this long is dead. Looked at on our own clock, as its may differ. */
+const SILENCE_MS = 5_000;
+const LOOK_MS = 100;
 
 /** Who holds a folder. A process id alone says little: a restarted container has the same one. */
 interface LockHolder {
   readonly pid: number;
   /** Tells apart two processes that had the same id; empty where the system does not say. */
   readonly startedAt: string;
+  /** Where the process id means something: another container has processes of its own. Undefined in locks of versions that did not say. */
+  readonly place?: string;
   readonly token: string;
 }
 
 export interface SpoolLock {
+  /** Tells processes elsewhere, which cannot see this one, that it lives. */
+  beginToBeat(): void;
   release(): void;
 }
 
 /** Takes the folder for this process, also from one that is dead. Undefined while a living process has it. */
-export function tryLockFolder(folder: string): SpoolLock | undefined {
+export async function tryLockFolder(folder: string): Promise<SpoolLock | undefined> {
   const path = join(folder, LOCK_FILE);
-  const own: LockHolder = { pid: process.pid, startedAt: processStart(process.pid), token: randomUUID() };
-  if (!removeStaleLock(path)) return undefined;
+  const own: LockHolder = { pid: process.pid, startedAt: processStart(process.pid), place: ownPlace(), token: randomUUID() };
+  if (!(await removeStaleLock(path))) return undefined;
   // Written aside and linked into place: whoever reads the lock sees all of it, and only one of several racers succeeds.
   const draft = `${path}.${own.token}`;
   writeFileSync(draft, JSON.stringify(own));
@@ -32,14 +42,29 @@ export function tryLockFolder(folder: string): SpoolLock | undefined {
   } finally {
     rmSync(draft, { force: true });
   }
-  return { release: () => releaseOwn(path, own) };
+  let beat: NodeJS.Timeout | undefined;
+  return {
+    beginToBeat: () => {
+      beat = setInterval(() => void touch(path), BEAT_MS).unref();
+    },
+    release: () => {
+      clearInterval(beat);
+      releaseOwn(path, own);
+    },
+  };
+}
+
+async function touch(path: string): Promise<void> {
+  const now = new Date();
+  // A disk that refuses is told of where records are written.
+  await utimes(path, now, now).catch(() => undefined);
 }
 
 /** True when nothing is in the way any more. */
-function removeStaleLock(path: string): boolean {
+async function removeStaleLock(path: string): Promise<boolean> {
   const holder = readHolder(path);
   if (holder === undefined) return true;
-  if (holder !== 'unreadable' && isAlive(holder)) return false;
+  if (holder !== 'unreadable' && (await isAlive(path, holder))) return false;
   // Renaming moves exactly one file: of two that found it stale, the second must not take the first one's new lock away.
   const aside = `${path}.stale.${randomUUID()}`;
   try {
@@ -49,7 +74,7 @@ function removeStaleLock(path: string): boolean {
     throw error;
   }
   const moved = readHolder(aside);
-  if (moved !== undefined && moved !== 'unreadable' && isAlive(moved)) {
+  if (moved !== undefined && moved !== 'unreadable' && (holder === 'unreadable' || moved.token !== holder.token)) {
     linkSync(aside, path);
     rmSync(aside, { force: true });
     return false;
@@ -81,7 +106,8 @@ function readHolder(path: string): LockHolder | 'unreadable' | undefined {
   return 'unreadable';
 }
 
-function isAlive(holder: LockHolder): boolean {
+async function isAlive(path: string, holder: LockHolder): Promise<boolean> {
+  if (holder.place !== undefined && holder.place !== ownPlace()) return isBeating(path);
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
@@ -90,11 +116,39 @@ function isAlive(holder: LockHolder): boolean {
   return processStart(holder.pid) === holder.startedAt;
 }
 
+async function isBeating(path: string): Promise<boolean> {
+  const first = changeTimeMs(path);
+  for (let waitedMs = 0; waitedMs < SILENCE_MS; waitedMs += LOOK_MS) {
+    await delay(LOOK_MS);
+    const last = changeTimeMs(path);
+    if (last !== first) return last !== undefined;
+  }
+  return false;
+}
+
+/** Undefined when the lock is gone. */
+function changeTimeMs(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+}
+
+/** Boot id and namespace of process ids, from Linux's proc file system; empty elsewhere. */
+function ownPlace(): string {
+  try {
+    return `${bootId()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return '';
+  }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
 /** Boot id and start time in clock ticks, from Linux's proc file system; empty elsewhere. */
 function processStart(pid: number): string {
   try {
     const afterName = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? '';
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${afterName.split(' ')[19] ?? ''}`;
+    return `${bootId()} ${afterName.split(' ')[19] ?? ''}`;
   } catch {
     return '';
   }
