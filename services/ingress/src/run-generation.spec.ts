@@ -340,12 +340,12 @@ describe('runGeneration', () => {
     expect(tierOf((await chat({ stream: true })).text)).toBeUndefined();
   });
 
-  it('tells with the answer, whole and streamed, of wishes for providers that name nobody', async () => {
+  it('tells with the answer, whole and streamed, of wishes that are not done and of providers that nobody knows', async () => {
     await start(1, [answers, streams, answers]);
     const provider = { ignore: ['p1x'] };
-    const warnings = [expect.stringContaining('provider.ignore names p1x')];
-    expect(JSON.parse((await chat({ provider })).text)).toMatchObject({ warnings });
-    const { text } = await chat({ provider, stream: true });
+    const warnings = [expect.stringContaining('preset: careful'), expect.stringContaining('provider.ignore names p1x')];
+    expect(JSON.parse((await chat({ provider, preset: 'careful' })).text)).toMatchObject({ warnings });
+    const { text } = await chat({ provider, preset: 'careful', stream: true });
     expect(JSON.parse(text.trim().split('\n\n').at(-2)!.slice(6))).toMatchObject({ warnings });
     expect(JSON.parse((await chat({ provider: { order: ['p0'] } })).text)).not.toHaveProperty('warnings');
   });

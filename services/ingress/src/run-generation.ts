@@ -89,7 +89,7 @@ function acceptGeneration(gateway: Gateway, key: billing.Key, request: Generatio
     quota: undefined,
     freeQuota: undefined,
     flags: new Set(),
-    warnings: [],
+    warnings: request.warnings,
     isAccepted: false,
     trace,
   };
@@ -105,7 +105,7 @@ function choosePlan(gateway: Gateway, generation: Generation): RoutingPlan {
   const decision = decide(gateway.table(), generation.request.routing, policy, acceptClock, gateway.random);
   if (decision.kind === 'refusal') throw refusalError(decision.refusal);
   trace?.decided(startedAtMs, decision.plan, gateway.tablePush?.());
-  generation.warnings = decision.plan.warnings;
+  generation.warnings = [...generation.warnings, ...decision.plan.warnings];
   return decision.plan;
 }
 

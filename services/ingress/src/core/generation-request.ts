@@ -16,6 +16,8 @@ export interface GenerationRequest {
   readonly bound: RequestBound;
   readonly attribution: Attribution;
   readonly traceparent: string;
+  /** What is not done of what it asks for, told with the answer. */
+  readonly warnings: readonly string[];
 }
 
 /** What the records say of who asked and why; none of it routes. */

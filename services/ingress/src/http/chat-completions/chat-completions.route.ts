@@ -6,6 +6,7 @@ import { readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
 import { chatRequestBound, promptTokensEstimate, promptTokensLeast } from '../../core/request-bound.js';
 import type { RequestBound } from '../../core/reservation-bound.js';
+import { unservedWishes } from '../../core/unserved-wishes.js';
 import { clientTraceparent } from '../../request-trace.js';
 import type { InferenceRoute } from '../inference-route.js';
 
@@ -31,6 +32,7 @@ export const chatCompletionsRoute: InferenceRoute = {
       bound,
       attribution: readAttribution(parsed, headers),
       traceparent: clientTraceparent(headers['traceparent']),
+      warnings: unservedWishes(parsed.body),
     };
   },
 };

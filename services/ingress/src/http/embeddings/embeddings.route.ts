@@ -4,6 +4,7 @@ import { clientDialects } from '@switchyard/dialects';
 import { readAttribution } from '../../core/attribution.js';
 import type { GenerationRequest } from '../../core/generation-request.js';
 import { plainBytesOf, promptTokensEstimate } from '../../core/request-bound.js';
+import { unservedWishes } from '../../core/unserved-wishes.js';
 import { clientTraceparent } from '../../request-trace.js';
 import type { InferenceRoute } from '../inference-route.js';
 import { PLAIN_FEATURES } from '../plain-features.js';
@@ -42,6 +43,7 @@ export const embeddingsRoute: InferenceRoute = {
         headers,
       ),
       traceparent: clientTraceparent(headers['traceparent']),
+      warnings: unservedWishes(body),
     };
   },
 };
