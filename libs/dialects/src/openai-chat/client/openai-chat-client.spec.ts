@@ -150,6 +150,48 @@ describe('legacy completions', () => {
     });
   });
 
+  it('show what was asked of tokens as lists side by side, whole and streamed', () => {
+    const told = (token: string, logprob: number) => ({
+      token,
+      logprob,
+      bytes: null,
+      top_logprobs: [
+        { token, logprob, bytes: null },
+        { token: 'x', logprob: -9 },
+      ],
+    });
+    const completion = exchange({ prompt: 'Once', logprobs: 2 }, false);
+    expect(JSON.parse(completion.buildRequest().body)).toMatchObject({ logprobs: true, top_logprobs: 2 });
+    const whole = {
+      id: 'x',
+      choices: [{ message: { content: ' 🚂 on' }, logprobs: { content: [told(' 🚂', -0.5), told(' on', -1)] }, finish_reason: 'stop' }],
+    };
+    expect(JSON.parse(Buffer.from(completion.readWhole(Buffer.from(JSON.stringify(whole))).bytes).toString())).toMatchObject({
+      choices: [
+        {
+          logprobs: {
+            tokens: [' 🚂', ' on'],
+            token_logprobs: [-0.5, -1],
+            top_logprobs: [
+              { ' 🚂': -0.5, x: -9 },
+              { ' on': -1, x: -9 },
+            ],
+            text_offset: [0, 2],
+          },
+        },
+      ],
+    });
+    const piece = (content: string, logprob: number) =>
+      `data: ${JSON.stringify({ id: 'x', choices: [{ delta: { content }, logprobs: { content: [{ token: content, logprob, top_logprobs: [] }] } }] })}\n\n`;
+    const { bytes } = exchange({ prompt: 'Once', logprobs: 0, stream: true }, true)
+      .openStream()
+      .push(Buffer.from(piece(' up', -1) + piece('on', -2)));
+    expect([...bytes.matchAll(/^data: (.*)$/gm)].map((match) => JSON.parse(match[1]!) as JsonObject)).toMatchObject([
+      { choices: [{ text: ' up', logprobs: { tokens: [' up'], token_logprobs: [-1], top_logprobs: null, text_offset: [0] } }] },
+      { choices: [{ text: 'on', logprobs: { tokens: ['on'], token_logprobs: [-2], top_logprobs: null, text_offset: [3] } }] },
+    ]);
+  });
+
   it('stream text', () => {
     const chunk = (delta: JsonObject, reason: string | null): string =>
       `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;

@@ -1,6 +1,7 @@
 import type { CanonicalChatResponse, CanonicalEmbeddingResponse, JsonObject, MessagePart, ReasoningPart } from '@switchyard/core';
 import type { AnswerIdentity } from '../../client-dialect.js';
 import { mediaUrlOf } from '../../media.js';
+import { LegacyLogprobs } from './legacy-logprobs.js';
 
 /** A part of reasoning as one entry of `reasoning_details`; the inverse of `parseReasoningDetail`. */
 export function reasoningDetail(part: ReasoningPart): JsonObject {
@@ -120,7 +121,7 @@ export function renderCompletionResponse(response: CanonicalChatResponse, identi
       {
         index: 0,
         text,
-        logprobs: null,
+        logprobs: new LegacyLogprobs().render(response.logprobs),
         finish_reason: response.finishReason,
         native_finish_reason: response.nativeFinishReason,
         ...(message['reasoning'] === undefined ? {} : { reasoning: message['reasoning'] }),

@@ -1,6 +1,7 @@
 import type { CanonicalChatChunk, FinishReason, JsonObject } from '@switchyard/core';
 import type { AnswerIdentity, StreamRenderer } from '../../client-dialect.js';
 import { mediaUrlOf } from '../../media.js';
+import { LegacyLogprobs } from './legacy-logprobs.js';
 import { imageSignatureId, reasoningDetail, signatureDetail } from './render-response.js';
 
 /** `chat.completion.chunk` events; for legacy completions `text_completion` ones. */
@@ -11,6 +12,7 @@ export class OpenaiChatStreamRenderer implements StreamRenderer {
   /** Signatures take an index after all reasoning seen so far. */
   private nextDetailIndex = 0;
   private imageCount = 0;
+  private readonly legacyLogprobs = new LegacyLogprobs();
 
   constructor(
     identity: AnswerIdentity,
@@ -87,7 +89,7 @@ export class OpenaiChatStreamRenderer implements StreamRenderer {
   }
 
   private event(delta: JsonObject, finishReason: FinishReason | null, nativeFinishReason: string | null, logprobs?: JsonObject): string {
-    if (this.apiType === 'completions') return this.completionEvent(delta, finishReason, nativeFinishReason);
+    if (this.apiType === 'completions') return this.completionEvent(delta, finishReason, nativeFinishReason, logprobs);
     const role = this.started ? {} : { role: 'assistant' };
     this.started = true;
     const choice = {
@@ -100,11 +102,18 @@ export class OpenaiChatStreamRenderer implements StreamRenderer {
     return this.write(choice);
   }
 
-  private completionEvent(delta: JsonObject, finishReason: FinishReason | null, nativeFinishReason: string | null): string {
+  private completionEvent(delta: JsonObject, finishReason: FinishReason | null, nativeFinishReason: string | null, logprobs?: JsonObject): string {
     const text = typeof delta['content'] === 'string' ? delta['content'] : '';
     const reasoning = delta['reasoning'] === undefined ? {} : { reasoning: delta['reasoning'] };
     if (text === '' && finishReason === null && nativeFinishReason === null && delta['reasoning'] === undefined) return '';
-    return this.write({ index: 0, text, ...reasoning, finish_reason: finishReason, native_finish_reason: nativeFinishReason, logprobs: null });
+    return this.write({
+      index: 0,
+      text,
+      ...reasoning,
+      finish_reason: finishReason,
+      native_finish_reason: nativeFinishReason,
+      logprobs: this.legacyLogprobs.render(logprobs),
+    });
   }
 
   private write(choice: JsonObject): string {
