@@ -415,6 +415,19 @@ describe('variants and tiers', () => {
     expect(tagsOf(run(tiers, { serviceTier: 'fast' }))[0]).toBe('a/priority');
   });
 
+  it('knows what an answer in the default tier costs where the priority one was asked for', () => {
+    const plan = planOf(run(tiers, { serviceTier: 'priority' }));
+    const [priority, , plain] = plan.candidates;
+    expect([priority?.endpoint.tag, plain?.endpoint.tag]).toEqual(['a/priority', 'a']);
+    expect(priority?.defaultTier).toEqual({
+      chargeSchedule: plain?.chargeSchedule,
+      costSchedule: plain?.costSchedule,
+      costScheduleRecord: plain?.costScheduleRecord,
+    });
+    expect(plain?.defaultTier).toBeUndefined();
+    expect(planOf(run(tiers, { serviceTier: 'flex' })).candidates[0]?.defaultTier).toBeUndefined();
+  });
+
   it('R36 service_tier flex has no fallback, unless the model has no flex endpoint', () => {
     expect(tagsOf(run(tiers, { serviceTier: 'flex' }))).toEqual(['a/flex']);
     expect(tagsOf(run(writerTable({ a: {}, b: {} }), { serviceTier: 'flex' })).sort()).toEqual(['a', 'b']);

@@ -5,7 +5,7 @@ import { contenderPrice, orderContenders, rankOf, type Contender, type OrderedCo
 import { resolveModel, type ModelTarget } from './model-resolution.js';
 import { isKnownProvider, matchesProvider } from './provider-matching.js';
 import { exhaustedRefusal, mandatoryReasoningRefusal, unresolvedRefusal } from './refusal.js';
-import type { ExcludedEndpoint, ExclusionCode, PlanCandidate, RoutingDecision, RoutingRefusal, RoutingStrategy } from './routing-plan.js';
+import type { ExcludedEndpoint, ExclusionCode, PlanCandidate, RoutingDecision, RoutingRefusal, RoutingStrategy, TierPrices } from './routing-plan.js';
 import type { RoutingPolicy, RoutingRequest, SortMetric } from './routing-request.js';
 import { priceInForce, type RoutingEndpoint, type RoutingTable } from './routing-table.js';
 import { tierRules, type TierRules } from './service-tier.js';
@@ -89,6 +89,7 @@ class Decision {
       chargeSchedule: charge.schedule,
       costSchedule: cost.schedule,
       costScheduleRecord: cost.record,
+      defaultTier: defaultTierOf(endpoint, target, this.acceptTimeMs),
       deadlines: attemptDeadlines(settings, this.request, target.model, statistics, isProbe),
       isProbe,
       reason: contender.reason,
@@ -159,6 +160,27 @@ class Decision {
     const { endpointId, modelSlug, providerName, tag } = endpoint;
     this.excluded.push({ endpointId, modelSlug, providerName, tag, code, detail });
   }
+}
+
+/** Flex is cheaper than the default tier: what was reserved would not do, and providers refuse instead. */
+function defaultTierOf(endpoint: RoutingEndpoint, target: ModelTarget, timeMs: number): TierPrices | undefined {
+  if (endpoint.serviceTier !== 'priority') return undefined;
+  const sibling = target.model.endpoints.find((other) => other.serviceTier === 'default' && isSameBut(other, endpoint));
+  const charge = sibling && priceInForce(sibling.chargeSchedules, timeMs);
+  const cost = sibling && priceInForce(sibling.costSchedules, timeMs);
+  return charge && cost && { chargeSchedule: charge.schedule, costSchedule: cost.schedule, costScheduleRecord: cost.record };
+}
+
+/** But for its tier. */
+function isSameBut(other: RoutingEndpoint, endpoint: RoutingEndpoint): boolean {
+  const { providerSlug, variant, region, quantization, record } = endpoint;
+  return (
+    other.providerSlug === providerSlug &&
+    other.variant === variant &&
+    other.region === region &&
+    other.quantization === quantization &&
+    other.record.providerModelId === record.providerModelId
+  );
 }
 
 function requestedNames(request: RoutingRequest): readonly string[] {

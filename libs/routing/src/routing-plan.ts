@@ -30,11 +30,19 @@ export interface PlanCandidate {
   /** In force at accept time, as it crosses the wire. */
   readonly costScheduleRecord: PriceScheduleRecord;
   readonly costSchedule: PriceSchedule;
+  /** In force at accept time for the same model of the same provider in its default tier, where this endpoint is of the priority one: providers may answer in it, and charge by it. */
+  readonly defaultTier?: TierPrices | undefined;
   readonly deadlines: AttemptDeadlines;
   /** The one request that a half-open breaker lets through: take the breaker's probe before the attempt, else skip it. */
   readonly isProbe: boolean;
   /** One sentence for people. */
   readonly reason: string;
+}
+
+export interface TierPrices {
+  readonly chargeSchedule: PriceSchedule;
+  readonly costScheduleRecord: PriceScheduleRecord;
+  readonly costSchedule: PriceSchedule;
 }
 
 export interface AttemptDeadlines {

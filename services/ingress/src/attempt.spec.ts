@@ -4,13 +4,18 @@ import { worker } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
 import { manualClock } from '@switchyard/testing';
 import { runAttempt, type AttemptOutput } from './attempt.js';
-import type { Generation } from './core/generation.js';
+import type { AttemptRecord, Generation } from './core/generation.js';
 
 type Worker = (frame: worker.StartFrame, listener: AttemptListener) => void;
 
 const COMPLETED: worker.EndFrame = { end: worker.AttemptEnd.COMPLETED, error: undefined, warnings: [], upstreamId: '', serviceTier: '' };
 
-async function run(asWorker: Worker, serviceTier: string, onContent: () => void = () => undefined): Promise<void> {
+interface Chosen {
+  readonly serviceTier: string;
+  readonly defaultTier?: object | undefined;
+}
+
+async function run(asWorker: Worker, { serviceTier, defaultTier }: Chosen, onContent: () => void = () => undefined): Promise<AttemptRecord> {
   const transport: AttemptTransport = {
     start: (frame, listener) => {
       queueMicrotask(() => asWorker(frame, listener));
@@ -21,27 +26,43 @@ async function run(asWorker: Worker, serviceTier: string, onContent: () => void 
   const candidate = {
     endpoint: { record: { endpointId: 'e', traits: { reasoning_style: 'effort' } }, serviceTier },
     model: {},
+    chargeSchedule: 'its own',
+    defaultTier,
     deadlines: { connectMs: 1, firstTokenMs: 1, betweenChunksMs: 1, totalMs: 1 },
   } as unknown as PlanCandidate;
   const output: AttemptOutput = { write: () => true, writeDebug: () => undefined, commit: () => undefined, onDrain: () => undefined, onGone: () => undefined };
   const options = { outputTokenCap: undefined, totalMs: 60_000, settleBeforeMs: 60_000, onContent };
-  await runAttempt(transport, manualClock(), generation, candidate, output, options);
+  return runAttempt(transport, manualClock(), generation, candidate, output, options);
 }
 
 /** What a worker is asked for when an endpoint of this tier was chosen. */
 async function endpointAskedFor(serviceTier: string): Promise<worker.StartFrame['endpoint']> {
   let asked: worker.StartFrame | undefined;
-  await run((frame, listener) => {
+  const answer: Worker = (frame, listener) => {
     asked = frame;
     listener.onEnd(COMPLETED);
-  }, serviceTier);
+  };
+  await run(answer, { serviceTier });
   return asked?.endpoint;
+}
+
+/** By which prices a request for the priority tier is charged. */
+async function scheduleWhenAnsweredIn(serviceTier: string, defaultTier?: object): Promise<unknown> {
+  const attempt = await run((_frame, listener) => listener.onEnd({ ...COMPLETED, serviceTier }), { serviceTier: 'priority', defaultTier });
+  return attempt.candidate.chargeSchedule;
 }
 
 describe('an attempt', () => {
   it('asks for the tier whose price is charged, and for none where that is the plain one', async () => {
     expect((await endpointAskedFor('priority'))?.traits).toEqual({ reasoning_style: 'effort', service_tier: 'priority' });
     expect((await endpointAskedFor('default'))?.traits).toEqual({ reasoning_style: 'effort' });
+  });
+
+  it('is charged by the default tier where the provider answered in it, although the priority one was asked for', async () => {
+    const defaultTier = { chargeSchedule: 'of the default tier' };
+    expect(await scheduleWhenAnsweredIn('default', defaultTier)).toBe('of the default tier');
+    expect(await scheduleWhenAnsweredIn('priority', defaultTier)).toBe('its own');
+    expect(await scheduleWhenAnsweredIn('default')).toBe('its own');
   });
 
   it('tells of the first content when it comes, once, and not when the stream is over', async () => {
@@ -54,7 +75,7 @@ describe('an attempt', () => {
       }
       listener.onEnd(COMPLETED);
     };
-    await run(streaming, 'default', () => order.push('told'));
+    await run(streaming, { serviceTier: 'default' }, () => order.push('told'));
     expect(order).toEqual(['preamble', 'told', 'content', 'content']);
   });
 });

@@ -179,7 +179,7 @@ class AttemptRun implements AttemptListener {
     this.output.onGone(undefined);
     this.resolve({
       index: this.generation.attempts.length,
-      candidate: this.candidate,
+      candidate: pricedAs(this.candidate, frame?.serviceTier),
       startTimeMs: this.generation.acceptTimeMs + (this.startedAtMs - this.generation.startedAtMs),
       durationMs: this.clock.monotonicMs() - this.startedAtMs,
       firstContentMs: this.firstContentMs,
@@ -225,6 +225,7 @@ function startFrame(generation: Generation, candidate: PlanCandidate, { outputTo
     },
     credentialId: '',
     costSchedule: candidate.costScheduleRecord,
+    defaultTierCostSchedule: candidate.defaultTier?.costScheduleRecord,
     deadlines: {
       connectMs: BigInt(deadlines.connectMs),
       firstTokenMs: BigInt(Math.round(deadlines.firstTokenMs)),
@@ -244,6 +245,11 @@ function startFrame(generation: Generation, candidate: PlanCandidate, { outputTo
     echoUpstreamBody: request.echoUpstreamBody,
     created: BigInt(Math.floor(generation.acceptTimeMs / 1000)),
   };
+}
+
+/** A provider that has no room in the tier that it was asked for may answer in its default one, and charges that. */
+function pricedAs(candidate: PlanCandidate, answeredTier: string | undefined): PlanCandidate {
+  return answeredTier === 'default' && candidate.defaultTier ? { ...candidate, ...candidate.defaultTier } : candidate;
 }
 
 /** The tier among them: a provider has to be asked for the one whose price is charged. */

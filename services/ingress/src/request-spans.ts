@@ -173,7 +173,7 @@ function generationAttributes(generation: Generation): SpanAttributes {
     [SWITCHYARD.modelRequested]: last ? requestedModel(generation) : undefined,
     [SWITCHYARD.modelRouted]: last?.candidate.publicModel,
     [SWITCHYARD.attemptCount]: attempts.length,
-    [SWITCHYARD.fallback]: attempts.some((attempt) => attempt.candidate !== attempts[0]!.candidate),
+    [SWITCHYARD.fallback]: attempts.some((attempt) => attempt.candidate.endpoint !== attempts[0]!.candidate.endpoint),
     [SWITCHYARD.byok]: false,
     [SWITCHYARD.organisation]: key.accountId,
     [SWITCHYARD.apiKey]: key.hash,

@@ -32,10 +32,23 @@ const completed: AttemptResult = {
   meters: { input_uncached: 10, output_text: 4, reasoning: 2 },
   usageSource: common.UsageSource.PROVIDER,
   finishReason: 'stop',
+  serviceTier: '',
   statement: undefined,
 };
 
 describe('the report of an attempt', () => {
+  it('prices an answer in the default tier by that tier, although a dearer one was asked for', () => {
+    const asked = {
+      ...start,
+      defaultTierCostSchedule: { ...costSchedule, revision: 'cost-default', ratesPico: { input_uncached: 1n, output_text: 2n }, discountMillionths: 0 },
+    };
+    expect(attemptCompleted(asked, { ...completed, serviceTier: 'default' }, 'e', 'w')).toMatchObject({ costPico: 22n, costRevision: 'cost-default' });
+    for (const serviceTier of ['priority', '']) {
+      expect(attemptCompleted(asked, { ...completed, serviceTier }, 'e', 'w').costRevision).toBe('cost-7');
+      expect(attemptCompleted(start, { ...completed, serviceTier: 'default' }, 'e', 'w').costRevision).toBe('cost-7');
+    }
+  });
+
   it('prices it by the frame’s own cost schedule, to the pico', () => {
     const event = attemptCompleted(start, completed, 'event-1', 'worker-1');
     expect(event).toMatchObject({

@@ -27,12 +27,15 @@ export interface AttemptResult {
   readonly meters: Meters | undefined;
   readonly usageSource: common.UsageSource;
   readonly finishReason: string;
+  /** As the provider says that it served the request; empty where it does not. */
+  readonly serviceTier: string;
   readonly statement: ProviderStatement | undefined;
 }
 
 /** The event that tells what the provider charges us for one attempt. */
 export function attemptCompleted(start: worker.StartFrame, result: AttemptResult, eventId: string, reporterId: string): events.AttemptCompleted {
-  const schedule = start.costSchedule && scheduleOf(start.costSchedule);
+  const costSchedule = (result.serviceTier === 'default' ? start.defaultTierCostSchedule : undefined) ?? start.costSchedule;
+  const schedule = costSchedule && scheduleOf(costSchedule);
   const { charge, flags } = costOf(schedule, result, Number(start.acceptTimeMs));
   return {
     eventId,

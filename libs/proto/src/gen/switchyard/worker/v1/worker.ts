@@ -169,6 +169,8 @@ export interface StartFrame {
   captureContent: boolean;
   /** What the client sent with its own trace context; goes on with `traceparent`. */
   tracestate: string;
+  /** What the provider charges where it answers with `service_tier: default` to a request for a dearer tier. Absent: the same. */
+  defaultTierCostSchedule: PriceSchedule | undefined;
 }
 
 /** The part of an endpoint that an attempt needs. */
@@ -893,6 +895,7 @@ function createBaseStartFrame(): StartFrame {
     attemptReason: "",
     captureContent: false,
     tracestate: "",
+    defaultTierCostSchedule: undefined,
   };
 }
 
@@ -969,6 +972,9 @@ export const StartFrame: MessageFns<StartFrame> = {
     }
     if (message.tracestate !== "") {
       writer.uint32(162).string(message.tracestate);
+    }
+    if (message.defaultTierCostSchedule !== undefined) {
+      PriceSchedule.encode(message.defaultTierCostSchedule, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -1146,6 +1152,14 @@ export const StartFrame: MessageFns<StartFrame> = {
             message.tracestate = reader.string();
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.defaultTierCostSchedule = PriceSchedule.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1232,6 +1246,11 @@ export const StartFrame: MessageFns<StartFrame> = {
         ? globalThis.Boolean(object.capture_content)
         : false,
       tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
+      defaultTierCostSchedule: isSet(object.defaultTierCostSchedule)
+        ? PriceSchedule.fromJSON(object.defaultTierCostSchedule)
+        : isSet(object.default_tier_cost_schedule)
+        ? PriceSchedule.fromJSON(object.default_tier_cost_schedule)
+        : undefined,
     };
   },
 
@@ -1297,6 +1316,9 @@ export const StartFrame: MessageFns<StartFrame> = {
     if (message.tracestate !== "") {
       obj.tracestate = message.tracestate;
     }
+    if (message.defaultTierCostSchedule !== undefined) {
+      obj.defaultTierCostSchedule = PriceSchedule.toJSON(message.defaultTierCostSchedule);
+    }
     return obj;
   },
 
@@ -1337,6 +1359,10 @@ export const StartFrame: MessageFns<StartFrame> = {
     message.attemptReason = object.attemptReason ?? "";
     message.captureContent = object.captureContent ?? false;
     message.tracestate = object.tracestate ?? "";
+    message.defaultTierCostSchedule =
+      (object.defaultTierCostSchedule !== undefined && object.defaultTierCostSchedule !== null)
+        ? PriceSchedule.fromPartial(object.defaultTierCostSchedule)
+        : undefined;
     return message;
   },
 };
