@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { ConfigError, defineConfig, field, integer } from '@switchyard/config';
 import { SwitchyardError } from '@switchyard/errors';
 import { KeyPort, type billing } from '@switchyard/proto';
-import { captureLogger, eventually } from '@switchyard/testing';
+import { captureLogger, eventually, startTestPostgres } from '@switchyard/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -152,6 +152,23 @@ describe('runTargets', () => {
     const platform = await start([providerTarget], { SWITCHYARD_SHUTDOWN_TIMEOUT_MS: '50' });
     await platform.stop();
     expect(events).not.toContain('billing closed');
+  });
+
+  it('ends although a target that never drains keeps a database connection', async () => {
+    const postgres = await startTestPostgres();
+    try {
+      drainGate = new Promise(() => undefined);
+      let context: TargetContext<object> | undefined;
+      const schema = { name: 'demo', migrations: [] };
+      const keeping = defineTarget({ ...providerTarget, schema, module: (given) => providerTarget.module((context = given) as never) });
+      const platform = await start([keeping], { SWITCHYARD_SHUTDOWN_TIMEOUT_MS: '50', SWITCHYARD_DATABASE_URL: postgres.url });
+      const client = await context!.pool().connect();
+      client.on('error', () => undefined);
+      await platform.stop();
+      client.release(true);
+    } finally {
+      await postgres.close();
+    }
   });
 
   it('reports readiness of every target by name', async () => {

@@ -31,6 +31,8 @@ const DEFAULT_GRPC_PORT = 9090;
 const DEFAULT_HEALTH_PORT = 9091;
 /** Streams that outlive the drain are watches, which their callers open again elsewhere. */
 const GRPC_CLOSE_GRACE_MS = 2000;
+/** Connections that are in use have so long to be given back, also where the shutdown time has passed. */
+const CLOSE_AT_LEAST_MS = 5000;
 const START_AGAIN_MS = 1000;
 
 export interface RunTargetsOptions {
@@ -175,9 +177,12 @@ class RunningPlatform implements Platform {
     this.sessions?.close();
     for (const close of this.clientClosers) close();
     this.tls?.close();
-    await this.attempt('platform', 'Closing failed', this.resources.close());
-    await this.attempt('health', 'The health server did not close', this.health?.close());
+    const lastDeadline = new Deadline(Math.max(deadline.leftMs, CLOSE_AT_LEAST_MS));
     deadline.clear();
+    // A pool waits until its connections are given back: for ever where a target never drained.
+    await lastDeadline.bound(this.attempt('platform', 'Closing failed', this.resources.close()));
+    await lastDeadline.bound(this.attempt('health', 'The health server did not close', this.health?.close()));
+    lastDeadline.clear();
     this.logger.info('Stopped');
   }
 
