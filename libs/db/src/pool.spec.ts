@@ -62,16 +62,15 @@ describe('a pool', () => {
   });
 
   it('gives up a transaction that fell silent, so that nobody waits for its locks any longer', async () => {
-    const patient = createPool(postgres.url, { schema: 'yard' });
-    await patient.query(`INSERT INTO counter (name, value) VALUES ('silent', 0)`);
+    await pool.query(`INSERT INTO counter (name, value) VALUES ('silent', 0)`);
     const silent = await pool.connect();
     await silent.query('BEGIN');
     await silent.query(`UPDATE counter SET value = 1 WHERE name = 'silent'`);
-    await patient.query(`UPDATE counter SET value = value + 10 WHERE name = 'silent'`);
+    // It waits from before the silence.
+    await Promise.all([silent.query('SELECT pg_sleep(0.3)'), pool.query(`UPDATE counter SET value = value + 10 WHERE name = 'silent'`)]);
     await expect(silent.query('COMMIT')).rejects.toThrow();
     silent.release(true);
-    expect((await patient.query(`SELECT value FROM counter WHERE name = 'silent'`)).rows).toEqual([{ value: 10n }]);
-    await patient.end();
+    expect((await pool.query(`SELECT value FROM counter WHERE name = 'silent'`)).rows).toEqual([{ value: 10n }]);
   });
 
   it('has the server look within minutes whether a silent connection still leads anywhere', async () => {

@@ -9,7 +9,7 @@ export interface PoolOptions {
   readonly schema?: string;
   /** Most connections; default 10. */
   readonly max?: number;
-  /** Of one statement, and of a pause between two statements of a transaction; default 30 000. */
+  /** Of one statement; default 30 000. A pause between two statements of a transaction may take two thirds of it. */
   readonly statementTimeoutMs?: number;
   /** Longest wait for the answer to a statement; default 10 000 more than the server lets it run. */
   readonly answerTimeoutMs?: number;
@@ -48,7 +48,8 @@ function connectionSettings(options: PoolOptions): pg.ClientConfig {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: statementTimeoutMs,
     // A process that is stopped, or whose machine has gone, would keep its locks until the server misses it: by the system's own default after two hours.
-    idle_in_transaction_session_timeout: statementTimeoutMs,
+    // Shorter than a statement may take, so that whoever waited for the lock from its beginning still gets it.
+    idle_in_transaction_session_timeout: Math.ceil((statementTimeoutMs * 2) / 3),
     // A machine that goes while it is asked something never says so, and the system sends the question again for a quarter of an hour.
     query_timeout: options.answerTimeoutMs ?? statementTimeoutMs + ANSWER_MARGIN_MS,
     application_name: options.applicationName ?? 'switchyard',
