@@ -40,19 +40,19 @@ beforeEach(async () => {
   await pool.query('TRUNCATE generation, attempt, activity_daily, endpoint_slot, endpoint_measure');
 });
 
-function setUp() {
+function setUp(housekeeping: Pool = pool) {
   const clock = manualClock(NOW);
   const random = seededRandom(7);
   const generations = new GenerationStore(pool);
   const attempts = new AttemptStore(pool);
   const activity = new ActivityStore(pool);
-  const statistics = new EndpointStatisticsStore(pool);
+  const statistics = new EndpointStatisticsStore(housekeeping);
   const logger = captureLogger();
   const feed = new StatisticsFeed({ store: statistics, clock, logger, intervalMs: 2_000 });
   const eventLog = {} as EventLog;
   const consumer = new UsageEventConsumer({ eventLog, pool, generations, attempts, activity, statistics, logger, maxBatchSize: 100 });
   const retention = new RetentionJob({
-    partitions: new PartitionStore(pool),
+    partitions: new PartitionStore(housekeeping),
     statistics,
     clock,
     logger,
@@ -335,6 +335,16 @@ describe('retention', () => {
     clock.advance(60 * DAY_MS);
     await retention.run();
     await expect(service.getGeneration({ accountId: 'acme', generationId: old.generationId })).rejects.toMatchObject({ type: 'not_found' });
+  });
+
+  it('needs no more than one connection', async () => {
+    const schema = analyticsTarget.schema!.name;
+    const small = createPool(postgres.url, { schema, max: 1 });
+    try {
+      await setUp(small).retention.run();
+    } finally {
+      await small.end();
+    }
   });
 });
 

@@ -1,5 +1,5 @@
-import { isLockUnavailable, withTransaction } from '@switchyard/db';
-import pg, { type Pool } from 'pg';
+import { isLockUnavailable } from '@switchyard/db';
+import pg, { type Pool, type PoolClient } from 'pg';
 import { eventIdFloor } from './generation.store.js';
 
 export type PartitionedTable = 'generation' | 'attempt';
@@ -8,12 +8,31 @@ const LOCK_NAME = 'switchyard analytics retention';
 const CHECK_VIOLATION = '23514';
 const LOCK_WAIT_MS = 1_000;
 
+export class PartitionStore {
+  constructor(private readonly pool: Pool) {}
+
+  /** One replica at a time; the others wait and then find nothing to do. All of it is done by one connection: a pool of one has no other. */
+  async withLock(work: (partitions: Partitions) => Promise<void>): Promise<void> {
+    const client = await this.pool.connect();
+    try {
+      await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [LOCK_NAME]);
+      try {
+        await work(new Partitions(client));
+      } finally {
+        await client.query('SELECT pg_advisory_unlock(hashtextextended($1, 0))', [LOCK_NAME]);
+      }
+    } finally {
+      client.release();
+    }
+  }
+}
+
 /**
  * Monthly partitions over the time inside event ids, named `<table>_YYYYMM`. One is made or dropped when nobody uses its table, and whoever comes meanwhile waits
  * behind it: while somebody reads for long, what has time is left to another time.
  */
-export class PartitionStore {
-  constructor(private readonly pool: Pool) {}
+export class Partitions {
+  constructor(private readonly client: PoolClient) {}
 
   /**
    * Makes the partition of that month (UTC), if it is missing; one to come perhaps another time. False when rows of that month already lie in the
@@ -35,28 +54,13 @@ export class PartitionStore {
 
   /** Drops partitions that end before that time; their names. Rows of such months that lie in the default partition are deleted. */
   async dropBefore(table: PartitionedTable, timeMs: number): Promise<string[]> {
-    const { rows } = await this.pool.query<{ name: string }>('SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::regclass', [
+    const { rows } = await this.client.query<{ name: string }>('SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::regclass', [
       table,
     ]);
     const dropped: string[] = [];
     for (const name of rows.map((row) => row.name).filter((each) => endOf(each) <= timeMs)) if (await this.drop(name)) dropped.push(name);
-    await this.pool.query(`DELETE FROM ${table}_default WHERE event_id < $1`, [eventIdFloor(beginOfMonth(timeMs))]);
+    await this.client.query(`DELETE FROM ${table}_default WHERE event_id < $1`, [eventIdFloor(beginOfMonth(timeMs))]);
     return dropped;
-  }
-
-  /** One replica at a time; the others wait and then find nothing to do. */
-  async withLock(work: () => Promise<void>): Promise<void> {
-    const client = await this.pool.connect();
-    try {
-      await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [LOCK_NAME]);
-      try {
-        await work();
-      } finally {
-        await client.query('SELECT pg_advisory_unlock(hashtextextended($1, 0))', [LOCK_NAME]);
-      }
-    } finally {
-      client.release();
-    }
   }
 
   /** False when it is left to another time. */
@@ -72,10 +76,15 @@ export class PartitionStore {
 
   /** @param lockWaitMs 0 for as long as a statement may take */
   private async change(statement: string, lockWaitMs: number): Promise<void> {
-    await withTransaction(this.pool, async (client) => {
-      await client.query(`SET LOCAL lock_timeout = ${lockWaitMs}`);
-      await client.query(statement);
-    });
+    await this.client.query('BEGIN');
+    try {
+      await this.client.query(`SET LOCAL lock_timeout = ${lockWaitMs}`);
+      await this.client.query(statement);
+      await this.client.query('COMMIT');
+    } catch (error) {
+      await this.client.query('ROLLBACK');
+      throw error;
+    }
   }
 }
 

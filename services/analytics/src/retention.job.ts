@@ -39,20 +39,20 @@ export class RetentionJob {
   async run(): Promise<void> {
     const { partitions, statistics, clock, logger, generationRetentionMs, attemptRetentionMs } = this.options;
     const nowMs = clock.nowMs();
-    await partitions.withLock(async () => {
+    await partitions.withLock(async (locked) => {
       for (const [ahead, [year, month]] of monthsAhead(nowMs).entries()) {
         for (const table of ['generation', 'attempt'] as const) {
-          if (!(await partitions.ensureMonth(table, year, month, ahead > 0)))
+          if (!(await locked.ensureMonth(table, year, month, ahead > 0)))
             logger.warn('Events came for a month before its partition was made; they stay in the default one.', { detail: `${table} ${year}-${month}` });
         }
       }
       const dropped = [
-        ...(await partitions.dropBefore('generation', nowMs - generationRetentionMs)),
-        ...(await partitions.dropBefore('attempt', nowMs - attemptRetentionMs)),
+        ...(await locked.dropBefore('generation', nowMs - generationRetentionMs)),
+        ...(await locked.dropBefore('attempt', nowMs - attemptRetentionMs)),
       ];
       if (dropped.length > 0) logger.info('Dropped partitions past their retention.', { detail: dropped.join(', ') });
-      await statistics.deleteBefore(nowMs - LONG_WINDOW_MS - HOUR_MS);
     });
+    await statistics.deleteBefore(nowMs - LONG_WINDOW_MS - HOUR_MS);
   }
 }
 
