@@ -11,7 +11,12 @@ const MAX_AMOUNT_PICO = 2n ** 63n - 1n;
 const MAX_KEY_LENGTH = 128;
 const MAX_REFERENCE_LENGTH = 1_000;
 const USAGE =
-  'Usage: account create <account> --name=<name> | account key <account> --name=<name> [--management] | account credit <account> --usd=<amount> --reference=<text> [--promotional].';
+  'Usage: account create <account> --name=<name> | account key <account> --name=<name> [--management] | account credit <account> --usd=<amount> --reference=<text> [--promotional] | account update <account> [--requests-per-minute=<count>] [--tokens-per-minute=<count>] [--zdr=true|false] [--allowed-providers=<a,b>] [--ignored-providers=<a,b>], where an empty value clears.';
+
+type AccountSettings = Pick<
+  billing.UpdateAccountRequest,
+  'updateMask' | 'requestsPerMinute' | 'tokensPerMinute' | 'zdr' | 'allowedProviders' | 'ignoredProviders'
+>;
 
 export interface CreditArguments {
   readonly action: 'credit';
@@ -23,12 +28,13 @@ export interface CreditArguments {
 
 export type AccountArguments =
   | { readonly action: 'create'; readonly accountId: string; readonly name: string }
+  | { readonly action: 'update'; readonly accountId: string; readonly settings: AccountSettings }
   | { readonly action: 'key'; readonly accountId: string; readonly name: string; readonly kind: billing.KeyKind }
   | CreditArguments;
 
 /**
  * `account`: what an operator does at a running billing service before an account's own management key can do the rest over HTTP. `create` may be run again
- * and changes nothing then; `credit` is booked once per reference; `key` makes another key each time and is the only one to show it.
+ * and changes nothing then; `credit` is booked once per reference; `update` changes what it names; `key` makes another key each time and is the only one to show it.
  */
 export async function accountCommand(commandArguments: readonly string[]): Promise<number> {
   const wanted = parseAccountArguments(commandArguments);
@@ -49,6 +55,10 @@ async function perform(wanted: AccountArguments, accounts: AccountPort, keys: Ke
     });
     return secret;
   }
+  if (wanted.action === 'update') {
+    await accounts.updateAccount(billing.UpdateAccountRequest.fromPartial({ accountId, ...wanted.settings }), { timeoutMs: TIMEOUT_MS });
+    return `Changed for ${accountId}: ${wanted.settings.updateMask.join(', ')}.`;
+  }
   await accounts.grantCredit(grantOf(wanted), { timeoutMs: TIMEOUT_MS });
   return `${picoToUsd(wanted.amountPico)} USD are booked for ${accountId} under "${wanted.reference}".`;
 }
@@ -62,7 +72,9 @@ export function grantOf({ accountId, amountPico, reference, isPromotional }: Cre
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
-const OPTIONS = { name: text, usd: text, reference: text, promotional: flag, management: flag };
+const SETTINGS = { 'requests-per-minute': text, 'tokens-per-minute': text, zdr: text, 'allowed-providers': text, 'ignored-providers': text };
+const OPTIONS = { name: text, usd: text, reference: text, promotional: flag, management: flag, ...SETTINGS };
+const SETTING_NAMES = Object.keys(SETTINGS) as (keyof typeof SETTINGS)[];
 
 /** @throws UsageError */
 export function parseAccountArguments(commandArguments: readonly string[]): AccountArguments {
@@ -77,7 +89,38 @@ export function parseAccountArguments(commandArguments: readonly string[]): Acco
   if (action === 'credit' && usd !== undefined && reference !== undefined) {
     return { action, accountId, amountPico: positiveAmount(usd), reference: shortLine(reference), isPromotional: promotional === true };
   }
+  if (action === 'update' && SETTING_NAMES.some((setting) => values[setting] !== undefined)) return { action, accountId, settings: settingsOf(values) };
   throw new UsageError(USAGE);
+}
+
+/** Only what is named changes; an empty value clears. */
+function settingsOf(values: Partial<Record<keyof typeof SETTINGS, string>>): AccountSettings {
+  return {
+    updateMask: SETTING_NAMES.filter((setting) => values[setting] !== undefined).map((setting) => setting.replaceAll('-', '_')),
+    requestsPerMinute: positiveCount('requests-per-minute', values['requests-per-minute']),
+    tokensPerMinute: positiveCount('tokens-per-minute', values['tokens-per-minute']),
+    zdr: truth('zdr', values.zdr),
+    allowedProviders: slugs(values['allowed-providers']),
+    ignoredProviders: slugs(values['ignored-providers']),
+  };
+}
+
+function positiveCount(name: string, given = ''): bigint | undefined {
+  if (given === '') return undefined;
+  if (!/^[1-9]\d{0,17}$/.test(given)) throw new UsageError(`--${name}=${given} is not a positive count. ${USAGE}`);
+  return BigInt(given);
+}
+
+function truth(name: string, given = ''): boolean {
+  if (!['', 'true', 'false'].includes(given)) throw new UsageError(`--${name}=${given} is neither true nor false. ${USAGE}`);
+  return given === 'true';
+}
+
+function slugs(given = ''): string[] {
+  return given
+    .split(',')
+    .map((slug) => slug.trim())
+    .filter((slug) => slug !== '');
 }
 
 function positiveAmount(usd: string): PicoUsd {

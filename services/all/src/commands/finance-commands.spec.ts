@@ -108,6 +108,10 @@ describe('account', () => {
     [['credit', 'acme', '--usd=5', '--reference=two\nlines']],
     [['credit', 'acme', '--usd=5', `--reference=${'r'.repeat(1_001)}`]],
     [['delete', 'acme', '--name=Acme']],
+    [['update', 'acme']],
+    [['update', 'acme', '--requests-per-minute=0']],
+    [['update', 'acme', '--tokens-per-minute=many']],
+    [['update', 'acme', '--zdr=perhaps']],
   ])('refuses %j', (commandArguments) => {
     expect(() => parseAccountArguments(commandArguments)).toThrow(UsageError);
   });
@@ -131,5 +135,23 @@ describe('account', () => {
     expect(new Set(keys).size).toBe(4);
     for (const key of keys) expect(key.length).toBeLessThanOrEqual(128);
     expect(keyOf('acme', 'r'.repeat(115))).toBe(long[0]);
+  });
+
+  it('changes the settings that are named, and clears those without a value', () => {
+    const { settings } = parseAccountArguments([
+      'update',
+      'acme',
+      '--requests-per-minute=600',
+      '--tokens-per-minute=',
+      '--allowed-providers=openai,anthropic',
+    ]) as {
+      settings: object;
+    };
+    expect(settings).toMatchObject({
+      updateMask: ['requests_per_minute', 'tokens_per_minute', 'allowed_providers'],
+      requestsPerMinute: 600n,
+      tokensPerMinute: undefined,
+      allowedProviders: ['openai', 'anthropic'],
+    });
   });
 });

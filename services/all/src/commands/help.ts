@@ -17,6 +17,9 @@ const COMMANDS = `Switchyard: one API in front of every LLM provider.
   account credit <account> --usd=<amount> --reference=<text> [--promotional]
   account key <account> --name=<name> [--management]
                                An account, its credit (once per reference) and its keys, at a running billing service.
+  account update <account> [--requests-per-minute=<count>] [--tokens-per-minute=<count>] [--zdr=true|false]
+                 [--allowed-providers=<a,b>] [--ignored-providers=<a,b>]
+                               What holds for all keys of an account: what is not named stays, an empty value clears.
   demo-account [--json]        An account with demo credit and keys, at a running billing service.
   chat --base-url=<url> --model=<slug> [--key=<key> | --demo-account] [--message=<text>] [--timeout=60s]
                                Send one streamed chat and wait until it is charged; exit code 1 when it is not.
