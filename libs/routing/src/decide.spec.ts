@@ -457,8 +457,13 @@ describe('variants and tiers', () => {
     });
   });
 
-  it('R21 hands suffixes that ask for something else to the caller', () => {
-    expect(planOf(run(tiers, { model: 'acme/writer:online' })).candidates[0]!.modifiers).toEqual(['online']);
+  it('R21 says of suffixes that ask for what is not offered that nothing came of them', () => {
+    const [plain, online] = ['acme/writer', 'acme/writer:online'].map((model) => planOf(run(tiers, { model })));
+    expect([plain!.warnings, online!.warnings]).toEqual([[], ['acme/writer: ":online" is not offered; the request went on without.']]);
+    expect(online!.candidates).toHaveLength(plain!.candidates.length);
+  });
+
+  it('R21 sorts by quality for :exacto', () => {
     const table = writerTable({ a: { quantization: 'fp4' }, b: { quantization: 'bf16', priceUsd: 9 } });
     expect(tagsOf(run(table, { model: 'acme/writer:exacto' }))).toEqual(['b', 'a']);
   });

@@ -15,6 +15,7 @@ import type { EndpointStatisticsRecord } from './table-records.js';
 /** The counters of the last 30 seconds and of the last 5 minutes mean nothing once the statistics are older than that: the router or analytics is away. */
 const HEALTH_MAX_AGE_MS = 30_000;
 const SHORT_WINDOW_MAX_AGE_MS = 300_000;
+const UNSERVED_SUFFIXES = ['online', 'batch'] as const;
 
 /**
  * Chooses the endpoints that may serve a request and the order to try them. `clock` gives the accept time, which prices
@@ -35,7 +36,7 @@ export function decide(table: RoutingTable, request: RoutingRequest, policy: Rou
       excluded: decision.excluded,
       strategy: ordered.strategy,
       modelsRequested,
-      warnings: [...targets.warnings, ...unknownProviderWarnings(table, request)],
+      warnings: [...targets.warnings, ...targets.found.flatMap(unservedSuffixes), ...unknownProviderWarnings(table, request)],
       tableVersion: table.version,
     },
   };
@@ -85,7 +86,6 @@ class Decision {
       endpoint,
       model: target.model,
       publicModel: publicModelId(target.model.slug, endpoint.variant),
-      modifiers: target.modifiers,
       chargeSchedule: charge.schedule,
       costSchedule: cost.schedule,
       costScheduleRecord: cost.record,
@@ -231,6 +231,14 @@ function requestedSort(request: RoutingRequest): SortMetric | undefined {
 
 function isNamed(contender: Contender, order: readonly string[]): boolean {
   return order.some((pattern) => matchesProvider(pattern, contender.endpoint));
+}
+
+/** Suffixes that elsewhere ask for more than a choice of endpoints. */
+function unservedSuffixes({ model, modifiers }: ModelTarget): string[] {
+  if (modifiers.length === 0) return [];
+  return UNSERVED_SUFFIXES.filter((suffix) => modifiers.includes(suffix)).map(
+    (suffix) => `${model.slug}: ":${suffix}" is not offered; the request went on without.`,
+  );
 }
 
 function unknownProviderWarnings(table: RoutingTable, request: RoutingRequest): string[] {

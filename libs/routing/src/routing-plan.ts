@@ -1,4 +1,4 @@
-import type { ModifierSuffix, PriceSchedule, PriceScheduleRecord } from '@switchyard/core';
+import type { PriceSchedule, PriceScheduleRecord } from '@switchyard/core';
 import type { RoutingEndpoint, RoutingModel } from './routing-table.js';
 
 export type RoutingDecision = { readonly kind: 'plan'; readonly plan: RoutingPlan } | { readonly kind: 'refusal'; readonly refusal: RoutingRefusal };
@@ -23,8 +23,6 @@ export interface PlanCandidate {
   readonly model: RoutingModel;
   /** What an answer names as `model`: slug with the variant, if any. */
   readonly publicModel: string;
-  /** Suffixes that ask for something beside the choice of endpoints (`online`). */
-  readonly modifiers: readonly ModifierSuffix[];
   /** In force at accept time. */
   readonly chargeSchedule: PriceSchedule;
   /** In force at accept time, as it crosses the wire. */
