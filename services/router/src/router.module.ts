@@ -13,6 +13,8 @@ import { StatisticsWatch } from './statistics-watch.js';
 import { TablePublisher } from './table-publisher.js';
 
 const STATISTICS_RECONNECT_MS = 500;
+/** Nobody is served before the worker's first answer, and where all services start at once it may come a moment later. */
+const FIRST_CREDENTIALS_RETRY_MS = 250;
 /** As long as the counters of recent failures reach back. */
 const STATISTICS_LOST_MS = 30_000;
 
@@ -33,6 +35,7 @@ class RouterLifecycle implements OnApplicationBootstrap, BeforeApplicationShutdo
     await this.credentials.check();
     this.publisher.start();
     this.statistics.start();
+    this.every(FIRST_CREDENTIALS_RETRY_MS, async () => (this.publisher.table.version === 0n ? this.credentials.check() : undefined));
     this.every(this.config.credentialCheckMs, () => this.credentials.check());
     this.every(this.config.catalogReloadMs, () => this.importer.reload());
   }
