@@ -1,12 +1,14 @@
 import { expect } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { eventually } from '@switchyard/testing';
+import { eventually, freePortRun } from '@switchyard/testing';
 
 export const PROGRAM = resolve(import.meta.dirname, '../../services/all/dist/main.js');
+
+/** What the suites ask for at most; each has the port after the one before. */
+const INGRESS_REPLICAS_MAX = 2;
 
 export interface QuickstartContract {
   readonly baseUrl: string;
@@ -38,7 +40,7 @@ export class QuickstartProgram {
   }
 
   static async prepare(environment: Readonly<Record<string, string | undefined>> = {}): Promise<QuickstartProgram> {
-    return new QuickstartProgram(await freePort(), environment);
+    return new QuickstartProgram(await freePortRun(INGRESS_REPLICAS_MAX), environment);
   }
 
   get contractFile(): string {
@@ -62,7 +64,15 @@ export class QuickstartProgram {
   /** Runs `quickstart` until it says that it is ready. */
   async start(timeoutMs: number, ...flags: string[]): Promise<RunningProgram & { readonly contract: QuickstartContract }> {
     const started = this.run('quickstart', ...flags);
-    await eventually(() => expect(started.output()).toContain('Ctrl-C stops everything'), { timeoutMs });
+    const isReady = await eventually(
+      () => {
+        if (started.child.exitCode !== null) return false;
+        expect(started.output()).toContain('Ctrl-C stops everything');
+        return true;
+      },
+      { timeoutMs },
+    );
+    if (!isReady) throw new Error(`It ended with exit code ${started.child.exitCode} before it was ready:\n${started.output()}`);
     return { ...started, contract: this.contract() };
   }
 
@@ -86,14 +96,4 @@ function commandLine(pid: string): string {
   } catch {
     return '';
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
 }

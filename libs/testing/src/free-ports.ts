@@ -14,19 +14,30 @@ const CLAIMS = join(tmpdir(), 'switchyard-test-ports');
 export class FreePorts {
   private next = FIRST + Math.floor(Math.random() * (LAST - FIRST));
 
-  async take(): Promise<number> {
-    for (let tries = 0; tries < LAST - FIRST; tries++) {
+  take(): Promise<number> {
+    return this.takeRun(1);
+  }
+
+  /** So many, one after the other, as the ingresses of one platform have them: the first of them. */
+  async takeRun(count: number): Promise<number> {
+    for (let length = 0, tries = 0; tries < LAST - FIRST; tries++) {
       const port = this.next++;
       if (this.next > LAST) this.next = FIRST;
-      if (claim(port) && (await isFree(port))) return port;
+      length = claim(port) && (await isFree(port)) ? length + 1 : 0;
+      if (length === count) return port - count + 1;
+      if (port === LAST) length = 0;
     }
-    throw new Error(`No port between ${FIRST} and ${LAST} is free.`);
+    throw new Error(`No ${count} ports in a row between ${FIRST} and ${LAST} are free.`);
   }
 }
 
-/** One that is free now; far from what others were given, so that the ports after it are mostly free too. */
 export function freePort(): Promise<number> {
   return new FreePorts().take();
+}
+
+/** The first of so many, one after the other. */
+export function freePortRun(count: number): Promise<number> {
+  return new FreePorts().takeRun(count);
 }
 
 function isFree(port: number): Promise<boolean> {

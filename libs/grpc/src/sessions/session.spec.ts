@@ -2,7 +2,7 @@ import { createServer, connect, Socket, type AddressInfo, type Server as TcpServ
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { worker } from '@switchyard/proto';
-import { eventually } from '@switchyard/testing';
+import { eventually, freePort } from '@switchyard/testing';
 import { SERVER_OPTIONS } from '../channel-options.js';
 import type { AttemptTransport } from './attempt-transport.js';
 import { RecordingListener, ScriptedTransport } from './scripted-transport.fake.js';
@@ -489,12 +489,4 @@ async function relayTo(address: string): Promise<Relay> {
       target = next;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createServer, type AddressInfo } from 'node:net';
-import { freePort, isPortFree } from './free-port.js';
+import { freePort, freePortRun, isPortFree } from './free-port.js';
 
 describe('ports for services that are about to start', () => {
   it('are free, each another, and none that the system hands out for connections', async () => {
@@ -9,6 +9,25 @@ describe('ports for services that are about to start', () => {
     for (const port of ports) {
       expect(port).toBeLessThan(32_768);
       expect(await isPortFree(port)).toBe(true);
+    }
+  });
+
+  it('come in a row for the ingresses, and nobody else is given one of them', async () => {
+    const first = await freePortRun(3);
+    const run = [first, first + 1, first + 2];
+    expect(run).not.toContain(await freePort());
+    for (const port of run) expect(await isPortFree(port)).toBe(true);
+  });
+
+  it('are no row when somebody listens in the midst of it', async () => {
+    const before = await freePort();
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(before + 2, '127.0.0.1', resolve));
+    try {
+      const first = await freePortRun(2);
+      expect([first, first + 1]).not.toContain(before + 2);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
     }
   });
 

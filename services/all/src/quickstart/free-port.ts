@@ -12,13 +12,20 @@ const LAST = 20_999;
 let next = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
 
 /** A port that is free on loopback right now; this process is given each once. */
-export async function freePort(): Promise<number> {
-  for (let tries = FIRST; tries <= LAST; tries++) {
+export function freePort(): Promise<number> {
+  return freePortRun(1);
+}
+
+/** The first of so many such ports, one after the other. */
+export async function freePortRun(count: number): Promise<number> {
+  for (let length = 0, tries = FIRST; tries <= LAST; tries++) {
     const port = next;
     next = port === LAST ? FIRST : port + 1;
-    if (await isPortFree(port)) return port;
+    length = (await isPortFree(port)) ? length + 1 : 0;
+    if (length === count) return port - count + 1;
+    if (port === LAST) length = 0;
   }
-  throw new Error(`No port between ${FIRST} and ${LAST} is free`);
+  throw new Error(`No ${count} ports in a row between ${FIRST} and ${LAST} are free`);
 }
 
 export async function isPortFree(port: number): Promise<boolean> {

@@ -73,6 +73,14 @@ describe('a managed process', () => {
     await expect(child.firstLine(10_000)).rejects.toThrow(/child ended with exit code 3; its log is .*child\.log/);
   });
 
+  it('quotes what it wrote last, and nothing of who wrote there before', async () => {
+    const before = start(`console.error('an older problem'); process.exit(1);`);
+    await before.exited;
+    const child = start(`console.error('listen EADDRINUSE'); process.exit(1);`);
+    const failure = await child.firstLine(10_000).catch((error: Error) => error.message);
+    expect(failure).toMatch(/child\.log, which ends with\nlisten EADDRINUSE$/);
+  });
+
   it('tells of an end that nobody asked for, and of no other', async () => {
     const heard: string[] = [];
     const crashing = start(`process.exit(3);`);

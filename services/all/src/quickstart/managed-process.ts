@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const LOG_BYTES_MAX = 20 * 1024 * 1024;
+/** Of what it wrote last, in the message that it ended. */
+const LAST_WORDS_CHARACTERS_MAX = 2_000;
 
 export interface ManagedProcessOptions {
   readonly name: string;
@@ -29,12 +31,15 @@ export class ManagedProcess {
   /** Resolves with what it ended with, for example `exit code 1`. */
   readonly exited: Promise<string>;
   private readonly child: ChildProcess;
+  /** Where in the log its own lines begin. */
+  private readonly logStartBytes: number;
   private isStopping = false;
   private hasExited = false;
 
   constructor(private readonly options: ManagedProcessOptions) {
     this.name = options.name;
     const log = openLog(options.logFile);
+    this.logStartBytes = fstatSync(log).size;
     this.child = spawn(process.execPath, [...(options.nodeArguments ?? []), options.script, ...options.scriptArguments], {
       detached: true,
       stdio: ['pipe', options.answersWithLine === true ? 'pipe' : log, log],
@@ -106,7 +111,13 @@ export class ManagedProcess {
   }
 
   private failure(what: string): Error {
-    return new Error(`${this.name} ${what}; its log is ${this.options.logFile}`);
+    const lastWords = this.lastWords();
+    return new Error(`${this.name} ${what}; its log is ${this.options.logFile}${lastWords === '' ? '' : `, which ends with\n${lastWords}`}`);
+  }
+
+  private lastWords(): string {
+    const own = readFileSync(this.options.logFile).subarray(this.logStartBytes).toString().trimEnd();
+    return own.slice(-LAST_WORDS_CHARACTERS_MAX);
   }
 }
 

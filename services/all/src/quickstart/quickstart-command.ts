@@ -11,7 +11,7 @@ import { quickstartDataDirectory } from './data-directory.js';
 import { DEMO_ACCOUNT_ID, ensureDemoAccount } from './demo-account.js';
 import { findDemoModel } from './demo-model.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
-import { freePort, isPortFree } from './free-port.js';
+import { freePortRun, isPortFree } from './free-port.js';
 import { startKafkaNode } from './kafka-node.js';
 import { startInOneProcess } from './one-process.js';
 import { Progress } from './progress.js';
@@ -175,7 +175,7 @@ class Quickstart {
 }
 
 async function chooseHttpPort(wanted: number, count: number): Promise<number> {
-  if (wanted === 0) return freePort();
+  if (wanted === 0) return freePortRun(count);
   for (let port = wanted; port < wanted + count; port++) {
     if (!(await isPortFree(port))) throw new SwitchyardError('conflict', `Port ${port} is in use. Choose another with SWITCHYARD_HTTP_PORT.`);
   }

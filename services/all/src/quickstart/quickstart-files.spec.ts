@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,10 +45,15 @@ describe('the files of a quick start', () => {
   it('gives a folder to one quick start, and not to a process id that is something else by now', () => {
     writeFileSync(join(folder, 'quickstart.pid'), '1\n');
     claimDataDirectory(folder)();
-    writeFileSync(join(folder, 'quickstart.pid'), `${process.ppid}\n`);
-    const release = claimDataDirectory(folder);
-    expect(() => statSync(join(folder, 'quickstart.pid'))).not.toThrow();
-    release();
+    const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    try {
+      writeFileSync(join(folder, 'quickstart.pid'), `${other.pid}\n`);
+      const release = claimDataDirectory(folder);
+      expect(() => statSync(join(folder, 'quickstart.pid'))).not.toThrow();
+      release();
+    } finally {
+      other.kill();
+    }
     expect(() => statSync(join(folder, 'quickstart.pid'))).toThrow('ENOENT');
   });
 });
