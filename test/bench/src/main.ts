@@ -4,6 +4,7 @@ import type { Shape } from '@switchyard/test-platform';
 import { FloorRecord } from './cache-folder.js';
 import type { DecisionFigures } from './decision-speed.js';
 import { describeMachine, machineKey, ROOT } from './machine.js';
+import { measureInTurns } from './measure-in-turns.js';
 import { measureSetUp, type Figures } from './measure-set-up.js';
 import { HELP, readOptions, type BenchOptions, type RowName } from './options.js';
 import { endChildrenOnSignals, endProcess, GATEWAY_CORE, LOAD_CORE, pin, startPinned } from './pinned-process.js';
@@ -124,11 +125,15 @@ class Bench {
       OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
       OTEL_TRACES_SAMPLER_ARG: String(ratio),
     };
+    const setUps: SetUp[] = [];
     try {
-      const figures = await this.measure(() => this.start('all', upstream, environment), upstream, false);
+      for (const traced of [{}, environment]) setUps.push(await this.start('all', upstream, traced));
+      const [untraced, traced] = await measureInTurns([setUps[0]!, setUps[1]!], upstream, this.options);
       const { exportCount, byteCount } = (await (await fetch(url)).json()) as { exportCount: number; byteCount: number };
-      return { figures, exportCount, exportedBytes: byteCount };
+      console.log(`  ${Math.round(untraced.requestsPerSecond)} requests/s untraced, ${Math.round(traced.requestsPerSecond)} traced`);
+      return { untraced, traced, exportCount, exportedBytes: byteCount };
     } finally {
+      await Promise.all(setUps.map((setUp) => setUp.stop()));
       await endProcess(sink.child);
     }
   }

@@ -2,7 +2,7 @@ import { CONNECTIONS, STREAM_PACE_MS, STREAMS, type Figures } from './measure-se
 import { SET_UP_NAMES, SUSTAINED_NAMES, type Results, type SustainedName } from './results.js';
 import { ACCOUNTS, FAIL_ONE_IN, KEYS, type SustainedFigures } from './sustained-load.js';
 import { MODEL_COUNT } from './set-up.js';
-import { delayOf, failuresOf, residentGrowth, verdicts } from './targets.js';
+import { delayOf, failuresOf, lostPercent, residentGrowth, verdicts } from './targets.js';
 
 type Cell = string | number | undefined;
 
@@ -136,23 +136,24 @@ function sustainedCells(figures: SustainedFigures, floor: number | undefined): C
 }
 
 function traced(results: Results): string {
-  const plain = results.setUps.all?.at32;
   const rows = ([1, 100] as const).flatMap((percent): Cell[][] => {
     const row = results.traced[percent];
     if (row === undefined) return [];
-    const { at32 } = row.figures;
-    const lost = plain === undefined ? undefined : `${((1 - at32.requestsPerSecond / plain.requestsPerSecond) * 100).toFixed(1)} %`;
+    const { untraced, traced, exportCount, exportedBytes } = row;
     return [
       [
         `${percent} %`,
-        thousands(at32.requestsPerSecond),
-        lost,
-        fixed(at32.cpuMicros, 0),
-        row.exportCount === 0 ? '**none**' : thousands(row.exportedBytes / 1024),
+        thousands(untraced.requestsPerSecond),
+        thousands(traced.requestsPerSecond),
+        `${lostPercent(row).toFixed(1)} %`,
+        fixed(untraced.cpuMicros, 0),
+        fixed(traced.cpuMicros, 0),
+        exportCount === 0 ? '**none**' : thousands(exportedBytes / 1024),
       ],
     ];
   });
-  return table('Tracing, all in one, short burst', ['traced', 'requests/s', 'lost', 'CPU-µs a request', 'KiB exported'], rows);
+  const columns = ['traced', 'requests/s without', 'with', 'lost', 'CPU-µs a request without', 'with', 'KiB exported'];
+  return table('Tracing, all in one, short burst, without and with it in turns', columns, rows);
 }
 
 function decisions(results: Results): string {

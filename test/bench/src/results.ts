@@ -1,5 +1,6 @@
 import type { DecisionFigures } from './decision-speed.js';
 import type { Machine } from './machine.js';
+import type { TurnFigures } from './measure-in-turns.js';
 import type { Figures } from './measure-set-up.js';
 import type { RowName } from './options.js';
 import type { SustainedFigures } from './sustained-load.js';
@@ -42,7 +43,9 @@ export interface Results {
 }
 
 export interface TracedFigures {
-  readonly figures: Figures;
+  /** In turns with the traced one. */
+  readonly untraced: TurnFigures;
+  readonly traced: TurnFigures;
   /** What the receiver got. */
   readonly exportCount: number;
   readonly exportedBytes: number;

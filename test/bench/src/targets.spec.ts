@@ -93,9 +93,13 @@ describe('what the bench calls reached', () => {
     expect(verdictOf(results({ setUps: { all } }), 'all in one: requests/s at 32')).toMatchObject({ found: '–', isReached: undefined });
   });
 
-  it('asks that tracing costs little, of the untraced figure of the same run', () => {
-    const traced = { 1: { figures: figures({ requestsPerSecond: 11_700 }), exportCount: 1, exportedBytes: 1 } };
-    expect(verdictOf(results({ setUps: { all }, traced }), 'tracing at 1 %')).toMatchObject({ found: '2.5', isReached: true });
+  it('asks that tracing costs little, of what the same minutes gave without it', () => {
+    const untraced = { requests: 60_000, failed: 0, requestsPerSecond: 8_000, cpuMicros: 120, failures: [] };
+    const row = { untraced, traced: { ...untraced, requestsPerSecond: 7_800 }, exportCount: 1, exportedBytes: 1 };
+    const found = results({ setUps: { all }, traced: { 1: row, 100: { ...row, traced: { ...untraced, requestsPerSecond: 4_000, failed: 1 } } } });
+    expect(verdictOf(found, 'tracing at 1 %')).toMatchObject({ found: '2.5', isReached: true });
+    expect(verdictOf(found, 'tracing at 100 %')).toMatchObject({ found: '50.0', isReached: false });
+    expect(verdictOf(found, 'failed requests')).toMatchObject({ isReached: false });
   });
 
   it.each<[string, Partial<SustainedFigures>, string]>([

@@ -1,5 +1,5 @@
 import { CONNECTIONS, type Figures } from './measure-set-up.js';
-import { SUSTAINED_NAMES, type Results, type SustainedName } from './results.js';
+import { SUSTAINED_NAMES, type Results, type SustainedName, type TracedFigures } from './results.js';
 import type { SustainedFigures } from './sustained-load.js';
 
 /** A figure and what it should be. */
@@ -83,14 +83,18 @@ export function delayOf(figures: Figures): number {
   return Math.max(0, loadP99Ms - idleP99Ms);
 }
 
-function tracingVerdicts({ setUps, traced }: Results): Verdict[] {
+function tracingVerdicts({ traced }: Results): Verdict[] {
   const limits = { 1: 5, 100: 40 } as const;
   return ([1, 100] as const).flatMap((percent) => {
     const figures = traced[percent];
     if (figures === undefined) return [];
-    const share = figures.figures.at32.requestsPerSecond / (setUps.all?.at32.requestsPerSecond ?? UNKNOWN);
-    return [atMost(`tracing at ${percent} %: requests/s lost, %`, (1 - share) * 100, limits[percent], 1)];
+    return [atMost(`tracing at ${percent} %: requests/s lost, %`, lostPercent(figures), limits[percent], 1)];
   });
+}
+
+/** Of the requests a second without tracing. */
+export function lostPercent({ untraced, traced }: TracedFigures): number {
+  return (1 - traced.requestsPerSecond / untraced.requestsPerSecond) * 100;
 }
 
 function decisionVerdicts({ decisions }: Results): Verdict[] {
@@ -117,9 +121,10 @@ export function residentGrowth({ slices }: Pick<SustainedFigures, 'slices'>): nu
 }
 
 function failureVerdict({ setUps, sustained, traced }: Results): Verdict {
-  const own = [setUps.all, setUps.split, traced[1]?.figures, traced[100]?.figures].filter((figures) => figures !== undefined);
-  const long = Object.values(sustained);
-  const count = own.reduce((sum, figures) => sum + failuresOf(figures), 0) + long.reduce((sum, figures) => sum + figures.failed + figures.failures.length, 0);
+  const own = [setUps.all, setUps.split].filter((figures) => figures !== undefined);
+  const turns = Object.values(traced).flatMap((row) => [row.untraced, row.traced]);
+  const others = [...Object.values(sustained), ...turns];
+  const count = own.reduce((sum, figures) => sum + failuresOf(figures), 0) + others.reduce((sum, figures) => sum + figures.failed + figures.failures.length, 0);
   return atMost('failed requests of Switchyard', count, 0, 0);
 }
 
