@@ -18,6 +18,14 @@ export interface BreakerState {
 
 export type BreakerPhase = 'closed' | 'open' | 'half_open';
 
+/** Held by an attempt while it runs, and given back with what came of it: so the breaker knows its probe, and evidence from before it opened. */
+export interface BreakerPass {
+  /** How often the breaker had opened when the attempt was begun. */
+  readonly openings: number;
+}
+
+const FIRST_PASS: BreakerPass = { openings: 0 };
+
 /** This many failures in a row open the breaker; a timeout counts as two, because it cost a client its wait. */
 const FAILURES_TO_OPEN = 3;
 /** First time open; doubles with every failed probe up to the maximum. */
@@ -49,27 +57,33 @@ export class CircuitBreakers implements BreakerView {
     return this.#breakers.get(endpointId)?.state(nowMs);
   }
 
-  /** Call right before an attempt. False: this endpoint is open or its one probe is under way; do not try it now. */
-  tryAcquire(endpointId: string, nowMs: number): boolean {
-    return this.#breakers.get(endpointId)?.tryAcquire(nowMs) ?? true;
+  /** Call right before an attempt. Undefined: this endpoint is open or its one probe is under way; do not try it now. */
+  tryAcquire(endpointId: string, nowMs: number): BreakerPass | undefined {
+    const breaker = this.#breakers.get(endpointId);
+    return breaker ? breaker.tryAcquire(nowMs) : FIRST_PASS;
   }
 
-  /** An acquired attempt ended without evidence (the client left, our own fault): the probe is free again. */
-  release(endpointId: string): void {
-    this.#breakers.get(endpointId)?.release();
+  /** For an attempt that is made although the breaker lets nothing through, because nothing else is left to try. */
+  acquireAnyway(endpointId: string): BreakerPass {
+    return this.#breakers.get(endpointId)?.pass ?? FIRST_PASS;
+  }
+
+  /** An attempt was not made, or ended without evidence (the client left, our own fault): if it was the probe, the next request may be. */
+  release(endpointId: string, pass: BreakerPass): void {
+    this.#breakers.get(endpointId)?.release(pass);
   }
 
   /** An attempt's first content came. After a 429 that says enough: a stream may go on for minutes, and nobody else would get through meanwhile. */
-  recordContent(endpointId: string, nowMs: number): void {
-    this.#breakers.get(endpointId)?.content(nowMs);
+  recordContent(endpointId: string, pass: BreakerPass, nowMs: number): void {
+    this.#breakers.get(endpointId)?.content(pass, nowMs);
   }
 
-  recordSuccess(endpointId: string, nowMs: number): void {
-    this.#breakerOf(endpointId, nowMs).success(nowMs);
+  recordSuccess(endpointId: string, pass: BreakerPass, nowMs: number): void {
+    this.#breakerOf(endpointId, nowMs).success(pass, nowMs);
   }
 
-  recordFailure(endpointId: string, nowMs: number, failure: BreakerFailure): void {
-    this.#breakerOf(endpointId, nowMs).failure(nowMs, failure);
+  recordFailure(endpointId: string, pass: BreakerPass, nowMs: number, failure: BreakerFailure): void {
+    this.#breakerOf(endpointId, nowMs).failure(pass, nowMs, failure);
   }
 
   /** Forgets endpoints that left the routing table. */
@@ -104,6 +118,10 @@ class Breaker {
   #openUntilMs = 0;
   #openMs = OPEN_MS;
   #failuresInARow = 0;
+  /** Of all attempts but the probe, since it opened last. */
+  #pass = FIRST_PASS;
+  /** Of the one attempt that is let through while half-open. */
+  #probe: BreakerPass | undefined;
   #probeUntilMs = 0;
   readonly #successes = new Uint32Array(BUCKET_COUNT);
   readonly #failures = new Uint32Array(BUCKET_COUNT);
@@ -126,60 +144,79 @@ class Breaker {
     return {
       phase,
       isFailing: failureCount > 0 && isFailing,
-      mayProbe: phase === 'half_open' && this.#probeUntilMs <= nowMs,
+      mayProbe: phase === 'half_open' && !this.#isProbing(nowMs),
       openUntilMs: this.#openUntilMs,
       failureCount,
     };
   }
 
-  tryAcquire(nowMs: number): boolean {
+  get pass(): BreakerPass {
+    return this.#pass;
+  }
+
+  tryAcquire(nowMs: number): BreakerPass | undefined {
     const phase = this.#phase(nowMs);
-    if (phase === 'closed') return true;
-    if (phase === 'open' || this.#probeUntilMs > nowMs) return false;
+    if (phase === 'closed') return this.#pass;
+    if (phase === 'open' || this.#isProbing(nowMs)) return undefined;
+    this.#probe = { ...this.#pass };
     this.#probeUntilMs = nowMs + PROBE_TIMEOUT_MS;
-    return true;
+    return this.#probe;
   }
 
-  release(): void {
-    this.#probeUntilMs = 0;
+  release(pass: BreakerPass): void {
+    if (pass === this.#probe) this.#probe = undefined;
   }
 
-  content(nowMs: number): void {
+  content(pass: BreakerPass, nowMs: number): void {
     // Who failed has to come to an end first: it may cut its streams.
-    if (this.#phase(nowMs) !== 'half_open' || this.#failuresInARow >= FAILURES_TO_OPEN) return;
-    this.#openUntilMs = 0;
-    this.#probeUntilMs = 0;
+    if (this.#isStale(pass) || this.#phase(nowMs) !== 'half_open' || this.#failuresInARow >= FAILURES_TO_OPEN) return;
+    this.#close();
   }
 
-  success(nowMs: number): void {
+  success(pass: BreakerPass, nowMs: number): void {
     this.#advance(nowMs);
     this.#successes[this.#slot()]!++;
-    // A stream that began before the breaker opened says nothing about the endpoint now.
-    if (this.#phase(nowMs) === 'open') return;
-    this.#openUntilMs = 0;
+    if (this.#isStale(pass)) return;
+    this.#close();
     this.#openMs = OPEN_MS;
     this.#failuresInARow = 0;
-    this.#probeUntilMs = 0;
   }
 
-  failure(nowMs: number, failure: BreakerFailure): void {
+  failure(pass: BreakerPass, nowMs: number, failure: BreakerFailure): void {
     this.#advance(nowMs);
-    const phase = this.#phase(nowMs);
+    // Whenever the attempt was begun, how long to wait is counted from now.
     if (failure.kind === 'rate_limited') {
       const retryAfterMs = Math.min(failure.retryAfterMs ?? RATE_LIMITED_MS, RETRY_AFTER_MAX_MS);
-      this.#open(nowMs + Math.max(retryAfterMs, 1));
+      this.#open(nowMs, Math.max(retryAfterMs, 1));
       return;
     }
     this.#failures[this.#slot()]!++;
     this.#hasFailures = true;
+    if (this.#isStale(pass)) return;
+    const phase = this.#phase(nowMs);
     this.#failuresInARow += failure.kind === 'timed_out' ? 2 : 1;
     if (phase === 'half_open') this.#openMs = Math.min(this.#openMs * 2, OPEN_MAX_MS);
-    if (phase !== 'closed' || this.#failuresInARow >= FAILURES_TO_OPEN) this.#open(nowMs + this.#openMs);
+    if (phase !== 'closed' || this.#failuresInARow >= FAILURES_TO_OPEN) this.#open(nowMs, this.#openMs);
   }
 
-  #open(untilMs: number): void {
-    this.#openUntilMs = Math.max(this.#openUntilMs, untilMs);
-    this.#probeUntilMs = 0;
+  #open(nowMs: number, forMs: number): void {
+    if (this.#phase(nowMs) !== 'open') this.#pass = { openings: this.#pass.openings + 1 };
+    this.#openUntilMs = Math.max(this.#openUntilMs, nowMs + forMs);
+    this.#probe = undefined;
+  }
+
+  #close(): void {
+    this.#openUntilMs = 0;
+    this.#probe = undefined;
+  }
+
+  /** An attempt that was begun before the breaker opened says nothing about the endpoint now. */
+  #isStale(pass: BreakerPass): boolean {
+    return pass.openings !== this.#pass.openings;
+  }
+
+  #isProbing(nowMs: number): boolean {
+    return this.#probe !== undefined && this.#probeUntilMs > nowMs;
   }
 
   #phase(nowMs: number): BreakerPhase {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { manualClock, seededRandom } from '@switchyard/testing';
 import fc from 'fast-check';
-import { CircuitBreakers } from './circuit-breaker.js';
+import { CircuitBreakers, type BreakerFailure } from './circuit-breaker.js';
 import { decide } from './decide.js';
 import type { RoutingDecision } from './routing-plan.js';
 import type { ProviderPreferences, RoutingPolicy, RoutingRequest } from './routing-request.js';
@@ -157,9 +157,13 @@ describe('default selection', () => {
 });
 
 describe('breakers', () => {
+  function fail(breakers: CircuitBreakers, endpointId: string, failure: BreakerFailure): void {
+    breakers.recordFailure(endpointId, breakers.acquireAnyway(endpointId), 0, failure);
+  }
+
   function breakersWith(...failing: string[]): CircuitBreakers {
     const breakers = new CircuitBreakers();
-    for (const tag of failing) for (let index = 0; index < 3; index++) breakers.recordFailure(`acme/writer@${tag}`, 0, { kind: 'failed' });
+    for (const tag of failing) for (let index = 0; index < 3; index++) fail(breakers, `acme/writer@${tag}`, { kind: 'failed' });
     return breakers;
   }
 
@@ -174,8 +178,8 @@ describe('breakers', () => {
   it('tries the one that reopens soonest when all are open', () => {
     const table = writerTable({ a: { priceUsd: 1 }, b: { priceUsd: 2 }, c: { priceUsd: 3 } });
     const breakers = breakersWith('a', 'b', 'c');
-    breakers.recordFailure('acme/writer@a', 0, { kind: 'rate_limited', retryAfterMs: 60_000 });
-    breakers.recordFailure('acme/writer@c', 0, { kind: 'rate_limited', retryAfterMs: 30_000 });
+    fail(breakers, 'acme/writer@a', { kind: 'rate_limited', retryAfterMs: 60_000 });
+    fail(breakers, 'acme/writer@c', { kind: 'rate_limited', retryAfterMs: 30_000 });
     expect(tagsOf(run(table, {}, { breakers }))).toEqual(['b', 'c', 'a']);
   });
 
@@ -187,7 +191,7 @@ describe('breakers', () => {
     const policy = { breakers };
     const [first] = planOf(decide(table, chatRequest(), policy, clock, seededRandom(1))).candidates;
     expect(first).toMatchObject({ isProbe: true, endpoint: { tag: 'a' }, deadlines: { firstTokenMs: 240 } });
-    expect(breakers.tryAcquire('acme/writer@a', clock.monotonicMs())).toBe(true);
+    expect(breakers.tryAcquire('acme/writer@a', clock.monotonicMs())).toBeDefined();
     expect(tagsOf(decide(table, chatRequest(), policy, clock, seededRandom(1)))).toEqual(['b', 'a']);
   });
 

@@ -1,6 +1,6 @@
 import { errorRow } from '@switchyard/errors';
 import type { billing } from '@switchyard/proto';
-import type { CircuitBreakers, DeadlineSettings, RoutingPolicy } from '@switchyard/routing';
+import type { BreakerPass, CircuitBreakers, DeadlineSettings, RoutingPolicy } from '@switchyard/routing';
 import { attemptErrorType } from './core/fallback.js';
 import type { AttemptRecord } from './core/generation.js';
 
@@ -31,16 +31,19 @@ export function routingPolicyOf(key: billing.Key, breakers: CircuitBreakers, dea
 }
 
 /** Tells the endpoint's breaker how an attempt ended; what was not the endpoint's doing only frees the probe. */
-export function recordEvidence(breakers: CircuitBreakers, attempt: AttemptRecord, nowMs: number): void {
+export function recordEvidence(breakers: CircuitBreakers, attempt: AttemptRecord, pass: BreakerPass, nowMs: number): void {
   const { endpointId } = attempt.candidate.endpoint;
-  if (attempt.end === 'completed') return breakers.recordSuccess(endpointId, nowMs);
-  if (attempt.end === 'timed_out') return breakers.recordFailure(endpointId, nowMs, { kind: 'timed_out' });
-  if (attempt.end === 'client_gone' || attempt.end === 'session_lost') return breakers.release(endpointId);
+  if (attempt.end === 'completed') return breakers.recordSuccess(endpointId, pass, nowMs);
+  if (attempt.end === 'timed_out') return breakers.recordFailure(endpointId, pass, nowMs, { kind: 'timed_out' });
+  if (attempt.end === 'client_gone' || attempt.end === 'session_lost') return breakers.release(endpointId, pass);
   const type = attemptErrorType(attempt);
   if (type === 'rate_limit_exceeded') {
     const retryAfterMs = attempt.error?.retryAfterMs;
-    return breakers.recordFailure(endpointId, nowMs, { kind: 'rate_limited', ...(retryAfterMs === undefined ? {} : { retryAfterMs: Number(retryAfterMs) }) });
+    return breakers.recordFailure(endpointId, pass, nowMs, {
+      kind: 'rate_limited',
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs: Number(retryAfterMs) }),
+    });
   }
-  if (errorRow(type).blame !== 'upstream') return breakers.release(endpointId);
-  breakers.recordFailure(endpointId, nowMs, { kind: type === 'timeout' ? 'timed_out' : 'failed' });
+  if (errorRow(type).blame !== 'upstream') return breakers.release(endpointId, pass);
+  breakers.recordFailure(endpointId, pass, nowMs, { kind: type === 'timeout' ? 'timed_out' : 'failed' });
 }

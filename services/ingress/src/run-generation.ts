@@ -3,7 +3,15 @@ import type { ClientDialect } from '@switchyard/dialects';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptTransport } from '@switchyard/grpc';
 import { events, type billing } from '@switchyard/proto';
-import { decide, type CircuitBreakers, type DeadlineSettings, type PlanCandidate, type RoutingPlan, type RoutingTable } from '@switchyard/routing';
+import {
+  decide,
+  type BreakerPass,
+  type CircuitBreakers,
+  type DeadlineSettings,
+  type PlanCandidate,
+  type RoutingPlan,
+  type RoutingTable,
+} from '@switchyard/routing';
 import type { CallTrace, Logger, Tracer } from '@switchyard/telemetry';
 import { runAttempt } from './attempt.js';
 import { failureOf, mayRetrySame, mayTryNext } from './core/fallback.js';
@@ -129,18 +137,19 @@ interface FinalAttempt {
 async function tryCandidates(gateway: Gateway, generation: Generation, plan: RoutingPlan, answer: GenerationAnswer): Promise<FinalAttempt> {
   const refusals: Refusals = {};
   let final: FinalAttempt | undefined;
-  for (const { candidate, isLast } of inTurn(gateway, plan)) {
+  for (const turn of inTurn(gateway, plan)) {
+    const { candidate } = turn;
     const isBarred = final !== undefined && (!mayTryNext(final.attempt, candidate) || remainingMs(gateway, generation, candidate) === 0);
     // What failed costs nothing: its money is free for the next.
     if (final && !isBarred) final = { ...final, reservation: gateway.reserver.cancel(final.reservation) };
     const reservation = isBarred ? undefined : await admit(gateway, generation, candidate, refusals);
     if (!reservation) {
-      gateway.breakers.release(candidate.endpoint.endpointId);
+      gateway.breakers.release(candidate.endpoint.endpointId, turn.pass);
       if (refusals.unknown !== undefined) break;
       continue;
     }
-    final = await attemptOnce(gateway, generation, candidate, reservation, answer);
-    if (isLast && mayRetrySame(final.attempt) && !answer.isClientGone) final = await retryOnce(gateway, generation, final, answer);
+    final = await attemptOnce(gateway, generation, turn, reservation, answer);
+    if (turn.isLast && mayRetrySame(final.attempt) && !answer.isClientGone) final = await retryOnce(gateway, generation, turn, final, answer);
     if (isDone(final.attempt)) return final;
   }
   if (!final) throw refusalOf(refusals);
@@ -188,15 +197,22 @@ function refusalOf({ unknown, freeQuota, unaffordable }: Refusals): unknown {
   return new SwitchyardError('provider_overloaded', 'No provider can take the request at the moment.', { retryAfterMs: 1_000 });
 }
 
+interface Turn {
+  readonly candidate: PlanCandidate;
+  readonly pass: BreakerPass;
+  /** Nothing else is left to try. */
+  readonly isLast: boolean;
+}
+
 /** The candidates in order. Those whose breaker lets nothing through are passed over; the first of them is the last resort. */
-function* inTurn(gateway: Gateway, plan: RoutingPlan): Generator<{ readonly candidate: PlanCandidate; readonly isLast: boolean }> {
+function* inTurn({ breakers, clock }: Gateway, plan: RoutingPlan): Generator<Turn> {
   let passedOver: PlanCandidate | undefined;
   for (const [position, candidate] of plan.candidates.entries()) {
-    if (gateway.breakers.tryAcquire(candidate.endpoint.endpointId, gateway.clock.monotonicMs())) {
-      yield { candidate, isLast: !passedOver && position === plan.candidates.length - 1 };
-    } else passedOver ??= candidate;
+    const pass = breakers.tryAcquire(candidate.endpoint.endpointId, clock.monotonicMs());
+    if (pass) yield { candidate, pass, isLast: !passedOver && position === plan.candidates.length - 1 };
+    else passedOver ??= candidate;
   }
-  if (passedOver) yield { candidate: passedOver, isLast: true };
+  if (passedOver) yield { candidate: passedOver, pass: breakers.acquireAnyway(passedOver.endpoint.endpointId), isLast: true };
 }
 
 function isDone(attempt: AttemptRecord): boolean {
@@ -206,21 +222,21 @@ function isDone(attempt: AttemptRecord): boolean {
 async function attemptOnce(
   gateway: Gateway,
   generation: Generation,
-  candidate: PlanCandidate,
+  { candidate, pass }: Turn,
   reservation: AttemptReservation,
   answer: GenerationAnswer,
 ): Promise<FinalAttempt> {
-  writeAccepted(gateway, generation, candidate, reservation);
+  writeAccepted(gateway, generation, candidate, pass, reservation);
   answer.beginAttempt(candidate);
   const attempt = await runAttempt(gateway.transport, gateway.clock, generation, candidate, answer, {
     outputTokenCap: reservation.outputTokenCap,
     // To the worker zero is no limit of ours: it would take its own.
     totalMs: Math.max(1, remainingMs(gateway, generation, candidate)),
     settleBeforeMs: reservation.reservation.settleBeforeMs,
-    onContent: () => gateway.breakers.recordContent(candidate.endpoint.endpointId, gateway.clock.monotonicMs()),
+    onContent: () => gateway.breakers.recordContent(candidate.endpoint.endpointId, pass, gateway.clock.monotonicMs()),
   });
   generation.attempts.push(attempt);
-  recordEvidence(gateway.breakers, attempt, gateway.clock.monotonicMs());
+  recordEvidence(gateway.breakers, attempt, pass, gateway.clock.monotonicMs());
   gateway.metrics.attemptEnded(attempt);
   if (attempt.end === 'client_gone' && attempt.upstreamStatus === 0) gateway.quotas.countEarlyAbort(generation.key.hash);
   if (!attempt.isReported) gateway.journal.attemptLost(generation, attempt);
@@ -233,23 +249,29 @@ function remainingMs({ clock }: Gateway, { startedAtMs }: Generation, { deadline
 }
 
 /** Before the first dispatch. What cannot be written down is not begun, and keeps neither money nor a probe. */
-function writeAccepted(gateway: Gateway, generation: Generation, candidate: PlanCandidate, reservation: AttemptReservation): void {
+function writeAccepted(gateway: Gateway, generation: Generation, candidate: PlanCandidate, pass: BreakerPass, reservation: AttemptReservation): void {
   try {
     gateway.journal.accepted(generation, candidate);
   } catch (error) {
     gateway.reserver.cancel(reservation);
-    gateway.breakers.release(candidate.endpoint.endpointId);
+    gateway.breakers.release(candidate.endpoint.endpointId, pass);
     throw error;
   }
 }
 
-async function retryOnce(gateway: Gateway, generation: Generation, failed: FinalAttempt, answer: GenerationAnswer): Promise<FinalAttempt> {
+async function retryOnce(
+  gateway: Gateway,
+  generation: Generation,
+  { candidate, isLast }: Turn,
+  failed: FinalAttempt,
+  answer: GenerationAnswer,
+): Promise<FinalAttempt> {
   const jitter = 0.8 + 0.4 * gateway.random.nextFloat();
   await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS * jitter));
-  const { candidate } = failed.attempt;
   const isTooLate = gateway.clock.monotonicMs() >= failed.reservation.reservation.settleBeforeMs || remainingMs(gateway, generation, candidate) === 0;
   if (answer.isClientGone || isTooLate) return failed;
-  return attemptOnce(gateway, generation, candidate, failed.reservation, answer);
+  const pass = gateway.breakers.acquireAnyway(candidate.endpoint.endpointId);
+  return attemptOnce(gateway, generation, { candidate, pass, isLast }, failed.reservation, answer);
 }
 
 /** Lets the last bytes go once the end is written, and marks it when they arrived. */
