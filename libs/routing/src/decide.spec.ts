@@ -194,16 +194,6 @@ describe('breakers', () => {
     expect(breakers.tryAcquire('acme/writer@a', clock.monotonicMs())).toBeDefined();
     expect(tagsOf(decide(table, chatRequest(), policy, clock, seededRandom(1)))).toEqual(['b', 'a']);
   });
-
-  it('gives a probe its time by the median, which a few slow answers do not move', () => {
-    const slowTail = { p50: 20, p75: 25, p90: 40, p99: 900 };
-    const table = writerTable({ a: { priceUsd: 0.001 }, b: { priceUsd: 2 } }, [statisticsRecord('acme/writer@a', { firstTokenMs: slowTail })]);
-    const clock = manualClock(START_MS);
-    const breakers = breakersWith('a');
-    clock.advance(5_000);
-    const [first] = planOf(decide(table, chatRequest(), { breakers }, clock, seededRandom(1))).candidates;
-    expect(first).toMatchObject({ isProbe: true, deadlines: { firstTokenMs: 150 } });
-  });
 });
 
 describe('provider preferences', () => {
@@ -659,46 +649,6 @@ describe('size and modality', () => {
   it('E05 says that no provider is configured', () => {
     const refusal = refusalOf(run(writerTable({ a: { hasCredential: false } })));
     expect(refusal).toMatchObject({ httpStatus: 404, availability: { code: 'no_endpoints', excluded_by: ['no_credential'] } });
-  });
-});
-
-describe('deadlines', () => {
-  const deadlines = (request: Partial<RoutingRequest>, p99Ms?: number) =>
-    planOf(run(writerTable({ a: {} }, p99Ms === undefined ? [] : [statisticsRecord('acme/writer@a', { firstTokenMs: flat(p99Ms) })]), request)).candidates[0]!
-      .deadlines;
-
-  it('are 2 s, 30 s, 60 s and 10 min while nothing is known', () => {
-    expect(deadlines({})).toEqual({ connectMs: 2_000, firstTokenMs: 30_000, betweenChunksMs: 60_000, totalMs: 600_000 });
-  });
-
-  it('give the first token three times its p99, within 1.5 s and 30 s', () => {
-    expect(deadlines({}, 900).firstTokenMs).toBe(2_700);
-    expect(deadlines({}, 100).firstTokenMs).toBe(1_500);
-    expect(deadlines({}, 20_000).firstTokenMs).toBe(30_000);
-  });
-
-  it('forget the latency of five minutes once no statistics came for as long', () => {
-    const table = writerTable({ a: {} }, [statisticsRecord('acme/writer@a', { firstTokenMs: flat(100) })]);
-    const firstTokenMs = (ageMs: number) =>
-      planOf(decide(table, chatRequest(), {}, manualClock(START_MS + ageMs), seededRandom(1))).candidates[0]!.deadlines.firstTokenMs;
-    expect([299_000, 300_000].map(firstTokenMs)).toEqual([1_500, 30_000]);
-  });
-
-  it('grow with a prompt far longer than usual', () => {
-    expect(deadlines({ promptTokensEstimate: 100_000 }, 900).firstTokenMs).toBe(27_000);
-  });
-
-  it('leave a whole answer the time that its tokens need', () => {
-    expect(deadlines({ stream: false, maxOutputTokens: 100 }, 900).firstTokenMs).toBe(2_700 + 10_000);
-    expect(deadlines({ stream: false, apiType: 'chat', maxOutputTokens: 16_000 }).firstTokenMs).toBe(600_000);
-  });
-
-  it('can be set', () => {
-    expect(planOf(run(writerTable({ a: {} }), {}, { deadlines: { connectMs: 7, totalMs: 9_000 } })).candidates[0]!.deadlines).toMatchObject({
-      connectMs: 7,
-      firstTokenMs: 9_000,
-      totalMs: 9_000,
-    });
   });
 });
 

@@ -32,7 +32,7 @@ export function decide(table: RoutingTable, request: RoutingRequest, policy: Rou
   return {
     kind: 'plan',
     plan: {
-      candidates: ordered.contenders.map((contender) => decision.candidate(contender)),
+      candidates: ordered.contenders.map((contender, place) => decision.candidate(contender, place === ordered.contenders.length - 1)),
       excluded: decision.excluded,
       strategy: ordered.strategy,
       modelsRequested,
@@ -78,7 +78,7 @@ class Decision {
     return { contenders: groups, strategy: strategy ?? 'only_choice' };
   }
 
-  candidate(contender: Contender): PlanCandidate {
+  candidate(contender: Contender, isLast: boolean): PlanCandidate {
     const { endpoint, target, charge, cost, statistics, breaker } = contender;
     const isProbe = breaker?.mayProbe === true;
     const settings = this.policy.deadlines ? { ...DEFAULT_DEADLINES, ...this.policy.deadlines } : DEFAULT_DEADLINES;
@@ -90,7 +90,8 @@ class Decision {
       costSchedule: cost.schedule,
       costScheduleRecord: cost.record,
       defaultTier: defaultTierOf(endpoint, target, this.acceptTimeMs),
-      deadlines: attemptDeadlines(settings, this.request, target.model, statistics, isProbe),
+      // Nobody else would answer what the last one is too late for.
+      deadlines: attemptDeadlines(settings, this.request, target.model, statistics, isProbe && !isLast),
       isProbe,
       reason: contender.reason,
     };
