@@ -301,6 +301,15 @@ describe('provider preferences', () => {
     expect(tagsOf(run(table, { uses: { ...uses, verbosity: true } }))).toHaveLength(3);
   });
 
+  it('prefers endpoints that take files where one is sent, and keeps all where none is known to', () => {
+    const uses = { ...chatRequest().uses, files: true };
+    const table = writerTable({ a: { inputModalities: ['text'] }, b: { inputModalities: ['text', 'file'] } });
+    const plan = planOf(run(table, { uses }));
+    expect(plan.candidates.map((candidate) => candidate.endpoint.tag)).toEqual(['b']);
+    expect(plan.excluded).toMatchObject([{ tag: 'a', code: 'capability', detail: 'Does not support file input, another endpoint does.' }]);
+    expect(tagsOf(run(writerTable({ a: { inputModalities: ['text'] }, b: { inputModalities: ['text', 'image'] } }), { uses })).sort()).toEqual(['a', 'b']);
+  });
+
   it('R13 fp8 admits mxfp8 and not fp4; fp4 admits mxfp4 and nvfp4', () => {
     const table = writerTable({
       a: { quantization: 'fp8' },
