@@ -431,6 +431,16 @@ describe('variants and tiers', () => {
     expect(planOf(run(tiers, { serviceTier: 'flex' })).candidates[0]?.defaultTier).toBeUndefined();
   });
 
+  it('knows a tier that is asked for by the name of its provider, and puts it first among the endpoints that the order names', () => {
+    for (const name of ['only', 'order'] as const) {
+      const provider = { [name]: ['a'], allow_fallbacks: name === 'only' };
+      expect(tagsOf(run(tiers, { serviceTier: 'priority', provider }))).toEqual(['a/priority', 'a']);
+      expect(tagsOf(run(tiers, { serviceTier: 'flex', provider }))).toEqual(['a/flex']);
+      expect(tagsOf(run(tiers, { provider }))).toEqual(['a']);
+    }
+    expect(tagsOf(run(tiers, { serviceTier: 'priority', provider: { order: ['b', 'a'] } }))).toEqual(['b', 'a/priority', 'a']);
+  });
+
   it('R36 service_tier flex has no fallback, unless the model has no flex endpoint', () => {
     expect(tagsOf(run(tiers, { serviceTier: 'flex' }))).toEqual(['a/flex']);
     expect(tagsOf(run(writerTable({ a: {}, b: {} }), { serviceTier: 'flex' })).sort()).toEqual(['a', 'b']);

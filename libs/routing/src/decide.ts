@@ -138,7 +138,7 @@ class Decision {
     const ordered = orderContenders(contenders, rules, this.random);
     if (this.request.provider?.allow_fallbacks !== false) return ordered;
     // Without an order the single best pick is pinned; with one, everything that it names.
-    const kept = rules.order.length === 0 ? ordered.contenders.slice(0, 1) : ordered.contenders.filter((contender) => isNamed(contender, rules.order));
+    const kept = rules.order.length === 0 ? ordered.contenders.slice(0, 1) : ordered.contenders.filter((contender) => isNamed(contender, rules));
     for (const contender of ordered.contenders) {
       if (!kept.includes(contender)) this.exclude(contender.endpoint, 'allow_fallbacks', 'provider.allow_fallbacks is false.');
     }
@@ -147,8 +147,8 @@ class Decision {
 
   private rulesOf(target: ModelTarget): OrderRules & { readonly tiers: TierRules } {
     const tiers = tierRules(this.request, target.modifiers);
-    const order = this.context.order;
-    return { sort: order.length > 0 ? undefined : (tiers.sort ?? requestedSort(this.request)), order, tierFirst: tiers.tierFirst, tiers };
+    const { order, askedTier } = this.context;
+    return { sort: order.length > 0 ? undefined : (tiers.sort ?? requestedSort(this.request)), order, askedTier, tierFirst: tiers.tierFirst, tiers };
   }
 
   private mergesModels(): boolean {
@@ -230,8 +230,8 @@ function requestedSort(request: RoutingRequest): SortMetric | undefined {
   return typeof sort === 'object' ? sort.by : sort;
 }
 
-function isNamed(contender: Contender, order: readonly string[]): boolean {
-  return order.some((pattern) => matchesProvider(pattern, contender.endpoint));
+function isNamed({ endpoint }: Contender, { order, askedTier }: OrderRules): boolean {
+  return order.some((pattern) => matchesProvider(pattern, endpoint, askedTier));
 }
 
 /** Suffixes that elsewhere ask for more than a choice of endpoints. */

@@ -4,6 +4,7 @@ import { matchesProvider, matchesProviderOrTier, normaliseProviderPattern } from
 import type { ExclusionCode } from './routing-plan.js';
 import type { MaxPrice, ProviderPreferences, RoutingPolicy, RoutingRequest } from './routing-request.js';
 import { priceInForce, type DatedPriceSchedule, type RoutingEndpoint, type RoutingTable } from './routing-table.js';
+import { askedTier } from './service-tier.js';
 
 export interface Exclusion {
   readonly code: ExclusionCode;
@@ -19,6 +20,7 @@ export interface FilterContext {
   readonly only: readonly string[] | undefined;
   readonly order: readonly string[];
   readonly ignore: readonly string[];
+  readonly askedTier: string | undefined;
   readonly accountAllowed: readonly string[] | undefined;
   readonly accountIgnored: readonly string[];
   readonly requiresZdr: boolean;
@@ -69,6 +71,7 @@ export function filterContext(table: RoutingTable, request: RoutingRequest, poli
     only: provider.only?.map(normalised),
     order: provider.order?.map(normalised) ?? [],
     ignore: provider.ignore?.map(normalised) ?? [],
+    askedTier: askedTier(request),
     accountAllowed: policy.allowedProviders?.map(normalised),
     accountIgnored: policy.ignoredProviders?.map(normalised) ?? [],
     requiresZdr: provider.zdr === true || policy.zdr === true,
@@ -116,7 +119,9 @@ function identityExclusion(endpoint: RoutingEndpoint, target: ModelTarget, admit
   return undefined;
 }
 
+/** The slug of a provider is the tag of its plain endpoint, too: who writes it names no endpoint. */
 function isNamedExactly(endpoint: RoutingEndpoint, context: FilterContext): boolean {
+  if (endpoint.tag === endpoint.providerSlug) return false;
   return context.order.includes(endpoint.tag) || (context.only?.includes(endpoint.tag) ?? false);
 }
 
@@ -124,7 +129,7 @@ function providerExclusion(endpoint: RoutingEndpoint, context: FilterContext): E
   if (context.accountAllowed && !context.accountAllowed.some((pattern) => matchesProviderOrTier(pattern, endpoint))) {
     return { code: 'allowed_providers', detail: 'The account does not allow this provider.' };
   }
-  if (context.only && !context.only.some((pattern) => matchesProvider(pattern, endpoint))) {
+  if (context.only && !context.only.some((pattern) => matchesProvider(pattern, endpoint, context.askedTier))) {
     return { code: 'allowed_providers', detail: 'Not among provider.only.' };
   }
   if (context.accountIgnored.some((pattern) => matchesProviderOrTier(pattern, endpoint))) {

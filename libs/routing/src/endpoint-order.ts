@@ -35,6 +35,8 @@ export interface OrderRules {
   readonly sort: SortMetric | undefined;
   /** Normalised provider patterns. */
   readonly order: readonly string[];
+  /** The service tier that these patterns name beside the default one. */
+  readonly askedTier: string | undefined;
   /** Put endpoints of this tier before the others. */
   readonly tierFirst: string | undefined;
 }
@@ -93,7 +95,7 @@ export function contenderPrice(dated: DatedPriceSchedule, promptTokens: number, 
 export function orderContenders(contenders: readonly Contender[], rules: OrderRules, random: RandomSource): OrderedContenders {
   if (rules.order.length > 0) return { contenders: byGivenOrder(contenders, rules), strategy: 'order' };
   if (contenders.length === 1) return { contenders: withReason(contenders, REASONS.only), strategy: 'only_choice' };
-  if (rules.sort) return { contenders: openLast(sortBy(contenders, rules.sort, rules.tierFirst)), strategy: `sort:${rules.sort}` };
+  if (rules.sort) return { contenders: openLast(sortBy(contenders, rules.sort, rules)), strategy: `sort:${rules.sort}` };
   return { contenders: byLottery(contenders, random), strategy: 'lottery' };
 }
 
@@ -101,22 +103,25 @@ function byGivenOrder(contenders: readonly Contender[], rules: OrderRules): Cont
   const named: Contender[] = [];
   let rest = [...contenders];
   for (const pattern of rules.order) {
-    const matching = rest.filter((contender) => matchesProvider(pattern, contender.endpoint));
-    matching.sort(byPrice);
+    const matching = rest.filter((contender) => matchesProvider(pattern, contender.endpoint, rules.askedTier));
+    matching.sort((left, right) => tierRank(left, rules) - tierRank(right, rules) || byPrice(left, right));
     named.push(...withReason(matching, REASONS.ordered));
     rest = rest.filter((contender) => !matching.includes(contender));
   }
-  rest.sort((left, right) => left.rank - right.rank || byPrice(left, right));
+  rest.sort((left, right) => left.rank - right.rank || tierRank(left, rules) - tierRank(right, rules) || byPrice(left, right));
   return openLast([...named, ...withReason(rest, REASONS.afterOrder)]);
 }
 
-function sortBy(contenders: readonly Contender[], sort: SortMetric, tierFirst: string | undefined): Contender[] {
+function sortBy(contenders: readonly Contender[], sort: SortMetric, rules: OrderRules): Contender[] {
   const compare = COMPARISONS[sort];
-  const tierRank = (contender: Contender): number => (tierFirst !== undefined && contender.endpoint.serviceTier !== tierFirst ? 1 : 0);
   const lateRank = ({ rank }: Contender): number => (rank === RANK.missesPreference || rank === RANK.cramped ? rank : 0);
   return [...withReason(contenders, SORT_REASONS[sort])].sort(
-    (left, right) => tierRank(left) - tierRank(right) || lateRank(left) - lateRank(right) || compare(left, right) || byPrice(left, right),
+    (left, right) => tierRank(left, rules) - tierRank(right, rules) || lateRank(left) - lateRank(right) || compare(left, right) || byPrice(left, right),
   );
+}
+
+function tierRank({ endpoint }: Contender, { tierFirst }: OrderRules): number {
+  return tierFirst !== undefined && endpoint.serviceTier !== tierFirst ? 1 : 0;
 }
 
 const COMPARISONS: Readonly<Record<SortMetric, (left: Contender, right: Contender) => number>> = {

@@ -27,11 +27,11 @@ export function normaliseProviderPattern(pattern: string, table: RoutingTable): 
 
 /**
  * A full slug names one endpoint. A base slug (or display name) names every region and variant of the provider, yet
- * never its service tiers, which cost more or wait longer and are chosen by name only.
+ * none of its service tiers, which cost more or wait longer, but the one that the request asks for.
  */
-export function matchesProvider(normalisedPattern: string, endpoint: RoutingEndpoint): boolean {
+export function matchesProvider(normalisedPattern: string, endpoint: RoutingEndpoint, askedTier: string | undefined): boolean {
   if (normalisedPattern === endpoint.tag) return true;
-  return endpoint.serviceTier === 'default' && isProvider(normalisedPattern, endpoint);
+  return (endpoint.serviceTier === 'default' || endpoint.serviceTier === askedTier) && isProvider(normalisedPattern, endpoint);
 }
 
 /** As `matchesProvider`, tiers included: for rules that keep a provider away. */

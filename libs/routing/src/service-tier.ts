@@ -27,10 +27,16 @@ function isFlexInService(endpoint: RoutingEndpoint): boolean {
   return endpoint.serviceTier === 'flex' && !endpoint.disabled && endpoint.hasCredential;
 }
 
+/** The tier beyond the default one that `service_tier` asks for. */
+export function askedTier({ serviceTier }: RoutingRequest): string | undefined {
+  if (serviceTier === 'fast') return 'priority';
+  return serviceTier === 'priority' || serviceTier === 'flex' ? serviceTier : undefined;
+}
+
 /** `:nitro` and `:floor` admit a tier beside the default one, unless the request orders providers or names the default tier. */
 export function tierRules(request: RoutingRequest, modifiers: readonly ModifierSuffix[]): TierRules {
-  if (request.serviceTier === 'priority' || request.serviceTier === 'fast') return PRIORITY;
-  if (request.serviceTier === 'flex') return FLEX;
+  const tier = askedTier(request);
+  if (tier !== undefined) return tier === 'flex' ? FLEX : PRIORITY;
   if (modifiers.length === 0) return PLAIN;
   const admitsTier = request.serviceTier !== 'default' && (request.provider?.order?.length ?? 0) === 0;
   if (modifiers.includes('nitro')) return { admitted: () => (admitsTier ? DEFAULT_AND_PRIORITY : DEFAULT_ONLY), sort: 'throughput', tierFirst: undefined };
