@@ -1,5 +1,5 @@
 import { INPUT_MODALITIES, SUPPORTED_PARAMETERS, type ModelEndpoints, type PublicEndpoint, type PublicModel } from '@switchyard/api';
-import type { analytics } from '@switchyard/proto';
+import type { analytics, router } from '@switchyard/proto';
 import type { CatalogEntry, PricedEndpoint } from './catalog-entry.js';
 import { publicPricing } from './public-pricing.js';
 import { numberOf } from './public-values.js';
@@ -60,7 +60,7 @@ function publicEndpoint(entry: CatalogEntry, { endpoint, schedule, statistics }:
     quantization: endpoint.quantization || 'unknown',
     max_completion_tokens: numberOf(endpoint.maxCompletionTokens),
     max_prompt_tokens: numberOf(endpoint.maxPromptTokens),
-    supported_parameters: endpoint.supportedParameters,
+    supported_parameters: [...takenParameters(endpoint)],
     supports_implicit_caching: endpoint.supportsImplicitCaching,
     supports_tool_choice: {
       none: toolChoice?.none ?? false,
@@ -117,6 +117,11 @@ function architecture({ model }: CatalogEntry): { modality: string; input_modali
 
 /** What at least one endpoint takes, in the order of the vocabulary. */
 export function supportedParameters(entry: CatalogEntry): string[] {
-  const supported = new Set(entry.endpoints.flatMap(({ endpoint }) => endpoint.supportedParameters));
+  const supported = new Set(entry.endpoints.flatMap(({ endpoint }) => takenParameters(endpoint)));
   return SUPPORTED_PARAMETERS.filter((name) => supported.has(name));
+}
+
+/** Where the catalogue names none, everything is passed; of these, embeddings have none. */
+function takenParameters({ supportedParameters, outputModalities }: router.Endpoint): readonly string[] {
+  return supportedParameters.length > 0 || outputModalities.includes('embeddings') ? supportedParameters : SUPPORTED_PARAMETERS;
 }
