@@ -21,7 +21,7 @@ export interface CatalogEntry {
   readonly id: string;
   readonly model: router.Model;
   readonly variant: string;
-  /** Usable ones, cheapest first; never empty. */
+  /** Usable ones: those of the default service tier first, of each the cheapest; never empty. */
   readonly endpoints: readonly PricedEndpoint[];
 }
 
@@ -39,7 +39,7 @@ export function catalogEntries(catalog: Catalog, nowMs: number): CatalogEntry[] 
     group.endpoints.push({ endpoint, schedule, statistics: statistics.get(endpoint.endpointId) });
     groups.set(id, group);
   }
-  return [...groups.entries()].map(([id, group]) => ({ id, ...group, endpoints: group.endpoints.sort(byPrice) })).sort(newestFirst);
+  return [...groups.entries()].map(([id, group]) => ({ id, ...group, endpoints: group.endpoints.sort(byTierAndPrice) })).sort(newestFirst);
 }
 
 function isUsable(endpoint: router.Endpoint): boolean {
@@ -50,12 +50,21 @@ function isExpired(model: router.Model, nowMs: number): boolean {
   return model.expireTimeSeconds !== undefined && Number(model.expireTimeSeconds) * 1000 <= nowMs;
 }
 
+/** Another tier is used, and paid, only by who asks for it. */
+function byTierAndPrice(left: PricedEndpoint, right: PricedEndpoint): number {
+  return Number(isOtherTier(left)) - Number(isOtherTier(right)) || byPrice(left, right);
+}
+
+function isOtherTier({ endpoint: { serviceTier } }: PricedEndpoint): boolean {
+  return serviceTier !== '' && serviceTier !== 'default';
+}
+
 function byPrice(left: PricedEndpoint, right: PricedEndpoint): number {
   return priceOf(left.schedule) - priceOf(right.schedule) || (left.endpoint.endpointId < right.endpoint.endpointId ? -1 : 1);
 }
 
 function priceOf(schedule: PriceSchedule): number {
-  return pricePerMillion(schedule, 'input_uncached') + pricePerMillion(schedule, 'output_text');
+  return (pricePerMillion(schedule, 'input_uncached') + pricePerMillion(schedule, 'output_text')) * (1_000_000 - schedule.discountMillionths);
 }
 
 function newestFirst(left: CatalogEntry, right: CatalogEntry): number {

@@ -37,4 +37,21 @@ describe('a model as clients see it', () => {
     const entry = entryOf([endpoint('open', 1n, { outputModalities: ['embeddings'] })]);
     expect(publicModel(entry, NOW).supported_parameters).toEqual([]);
   });
+
+  it('costs what its cheapest endpoint of the default tier costs: another tier is paid only by who asks for it', () => {
+    const entry = entryOf([
+      endpoint('a', 2_000_000n),
+      endpoint('b', 3_000_000n, { serviceTier: 'default' }),
+      endpoint('a/flex', 1_000_000n, { serviceTier: 'flex' }),
+    ]);
+    expect(publicModel(entry, NOW).pricing.prompt).toBe('0.000002');
+    expect(entry.endpoints.map(({ endpoint: { tag } }) => tag)).toEqual(['a', 'b', 'a/flex']);
+    expect(publicModel(entryOf([endpoint('a/flex', 1_000_000n, { serviceTier: 'flex' })]), NOW).pricing.prompt).toBe('0.000001');
+  });
+
+  it('costs what is cheapest after the discount, as routing compares', () => {
+    const half = common.PriceSchedule.fromPartial({ revision: 'h', ratesPico: { input_uncached: 3n, output_text: 3n }, discountMillionths: 500_000 });
+    const entry = entryOf([endpoint('plain', 2n), endpoint('reduced', 3n, { chargeSchedules: [{ startTimeMs: 0n, schedule: half }] })]);
+    expect(entry.endpoints.map(({ endpoint: { tag } }) => tag)).toEqual(['reduced', 'plain']);
+  });
 });

@@ -4,7 +4,7 @@ import type { CatalogEntry, PricedEndpoint } from './catalog-entry.js';
 import { publicPricing } from './public-pricing.js';
 import { numberOf } from './public-values.js';
 
-/** A catalogue entry in the shape that clients parse; its prices and limits are those of its cheapest endpoint. */
+/** A catalogue entry in the shape that clients parse; its prices and limits are those of its cheapest endpoint of the default service tier. */
 export function publicModel(entry: CatalogEntry, nowMs: number): PublicModel {
   const { model } = entry;
   const top = topOf(entry);
