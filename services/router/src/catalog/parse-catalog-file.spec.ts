@@ -65,6 +65,26 @@ describe('parseCatalogFile', () => {
     expect(problems.join('\n')).toMatch(/openai is a built-in provider/);
   });
 
+  it('reports models that are there twice, and aliases that lead nowhere or to two', () => {
+    const problems = problemsOf(
+      [
+        'version: 1',
+        'models:',
+        '  - { slug: acme/writer, aliases: [writer, Scribe, acme/poet] }',
+        '  - { slug: acme/writer }',
+        '  - { slug: acme/bard, aliases: [scribe, "bard:free", bard, bard] }',
+        'endpoints:',
+        '  - { model: acme/poet, provider: openai, provider_model_id: p, prices: { prompt: 1, completion: 1 } }',
+      ].join('\n'),
+    );
+    expect(problems).toEqual([
+      'line 4: models[1].slug: acme/writer is there twice',
+      'line 3: models[0].aliases[2]: acme/poet is the name of a model',
+      'line 5: models[2].aliases[0]: scribe is an alias of acme/writer already',
+      'line 5: models[2].aliases[1]: bard:free ends in what is read as a variant',
+    ]);
+  });
+
   it('reports broken YAML with its line', () => {
     expect(problemsOf('version: 1\nproviders: [')[0]).toMatch(/^line \d+: /);
     expect(problemsOf('version: 2')[0]).toMatch(/version/);

@@ -1,3 +1,4 @@
+import { parseModelName } from '@switchyard/core';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { catalogFileSchema, fileEndpointId, type CatalogFile } from './catalog-file.schema.js';
 
@@ -35,7 +36,7 @@ interface ReferenceProblem {
 
 /** What a schema cannot see: names that must exist and must not exist twice. */
 function referenceProblems(file: CatalogFile, knownProviders: ReadonlySet<string>): ReferenceProblem[] {
-  const problems: ReferenceProblem[] = [];
+  const problems = modelProblems(file);
   const own = new Set<string>();
   file.providers.forEach((provider, index) => {
     if (own.has(provider.slug)) problems.push({ path: ['providers', index, 'slug'], message: `${provider.slug} is there twice` });
@@ -62,6 +63,30 @@ function referenceProblems(file: CatalogFile, knownProviders: ReadonlySet<string
   });
   file.mirrors.forEach((mirror, index) => {
     if (!own.has(mirror.provider)) problems.push({ path: ['mirrors', index, 'provider'], message: `${mirror.provider} is none of this file's providers` });
+  });
+  return problems;
+}
+
+/** Models that are there twice, and aliases that no request would reach: those of two models, of a model's own name, or that end like a variant. */
+function modelProblems(file: CatalogFile): ReferenceProblem[] {
+  const problems: ReferenceProblem[] = [];
+  const slugs = new Set<string>();
+  file.models.forEach(({ slug }, index) => {
+    if (slugs.has(slug)) problems.push({ path: ['models', index, 'slug'], message: `${slug} is there twice` });
+    slugs.add(slug);
+  });
+  for (const { model } of file.endpoints) slugs.add(model);
+  const holders = new Map<string, string>();
+  file.models.forEach(({ slug, aliases }, index) => {
+    aliases.forEach((alias, place) => {
+      const name = alias.trim().toLowerCase();
+      const holder = slugs.has(name) ? name : holders.get(name);
+      const report = (message: string): unknown => problems.push({ path: ['models', index, 'aliases', place], message });
+      if (parseModelName(name).base !== name) report(`${alias} ends in what is read as a variant`);
+      else if (slugs.has(name)) report(`${alias} is the name of a model`);
+      else if (holder !== undefined && holder !== slug) report(`${alias} is an alias of ${holder} already`);
+      holders.set(name, slug);
+    });
   });
   return problems;
 }
