@@ -226,7 +226,7 @@ function inferenceServer(
   });
 }
 
-function managementModule(context: Context, authenticator: Authenticator, { breakers, deadlines }: Gateway, bodyMemory: BodyMemory): DynamicModule {
+function managementModule(context: Context, authenticator: Authenticator, gateway: Gateway, bodyMemory: BodyMemory): DynamicModule {
   const { clock, logger, config } = context;
   return ManagementModule.register({
     authenticator,
@@ -236,8 +236,9 @@ function managementModule(context: Context, authenticator: Authenticator, { brea
     analytics: context.port(AnalyticsPort),
     router: context.port(RouterPort),
     catalog: context.port(CatalogPort),
-    breakers,
-    deadlines,
+    breakers: gateway.breakers,
+    deadlines: gateway.deadlines,
+    billingNowMs: () => gateway.billingNowMs(),
     readiness: () => context.readiness(),
     metrics: context.metrics,
     logger,

@@ -26,6 +26,8 @@ export interface ManagementOptions {
   readonly metrics: Pick<Metrics, 'renderPieces'>;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Unix milliseconds on billing's clock, which prices go by. */
+  billingNowMs(): number;
   readonly limits?: RequestLimits;
   readonly bodies: RequestBodies;
   /** How old the catalogue may be that answers show; it is read when somebody asks. */

@@ -10,7 +10,7 @@ import { analytics, billing, common, events, router } from '@switchyard/proto';
 import { captureLogger, eventually, manualClock } from '@switchyard/testing';
 import OpenAI from 'openai';
 import { CSV_COLUMNS } from '../core/generation-csv.js';
-import { FAKE_NOW_MS, INFERENCE_SECRET, managementFakes, MANAGEMENT_SECRET, type ManagementFakes } from '../testing/management-fakes.js';
+import { BILLING_AHEAD_MS, FAKE_NOW_MS, INFERENCE_SECRET, managementFakes, MANAGEMENT_SECRET, type ManagementFakes } from '../testing/management-fakes.js';
 import { MAX_PATH_PARAMETER_LENGTH, sendFrameworkError } from './framework-errors.js';
 import { ManagementModule, prepareManagement } from './management.module.js';
 
@@ -488,6 +488,8 @@ describe('routing/decide', () => {
       apiType: 'chat',
       uses: { tools: true },
     });
+    // The time that the request would be priced by.
+    expect(fakes.decisions[0]?.acceptTimeMs).toBe(BigInt(FAKE_NOW_MS + BILLING_AHEAD_MS));
     const restricted = await client(MANAGEMENT_SECRET).apiKeys.create({ requestBody: { name: 'restricted' } });
     const key = fakes.keys.find(restricted.data.hash);
     if (key) Object.assign(key, { allowedModels: ['acme/*'], account: { ...billing.AccountFacts.fromPartial({ zdr: true }) } });

@@ -21,6 +21,8 @@ import { BodyMemory } from '../http/read-body.js';
 import { RequestBodies } from '../http/request-body.js';
 
 export const FAKE_NOW_MS = Date.UTC(2026, 5, 1, 12);
+/** Billing's clock differs from the process's own. */
+export const BILLING_AHEAD_MS = 40_000;
 export const INFERENCE_SECRET = 'sk-sy-v1-inference';
 export const MANAGEMENT_SECRET = 'sk-sy-v1-management';
 
@@ -72,6 +74,7 @@ export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
     metrics: { renderPieces: () => ['switchyard_up 1\n'] },
     logger,
     clock,
+    billingNowMs: () => clock.nowMs() + BILLING_AHEAD_MS,
     bodies: new RequestBodies({ maxBytes: 100_000, minBytesPerSecond: 1_000 }, new BodyMemory(150_000)),
     catalogMaxAgeMs: 0,
   };

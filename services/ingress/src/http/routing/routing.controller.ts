@@ -18,7 +18,7 @@ export class RoutingController {
     const routing = await bodies.use(body, async (bytes) => chatCompletionsRoute.read(bytes, request.headers, limits).routing);
     const { planJson, tableVersion } = await router.decide({
       requestJson: JSON.stringify({ ...routing, policy: describedPolicyOf(key, breakers, deadlines, clock.monotonicMs()) }),
-      acceptTimeMs: BigInt(clock.nowMs()),
+      acceptTimeMs: BigInt(this.context.billingNowMs()),
     });
     return `{"data":${planJson},"table_version":"${tableVersion}"}`;
   }
