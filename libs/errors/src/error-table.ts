@@ -67,7 +67,8 @@ export const ERROR_TABLE = {
   image_not_found: clientError(404, { grpcStatus: GRPC.NOT_FOUND }),
   conflict: clientError(409, { grpcStatus: GRPC.ALREADY_EXISTS }),
   precondition_failed: clientError(412, { grpcStatus: GRPC.FAILED_PRECONDITION }),
-  payload_too_large: clientError(413, { grpcStatus: GRPC.RESOURCE_EXHAUSTED }),
+  // Each provider has a limit of its own.
+  payload_too_large: clientError(413, { grpcStatus: GRPC.RESOURCE_EXHAUSTED, mayFallBack: true }),
   unprocessable: clientError(422),
   // 429 of ours or of an upstream; an upstream's may be answered by another endpoint.
   rate_limit_exceeded: clientError(429, {

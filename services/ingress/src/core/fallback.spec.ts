@@ -12,8 +12,9 @@ describe('the next candidate', () => {
   const standard = candidateOf('acme/writer', 'acme/writer');
   const free = candidateOf('acme/writer', 'acme/writer:free');
 
-  it('may be another endpoint of the same model after what is not the fault of the request', () => {
-    expect(mayTryNext(failed(standard, 'rate_limit_exceeded'), standard)).toBe(true);
+  it('may be another endpoint of the same model after what is not the fault of the request, or beyond the limits of the first alone', () => {
+    for (const errorType of ['rate_limit_exceeded', 'context_length_exceeded', 'payload_too_large'] as const)
+      expect(mayTryNext(failed(standard, errorType), standard)).toBe(true);
     expect(mayTryNext(failed(standard, 'invalid_request'), standard)).toBe(false);
   });
 
