@@ -23,6 +23,7 @@ describe('what an attempt tells the breaker of its endpoint', () => {
   it.each<[AttemptEndKind, ErrorType | undefined]>([
     ['client_gone', undefined],
     ['session_lost', 'provider_unavailable'],
+    ['timed_out', 'timeout'],
     ['failed', 'invalid_request'],
   ])('frees the probe when it ends as %s (%s) without evidence, and only its own', (end, errorType) => {
     const { breakers, early, probe } = probed();

@@ -34,8 +34,8 @@ export function routingPolicyOf(key: billing.Key, breakers: CircuitBreakers, dea
 export function recordEvidence(breakers: CircuitBreakers, attempt: AttemptRecord, pass: BreakerPass, nowMs: number): void {
   const { endpointId } = attempt.candidate.endpoint;
   if (attempt.end === 'completed') return breakers.recordSuccess(endpointId, pass, nowMs);
-  if (attempt.end === 'timed_out') return breakers.recordFailure(endpointId, pass, nowMs, { kind: 'timed_out' });
-  if (attempt.end === 'client_gone' || attempt.end === 'session_lost') return breakers.release(endpointId, pass);
+  // The worker finds out who is late. That our own guard had to end it tells of a worker or a process that stood still.
+  if (attempt.end !== 'failed') return breakers.release(endpointId, pass);
   const type = attemptErrorType(attempt);
   if (type === 'rate_limit_exceeded') {
     const retryAfterMs = attempt.error?.retryAfterMs;
