@@ -283,6 +283,17 @@ describe('provider preferences', () => {
     expect(tagsOf(run(table, { parameters: ['top_k'] })).sort()).toEqual(['a', 'b']);
   });
 
+  it('R11 require_parameters keeps endpoints that follow a schema where one is sent', () => {
+    const table = writerTable({ a: { supportedParameters: ['response_format'] }, b: { supportedParameters: ['structured_outputs'] } });
+    const request = { provider: { require_parameters: true }, parameters: ['response_format'] };
+    const kept = (responseFormat: string) => tagsOf(run(table, { ...request, uses: { ...chatRequest().uses, responseFormat } }));
+    expect(kept('json_schema')).toEqual(['b']);
+    expect(
+      run(writerTable({ a: { supportedParameters: ['response_format'] } }), { ...request, uses: { ...chatRequest().uses, responseFormat: 'json_schema' } })
+        .kind,
+    ).toBe('refusal');
+  });
+
   it('R12 prefers endpoints that support tools, response_format or verbosity, and keeps all where none does', () => {
     const table = writerTable({
       a: { supportedParameters: ['temperature', 'response_format'] },

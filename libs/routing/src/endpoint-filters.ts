@@ -78,7 +78,7 @@ export function filterContext(table: RoutingTable, request: RoutingRequest, poli
     deniesCollection: provider.data_collection === 'deny' || policy.dataCollection === 'deny',
     quantizations: quantizationSet(provider),
     maxPricePico: provider.max_price ? priceCeilings(provider.max_price) : [],
-    requiredParameters: provider.require_parameters === true ? request.parameters.filter((name) => PARAMETER_VOCABULARY.has(name)) : [],
+    requiredParameters: provider.require_parameters === true ? requiredParameters(request) : [],
     inputModalities: inputModalities(request),
     outputModalities: request.apiType === 'embeddings' ? [] : request.uses.outputModalities,
   };
@@ -237,6 +237,12 @@ function priceCeilings(maxPrice: MaxPrice): PriceCeiling[] {
 function quantizationSet(provider: ProviderPreferences): ReadonlySet<string> | undefined {
   if (!provider.quantizations || provider.quantizations.length === 0) return undefined;
   return new Set(provider.quantizations.flatMap((name) => QUANTIZATION_ADMITS[name] ?? [name]));
+}
+
+function requiredParameters({ parameters, uses }: RoutingRequest): string[] {
+  const required = parameters.filter((name) => PARAMETER_VOCABULARY.has(name));
+  // Who takes `response_format` may know plain JSON alone.
+  return uses.responseFormat === 'json_schema' ? [...required, 'structured_outputs'] : required;
 }
 
 function inputModalities(request: RoutingRequest): string[] {
