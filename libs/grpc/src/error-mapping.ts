@@ -1,6 +1,6 @@
 import { Metadata, status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
-import { errorRow, isErrorType, SwitchyardError, type ErrorType, type SwitchyardErrorOptions } from '@switchyard/errors';
-import { common } from '@switchyard/proto';
+import { SwitchyardError, type ErrorType } from '@switchyard/errors';
+import { common, errorDetail, errorOfDetail } from '@switchyard/proto';
 import { RETRY_AFTER_MS } from './call-deadline.js';
 import { isStorageAway } from './storage-away.js';
 
@@ -37,35 +37,8 @@ export function maskError(error: unknown, method: string, logger: ErrorLogger): 
 
 export function toGrpcFailure(error: SwitchyardError): GrpcFailure {
   const metadata = new Metadata();
-  metadata.set(ERROR_DETAIL_KEY, Buffer.from(common.ErrorDetail.encode(toErrorDetail(error)).finish()));
+  metadata.set(ERROR_DETAIL_KEY, Buffer.from(common.ErrorDetail.encode(errorDetail(error)).finish()));
   return { code: error.row.grpcStatus, details: error.message, metadata };
-}
-
-/** The wire form of an error. */
-function toErrorDetail(error: SwitchyardError): common.ErrorDetail {
-  return {
-    errorType: error.type,
-    message: error.message,
-    metadataJson: error.metadata === undefined ? '' : JSON.stringify(error.metadata, bigintAsText),
-    retryAfterMs: error.retryAfterMs === undefined ? undefined : BigInt(Math.ceil(error.retryAfterMs)),
-    providerCode: error.providerCode ?? '',
-    upstreamStatus: error.upstreamStatus ?? 0,
-    httpStatus: error.httpStatus === errorRow(error.type).httpStatus ? undefined : error.httpStatus,
-  };
-}
-
-function fromErrorDetail(detail: common.ErrorDetail, cause?: unknown): SwitchyardError {
-  const type: ErrorType = isErrorType(detail.errorType) ? detail.errorType : 'server';
-  const metadata = parseMetadata(detail.metadataJson);
-  const options: SwitchyardErrorOptions = {
-    ...(metadata === undefined ? {} : { metadata }),
-    ...(detail.retryAfterMs === undefined ? {} : { retryAfterMs: Number(detail.retryAfterMs) }),
-    ...(detail.providerCode === '' ? {} : { providerCode: detail.providerCode }),
-    ...(detail.upstreamStatus === 0 ? {} : { upstreamStatus: detail.upstreamStatus }),
-    ...(detail.httpStatus === undefined ? {} : { httpStatus: detail.httpStatus }),
-    ...(cause === undefined ? {} : { cause }),
-  };
-  return new SwitchyardError(type, detail.message, options);
 }
 
 /** Reads a failed call: the detail of the other side, else what the bare status says. */
@@ -73,7 +46,7 @@ export function fromGrpcError(error: unknown, portName: string): SwitchyardError
   if (error instanceof SwitchyardError) return error;
   if (!isServiceError(error)) return new SwitchyardError('server', MASKED_MESSAGE, { cause: error });
   const detail = error.metadata?.get(ERROR_DETAIL_KEY)[0];
-  if (detail instanceof Buffer) return fromErrorDetail(common.ErrorDetail.decode(detail), error);
+  if (detail instanceof Buffer) return errorOfDetail(common.ErrorDetail.decode(detail), error);
   const type = ERROR_TYPE_OF_BARE_STATUS[error.code] ?? 'server';
   const retry = type === 'gateway_unavailable' ? { retryAfterMs: RETRY_AFTER_MS } : {};
   return new SwitchyardError(type, bareMessage(type, portName), { cause: error, metadata: { port: portName }, ...retry });
@@ -103,18 +76,4 @@ function errorIdOf(error: unknown): string | undefined {
 
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && typeof (error as { code?: unknown }).code === 'number';
-}
-
-function parseMetadata(json: string): Record<string, unknown> | undefined {
-  if (json === '') return undefined;
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function bigintAsText(_name: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? value.toString() : value;
 }

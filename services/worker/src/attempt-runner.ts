@@ -1,9 +1,8 @@
 import { BriefMap, type Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
-import { worker } from '@switchyard/proto';
+import { errorDetail, worker } from '@switchyard/proto';
 import { Attempt, type AttemptDependencies } from './attempt.js';
-import { errorDetail } from './core/attempt-errors.js';
 
 export interface AttemptRunnerOptions {
   readonly maxConcurrentAttempts: number;

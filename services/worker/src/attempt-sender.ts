@@ -1,10 +1,9 @@
 import type { StreamProgress } from '@switchyard/dialects/provider';
 import type { SwitchyardError } from '@switchyard/errors';
 import type { AttemptListener } from '@switchyard/grpc';
-import { worker } from '@switchyard/proto';
+import { errorDetail, worker } from '@switchyard/proto';
 import type { AttemptRecord } from './attempt-record.js';
 import type { ContentCapture } from './content-capture.js';
-import { errorDetail } from './core/attempt-errors.js';
 import { countsOf } from './core/attempt-report.js';
 import { ownBytes, passingBytes } from './passing-bytes.js';
 

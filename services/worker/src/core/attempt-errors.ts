@@ -1,6 +1,5 @@
 import { SwitchyardError } from '@switchyard/errors';
 import type { UpstreamFailure } from '@switchyard/dialects/provider';
-import type { common } from '@switchyard/proto';
 
 export type DeadlineStage = 'connect' | 'first-token' | 'between-chunks' | 'total';
 
@@ -62,17 +61,6 @@ export function transportError(cause: unknown, providerName: string): Switchyard
     TRANSPORT_SENTENCES[code] ??
     (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code) ? 'offered a TLS certificate that is not trusted' : 'broke the connection');
   return new SwitchyardError('provider_unavailable', `${providerName} ${sentence}.`, { providerCode: code, cause });
-}
-
-export function errorDetail(error: SwitchyardError): common.ErrorDetail {
-  return {
-    errorType: error.type,
-    message: error.message,
-    metadataJson: error.metadata === undefined ? '' : JSON.stringify(error.metadata),
-    retryAfterMs: error.retryAfterMs === undefined ? undefined : BigInt(Math.round(error.retryAfterMs)),
-    providerCode: error.providerCode ?? '',
-    upstreamStatus: error.upstreamStatus ?? 0,
-  };
 }
 
 function errorCode(error: unknown): string {

@@ -12,8 +12,7 @@ import {
 import type { ProviderStatement } from '@switchyard/dialects/provider';
 import type { SwitchyardError } from '@switchyard/errors';
 import type { worker } from '@switchyard/proto';
-import { common, events } from '@switchyard/proto';
-import { errorDetail } from './attempt-errors.js';
+import { common, errorDetail, events } from '@switchyard/proto';
 
 /** What an attempt came to. */
 export interface AttemptResult {
