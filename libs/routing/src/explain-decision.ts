@@ -25,6 +25,7 @@ function explainPlan(plan: RoutingPlan, conditions: PriceConditions): Record<str
 }
 
 function explainCandidate(candidate: PlanCandidate, { promptTokensEstimate, acceptTimeMs }: PriceConditions): Record<string, unknown> {
+  const { discountMillionths, revision } = candidate.chargeSchedule;
   const rates = ratesInForce(candidate.chargeSchedule, promptTokensEstimate, acceptTimeMs);
   const usd = (ratePico: bigint | undefined): string | null => (ratePico === undefined ? null : picoToUsd(ratePico));
   return {
@@ -32,7 +33,12 @@ function explainCandidate(candidate: PlanCandidate, { promptTokensEstimate, acce
     model: candidate.publicModel,
     provider_name: candidate.endpoint.providerName,
     tag: candidate.endpoint.tag,
-    pricing: { prompt: usd(rateOf(rates, 'input_uncached')), completion: usd(rateOf(rates, 'output_text')), revision: candidate.chargeSchedule.revision },
+    pricing: {
+      prompt: usd(rateOf(rates, 'input_uncached')),
+      completion: usd(rateOf(rates, 'output_text')),
+      ...(discountMillionths === 0 ? {} : { discount: discountMillionths / 1_000_000 }),
+      revision,
+    },
     deadlines_ms: {
       connect: candidate.deadlines.connectMs,
       first_token: candidate.deadlines.firstTokenMs,

@@ -99,6 +99,13 @@ describe('the router', () => {
     });
   });
 
+  it('shows the discount with the price that it is taken off', async () => {
+    const { importer, service } = await setUp(FILE('0.5').replace('completion: "1" } }', 'completion: "1" }, discount: 0.25 }'));
+    await importer.start();
+    const { planJson } = await service.decide({ requestJson: JSON.stringify(REQUEST), acceptTimeMs: 0n });
+    expect(JSON.parse(planJson)).toMatchObject({ candidates: [{ pricing: { prompt: '0.0000005', completion: '0.000001', discount: 0.25 } }] });
+  });
+
   it('explains a refusal, and honours what the asking key may use', async () => {
     const { importer, service } = await setUp(FILE('0.5'));
     await importer.start();
