@@ -22,7 +22,6 @@ export interface RoutingRequest {
   readonly maxOutputTokens?: number | undefined;
   /** `auto`, `default`, `priority`, `fast`, `flex`. */
   readonly serviceTier?: string | undefined;
-  readonly sessionId?: string | undefined;
 }
 
 export type ApiType = 'chat' | 'completions' | 'embeddings';

@@ -69,7 +69,6 @@ const requestSchema = z.object({
   promptTokensLeast: z.number().nonnegative().optional(),
   maxOutputTokens: z.number().nonnegative().optional(),
   serviceTier: z.string().optional(),
-  sessionId: z.string().optional(),
   /** What the asking key and account add, how long attempts of the asking ingress may take, and what it has seen of the endpoints. */
   policy: z
     .object({

@@ -52,7 +52,6 @@ function routingRequest(parsed: ParsedChatRequest, bound: RequestBound): Routing
     promptTokensLeast: promptTokensLeast(bound),
     maxOutputTokens: parsed.maxOutputTokens,
     serviceTier: parsed.serviceTier,
-    sessionId: parsed.sessionId,
   };
 }
 

@@ -44,7 +44,6 @@ export const completionsRoute: InferenceRoute = {
         promptTokensLeast: promptTokensLeast(bound),
         maxOutputTokens,
         serviceTier: request.service_tier ?? undefined,
-        sessionId: request.session_id ?? undefined,
       },
       maxOutputTokens,
       bound,
