@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startTestPostgres, type TestPostgres } from '@switchyard/testing';
+import { eventually, startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import type { Pool, PoolClient } from 'pg';
 import { createPool } from './pool.js';
 import { sourceCopy } from './source-copy.js';
@@ -58,6 +58,58 @@ describe('statements of a transaction that are asked together', () => {
     };
     await expect(withTransaction(pool, (client) => allAnswered([Promise.reject(new Error('not even asked')), slow(client)]))).rejects.toThrow('not even asked');
     expect(isAnswered).toBe(true);
+  });
+});
+
+describe('a transaction that nobody waits for any more', () => {
+  let postgres: TestPostgres;
+  let pool: Pool;
+  let observer: Pool;
+  beforeAll(async () => {
+    postgres = await startTestPostgres();
+    // One connection: what is cancelled leaves none to ask for it, and whatever it leaves behind meets the next transaction.
+    pool = createPool(postgres.url, { max: 1, applicationName: 'reader' });
+    observer = createPool(postgres.url, { max: 1 });
+  });
+  afterAll(async () => {
+    await Promise.all([pool.end(), observer.end()]);
+    await postgres.close();
+  });
+
+  const running = async (): Promise<string[]> =>
+    (
+      await observer.query<{ query: string }>(
+        `SELECT query FROM pg_stat_activity WHERE application_name = 'reader' AND state = 'active' AND datname = current_database()`,
+      )
+    ).rows.map(({ query }) => query);
+
+  it('ends in the middle of a statement, asks nothing more, and leaves its connection sound', async () => {
+    const leave = new AbortController();
+    let isGoingOn = false;
+    const reading = withTransaction(
+      pool,
+      async (client) => {
+        await client.query('SELECT pg_sleep(600)');
+        isGoingOn = true;
+      },
+      { readOnly: true, signal: leave.signal },
+    );
+    const ended = expect(reading).rejects.toThrow('gone');
+    await eventually(async () => expect(await running()).toEqual(['SELECT pg_sleep(600)']));
+    leave.abort(new Error('gone'));
+    await ended;
+    expect([isGoingOn, await running()]).toEqual([false, []]);
+    expect((await pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it('is not begun', async () => {
+    const signal = AbortSignal.abort(new Error('gone'));
+    await expect(withTransaction(pool, () => Promise.reject(new Error('begun')), { signal })).rejects.toThrow('gone');
+  });
+
+  it('leaves one alone that is still waited for', async () => {
+    const { signal } = new AbortController();
+    expect(await withTransaction(pool, async (client) => (await client.query('SELECT 1')).rowCount, { signal })).toBe(1);
   });
 });
 

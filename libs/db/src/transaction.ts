@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { cancelOnAbort } from './cancel-on-abort.js';
 import { EndingClient } from './ending-client.js';
 
 export interface TransactionOptions {
@@ -9,6 +10,8 @@ export interface TransactionOptions {
   /** Tries in all when the database asks for a repetition (serialization failure, deadlock); default 5. */
   readonly maxTries?: number;
   readonly readOnly?: boolean;
+  /** Once it aborts nobody waits for what is read: the statement that runs is cancelled, and the transaction ends with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const SERIALIZATION_FAILURE = '40001';
@@ -37,18 +40,25 @@ export async function withTransaction<Result>(
 }
 
 async function runOnce<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<Result>, options: TransactionOptions): Promise<Result> {
+  const { isolation = 'READ COMMITTED', readOnly = false, signal } = options;
+  signal?.throwIfAborted();
   const client = await pool.connect();
+  let endCancelling: (() => Promise<void>) | undefined;
   let broken: Error | undefined;
   try {
     // Awaited: were it refused or cancelled, what is asked behind it would be done outside of any transaction.
-    await client.query(`BEGIN ISOLATION LEVEL ${options.isolation ?? 'READ COMMITTED'}${options.readOnly === true ? ' READ ONLY' : ''}`);
+    await client.query(`BEGIN ISOLATION LEVEL ${isolation}${readOnly ? ' READ ONLY' : ''}`);
+    endCancelling = signal && (await cancelOnAbort(pool, client, signal));
     const result = await work(client);
     await client.query('COMMIT');
     return result;
   } catch (error) {
+    await endCancelling?.();
     broken = (await rollBack(client)) ?? (isReadOnly(error) ? error : undefined);
+    signal?.throwIfAborted();
     throw error;
   } finally {
+    await endCancelling?.();
     if (client instanceof EndingClient) client.awaitAnswersFor(undefined);
     client.release(broken);
   }
