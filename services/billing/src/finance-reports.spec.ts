@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newEventId } from '@switchyard/core';
 import { billing, events } from '@switchyard/proto';
-import { manualClock, seededRandom, type ManualClock } from '@switchyard/testing';
+import { eventually, manualClock, seededRandom, type ManualClock } from '@switchyard/testing';
 import type { PoolClient } from 'pg';
 import type { Billing } from './billing.module.js';
 import { parseSpendQuery } from './core/spend-query.js';
@@ -280,11 +280,22 @@ describe('what finance asks', () => {
   it.each<[string, (signal: AbortSignal) => Promise<unknown>]>([
     ['a statement', (signal) => instance.ledger.getStatement({ accountId: customer.accountId, month: '2026-10' }, { signal })],
     ['spend', (signal) => ask({ groupBy: ['key'] }, signal)],
-  ])('ends %s when nobody waits for it any more, before its next statement', async (_, report) => {
-    const leave = new AbortController();
-    const reporting = report(leave.signal);
-    leave.abort(new Error('gone'));
-    await expect(reporting).rejects.toThrow('gone');
+    ['a verification', (signal) => instance.ledger.verifyLedger({}, { signal })],
+  ])('ends %s when nobody waits for it any more, in the middle of a reading', async (_, report) => {
+    const locker = await fixture.pool.connect();
+    try {
+      // Whoever reads charges waits for as long as this lasts.
+      await locker.query('BEGIN; LOCK TABLE charges IN ACCESS EXCLUSIVE MODE');
+      const leave = new AbortController();
+      const ended = expect(report(leave.signal)).rejects.toThrow('gone');
+      const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      await eventually(async () => expect((await locker.query(waiting)).rowCount).toBe(1));
+      leave.abort(new Error('gone'));
+      await ended;
+    } finally {
+      await locker.query('ROLLBACK');
+      locker.release();
+    }
   });
 
   describe('a statement', () => {

@@ -35,7 +35,7 @@ export interface FinanceReportsOptions {
 
 /**
  * What finance asks: spend by whatever requests were tagged with, and statements. Each answer comes out of one snapshot. One that nobody waits for any more
- * ends before its next reading.
+ * ends at once, in the middle of a reading.
  */
 export class FinanceReports {
   constructor(
@@ -50,17 +50,16 @@ export class FinanceReports {
     return withTransaction(
       this.pool,
       async (client) => {
-        const ask = askUntil(signal);
-        const { groups: read, hasMore, total } = await ask(() => readSpend(client, query));
+        const { groups: read, hasMore, total } = await readSpend(client, query);
         const groups = withinPage(read);
         return {
           rows: groups.map((group) => spendRow(query, group)),
           nextCursor: hasMore || groups.length < read.length ? encodePosition(groups.at(-1)!) : '',
           total,
-          keys: await ask(() => this.keysOf(client, query, groups)),
+          keys: await this.keysOf(client, query, groups),
         };
       },
-      SNAPSHOT,
+      { ...SNAPSHOT, signal },
     );
   }
 
@@ -71,15 +70,14 @@ export class FinanceReports {
     return withTransaction(
       this.pool,
       async (client) => {
-        const ask = askUntil(signal);
-        await ask(() => allowLongReads(client));
-        const account = await ask(() => readAccountBalance(client, accountId));
+        await allowLongReads(client);
+        const account = await readAccountBalance(client, accountId);
         if (!account) throw unknownAccount(accountId);
-        const charged = await ask(() => readCharged(client, accountId, period));
+        const charged = await readCharged(client, accountId, period);
         const nowMs = this.clock.nowMs();
         // What was accepted in the month's last moment may get its leases after it.
         const lastLeaseMs = period.endMs + this.options.leaseSettleMarginMs;
-        const balances = await ask(() => readBalances(client, [LEDGER.credits(accountId), LEDGER.receivable(accountId)]));
+        const balances = await readBalances(client, [LEDGER.credits(accountId), LEDGER.receivable(accountId)]);
         const statement = makeStatement({
           ...account,
           ...period,
@@ -87,16 +85,16 @@ export class FinanceReports {
           month: request.month,
           nowMs,
           present: { creditsPico: balances.get(LEDGER.credits(accountId)) ?? 0n, receivablePico: balances.get(LEDGER.receivable(accountId)) ?? 0n },
-          movements: await ask(() => readMovements(client, accountId, period)),
+          movements: await readMovements(client, accountId, period),
           charged,
-          byKey: boundedLines(await ask(() => readKeyLines(client, accountId, period, MAX_LINES)), charged, MAX_LINES),
-          byModel: boundedLines(await ask(() => readModelLines(client, accountId, period, MAX_LINES)), charged, MAX_LINES),
-          ...(await ask(() => readStatementEntries(client, accountId, period, MAX_ENTRIES))),
-          isProvisional: nowMs < lastLeaseMs || (await ask(() => hasOpenLeases(client, accountId, lastLeaseMs))),
+          byKey: boundedLines(await readKeyLines(client, accountId, period, MAX_LINES), charged, MAX_LINES),
+          byModel: boundedLines(await readModelLines(client, accountId, period, MAX_LINES), charged, MAX_LINES),
+          ...(await readStatementEntries(client, accountId, period, MAX_ENTRIES)),
+          isProvisional: nowMs < lastLeaseMs || (await hasOpenLeases(client, accountId, lastLeaseMs)),
         });
         return { statement };
       },
-      SNAPSHOT,
+      { ...SNAPSHOT, signal },
     );
   }
 
@@ -106,14 +104,6 @@ export class FinanceReports {
     const keys = await findKeys(client, [...new Set(groups.map(({ group }) => group[position]!))]);
     return keys.filter((key) => key.accountId === query.accountId).map(({ keyHash, name, label }) => ({ hash: keyHash, name, label }));
   }
-}
-
-/** Reads one thing after the other, until the signal aborts. */
-function askUntil(signal: AbortSignal | undefined) {
-  return <Answer>(read: () => Promise<Answer>): Promise<Answer> => {
-    signal?.throwIfAborted();
-    return read();
-  };
 }
 
 /** As many as one message should carry: clients name users and apps as long as they please. */

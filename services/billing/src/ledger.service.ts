@@ -59,7 +59,6 @@ export class LedgerService implements LedgerPort {
 
   /** Reads every record, unless whoever asked for it leaves; the database aggregates, so memory stays bounded. @throws SwitchyardError `rate_limit_exceeded` */
   async verifyLedger(_request?: billing.VerifyLedgerRequest, callOptions?: CallOptions): Promise<billing.VerifyLedgerResponse> {
-    const signal = callOptions?.signal;
     return this.longReads.run(() =>
       withTransaction(
         this.pool,
@@ -67,15 +66,15 @@ export class LedgerService implements LedgerPort {
           await prepareAudit(client);
           const nowMs = this.clock.nowMs();
           return {
-            differences: await runAudit(client, AUDIT_CHECKS, signal),
-            flagged: await runAudit(client, flaggedThings(nowMs), signal),
+            differences: await runAudit(client, AUDIT_CHECKS),
+            flagged: await runAudit(client, flaggedThings(nowMs)),
             flagCounts: await readFlagCounts(client, nowMs),
             checks: AUDIT_CHECKS.map(({ name }) => name),
             totals: await readTotals(client),
             ...(await countJournal(client)),
           };
         },
-        SNAPSHOT,
+        { ...SNAPSHOT, signal: callOptions?.signal },
       ),
     );
   }
