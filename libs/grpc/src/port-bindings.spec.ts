@@ -150,6 +150,24 @@ describe.each(BINDINGS)('a port $name', ({ open }) => {
     await eventually(() => expect(seen?.aborted).toBe(true));
   });
 
+  it('calls no failure what fails because its caller has gone', async () => {
+    const begun = Promise.withResolvers<void>();
+    keys.answer = async (_request, options) => {
+      begun.resolve();
+      await new Promise<void>((resolve) => options?.signal?.addEventListener('abort', () => resolve()));
+      throw new TypeError('interrupted');
+    };
+    const controller = new AbortController();
+    const outcome = expect(port.resolveKey({ secretHash: '' }, { signal: controller.signal })).rejects.toThrow('enough');
+    await begun.promise;
+    controller.abort(new Error('enough'));
+    await outcome;
+    // Answered after the one before has failed.
+    keys.answer = () => Promise.resolve({ key: undefined, sequence: 7n });
+    await port.resolveKey({ secretHash: '' });
+    expect(logged).toEqual([]);
+  });
+
   it('streams in order to the end', async () => {
     keys.streamLength = 100;
     const sequences: bigint[] = [];

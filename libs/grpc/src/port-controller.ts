@@ -59,12 +59,15 @@ function unaryHandler<Shape>(port: Port<Shape>, name: string, begin: BeginTrace)
       trace?.end(signal.aborted ? GrpcStatus.CANCELLED : GrpcStatus.OK);
       return answer;
     } catch (error) {
-      const failure = grpcFailure(error, port, name, this.logger);
-      trace?.end(signal.aborted ? GrpcStatus.CANCELLED : failure.code);
+      // Nobody hears it any more, and an end that its caller wanted is no failure.
+      const failure = signal.aborted ? CANCELLED : grpcFailure(error, port, name, this.logger);
+      trace?.end(failure.code);
       throw new RpcException(failure);
     }
   };
 }
+
+const CANCELLED = { code: GrpcStatus.CANCELLED, details: 'The caller went away' };
 
 /** A stream may last for days: its span ends with the first message. */
 function streamHandler<Shape>(port: Port<Shape>, name: string, begin: BeginTrace): Handler {
@@ -90,7 +93,7 @@ function streamHandler<Shape>(port: Port<Shape>, name: string, begin: BeginTrace
 
 function cancellationSignal(call: UnaryCall | StreamCall): AbortSignal {
   const controller = new AbortController();
-  const abort = (): void => controller.abort(new Error('The caller went away'));
+  const abort = (): void => controller.abort(new Error(CANCELLED.details));
   if (call.cancelled) abort();
   else call.once('cancelled', abort);
   return controller.signal;
