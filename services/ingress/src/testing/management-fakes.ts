@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { PICO_PER_USD, type Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import {
@@ -8,6 +9,7 @@ import {
   type events,
   type AccountPort,
   type AnalyticsPort,
+  type CallOptions,
   type CatalogPort,
   type KeyPort,
   type LedgerPort,
@@ -200,14 +202,27 @@ export class FakeLedger {
   readonly asked: billing.ListSpendRequest[] = [];
   spend: billing.ListSpendResponse = billing.ListSpendResponse.create();
   statement: billing.Statement | undefined;
+  /** While true reports take until their reader has left. */
+  isSlow = false;
+  /** Signals of slow reports. */
+  readonly signals: AbortSignal[] = [];
 
-  async listSpend(request: billing.ListSpendRequest): Promise<billing.ListSpendResponse> {
+  async listSpend(request: billing.ListSpendRequest, options?: CallOptions): Promise<billing.ListSpendResponse> {
     this.asked.push(request);
+    await this.takeTime(options);
     return this.spend;
   }
 
-  async getStatement(request: billing.GetStatementRequest): Promise<billing.GetStatementResponse> {
+  async getStatement(request: billing.GetStatementRequest, options?: CallOptions): Promise<billing.GetStatementResponse> {
+    await this.takeTime(options);
     return { statement: this.statement && { ...this.statement, ...request } };
+  }
+
+  private async takeTime({ signal }: CallOptions = {}): Promise<void> {
+    if (!this.isSlow || signal === undefined) return;
+    this.signals.push(signal);
+    await once(signal, 'abort');
+    throw signal.reason;
   }
 
   async explainGeneration({ generationId, accountId }: billing.ExplainGenerationRequest): Promise<billing.ExplainGenerationResponse> {

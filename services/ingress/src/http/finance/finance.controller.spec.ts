@@ -3,19 +3,20 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { explanationResponseSchema, spendResponseSchema, statementResponseSchema } from '@switchyard/api';
 import { billing } from '@switchyard/proto';
-import { captureLogger, manualClock } from '@switchyard/testing';
+import { captureLogger, eventually, manualClock } from '@switchyard/testing';
 import { FAKE_NOW_MS, INFERENCE_SECRET, managementFakes, MANAGEMENT_SECRET, type ManagementFakes } from '../../testing/management-fakes.js';
 import { ManagementModule, prepareManagement } from '../management.module.js';
 
 const OCTOBER = { start: Date.UTC(2026, 9, 1), end: Date.UTC(2026, 10, 1) };
 
 describe('the finance routes', () => {
+  const logger = captureLogger();
   let fakes: ManagementFakes;
   let application: NestFastifyApplication;
   let origin: string;
 
   beforeAll(async () => {
-    fakes = managementFakes(manualClock(FAKE_NOW_MS), captureLogger());
+    fakes = managementFakes(manualClock(FAKE_NOW_MS), logger);
     const adapter = new FastifyAdapter();
     prepareManagement(adapter);
     const options = { logger: false, abortOnError: false, bodyParser: false } as const;
@@ -172,6 +173,22 @@ describe('the finance routes', () => {
     expect(text).toMatch(/^Statement of Acme \(acme\) for 2026-10\n/);
     expect(text).toMatch(/Closing balance +-1 USD/);
     expect(text).toMatch(/became owed +1 USD/);
+  });
+
+  it.each([SPEND, '/statement?month=2026-10'])('lets nobody make the report of %s whose reader has left, and calls it no failure', async (path) => {
+    fakes.ledger.isSlow = true;
+    const leave = new AbortController();
+    const left = expect(
+      fetch(`${origin}/api/v1/finance${path}`, { headers: { authorization: `Bearer ${MANAGEMENT_SECRET}` }, signal: leave.signal }),
+    ).rejects.toThrow();
+    const signal = await eventually(() => fakes.ledger.signals.shift() ?? Promise.reject(new Error('not asked yet')));
+    fakes.ledger.isSlow = false;
+    expect(signal.aborted).toBe(false);
+    leave.abort();
+    await left;
+    await eventually(() => expect(signal.aborted).toBe(true));
+    expect((await get(path)).status).toBe(200);
+    expect(logger.lines.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
   it("explains a charge of the key's own account, as JSON or for reading", async () => {

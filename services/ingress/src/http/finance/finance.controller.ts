@@ -3,6 +3,7 @@ import { explanationQuerySchema, parseQuery, publicStatement, spendQuerySchema, 
 import { SwitchyardError } from '@switchyard/errors';
 import type { FastifyReply } from 'fastify';
 import { publicSpend, spendCsv, spendRequest } from '../../core/public-spend.js';
+import { clientLeft } from '../client-left.js';
 import type { HttpRequest } from '../http-request.js';
 import { API_PREFIXES, MANAGEMENT_CONTEXT, type ManagementContext } from '../management-context.js';
 
@@ -16,10 +17,11 @@ export class FinanceController {
 
   @Get('finance/spend')
   async spend(@Query() query: unknown, @Req() request: HttpRequest, @Res() reply: FastifyReply): Promise<void> {
+    const signal = clientLeft(reply);
     const { accountId } = await this.context.access.managementKey(request.headers);
     const parameters = parseQuery(spendQuerySchema, query);
     const asked = spendRequest(parameters, accountId);
-    const spend = publicSpend(asked, await this.context.ledger.listSpend(asked, { timeoutMs: REPORT_TIMEOUT_MS }));
+    const spend = publicSpend(asked, await this.context.ledger.listSpend(asked, { timeoutMs: REPORT_TIMEOUT_MS, signal }));
     if (formatOf(parameters.format, request) !== 'csv') return sendJson(reply, spend);
     await reply
       .headers(spend.next_cursor === null ? {} : { 'x-next-cursor': spend.next_cursor })
@@ -29,9 +31,10 @@ export class FinanceController {
 
   @Get('finance/statement')
   async statement(@Query() query: unknown, @Req() request: HttpRequest, @Res() reply: FastifyReply): Promise<void> {
+    const signal = clientLeft(reply);
     const { accountId } = await this.context.access.managementKey(request.headers);
     const { month, format } = parseQuery(statementQuerySchema, query);
-    const { statement } = await this.context.ledger.getStatement({ accountId, month }, { timeoutMs: REPORT_TIMEOUT_MS });
+    const { statement } = await this.context.ledger.getStatement({ accountId, month }, { timeoutMs: REPORT_TIMEOUT_MS, signal });
     if (!statement) throw new SwitchyardError('not_found', 'There is no such statement');
     const shown = publicStatement(statement);
     const wanted = formatOf(format, request);
