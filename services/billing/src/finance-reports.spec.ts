@@ -7,7 +7,7 @@ import type { Billing } from './billing.module.js';
 import { parseSpendQuery } from './core/spend-query.js';
 import { BillingFixture, consume, creditScope, USD, type Customer } from './fixtures/billing-fixture.js';
 import { readSpend } from './spend.store.js';
-import { readModelLines, readMovements } from './statement.store.js';
+import { readModelLines, readMovements, readStatementEntries } from './statement.store.js';
 
 const { DAY, MONTH, UNSPECIFIED: WHOLE } = billing.SpendGranularity;
 const DAY_MS = 86_400_000;
@@ -208,10 +208,11 @@ describe('what finance asks', () => {
     expect(second.nextCursor).toBe('');
   });
 
-  it('reads the events and entries of the months asked for and of none long before', async () => {
+  it('reads the events and entries of the months asked for and of none far from them', async () => {
     const large = await fixture.createCustomer(instance, { creditPico: USD });
     for (const startMs of [OCTOBER, DECEMBER]) {
       clock.setNow(startMs + 12 * 3_600_000);
+      await fixture.grantCredit(instance, large.accountId, 7n);
       const ofMonth = Array.from({ length: 500 }, () => fixture.charge(large, 1n, [], { model: MODELS[0]! }));
       await consume(instance.consumer, ofMonth);
     }
@@ -224,9 +225,16 @@ describe('what finance asks', () => {
     expect(readOfOctober).toBe(0);
     const entriesReadOfOctober = await rowsReadBy('ledger_entries_2026_10', async (client) => {
       const moved = await readMovements(client, large.accountId, { startMs: DECEMBER, endMs: DECEMBER + DAY_MS });
-      expect(moved).toMatchObject([{ kind: 'charge', creditsPico: 500n }]);
+      expect(new Map(moved.map(({ kind, creditsPico }) => [kind, creditsPico]))).toEqual(new Map(Object.entries({ charge: 500n, credit_grant: -7n })));
+      const { entries } = await readStatementEntries(client, large.accountId, { startMs: DECEMBER, endMs: DECEMBER + DAY_MS }, 10);
+      expect(entries).toMatchObject([{ kind: 'credit_grant', description: 'top-up', amountPico: 7n }]);
     });
     expect(entriesReadOfOctober).toBe(0);
+    const entriesReadOfDecember = await rowsReadBy('ledger_entries_2026_12', async (client) => {
+      const { entries } = await readStatementEntries(client, large.accountId, { startMs: OCTOBER, endMs: NOVEMBER }, 10);
+      expect(entries.map(({ amountPico }) => amountPico)).toContain(7n);
+    });
+    expect(entriesReadOfDecember).toBe(0);
   });
 
   async function rowsReadBy(table: string, run: (client: PoolClient) => Promise<void>): Promise<number> {

@@ -81,7 +81,7 @@ export async function readModelLines(client: Queryable, accountId: string, { sta
   return rows.map(toLine);
 }
 
-/** What is neither usage nor a cover, oldest first, with what each added to the balance; and how many there are. */
+/** What is neither usage nor a cover, oldest first, with what each added to the balance; and how many there are. Of the entries only those between the least and the greatest id are read. */
 export async function readStatementEntries(
   client: Queryable,
   accountId: string,
@@ -89,9 +89,13 @@ export async function readStatementEntries(
   limit: number,
 ): Promise<{ entries: billing.StatementEntry[]; entryCount: bigint }> {
   const { rows } = await client.query<{ timeMs: bigint; kind: string; description: string; amount: string; transactionId: string; entryCount: bigint }>(
-    `SELECT accept_time_ms AS "timeMs", kind, coalesce(description, '') AS description, -sum(ledger_entries.amount_pico) AS amount, transaction_id AS "transactionId", count(*) OVER () AS "entryCount"
-       FROM ledger_transactions JOIN ledger_entries USING (transaction_id) LEFT JOIN credit_grants USING (transaction_id, account_id)
-      WHERE account_id = $1 AND accept_time_ms >= $2 AND accept_time_ms < $3 AND ${IS_NO_USAGE} AND kind <> 'receivable_cover' AND ledger_account IN ($4, $5)
+    `WITH listed AS MATERIALIZED (
+       SELECT account_id, transaction_id, kind, accept_time_ms FROM ledger_transactions
+        WHERE account_id = $1 AND accept_time_ms >= $2 AND accept_time_ms < $3 AND ${IS_NO_USAGE} AND kind <> 'receivable_cover')
+     SELECT accept_time_ms AS "timeMs", kind, coalesce(description, '') AS description, -sum(entry.amount_pico) AS amount, transaction_id AS "transactionId", count(*) OVER () AS "entryCount"
+       FROM listed JOIN ledger_entries entry USING (transaction_id) LEFT JOIN credit_grants USING (transaction_id, account_id)
+      WHERE ledger_account IN ($4, $5) AND entry.transaction_id >= (SELECT transaction_id FROM listed ORDER BY transaction_id LIMIT 1)
+        AND entry.transaction_id <= (SELECT transaction_id FROM listed ORDER BY transaction_id DESC LIMIT 1)
       GROUP BY accept_time_ms, kind, description, transaction_id ORDER BY accept_time_ms, transaction_id LIMIT $6`,
     [accountId, startMs, endMs, LEDGER.credits(accountId), LEDGER.receivable(accountId), limit],
   );
