@@ -55,9 +55,9 @@ export function publicPricing(schedule: PriceSchedule, nowMs: number): PublicPri
   return pricing;
 }
 
-/** USD per million tokens, for comparing. */
+/** USD per million tokens as they are charged, the discount taken off; for comparing. */
 export function pricePerMillion(schedule: PriceSchedule, meter: 'input_uncached' | 'output_text'): number {
-  return Number(schedule.ratesPico[meter] ?? 0n) / 1_000_000;
+  return (Number(schedule.ratesPico[meter] ?? 0n) * (1_000_000 - schedule.discountMillionths)) / 1_000_000_000_000;
 }
 
 function publicOverride(override: PriceSchedule['overrides'][number]): PublicPricingOverride {

@@ -207,7 +207,9 @@ describe('models', () => {
     expect(await ids('?context=100000')).toEqual(['openai/gpt-4o', 'openai/gpt-4o:free']);
     expect(await ids('?max_price=0')).toEqual(['openai/gpt-4o:free']);
     expect(await ids('?min_price=2')).toEqual(['acme/new']);
-    expect(await ids('?min_output_price=10')).toEqual(['acme/new', 'openai/gpt-4o']);
+    // Discounts are taken off: gpt-4o is to be had for 7.5.
+    expect(await ids('?min_output_price=10')).toEqual(['acme/new']);
+    expect(await ids('?max_output_price=7.5')).toEqual(['openai/gpt-4o', 'openai/gpt-4o:free']);
     expect(await ids('?max_output_price=1')).toEqual(['openai/gpt-4o:free']);
     expect(await ids('?model_authors=acme')).toEqual(['acme/new']);
     expect(await ids('?providers=azure')).toEqual(['openai/gpt-4o']);

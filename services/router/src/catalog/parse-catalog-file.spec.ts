@@ -162,6 +162,28 @@ describe('applyCatalogFile', () => {
     expect(mirrored[0]!.record.traits).toEqual({ reasoning_style: 'effort', manifest: 'vllm' });
   });
 
+  it('mirrors the endpoint that is charged least, discounts taken off, at a cost without them', () => {
+    const catalog = apply(
+      [
+        'version: 1',
+        'built_in: false',
+        'providers:',
+        '  - { slug: listed, name: Listed, base_url: "http://127.0.0.1:9/v1" }',
+        '  - { slug: reduced, name: Reduced, base_url: "http://127.0.0.1:8/v1" }',
+        '  - { slug: backup, name: Backup, base_url: "http://127.0.0.1:7/v1" }',
+        'endpoints:',
+        '  - { model: acme/writer, provider: listed, provider_model_id: w, prices: { prompt: 3, completion: 3 } }',
+        '  - { model: acme/writer, provider: reduced, provider_model_id: w, prices: { prompt: 4, completion: 4 }, discount: 0.5 }',
+        'mirrors:',
+        '  - { provider: backup, models: ["*"], price_multiplier: 2 }',
+      ].join('\n'),
+    );
+    const mirrored = catalog.endpoints.find(({ record }) => record.providerSlug === 'backup')!;
+    const prices = { input_uncached: 8_000_000n, output_text: 8_000_000n };
+    expect(mirrored.charge.map(({ schedule }) => schedule)).toMatchObject([{ ratesPico: prices, discountMillionths: 500_000 }]);
+    expect(mirrored.cost.map(({ schedule }) => schedule)).toMatchObject([{ ratesPico: prices, discountMillionths: 0 }]);
+  });
+
   it('keeps what an endpoint costs while only what is charged for it changes', () => {
     const changes = [
       '{ from: "2027-01-01T00:00:00Z", prices: { prompt: 4, completion: 4 } }',

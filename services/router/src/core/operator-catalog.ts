@@ -188,7 +188,7 @@ function mirrors(served: readonly CatalogEndpoint[], file: CatalogFile, ownIds: 
           traits: { ...modelTraits(original.record.traits), ...providerTraits(provider) },
         },
         charge: schedules,
-        cost: schedules,
+        cost: schedules.map(withoutDiscount),
         source: 'operator',
       });
     }
@@ -196,9 +196,15 @@ function mirrors(served: readonly CatalogEndpoint[], file: CatalogFile, ownIds: 
   return result;
 }
 
+/** What a prompt token and a completion token are charged at together, in millionths of a pico-USD: to compare with. */
 function plainPrice(endpoint: CatalogEndpoint): bigint {
-  const rates = endpoint.charge.at(-1)!.schedule.ratesPico;
-  return (rates.input_uncached ?? 0n) + (rates.output_text ?? 0n);
+  const { ratesPico, discountMillionths } = endpoint.charge.at(-1)!.schedule;
+  return ((ratesPico.input_uncached ?? 0n) + (ratesPico.output_text ?? 0n)) * BigInt(1_000_000 - discountMillionths);
+}
+
+/** A discount is taken off what is charged, never off what a provider costs. */
+function withoutDiscount({ startTimeMs, schedule }: DatedSchedule): DatedSchedule {
+  return { startTimeMs, schedule: { ...schedule, discountMillionths: 0 } };
 }
 
 function multiplied(schedule: UndatedSchedule, factor: number): UndatedSchedule {
