@@ -204,6 +204,10 @@ describe('runTargets', () => {
     await expect(start([greedy])).rejects.toThrow('does not say that it requires billing.KeyService');
   });
 
+  it('starts a target that keeps nothing on disk where nothing can be written', async () => {
+    await expect(start([providerTarget], { SWITCHYARD_DATA_DIR: '/dev/null/nowhere' })).resolves.toBeDefined();
+  });
+
   it('gives each target a folder of its own', async () => {
     await start([consumerTarget, providerTarget]);
     expect(consumerContext!.dataDirectory.endsWith('/router')).toBe(true);

@@ -206,7 +206,9 @@ class RunningPlatform implements Platform {
       logger,
       metrics: resources.metrics,
       tracer,
-      dataDirectory: resources.directory(target.name),
+      get dataDirectory() {
+        return resources.directory(target.name);
+      },
       instanceId: resources.instanceId,
       pool: () => resources.pool(target.name, target.schema),
       get eventLog() {

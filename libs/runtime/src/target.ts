@@ -21,7 +21,7 @@ export interface TargetContext<Config> {
   readonly metrics: Metrics;
   /** Undefined where nothing is traced. */
   readonly tracer?: Tracer | undefined;
-  /** A folder of this target's own, created. */
+  /** A folder of this target's own, created when it is asked for: who keeps nothing on disk needs none that can be written. */
   readonly dataDirectory: string;
   /** Host name and process, stable while the process lives. */
   readonly instanceId: string;
