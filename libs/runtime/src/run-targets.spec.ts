@@ -7,6 +7,7 @@ import { captureLogger, eventually, startTestPostgres } from '@switchyard/testin
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { defineTarget, READINESS_CHECKS, runTargets, type Platform, type ReadinessState, type Target, type TargetContext } from './index.js';
 
 /** What happened, in order. */
@@ -16,6 +17,7 @@ let readiness: ReadinessState = { ready: true };
 
 class Keys implements Pick<KeyPort, 'resolveKey'> {
   resolveKey(request: billing.ResolveKeyRequest): Promise<billing.ResolveKeyResponse> {
+    if (request.secretHash === 'never answered') return new Promise(() => undefined);
     if (request.secretHash === 'unknown') return Promise.reject(new SwitchyardError('not_found', 'No such key'));
     return Promise.resolve({ key: undefined, sequence: 42n });
   }
@@ -152,6 +154,22 @@ describe('runTargets', () => {
     const platform = await start([providerTarget], { SWITCHYARD_SHUTDOWN_TIMEOUT_MS: '50' });
     await platform.stop();
     expect(events).not.toContain('billing closed');
+  });
+
+  it('cuts calls that are never answered when the shutdown time has passed, and no later', async () => {
+    const provider = await start([providerTarget], { SWITCHYARD_SHUTDOWN_TIMEOUT_MS: '50' });
+    await start([consumerTarget], { SWITCHYARD_BILLING_ADDRESS: provider.grpcAddress! });
+    const port = consumerContext!.port(KeyPort);
+    await expect(port.resolveKey({ secretHash: 'known' })).resolves.toMatchObject({ sequence: 42n });
+    const unanswered = port.resolveKey({ secretHash: 'never answered' });
+    unanswered.catch(() => undefined);
+    const gate = Promise.withResolvers<void>();
+    drainGate = gate.promise;
+    const graceMs = 2_000;
+    const stopping = provider.stop().then(() => 'stopped');
+    await expect(Promise.race([stopping, delay(graceMs, 'waits on', { ref: false })])).resolves.toBe('stopped');
+    await expect(unanswered).rejects.toMatchObject({ type: 'gateway_unavailable' });
+    gate.resolve();
   });
 
   it('ends although a target that never drains keeps a database connection', async () => {

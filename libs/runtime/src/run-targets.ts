@@ -172,7 +172,7 @@ class RunningPlatform implements Platform {
     await deadline.bound(new Promise((resolve) => setTimeout(resolve, delayMs)));
     const lastFirst = [...this.applications].reverse();
     for (const application of lastFirst) await deadline.bound(this.attempt(application.name, 'Draining failed', application.drain()));
-    await this.attempt('grpc', 'The gRPC server did not close', this.server?.close(GRPC_CLOSE_GRACE_MS));
+    await this.attempt('grpc', 'The gRPC server did not close', this.server?.close(Math.min(GRPC_CLOSE_GRACE_MS, deadline.leftMs)));
     for (const application of lastFirst) await deadline.bound(this.attempt(application.name, 'Closing failed', application.close()));
     this.sessions?.close();
     for (const close of this.clientClosers) close();
