@@ -58,8 +58,13 @@ function connectionSettings(options: PoolOptions): pg.ClientConfig {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types: { getTypeParser: typeParser },
-    ...(options.schema === undefined ? {} : { options: `-c search_path=${requireSchemaName(options.schema)} ${SERVER_KEEP_ALIVE}` }),
+    options: serverOptions(options.schema),
   };
+}
+
+/** What the server is told for the whole of a connection. */
+export function serverOptions(schema?: string): string {
+  return schema === undefined ? SERVER_KEEP_ALIVE : `-c search_path=${requireSchemaName(schema)} ${SERVER_KEEP_ALIVE}`;
 }
 
 /** A schema's name is written into SQL and connection options, so only plain lower-case names are taken. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import type { MigrationInterface, QueryRunner } from './migration.js';
-import { createPool } from './pool.js';
+import { createClient, createPool } from './pool.js';
 import { MigrationError, readSchemaVersion, runMigrations } from './run-migrations.js';
 
 class CreateStation1760000000001 implements MigrationInterface {
@@ -30,6 +30,14 @@ class BreakHalfWay1760000000003 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query('CREATE TABLE half_way (id bigint)');
     await runner.query('SELECT 1 / 0');
+  }
+  async down(): Promise<void> {}
+}
+
+class NoteKeepAlive1760000000005 implements MigrationInterface {
+  name = 'NoteKeepAlive1760000000005';
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`CREATE TABLE keep_alive AS SELECT current_setting('tcp_keepalives_idle') AS seconds`);
   }
   async down(): Promise<void> {}
 }
@@ -113,6 +121,29 @@ describe('runMigrations', () => {
     const pool = createPool(postgres.url);
     expect(await readSchemaVersion(pool, lost)).toMatchObject({ missing: ['LoseServer1760000000004'] });
     await pool.end();
+  });
+
+  it('says who is in the way when another process keeps migrating', async () => {
+    const other = createClient(postgres.url);
+    await other.connect();
+    await other.query(`SELECT pg_advisory_lock(hashtextextended('switchyard migrations of taken', 0))`);
+    try {
+      const waiting = runMigrations(postgres.url, { name: 'taken', migrations: [] }, { lockWaitMs: 100 });
+      await expect(waiting).rejects.toThrow('another process has been migrating the schema taken all the while');
+    } finally {
+      await other.end();
+    }
+  });
+
+  it('has the server miss a machine that goes in the middle within minutes, so that another can migrate', async () => {
+    await runMigrations(postgres.url, { name: 'missed', migrations: [NoteKeepAlive1760000000005] });
+    const pool = createPool(postgres.url, { schema: 'missed' });
+    expect((await pool.query('SELECT seconds FROM keep_alive')).rows).toEqual([{ seconds: '60' }]);
+    await pool.end();
+    const lock = createClient(postgres.url);
+    await lock.connect();
+    expect((await lock.query('SHOW tcp_keepalives_idle')).rows).toEqual([{ tcp_keepalives_idle: '60' }]);
+    await lock.end();
   });
 
   it('refuses a schema name that would need quoting', async () => {

@@ -5,8 +5,8 @@ import { connectionConfig, type DatabaseAddress } from './database-connection.js
 import { EndingClient } from './ending-client.js';
 import type { Queryable } from './batch-insert.js';
 import type { DatabaseSchema } from './migration.js';
-import { createClient, requireSchemaName } from './pool.js';
-import { isLockUnavailable } from './transaction.js';
+import { createClient, requireSchemaName, serverOptions } from './pool.js';
+import { isLockUnavailable, isStatementCancelled } from './transaction.js';
 
 export interface MigrationReport {
   /** Names of what this call applied, in order. */
@@ -23,8 +23,9 @@ export interface SchemaVersion {
 export class MigrationError extends Error {}
 
 const MIGRATION_TABLE = 'schema_migration';
-const LOCK_WAIT_MS = 120_000;
 const MIGRATION_TIMEOUT_MS = 600_000;
+/** A migration that fell silent between two statements. */
+const IDLE_TIMEOUT_MS = 120_000;
 /** Whoever uses a table waits behind a migration that waits for it. */
 const TABLE_WAIT_MS = 2_000;
 const PAUSE_MS = 3_000;
@@ -33,25 +34,39 @@ const PAUSE_MS = 3_000;
 const SILENT: TypeOrmLogger = { logQuery() {}, logQueryError() {}, logQuerySlow() {}, logSchemaBuild() {}, logMigration() {}, log() {} };
 
 /**
- * Creates the schema and applies what is missing, each migration in its own transaction. Replicas may race: one works, the others wait (two minutes at
- * most) and then find nothing to do. A table that somebody reads for long is waited for a little at a time, so that the service goes on meanwhile. Migrations
+ * Creates the schema and applies what is missing, each migration in its own transaction. Replicas may race: one works, the others wait (for as long as a
+ * migration may take) and then find nothing to do. A table that somebody reads for long is waited for a little at a time, so that the service goes on meanwhile. Migrations
  * of a later program, which this one does not know, are left alone.
- * @throws MigrationError
+ * @throws MigrationError; Error when another process keeps migrating
  */
-export async function runMigrations(address: DatabaseAddress, schema: DatabaseSchema): Promise<MigrationReport> {
+export async function runMigrations(
+  address: DatabaseAddress,
+  schema: DatabaseSchema,
+  { lockWaitMs = MIGRATION_TIMEOUT_MS }: { readonly lockWaitMs?: number } = {},
+): Promise<MigrationReport> {
   const name = requireSchemaName(schema.name);
-  const lock = createClient(address, { applicationName: `switchyard migrate ${name}`, statementTimeoutMs: LOCK_WAIT_MS });
+  const lock = createClient(address, { applicationName: `switchyard migrate ${name}`, statementTimeoutMs: lockWaitMs });
   // A server that goes away ends it between two statements: the migration under way tells, and without a listener the process would end.
   lock.on('error', () => undefined);
   await lock.connect();
   try {
-    await lock.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`switchyard migrations of ${name}`]);
+    await takeTurn(lock, name);
     await lock.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
     const before = new Set(await appliedNames(lock, name));
     await applyMissing(address, schema);
     return { applied: (await appliedNames(lock, name)).filter((migration) => !before.has(migration)) };
   } finally {
     await lock.end();
+  }
+}
+
+/** @throws Error when somebody else does not finish */
+async function takeTurn(lock: pg.Client, schemaName: string): Promise<void> {
+  try {
+    await lock.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`switchyard migrations of ${schemaName}`]);
+  } catch (error) {
+    if (!isStatementCancelled(error)) throw error;
+    throw new Error(`another process has been migrating the schema ${schemaName} all the while`, { cause: error });
   }
 }
 
@@ -69,10 +84,10 @@ async function applyMissing(address: DatabaseAddress, schema: DatabaseSchema): P
     extra: {
       ...connectionConfig(address),
       Client: EndingClient,
-      options: `-c search_path=${schema.name}`,
+      options: serverOptions(schema.name),
       statement_timeout: MIGRATION_TIMEOUT_MS,
       lock_timeout: TABLE_WAIT_MS,
-      idle_in_transaction_session_timeout: LOCK_WAIT_MS,
+      idle_in_transaction_session_timeout: IDLE_TIMEOUT_MS,
     },
   });
   await dataSource.initialize();

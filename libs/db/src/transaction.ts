@@ -18,6 +18,7 @@ const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
 const READ_ONLY = '25006';
 const LOCK_NOT_AVAILABLE = '55P03';
+const QUERY_CANCELED = '57014';
 
 /**
  * Runs the work in one transaction and commits it. The work may run several times, so it must have no effect outside the database. Statements that do not
@@ -95,6 +96,11 @@ function isReadOnly(error: unknown): error is pg.DatabaseError {
 /** A lock was not to be had within `lock_timeout`. */
 export function isLockUnavailable(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE;
+}
+
+/** A statement took longer than `statement_timeout`. */
+export function isStatementCancelled(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === QUERY_CANCELED;
 }
 
 function asksForRepetition(error: unknown): boolean {

@@ -17,7 +17,8 @@ export async function migrateCommand(commandArguments: readonly string[]): Promi
     await migrateTargets(targets, config, createLogger({ level: config.logLevel, format: config.logFormat }));
   } catch (error) {
     if (error instanceof ConfigError || error instanceof SwitchyardError) throw error;
-    throw new SwitchyardError('server', error instanceof MigrationError ? error.message : `The schemas cannot be migrated: ${String(error)}`, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SwitchyardError('server', error instanceof MigrationError ? reason : `The schemas cannot be migrated: ${reason}`, { cause: error });
   }
   process.stdout.write('All schemas are up to date.\n');
   return 0;
