@@ -8,9 +8,29 @@ export function byteSize(): z.ZodType<number> {
   return measure(BYTE_UNITS, /^(\d+(?:\.\d+)?)\s*([KMG]i?B|B)?$/i, (unit) => unit.toUpperCase(), 'a size such as 4096, 64KiB or 32MiB').describe('size');
 }
 
-/** Whole milliseconds from `250` (milliseconds), `250ms`, `5s`, `10m`, `24h`, `7d`. */
+/** What a timer can hold, almost 25 days: a longer one would be over at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** Whole milliseconds from `250` (milliseconds), `250ms`, `5s`, `10m`, `24h`, `7d`, that a timer can hold. */
 export function durationMs(): z.ZodType<number> {
-  return measure(DURATION_UNITS_MS, /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/, (unit) => unit, 'a duration such as 250ms, 5s or 10m').describe('duration');
+  return boundedDurationMs(0, TIMER_MAX_MS);
+}
+
+/** The same for how often something is done. Zero would be all the time, not never. */
+export function intervalMs(): z.ZodType<number> {
+  return boundedDurationMs(1, TIMER_MAX_MS);
+}
+
+/** The same for how long data is kept: no timer has to hold it. */
+export function retentionMs(): z.ZodType<number> {
+  return boundedDurationMs(0, Number.MAX_SAFE_INTEGER);
+}
+
+function boundedDurationMs(min: number, max: number): z.ZodType<number> {
+  return measure(DURATION_UNITS_MS, /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/, (unit) => unit, 'a duration such as 250ms, 5s or 10m')
+    .refine((value) => value >= min, `must be at least ${min}ms`)
+    .refine((value) => value <= max, `must be at most ${max}ms`)
+    .describe('duration');
 }
 
 /** `true`, `1`, `yes`, `on` and their opposites. */

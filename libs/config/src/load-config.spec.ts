@@ -9,11 +9,13 @@ import {
   field,
   flag,
   integer,
+  intervalMs,
   list,
   loadConfig,
   renderHelp,
   renderReference,
   renderValues,
+  retentionMs,
   unknownVariables,
   type ConfigOf,
 } from './index.js';
@@ -53,6 +55,25 @@ describe('loadConfig', () => {
     ['24h', 86_400_000],
   ])('reads the duration %s', (text, expected) => {
     expect(loadConfig(definition, { ...required, SWITCHYARD_TEST_WAIT: text }).wait).toBe(expected);
+  });
+
+  it.each([
+    ['24d', 2_073_600_000],
+    ['25d', undefined],
+    ['0', 0],
+  ])('takes no duration that would be over at once, because no timer can hold it: %s', (text, expected) => {
+    const environment = { ...required, SWITCHYARD_TEST_WAIT: text };
+    if (expected !== undefined) return expect(loadConfig(definition, environment).wait).toBe(expected);
+    expect(catchConfigError(() => loadConfig(definition, environment)).message).toContain('SWITCHYARD_TEST_WAIT ="25d" must be at most 2147483647ms');
+  });
+
+  it('takes no interval of zero, which would be all the time, and keeps data as long as one likes', () => {
+    const other = defineConfig({
+      every: field({ env: 'SWITCHYARD_TEST_EVERY', schema: intervalMs(), default: 1_000, description: 'How often.' }),
+      kept: field({ env: 'SWITCHYARD_TEST_KEPT', schema: retentionMs(), default: 1_000, description: 'How long.' }),
+    });
+    expect(loadConfig(other, { SWITCHYARD_TEST_KEPT: '400d' }).kept).toBe(34_560_000_000);
+    expect(catchConfigError(() => loadConfig(other, { SWITCHYARD_TEST_EVERY: '0s' })).message).toContain('SWITCHYARD_TEST_EVERY ="0s" must be at least 1ms');
   });
 
   it('names every problem at once and no secret', () => {

@@ -1,4 +1,4 @@
-import { defineConfig, durationMs, field, flag, integer, list, port, readableFile, type ConfigOf } from '@switchyard/config';
+import { defineConfig, durationMs, field, flag, integer, intervalMs, list, port, readableFile, type ConfigOf } from '@switchyard/config';
 import { databaseUrlProblem } from '@switchyard/db';
 import { LOG_LEVELS } from '@switchyard/telemetry';
 import { z } from 'zod';
@@ -128,7 +128,7 @@ export const platformConfig = defineConfig({
   }),
   tlsReloadMs: field({
     env: 'SWITCHYARD_TLS_RELOAD_MS',
-    schema: durationMs(),
+    schema: intervalMs(),
     default: 10_000,
     description: 'How often the certificate, its key and the authorities are read again; new ones serve new connections.',
   }),

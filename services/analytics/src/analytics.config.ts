@@ -1,4 +1,4 @@
-import { defineConfig, durationMs, field, integer, type ConfigOf } from '@switchyard/config';
+import { defineConfig, field, integer, intervalMs, retentionMs, type ConfigOf } from '@switchyard/config';
 
 const DAY_MS = 86_400_000;
 
@@ -11,19 +11,19 @@ export const analyticsConfig = defineConfig({
   }),
   statisticsIntervalMs: field({
     env: 'SWITCHYARD_ANALYTICS_STATISTICS_INTERVAL',
-    schema: durationMs(),
+    schema: intervalMs(),
     default: 2_000,
     description: 'How often endpoint statistics are computed and streamed to the router.',
   }),
   generationRetentionMs: field({
     env: 'SWITCHYARD_ANALYTICS_GENERATION_RETENTION',
-    schema: durationMs(),
+    schema: retentionMs(),
     default: 400 * DAY_MS,
     description: 'How long the record of each request is kept. Whole months are dropped; activity by day is kept for good.',
   }),
   attemptRetentionMs: field({
     env: 'SWITCHYARD_ANALYTICS_ATTEMPT_RETENTION',
-    schema: durationMs(),
+    schema: retentionMs(),
     default: 400 * DAY_MS,
     description: 'How long the attempts behind each request are kept. Whole months are dropped.',
   }),

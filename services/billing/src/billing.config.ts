@@ -1,4 +1,4 @@
-import { defineConfig, durationMs, field, integer, type ConfigOf } from '@switchyard/config';
+import { defineConfig, durationMs, field, integer, intervalMs, type ConfigOf } from '@switchyard/config';
 import { usdToPico } from '@switchyard/core';
 import { z } from 'zod';
 
@@ -57,7 +57,7 @@ export const billingConfig = defineConfig({
   }),
   heartbeatMs: field({
     env: 'SWITCHYARD_BILLING_HEARTBEAT_MS',
-    schema: durationMs(),
+    schema: intervalMs(),
     default: 500,
     description: 'Interval of heartbeats on the streams of key changes and recalls.',
   }),
@@ -104,7 +104,7 @@ export const billingConfig = defineConfig({
   }),
   ledgerWatchMs: field({
     env: 'SWITCHYARD_LEDGER_WATCH_MS',
-    schema: durationMs(),
+    schema: intervalMs(),
     default: 60_000,
     description: 'How often billing compares the newest records of the ledger and all balances with each other, for its metrics.',
   }),

@@ -1,4 +1,4 @@
-import { defineConfig, durationMs, field, integer, type ConfigOf } from '@switchyard/config';
+import { defineConfig, durationMs, field, integer, intervalMs, type ConfigOf } from '@switchyard/config';
 import { z } from 'zod';
 
 const heartbeatMs = durationMs()
@@ -14,7 +14,7 @@ export const routerConfig = defineConfig({
   }),
   catalogReloadMs: field({
     env: 'SWITCHYARD_CATALOG_RELOAD_MS',
-    schema: durationMs(),
+    schema: intervalMs(),
     default: 2_000,
     description: 'How often the catalogue file is looked at.',
   }),
@@ -33,7 +33,7 @@ export const routerConfig = defineConfig({
   }),
   credentialCheckMs: field({
     env: 'SWITCHYARD_CREDENTIAL_CHECK_MS',
-    schema: durationMs(),
+    schema: intervalMs(),
     default: 3_000,
     description: 'How often the worker is asked which providers it has credentials for.',
   }),

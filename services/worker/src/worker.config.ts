@@ -1,4 +1,4 @@
-import { byteSize, defineConfig, durationMs, field, integer, list, type ConfigOf, type Environment, type Field } from '@switchyard/config';
+import { byteSize, defineConfig, durationMs, field, integer, intervalMs, list, type ConfigOf, type Environment, type Field } from '@switchyard/config';
 import { PROVIDER_MANIFESTS } from '@switchyard/providers';
 import { z } from 'zod';
 
@@ -35,7 +35,7 @@ export const workerConfig = defineConfig({
   }),
   credentialsReloadMs: field({
     env: 'SWITCHYARD_CREDENTIALS_RELOAD_INTERVAL',
-    schema: durationMs(),
+    schema: intervalMs(),
     default: 2_000,
     description: 'How often the folder of credentials is read again.',
   }),
