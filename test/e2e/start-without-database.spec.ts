@@ -6,7 +6,7 @@ import { createPool } from '@switchyard/db';
 import { eventually, freePort, startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import { ServiceProcess } from './service-process.js';
 
-describe('the program and a database that is not as it should be', () => {
+describe('the program and a database or settings that are not as they should be', () => {
   let postgres: TestPostgres;
   let folder: string;
   const processes: ServiceProcess[] = [];
@@ -56,6 +56,13 @@ describe('the program and a database that is not as it should be', () => {
     for (const command of [['analytics', 'rebuild'], ['migrate']]) {
       expect(await run(command, away)).toEqual({ exitCode: 1, lines: ['The database cannot be reached: connect ECONNREFUSED 127.0.0.1:1'] });
     }
+  }, 60_000);
+
+  it('`check-config` names the variables that nothing reads, and no credential of a provider of the operator’s own', async () => {
+    expect(await run(['check-config', '--target=worker'], { SWITCHYARD_CREDENTIAL_ACME_VLLM: 'secret', SWITCHYARD_DRAIN_DELAY: '1s' })).toEqual({
+      exitCode: 0,
+      lines: ['SWITCHYARD_DRAIN_DELAY is set, but nothing reads it', 'The configuration of worker is valid.'],
+    });
   }, 60_000);
 
   it('a service waits for its schemas alive, and ends with 0 when it is told to', async () => {

@@ -4,6 +4,9 @@ import { configSections } from '../config-sections.js';
 import { loadTargets } from '../targets.js';
 import { parseTargetArguments } from './target-arguments.js';
 
+/** What the worker reads for providers that only the operator's catalogue knows: of these names there is no list. */
+const CREDENTIAL_PREFIX = 'SWITCHYARD_CREDENTIAL_';
+
 /** Names every problem at once; exit code 1 when there is one. */
 export async function checkConfigCommand(commandArguments: readonly string[]): Promise<number> {
   return checkConfiguration(parseTargetArguments(commandArguments).names);
@@ -13,7 +16,8 @@ export async function checkConfiguration(names: readonly TargetName[]): Promise<
   const problems = checkTargets(await loadTargets(names));
   for (const problem of problems) process.stderr.write(`${problem.env} ${problem.message}\n`);
   const sections = await configSections();
-  for (const name of unknownVariables(sections.map((section) => section.definition))) process.stderr.write(`${name} is set, but nothing reads it\n`);
+  const unread = unknownVariables(sections.map((section) => section.definition)).filter((name) => !name.startsWith(CREDENTIAL_PREFIX));
+  for (const name of unread) process.stderr.write(`${name} is set, but nothing reads it\n`);
   if (problems.length === 0) process.stdout.write(`The configuration of ${names.join(', ')} is valid.\n`);
   return problems.length === 0 ? 0 : 1;
 }
