@@ -2,8 +2,12 @@ import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { call, MODELS, type Fixture } from '@switchyard/test-platform';
+import { eventually } from '@switchyard/testing';
 
 const PROGRAM = resolve(import.meta.dirname, '../../services/all/dist/main.js');
+const QUESTION = { model: MODELS.writer, messages: [{ role: 'user', content: 'say 2 words' }] };
+/** What an operator changes acts within two seconds; a busy machine may take longer. */
+const ACTS = { timeoutMs: 20_000 };
 
 interface OpenapiDocument {
   readonly openapi: string;
@@ -92,6 +96,27 @@ export function operationsSuite(fixture: () => Fixture): void {
       const stranger = await account('credit', 'nobody', '--usd=1', '--reference=r');
       expect([stranger.exitCode, stranger.output]).toEqual([1, '']);
     });
+
+    it('`account update` sets what holds for all keys of an account, and clears it', async () => {
+      const { baseUrl, grpcAddresses } = fixture().platform;
+      const account = (...more: string[]) => run(['account', ...more], { SWITCHYARD_BILLING_ADDRESS: grpcAddresses?.['billing'] ?? '' });
+      await account('create', 'limited', '--name=Limited');
+      await account('credit', 'limited', '--usd=1', '--reference=order 1');
+      const key = (await account('key', 'limited', '--name=First')).output.trim();
+      const chat = () => call<{ error?: { message: string } }>(baseUrl, '/chat/completions', { key, body: QUESTION });
+      expect(await account('update', 'limited', '--ignored-providers=alpha', '--allowed-providers=alpha')).toEqual({
+        exitCode: 0,
+        output: 'Changed for limited: allowed_providers, ignored_providers.\n',
+        errors: '',
+      });
+      await eventually(async () => expect((await chat()).status).toBe(404), ACTS);
+      expect(await account('update', 'limited', '--ignored-providers=', '--allowed-providers=', '--requests-per-minute=1')).toMatchObject({ exitCode: 0 });
+      await eventually(async () => expect((await chat()).status).toBe(429), ACTS);
+      expect(await account('update', 'limited', '--requests-per-minute=')).toMatchObject({ exitCode: 0 });
+      await eventually(async () => expect((await chat()).status).toBe(200), ACTS);
+      const stranger = await account('update', 'nobody', '--zdr=true');
+      expect(stranger).toEqual({ exitCode: 1, output: '', errors: 'There is no such account.\n' });
+    }, 120_000);
 
     it('what is not there is 404, and the wrong method 405, both in the one envelope', async () => {
       const { baseUrl, managementKey } = fixture().platform;
