@@ -109,6 +109,7 @@ describe.each(BINDINGS)('a port $name', ({ open }) => {
   it.each([
     ['refuses connections', Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:5432'), { code: 'ECONNREFUSED' })],
     ['is shut down', Object.assign(new Error('terminating connection due to administrator command'), { code: '57P01' })],
+    ['wants a new password', Object.assign(new Error('password authentication failed for user "switchyard"'), { code: '28P01' })],
     ['gave up a transaction that fell silent', Object.assign(new Error('terminating connection due to idle-in-transaction timeout'), { code: '25P03' })],
     ['starts', Object.assign(new Error('the database system is starting up'), { code: '57P03' })],
     ['breaks the connection', new Error('Connection terminated unexpectedly')],

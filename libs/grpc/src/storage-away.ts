@@ -1,6 +1,6 @@
 /**
- * Network errors of a server that is away, and what Postgres says while it starts, stops, has no connection, disk or memory left, is not the primary, or gave up
- * a transaction of a process that stood still.
+ * Network errors of a server that is away, and what Postgres says while it starts, stops, has no connection, disk or memory left, is not the primary, gave up
+ * a transaction of a process that stood still, or has a new password that has not reached us yet.
  */
 const AWAY_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -15,6 +15,7 @@ const AWAY_CODES: ReadonlySet<string> = new Set([
   '57P02',
   '57P03',
   '25P03',
+  '28P01',
   '53100',
   '53200',
   '53300',
