@@ -37,8 +37,9 @@ export const processesSuite: FaultSuite = (stage) => {
     it.each([
       ['router', ['SwitchyardProcessDown', 'SwitchyardRoutingTableStale']],
       ['billing', ['SwitchyardKeysStale', 'SwitchyardBillingUnreachable']],
+      ['ingress', ['SwitchyardNobodyServes']],
     ])(
-      'a %s that does not answer',
+      'no %s that answers',
       async (target, alerts) => {
         const pids = stage().pidsOf(target);
         await stage().expectUnder(
