@@ -3,14 +3,18 @@
 {{ printf "\n\n  %s\n" . }}
 {{- end -}}
 
-{{/* Seconds for which a target's scale-down waits: what the values say, else as long as a drain may take. Takes {root, target}. */}}
-{{- define "switchyard.scaleDownSeconds" -}}
+{{/* Seconds that a target's drain may take, of which Kubernetes takes an hour at most for a scale-down's wait. Takes {root, target}. */}}
+{{- define "switchyard.drainSeconds" -}}
 {{- $drain := .root.Values.drain -}}
-{{- $least := add $drain.preStopSeconds $drain.delaySeconds (ternary $drain.timeoutSeconds 0 .target.facts.spools) -}}
-{{- default (max $least 60) .target.autoscaling.scaleDownStabilizationSeconds -}}
+{{- min 3600 (add $drain.preStopSeconds $drain.delaySeconds (ternary $drain.timeoutSeconds 0 .target.facts.spools)) -}}
 {{- end -}}
 
-{{/* A storage size in MiB; 0 when it is written in a unit that is not compared. */}}
+{{/* Seconds for which a target's scale-down waits: what the values say, else as long as a drain may take. Takes {root, target}. */}}
+{{- define "switchyard.scaleDownSeconds" -}}
+{{- default (max (include "switchyard.drainSeconds" . | int) 60) .target.autoscaling.scaleDownStabilizationSeconds -}}
+{{- end -}}
+
+{{/* A storage size in MiB, of the units that values.schema.json takes. */}}
 {{- define "switchyard.mebibytes" -}}
 {{- $text := . | toString -}}
 {{- if regexMatch "^[0-9]+Ti$" $text }}{{ mul (trimSuffix "Ti" $text | int64) 1048576 }}
@@ -131,8 +135,8 @@
 {{- end -}}
 {{- end -}}
 {{- if and $target.facts.spools (or $target.autoscaling.enabled $target.kafkaLagScaling.enabled) $target.autoscaling.scaleDownStabilizationSeconds -}}
-{{- $least := add $drain.preStopSeconds $drain.delaySeconds $drain.timeoutSeconds -}}
-{{- if lt (int64 $target.autoscaling.scaleDownStabilizationSeconds) $least -}}
+{{- $least := include "switchyard.drainSeconds" (dict "root" $root "target" $target) | int -}}
+{{- if lt (int $target.autoscaling.scaleDownStabilizationSeconds) $least -}}
 {{- $problems = append $problems (printf "targets.%s: autoscaling.scaleDownStabilizationSeconds (%d) is shorter than a drain may take (%d): replicas that still drain would be asked for again, and a claim has one owner at a time." $name (int $target.autoscaling.scaleDownStabilizationSeconds) $least) -}}
 {{- end -}}
 {{- end -}}
