@@ -137,10 +137,13 @@ spec:
 {{- define "switchyard.scheduling" -}}
 {{- $selector := include "switchyard.selectorLabels" (dict "root" .root "component" .target.name) | fromYaml -}}
 {{- $constraints := list -}}
+{{- /* Each revision of a Deployment by itself: counted with the pods that leave, the new ones may end up in one zone. */ -}}
+{{- $revision := ternary dict (dict "matchLabelKeys" (list "pod-template-hash")) .target.isStateful -}}
 {{- range $key, $when := .target.topologySpread -}}
 {{- if $when -}}
 {{- $topology := ternary "topology.kubernetes.io/zone" "kubernetes.io/hostname" (eq $key "zone") -}}
-{{- $constraints = append $constraints (dict "maxSkew" 1 "topologyKey" $topology "whenUnsatisfiable" $when "labelSelector" (dict "matchLabels" $selector)) -}}
+{{- $constraint := dict "maxSkew" 1 "topologyKey" $topology "whenUnsatisfiable" $when "labelSelector" (dict "matchLabels" $selector) -}}
+{{- $constraints = append $constraints (merge $constraint $revision) -}}
 {{- end -}}
 {{- end -}}
 {{- with $constraints }}
