@@ -30,8 +30,10 @@ spec:
   terminationGracePeriodSeconds: {{ $values.drain.terminationGracePeriodSeconds }}
   securityContext:
     {{- include "switchyard.podSecurityContext" 65532 | nindent 4 }}
-  {{- if $simulatesCatalog }}
+  {{- if or $simulatesCatalog $target.extraInitContainers }}
   initContainers:
+  {{- end }}
+  {{- if $simulatesCatalog }}
     # The same arguments give the same catalogue as the simulator's own: nothing has to be handed over.
     - name: simulated-catalog
       image: {{ include "switchyard.imageReference" (dict "root" $root "image" $values.image) }}
@@ -50,6 +52,9 @@ spec:
           mountPath: /catalog
         - name: temporary
           mountPath: /tmp
+  {{- end }}
+  {{- with $target.extraInitContainers }}
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   containers:
     - name: {{ $target.name }}
