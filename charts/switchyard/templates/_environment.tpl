@@ -91,7 +91,8 @@ or the migration's and commands' stand-in for it. Everything the chart sets is i
     fieldRef:
       fieldPath: metadata.name
 {{- end }}
-{{- range $name, $source := include "switchyard.environment" . | fromJson }}
+{{- $environment := include "switchyard.environment" . | fromJson }}
+{{- range $name, $source := $environment }}
 - name: {{ $name }}
   {{- if hasKey $source "valueFrom" }}
   valueFrom:
@@ -99,6 +100,11 @@ or the migration's and commands' stand-in for it. Everything the chart sets is i
   {{- else }}
   value: {{ $source.value | quote }}
   {{- end }}
+{{- end }}
+{{- range .target.extraEnv }}
+{{- if hasKey $environment .name }}
+{{- fail (include "switchyard.sentence" (printf "extraEnv sets %s, which the chart or config sets, too: of two values of one name an upgrade may keep either." .name)) }}
+{{- end }}
 {{- end }}
 {{- with .target.extraEnv }}
 {{ toYaml . }}

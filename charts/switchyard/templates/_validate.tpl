@@ -20,8 +20,10 @@
 {{- if regexMatch "^[0-9]+Ti$" $text }}{{ mul (trimSuffix "Ti" $text | int64) 1048576 }}
 {{- else if regexMatch "^[0-9]+Gi$" $text }}{{ mul (trimSuffix "Gi" $text | int64) 1024 }}
 {{- else if regexMatch "^[0-9]+Mi$" $text }}{{ trimSuffix "Mi" $text | int64 }}
+{{- else if regexMatch "^[0-9]+T$" $text }}{{ div (mul (trimSuffix "T" $text | int64) 1000000000000) 1048576 }}
 {{- else if regexMatch "^[0-9]+G$" $text }}{{ div (mul (trimSuffix "G" $text | int64) 1000000000) 1048576 }}
-{{- else }}0{{ end -}}
+{{- else }}{{ div (mul (trimSuffix "M" $text | int64) 1000000) 1048576 }}
+{{- end -}}
 {{- end -}}
 
 {{/* Values that contradict each other, all at once, each in a sentence that says what to do. What is wrong by itself is in values.schema.json. */}}
@@ -85,7 +87,7 @@
 
 {{- /* Spool */ -}}
 {{- $size := include "switchyard.mebibytes" $values.spool.persistence.size | trim | int64 -}}
-{{- if and (gt $size 0) (lt $size (add $values.spool.maxMebibytes 128)) -}}
+{{- if lt $size (add $values.spool.maxMebibytes 128) -}}
 {{- $problems = append $problems (printf "spool.persistence.size (%s) is too small for spool.maxMebibytes (%d): leave at least 128 MiB more, or the disk is full before the spool knows." $values.spool.persistence.size (int $values.spool.maxMebibytes)) -}}
 {{- end -}}
 
@@ -96,6 +98,9 @@
 {{- end -}}
 {{- if and $tls.certManager.enabled $tls.existingSecret -}}
 {{- $problems = append $problems "internalTls.certManager.enabled is true and internalTls.existingSecret is set too: choose where certificates come from." -}}
+{{- end -}}
+{{- if and $tls.certManager.issuerRef (not $tls.certManager.issuerRef.name) -}}
+{{- $problems = append $problems "internalTls.certManager.issuerRef has no name: name your issuer, or clear all of it for an authority of the release's own." -}}
 {{- end -}}
 {{- if and (not $tls.enabled) (or $tls.certManager.enabled $tls.existingSecret) -}}
 {{- $problems = append $problems "internalTls names certificates but is not enabled: set internalTls.enabled=true, or services talk in plain text." -}}
@@ -115,6 +120,19 @@
 {{- end -}}
 {{- if and $values.simulator.enabled (or $values.catalog.existingConfigMap $values.catalog.inline) -}}
 {{- $problems = append $problems "simulator.enabled is true and a catalogue is given too: the simulator brings its own, so choose one of them." -}}
+{{- end -}}
+
+{{- /* Labels */ -}}
+{{- $labels := dict "commonLabels" $values.commonLabels "defaults.podLabels" $values.defaults.podLabels -}}
+{{- range $name := include "switchyard.targetNames" $root | fromJsonArray -}}
+{{- $_ := set $labels (printf "targets.%s.podLabels" $name) ((get $values.targets $name | default dict).podLabels | default dict) -}}
+{{- end -}}
+{{- range $place, $given := $labels -}}
+{{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" -}}
+{{- if hasKey $given $label -}}
+{{- $problems = append $problems (printf "%s sets %s, by which services and policies find their pods: choose another label." $place $label) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* Targets */ -}}
@@ -141,7 +159,7 @@
 {{- end -}}
 {{- end -}}
 {{- if $target.kafkaLagScaling.enabled -}}
-{{- if not $target.needsKafka -}}
+{{- if not (and $target.needsKafka $target.kafkaLagScaling.consumerGroup) -}}
 {{- $problems = append $problems (printf "targets.%s: kafkaLagScaling is enabled, but this target reads nothing from Kafka here." $name) -}}
 {{- else if gt (int $target.kafkaLagScaling.maxReplicas) (int $values.kafka.partitions) -}}
 {{- $problems = append $problems (printf "targets.%s: kafkaLagScaling.maxReplicas (%d) is above kafka.partitions (%d): further consumers would stand idle." $name (int $target.kafkaLagScaling.maxReplicas) (int $values.kafka.partitions)) -}}
