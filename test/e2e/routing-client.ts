@@ -16,6 +16,7 @@ export interface Refusal {
       readonly retry_after?: number;
       readonly code: string;
       readonly retryable: boolean;
+      readonly docs_url: string;
       readonly requested_models: readonly string[];
       readonly excluded_by?: readonly string[];
       readonly affected_providers?: readonly string[];

@@ -26,6 +26,11 @@ export function routingSuite(fixture: () => Fixture): void {
       expect(answer.body.error.message).toContain('acme/poett-2 is not a valid model ID');
       expect(answer.body.error.message).toContain('acme/poet-2');
     });
+
+    it('that is refused leads to a description that the gateway has itself', async () => {
+      const { docs_url: link } = (await client.refused('poett-2')).body.error.availability!;
+      expect((await fetch(new URL(link, client.platform.baseUrl))).status).toBe(200);
+    });
   });
 
   describe('without preferences', () => {

@@ -85,6 +85,7 @@ describe('renderError', () => {
     } as const;
     const { body } = renderError(new SwitchyardError('not_found', 'No endpoints found', { metadata: { availability } }));
     expect(errorEnvelopeSchema.parse(body).error).toMatchObject({ code: 404, error_type: 'not_found', http_status: 404, availability });
+    expect(body.error.availability?.docs_url).toBe('/api/v1/openapi.json');
     expect(readableBySdk(body)).toBe(true);
   });
 });

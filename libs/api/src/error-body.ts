@@ -36,8 +36,8 @@ const PUBLIC_TYPE: Readonly<Record<ErrorType, PublicErrorType>> = {
 };
 
 const MASKED_MESSAGE = 'Internal Server Error';
-/** Relative to the gateway: its own description of errors. */
-const DOCS_URL = '/openapi.json';
+/** Relative to the gateway: its own description, below what proxies let through. */
+const DOCS_URL = '/api/v1/openapi.json';
 
 /**
  * Keys of `SwitchyardError.metadata` with a place of their own in the envelope; all others go into `error.metadata`
@@ -52,12 +52,12 @@ export interface ErrorPlaces {
   readonly rate_limit?: RateLimitState;
 }
 
-/** `Availability` as code gives it: lists may be read-only, the link and the time are filled in. */
+/** `Availability` as code gives it: lists may be read-only, the link and the time are added. */
 export type AvailabilityReason = {
   readonly [Name in keyof Omit<Availability, 'docs_url' | 'constraint'>]: Availability[Name] extends string[] | undefined
     ? readonly string[]
     : Availability[Name];
-} & { readonly docs_url?: string; readonly constraint?: { readonly field: string; readonly detail?: string } };
+} & { readonly constraint?: { readonly field: string; readonly detail?: string } };
 
 export interface RateLimitState {
   readonly limit: number;

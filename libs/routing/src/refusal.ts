@@ -2,8 +2,6 @@ import { publicModelId } from '@switchyard/core';
 import type { ModelResolution } from './model-resolution.js';
 import type { Availability, AvailabilityCode, ExcludedEndpoint, ExclusionCode, RoutingRefusal } from './routing-plan.js';
 
-const DOCS_URL = 'https://openrouter.ai/docs/guides/routing/provider-selection';
-
 /** Codes that say how the platform is set up, not what the request asked: they count only when nothing else excluded. */
 const SETUP_CODES: ReadonlySet<ExclusionCode> = new Set(['variant', 'disabled', 'no_credential', 'no_price', 'service_tier']);
 
@@ -168,7 +166,7 @@ function refusal(
   modelsRequested: readonly string[],
   extra: Partial<Availability>,
 ): RoutingRefusal {
-  const availability: Availability = { code, retryable: false, requested_models: modelsRequested, docs_url: DOCS_URL, ...extra };
+  const availability: Availability = { code, retryable: false, requested_models: modelsRequested, ...extra };
   return { errorType, httpStatus, message, availability, excluded: [], modelsRequested };
 }
 

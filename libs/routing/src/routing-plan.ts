@@ -97,12 +97,11 @@ export interface RoutingRefusal {
   readonly modelsRequested: readonly string[];
 }
 
-/** `error.availability`, field for field as on the wire. */
+/** `error.availability`, field for field as on the wire, which adds `docs_url`. */
 export interface Availability {
   readonly code: AvailabilityCode;
   readonly retryable: boolean;
   readonly requested_models: readonly string[];
-  readonly docs_url: string;
   readonly retry_after?: number;
   readonly affected_providers?: readonly string[];
   readonly excluded_by?: readonly string[];
