@@ -12,7 +12,7 @@ export interface ErrorRow {
   readonly mayFallBack: boolean;
   /** Who has to change something. `upstream` counts against an endpoint's uptime. */
   readonly blame: 'client' | 'account' | 'upstream' | 'gateway';
-  /** `open`: the message reaches the client; `masked`: a fixed sentence does, the cause is logged with the request id. */
+  /** `open`: the message reaches the client; `masked`: a fixed sentence does, the log has the cause with the ids that the client knows. */
   readonly messagePolicy: 'open' | 'masked';
   /** What OpenAI's clients read as `error.type`. */
   readonly openaiType: string;

@@ -44,7 +44,7 @@ function sessionIdOf(headers: IncomingHttpHeaders): string {
   return id;
 }
 
-export function headerText(headers: IncomingHttpHeaders, name: string): string {
+export function headerText(headers: Readonly<Record<string, string | string[] | undefined>>, name: string): string {
   const value = headers[name];
   return typeof value === 'string' ? value.slice(0, MAX_HEADER_LENGTH) : '';
 }

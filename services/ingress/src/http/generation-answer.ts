@@ -37,6 +37,11 @@ abstract class BaseAnswer {
     return this.response.isGone;
   }
 
+  /** Undefined where the request failed before it became a generation. */
+  get generationId(): string | undefined {
+    return (this.generation as Generation | undefined)?.id;
+  }
+
   open(generation: Generation, dialect: ClientDialect): void {
     this.generation = generation;
     this.dialect = dialect;

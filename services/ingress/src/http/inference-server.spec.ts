@@ -3,8 +3,8 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { DEFAULT_REQUEST_LIMITS } from '@switchyard/api';
 import { billing } from '@switchyard/proto';
-import { PrometheusMetrics } from '@switchyard/telemetry';
-import { captureLogger, eventually, manualClock } from '@switchyard/testing';
+import { PrometheusMetrics, type Logger } from '@switchyard/telemetry';
+import { captureLogger, eventually, manualClock, seededRandom } from '@switchyard/testing';
 import { request } from 'undici';
 import { GenerationMetrics } from '../generation-metrics.js';
 import type { Gateway } from '../run-generation.js';
@@ -16,6 +16,7 @@ import { BodyMemory } from './read-body.js';
 
 const KEY = billing.Key.create({ kind: billing.KeyKind.INFERENCE });
 const BODY_LIMITS = { maxBytes: 10_000, minBytesPerSecond: 1_000 };
+const QUESTION = '{"model": "acme/writer", "messages": [{"role": "user", "content": "Hi"}]}';
 const HEAD = 'POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Length: 20\r\n\r\n';
 
 describe('the inference server', () => {
@@ -32,16 +33,17 @@ describe('the inference server', () => {
   async function start(
     bytes: string,
     options: Partial<InferenceOptions> = {},
+    parts: { readonly gateway?: Partial<Gateway>; readonly logger?: Logger } = {},
   ): Promise<{ inference: InferenceServer; authenticated: PromiseWithResolvers<billing.Key> }> {
     const authenticated = Promise.withResolvers<billing.Key>();
     const metrics = new PrometheusMetrics();
     const inference = new InferenceServer(
       [chatCompletionsRoute],
-      { metrics: new GenerationMetrics(metrics) } as Gateway,
+      { metrics: new GenerationMetrics(metrics), ...parts.gateway } as Gateway,
       { authenticate: () => authenticated.promise },
       new KeepAlive(10_000),
       manualClock(),
-      captureLogger(),
+      parts.logger ?? captureLogger(),
       new HttpMetrics(metrics),
       { body: BODY_LIMITS, bodyMemory: new BodyMemory(15_000), maxConcurrentGenerations: 10, limits: DEFAULT_REQUEST_LIMITS, ...options },
     );
@@ -125,5 +127,20 @@ describe('the inference server', () => {
     client.destroy();
     await eventually(() => expect(inference.running).toBe(0));
     expect(await ask()).toEqual([400, undefined]);
+  });
+
+  it('logs why a request failed for a reason of our own under the ids that its client knows, traced or not', async () => {
+    const logger = captureLogger();
+    const clock = manualClock();
+    const table = () => {
+      throw new Error('the table is broken');
+    };
+    const gateway = { clock, random: seededRandom(1), billingNowMs: () => clock.nowMs(), deadlines: {}, table };
+    const { authenticated } = await start(HEAD.replace('20', `${QUESTION.length}\r\nX-Request-Id: r-1`) + QUESTION, {}, { gateway, logger });
+    const answer = Promise.withResolvers<string>();
+    client.once('data', (bytes) => answer.resolve(bytes.toString()));
+    authenticated.resolve(KEY);
+    const [, generationId] = /^HTTP\/1.1 500 [^]*x-generation-id: (\S+)/i.exec(await answer.promise)!;
+    expect(logger.lines).toMatchObject([{ level: 'error', fields: { generationId, requestId: 'r-1', error: { message: 'the table is broken' } } }]);
   });
 });

@@ -3,8 +3,9 @@ import type { Clock } from '@switchyard/core';
 import { isMasked, renderError, type RequestLimits } from '@switchyard/api';
 import { errorRow, SwitchyardError } from '@switchyard/errors';
 import { billing } from '@switchyard/proto';
-import type { Logger } from '@switchyard/telemetry';
+import type { LogFields, Logger } from '@switchyard/telemetry';
 import type { Authenticator } from '../auth/authenticator.js';
+import { headerText } from '../core/attribution.js';
 import { runGeneration, type Gateway } from '../run-generation.js';
 import { recordRequest } from '../request-spans.js';
 import { beginRequestTrace, logFieldsOf, type RequestTrace } from '../request-trace.js';
@@ -93,7 +94,7 @@ export class InferenceServer {
       answer = generation.stream ? new StreamedAnswer(client, this.clock, this.keepAlive) : new WholeAnswer(client, this.clock);
       await runGeneration(this.gateway, key, generation, route.dialect, answer, trace);
     } catch (error) {
-      await this.refuse(route, error, client, answer, trace);
+      await this.refuse(route, error, request, client, answer, trace);
     } finally {
       answer?.close();
       share.release();
@@ -116,13 +117,14 @@ export class InferenceServer {
   private async refuse(
     route: MeasuredRoute,
     error: unknown,
+    request: IncomingMessage,
     client: ClientResponse,
     answer: StreamedAnswer | WholeAnswer | undefined,
     trace: RequestTrace | undefined,
   ): Promise<void> {
     const shown = error instanceof SwitchyardError ? error : new SwitchyardError('server', 'Internal Server Error', { cause: error });
     trace?.refused(shown.type, errorRow(shown.type).httpStatus);
-    if (isMasked(error)) this.logger.error('a request failed for a reason of our own', { error, ...logFieldsOf(trace) });
+    if (isMasked(error)) this.logger.error('a request failed for a reason of our own', { error, ...idsOf(request, answer, trace) });
     this.gateway.metrics.refused(route.apiType, shown);
     try {
       if (client.headersSent && answer) await answer.fail(shown);
@@ -135,8 +137,14 @@ export class InferenceServer {
         );
       }
     } catch (failure) {
-      this.logger.error('an error could not be told to its client', { error: failure, ...logFieldsOf(trace) });
+      this.logger.error('an error could not be told to its client', { error: failure, ...idsOf(request, answer, trace) });
       client.destroy();
     }
   }
+}
+
+/** What a client can name when it asks why it failed, traced or not. */
+function idsOf(request: IncomingMessage, answer: StreamedAnswer | WholeAnswer | undefined, trace: RequestTrace | undefined): LogFields {
+  const requestId = headerText(request.headers, 'x-request-id') || undefined;
+  return { ...logFieldsOf(trace), generationId: answer?.generationId, requestId };
 }

@@ -2,6 +2,7 @@ import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter 
 import { isMasked, OPERATIONS, renderError } from '@switchyard/api';
 import { SwitchyardError, type ErrorType } from '@switchyard/errors';
 import type { FastifyReply } from 'fastify';
+import { headerText } from '../core/attribution.js';
 import { pathOf, type HttpRequest } from './http-request.js';
 import { MANAGEMENT_CONTEXT, type ManagementContext } from './management-context.js';
 
@@ -15,7 +16,10 @@ export class ManagementErrorFilter implements ExceptionFilter {
     const request = http.getRequest<HttpRequest>();
     const reply = http.getResponse<FastifyReply>();
     const error = toKnownError(exception, request);
-    if (isMasked(error)) this.context.logger.error('A management request failed for a reason of our own.', { error: exception, path: pathOf(request) });
+    if (isMasked(error)) {
+      const requestId = headerText(request.headers, 'x-request-id') || undefined;
+      this.context.logger.error('A management request failed for a reason of our own.', { error: exception, path: pathOf(request), requestId });
+    }
     const { status, headers, body } = renderError(error);
     const allow = status === 405 ? { allow: allowedMethods(pathOf(request)).join(', ') } : {};
     void reply

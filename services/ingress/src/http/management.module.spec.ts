@@ -586,13 +586,13 @@ describe('errors (E01)', () => {
     const port = options.keys as { listKeys: unknown };
     const original = port.listKeys;
     port.listKeys = () => Promise.reject(new Error('connection to 10.0.0.7 refused'));
-    const response = await get('/api/v1/keys', MANAGEMENT_SECRET);
+    const response = await get('/api/v1/keys', MANAGEMENT_SECRET, { 'x-request-id': 'r-7' });
     port.listKeys = original;
     expect(response.status).toBe(500);
     expect(await response.text()).not.toContain('10.0.0.7');
     expect(logger.lines.at(-1)).toMatchObject({
       level: 'error',
-      fields: { error: expect.objectContaining({ message: 'connection to 10.0.0.7 refused' }) },
+      fields: { error: expect.objectContaining({ message: 'connection to 10.0.0.7 refused' }), requestId: 'r-7' },
     });
   });
 });
