@@ -57,7 +57,12 @@ function noSuchRoute(request: HttpRequest): SwitchyardError {
   if (methods.length > 0 && !methods.includes(request.method)) {
     return new SwitchyardError('invalid_request', `${request.method} is not allowed for ${path}; it takes ${methods.join(', ')}`, { httpStatus: 405 });
   }
-  return new SwitchyardError('not_found', `No such route: ${request.method} ${path}`);
+  // The first mistake that a base URL invites.
+  const lacksPrefix = allowedMethods(`/api/v1${path}`).length > 0;
+  return new SwitchyardError(
+    'not_found',
+    `No such route: ${request.method} ${path}${lacksPrefix ? `; the API is below /api/v1, which the base URL lacks` : ''}`,
+  );
 }
 
 const ROUTES = OPERATIONS.map((operation) => ({

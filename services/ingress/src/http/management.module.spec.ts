@@ -581,6 +581,12 @@ describe('errors (E01)', () => {
     if (status === 405) expect(response.headers.get('allow')).toBeTruthy();
   });
 
+  it('names the prefix that a base URL lacks', async () => {
+    const messageOf = async (path: string) => errorEnvelopeSchema.parse(await (await fetch(`${origin}${path}`, { method: 'POST' })).json()).error.message;
+    expect(await messageOf('/chat/completions')).toContain('/api/v1');
+    expect(await messageOf('/nothing')).toBe('No such route: POST /nothing');
+  });
+
   it('masks what nobody expected, and logs it', async () => {
     const { options } = fakes;
     const port = options.keys as { listKeys: unknown };
