@@ -2,6 +2,7 @@ import type { z } from 'zod';
 
 /** One setting: an environment variable, its type and what people need to know about it. */
 export interface Field<Value> {
+  /** With a part in angle brackets it describes many variables, which whoever defines it reads themselves. */
   readonly env: string;
   readonly schema: z.ZodType<Value>;
   /** Used when the variable is unset or empty. A field without one is required, unless its schema takes `undefined`. */

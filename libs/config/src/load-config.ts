@@ -47,10 +47,15 @@ export function checkConfig(definitions: readonly ConfigDefinition<object>[], en
 
 /** Variables of ours that nobody reads: most often a typing mistake. */
 export function unknownVariables(definitions: readonly ConfigDefinition<object>[], environment: Environment = processEnvironment()): string[] {
-  const known = new Set(definitions.flatMap((definition) => fieldsOf(definition).map(([, field]) => field.env)));
+  const known = definitions.flatMap((definition) => fieldsOf(definition).map(([, field]) => namePattern(field.env)));
   return Object.keys(environment)
-    .filter((name) => name.startsWith('SWITCHYARD_') && environment[name] !== '' && !known.has(name))
+    .filter((name) => name.startsWith('SWITCHYARD_') && environment[name] !== '' && !known.some((pattern) => pattern.test(name)))
     .sort();
+}
+
+/** A part in angle brackets stands for any text: `SWITCHYARD_CREDENTIAL_<SLUG>`. */
+function namePattern(env: string): RegExp {
+  return new RegExp(`^${env.replace(/<\w+>/g, '.+')}$`);
 }
 
 export function fieldsOf(definition: ConfigDefinition<object>): [string, Field<unknown>][] {

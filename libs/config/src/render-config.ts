@@ -34,6 +34,8 @@ export function renderReference(sections: readonly ConfigSection[]): string {
     '',
     'Everything is set by environment variables; an empty one counts as unset. `node services/all/dist/main.js check-config` names every problem at once, `print-config --diff` shows what differs from the defaults.',
     '',
+    'A duration is a number of milliseconds, or `250ms`, `5s`, `10m`, `24h`, `7d`; a size is a number of bytes, or `64KiB`, `32MiB`, `1GiB`; true and false are also `1`, `yes`, `on` and `0`, `no`, `off`.',
+    '',
     parts.join('\n'),
   ].join('\n');
 }

@@ -2,6 +2,8 @@ import { byteSize, defineConfig, durationMs, field, integer, intervalMs, list, t
 import { PROVIDER_MANIFESTS } from '@switchyard/providers';
 import { z } from 'zod';
 
+const OPERATOR_CREDENTIAL_PREFIX = 'SWITCHYARD_CREDENTIAL_';
+
 export const workerConfig = defineConfig({
   maxConcurrentAttempts: field({
     env: 'SWITCHYARD_WORKER_MAX_CONCURRENT_ATTEMPTS',
@@ -77,11 +79,16 @@ export const workerConfig = defineConfig({
     description: 'How long a stopping worker lets running attempts go on; longer than the total deadline of an attempt.',
   }),
   ...providerFields(),
+  operatorCredential: field({
+    env: `${OPERATOR_CREDENTIAL_PREFIX}<SLUG>`,
+    schema: z.string().optional(),
+    description:
+      'Credential for a provider of your own catalogue: its slug in capitals, with `_` for `-`, as in `SWITCHYARD_CREDENTIAL_ACME_VLLM` for `acme-vllm`.',
+    secret: true,
+  }),
 });
 
 export type WorkerConfig = ConfigOf<typeof workerConfig>;
-
-const OPERATOR_CREDENTIAL_PREFIX = 'SWITCHYARD_CREDENTIAL_';
 
 /**
  * What the credential store may see: the variables that manifests name, and `SWITCHYARD_CREDENTIAL_<SLUG>`, which serves providers that only the
