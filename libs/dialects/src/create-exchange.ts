@@ -194,12 +194,8 @@ function isContainer(value: JsonValue | undefined): boolean {
 
 /** What a client may ask for and no translation carries. */
 function notInCanonicalForm(body: JsonObject): string[] {
-  const warnings = body['n'] === undefined || body['n'] === null || body['n'] === 1 ? [] : ['n: one choice is returned.'];
-  for (const tool of asObjects(body['tools'])) {
-    const type = asString(tool['type']);
-    if (type !== undefined && type !== 'function') warnings.push(`tools: ${type} is not offered by this endpoint; it was dropped.`);
-  }
-  return warnings;
+  const types = asObjects(body['tools']).map((tool) => asString(tool['type']));
+  return types.filter((type) => type !== undefined && type !== 'function').map((type) => `tools: ${type} is not offered by this endpoint; it was dropped.`);
 }
 
 function parseClientBody(body: Uint8Array): JsonObject {

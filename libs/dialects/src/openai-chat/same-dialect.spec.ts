@@ -104,7 +104,6 @@ describe('a request passed through', () => {
       upstreamBody(
         {
           seed: 7,
-          n: 3,
           messages: [
             { role: 'developer', content: 'Be brief' },
             { ...USER, name: 'Ada' },
@@ -122,7 +121,7 @@ describe('a request passed through', () => {
           { role: 'user', content: 'Ada: Hello' },
         ],
       },
-      warnings: ['n: one choice is returned.'],
+      warnings: [],
     });
   });
 

@@ -106,7 +106,7 @@ describe('chat requests', () => {
 
 describe('a translated request', () => {
   it('says what no translation carries', () => {
-    const body = { messages, n: 2, tools: [{ type: 'openrouter:web_search' }] };
+    const body = { messages, tools: [{ type: 'openrouter:web_search' }] };
     const exchange = createExchange({
       clientDialect: 'openai-chat',
       apiType: 'chat',
@@ -116,7 +116,7 @@ describe('a translated request', () => {
       endpoint: { providerModelId: 'claude-opus-4-6', supportedParameters: [], traits: {}, inputModalities: [] },
       manifest: { dialect: 'anthropic-messages' },
     });
-    expect(exchange.buildRequest().warnings.map((warning) => warning.split(':')[0])).toEqual(['n', 'tools']);
+    expect(exchange.buildRequest().warnings.map((warning) => warning.split(':')[0])).toEqual(['tools']);
   });
 });
 

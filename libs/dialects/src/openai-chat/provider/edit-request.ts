@@ -63,7 +63,6 @@ export function editRequest(source: JsonObject, endpoint: EndpointFacts, deviati
   }
   const outputCap = outputTokens(source, endpoint, options);
   if (outputCap !== undefined) body[deviations.maxTokensField ?? 'max_tokens'] = outputCap;
-  if (source['n'] !== undefined && source['n'] !== null && source['n'] !== 1) warnings.push('n: one choice is returned.');
   nameServiceTier(body, endpoint, warnings);
   editTools(body, deviations, warnings);
   editResponseFormat(body, deviations, warnings);
