@@ -662,9 +662,11 @@ describe('size and modality', () => {
     ).toEqual(['acme/long']);
   });
 
-  it('leaves out an endpoint that takes no pictures', () => {
+  it('leaves out an endpoint that takes no pictures or makes none', () => {
     const table = writerTable({ a: { inputModalities: ['text'] }, b: {} });
     expect(tagsOf(run(table, { uses: { ...chatRequest().uses, images: true } }))).toEqual(['b']);
+    const refusal = refusalOf(run(table, { uses: { ...chatRequest().uses, outputModalities: ['image'] } }));
+    expect(refusal.availability).toMatchObject({ code: 'constraint_filtered', constraint: { field: 'modalities' } });
   });
 
   it('R42 keeps to the allowed regions', () => {

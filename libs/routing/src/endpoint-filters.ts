@@ -159,7 +159,7 @@ function capabilityExclusion(endpoint: RoutingEndpoint, context: FilterContext):
     if (endpoint.inputModalities.size > 0 && !endpoint.inputModalities.has(modality)) return { code: 'modality', detail: `Does not take ${modality} input.` };
   }
   for (const modality of context.outputModalities) {
-    if (modality !== 'text' && !endpoint.outputModalities.has(modality)) return { code: 'modality', detail: `Does not return ${modality}.` };
+    if (modality !== 'text' && !endpoint.outputModalities.has(modality)) return { code: 'output_modality', detail: `Does not return ${modality}.` };
   }
   if (context.quantizations && !context.quantizations.has(endpoint.quantization)) {
     return { code: 'quantization', detail: `Quantised as ${endpoint.quantization}.` };

@@ -14,6 +14,7 @@ const CONSTRAINT_FIELDS: Readonly<Partial<Record<ExclusionCode, string>>> = {
   context_length: 'messages',
   max_completion_tokens: 'max_tokens',
   modality: 'messages',
+  output_modality: 'modalities',
 };
 
 const EXCLUDED_BY: Readonly<Partial<Record<ExclusionCode, string>>> = { ignored_providers: 'allowed_providers' };

@@ -68,6 +68,7 @@ export type ExclusionCode =
   | 'no_price'
   | 'wrong_endpoint'
   | 'modality'
+  | 'output_modality'
   | 'geo'
   | 'data_policy:zdr'
   | 'data_policy:training'
