@@ -9,4 +9,9 @@ describe('parseOrRefuse', () => {
     expect(() => parseOrRefuse(z.array(item), Array(100).fill('x'))).toThrow('2: the third');
     expect(judgedCount).toBe(3);
   });
+
+  it('tells what may stand where the kind of an object is told', () => {
+    const animal = z.discriminatedUnion('kind', [z.object({ kind: z.literal('cat') }), z.object({ kind: z.literal('dog') })]);
+    expect(() => parseOrRefuse(z.array(animal), [{ kind: 'cow' }])).toThrow("0.kind: expected one of 'cat' | 'dog'");
+  });
 });

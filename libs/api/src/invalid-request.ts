@@ -36,9 +36,7 @@ function describeIssue(issues: readonly Issue[]): { path: PathSegment[]; message
 
 /** A union's own message says nothing: the branch that got furthest is the one that was meant. */
 function describeUnion(path: PathSegment[], issue: Extract<Issue, { code: 'invalid_union' }>): { path: PathSegment[]; message: string } {
-  if ('discriminator' in issue && typeof issue.discriminator === 'string') {
-    return { path, message: `not one of the known values of ${issue.discriminator}` };
-  }
+  if ('discriminator' in issue) return { path, message: issue.message.replace('Invalid discriminator value. Expected', 'expected one of') };
   const branches = issue.errors.filter((branch) => branch.length > 0).map((branch) => describeIssue(branch));
   const deepest = branches.reduce<(typeof branches)[number] | undefined>(
     (best, branch) => (best && best.path.length >= branch.path.length ? best : branch),
