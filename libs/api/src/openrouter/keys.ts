@@ -84,8 +84,8 @@ const settingsShape = {
 };
 const expiry = z.iso.datetime({ offset: true }).nullish();
 
-/** Body of `POST /keys`. */
-export const createKeySchema = z.object({
+/** Body of `POST /keys`. Unknown names are refused, so that a misspelt limit is never ignored. */
+export const createKeySchema = z.strictObject({
   ...settingsShape,
   expires_at: expiry,
   creator_user_id: z.string().max(200).nullish(),
@@ -94,8 +94,8 @@ export const createKeySchema = z.object({
 });
 export type CreateKey = z.infer<typeof createKeySchema>;
 
-/** Body of `PATCH /keys/{hash}`: what is absent stays, `null` clears. */
-export const updateKeySchema = z.object({ ...settingsShape, name: settingsShape.name.optional(), disabled: z.boolean().optional(), expires_at: expiry });
+/** Body of `PATCH /keys/{hash}`: what is absent stays, `null` clears, and unknown names are refused. */
+export const updateKeySchema = z.strictObject({ ...settingsShape, name: settingsShape.name.optional(), disabled: z.boolean().optional(), expires_at: expiry });
 export type UpdateKey = z.infer<typeof updateKeySchema>;
 
 export const keysQuerySchema = z.object({

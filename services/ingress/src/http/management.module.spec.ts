@@ -352,6 +352,7 @@ describe('keys', () => {
       '{"name":"x","expires_at":"tomorrow"}',
       '{"name":"x","include_content_in_traces":"yes"}',
       '{"name":"x","allowed_models":["no slash"]}',
+      '{"name":"x","limit_usd":5}',
       'not json',
       '',
     ]) {
@@ -362,6 +363,15 @@ describe('keys', () => {
     expect((await post(`{"name":"${'x'.repeat(200_000)}"}`)).status).toBe(413);
     // What `curl -d` sends.
     expect((await post('{"name":"curl"}', { 'content-type': 'application/x-www-form-urlencoded' })).status).toBe(201);
+  });
+
+  it('are not changed by a body with a name that nobody knows, of which a client would think that it acted', async () => {
+    const { hash } = (await client(MANAGEMENT_SECRET).apiKeys.create({ requestBody: { name: 'leaked' } })).data;
+    const headers = { authorization: `Bearer ${MANAGEMENT_SECRET}` };
+    const response = await fetch(`${origin}/api/v1/keys/${hash}`, { method: 'PATCH', body: '{"name":"old","disable":true}', headers });
+    expect(response.status).toBe(400);
+    expect(errorEnvelopeSchema.parse(await response.json()).error.message).toContain("'disable'");
+    expect(fakes.keys.find(hash)).toMatchObject({ name: 'leaked', disabled: false });
   });
 
   it('tell about themselves (K05, K08)', async () => {
