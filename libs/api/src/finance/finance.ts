@@ -46,8 +46,8 @@ export const spendResponseSchema = z.object({
 });
 export type PublicSpend = z.infer<typeof spendResponseSchema>;
 
-/** Query of `GET /finance/spend`. Periods follow the time a request was accepted, UTC. */
-export const spendQuerySchema = z.object({
+/** Query of `GET /finance/spend`. Periods follow the time a request was accepted, UTC. A filter under a name that nobody knows would show everybody's spend. */
+export const spendQuerySchema = z.strictObject({
   /** First day. */
   start: queryDay,
   /** The day after the last. */

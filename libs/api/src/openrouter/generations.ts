@@ -77,8 +77,8 @@ export type PublicGeneration = z.infer<typeof generationSchema>;
 export const generationQuerySchema = z.object({ id: z.string().min(1).max(200) });
 export const generationResponseSchema = z.object({ data: generationSchema });
 
-/** Query of `GET /logs`: every filter narrows; newest first. */
-export const logsQuerySchema = z.object({
+/** Query of `GET /logs`: every filter narrows, so names that nobody knows are refused; newest first. */
+export const logsQuerySchema = z.strictObject({
   key: z.string().max(64).optional(),
   model: z.string().max(256).optional(),
   /** Slug of the provider that answered. */

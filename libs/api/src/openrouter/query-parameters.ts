@@ -32,7 +32,7 @@ export function flagOf(text: 'true' | 'false' | '1' | '0' | undefined): boolean 
 }
 
 /**
- * Parses a query string's values. Empty ones count as absent, repeated ones as one list; unknown names are ignored.
+ * Parses a query string's values. Empty ones count as absent, repeated ones as one list; unknown names are ignored unless the schema is strict.
  * @throws SwitchyardError `invalid_request`
  */
 export function parseQuery<Schema extends z.ZodType>(schema: Schema, query: unknown): z.output<Schema> {

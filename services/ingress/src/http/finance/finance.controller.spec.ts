@@ -142,6 +142,7 @@ describe('the finance routes', () => {
     `${SPEND}&limit=10001`,
     `${SPEND}&tag=team`,
     `${SPEND}&format=xml`,
+    `${SPEND}&cost_center=cc-1`,
     '/statement',
     '/statement?month=2026-13',
     '/statement?month=october',
