@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { call } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
@@ -68,6 +69,27 @@ describe('the quick start', () => {
     expect(program.processes()).toEqual([]);
     await new Promise((done) => blocker.close(done));
   }, 60_000);
+
+  it.each([
+    ['has problems', 'version: 1\nendpoints:\n  - { model: writer }\n', 'line 3: endpoints[0].model: write author/slug in lower case'],
+    ['is not there', undefined, 'ENOENT'],
+  ])(
+    'tells in sentences that its catalogue file %s, and stops what it had started',
+    async (_case, content, sentence) => {
+      const file = join(program.directory, 'catalog.yaml');
+      rmSync(file, { force: true });
+      if (content !== undefined) writeFileSync(file, content);
+      const misled = await QuickstartProgram.prepare({ SWITCHYARD_CATALOG_FILE: file });
+      const refused = misled.run('quickstart');
+      expect(await refused.exited).toBe(1);
+      expect(refused.output()).toContain('The catalogue file');
+      expect(refused.output()).toContain(sentence);
+      expect(refused.output()).not.toMatch(/^ +at /m);
+      expect(misled.processes()).toEqual([]);
+      await misled.remove();
+    },
+    START_TIMEOUT_MS,
+  );
 
   it('names every problem of the configuration at once', async () => {
     const environment = { PATH: process.env['PATH'], SWITCHYARD_LOG_LEVEL: 'loud', SWITCHYARD_DRAIN_DELAY_MS: 'soon', SWITCHYARD_HTTP_PORTS: '1' };

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { SwitchyardError } from '@switchyard/errors';
 import type { CatalogPort, router } from '@switchyard/proto';
 
 /** Small and known to everybody first; any chat model does. */
@@ -16,7 +17,12 @@ export async function findDemoModel(catalog: CatalogPort, timeoutMs: number): Pr
     const slugs = models.filter((model) => usable.has(model.slug) && isChatModel(model)).map((model) => model.slug);
     const chosen = PREFERRED.find((slug) => slugs.includes(slug)) ?? slugs[0];
     if (chosen !== undefined) return chosen;
-    if (performance.now() > deadline) throw new Error('No model of the catalogue has an endpoint that can be used');
+    if (performance.now() > deadline) {
+      throw new SwitchyardError(
+        'precondition_failed',
+        "No model can be used: set a provider's key, or give the catalogue an endpoint whose provider needs none.",
+      );
+    }
     await delay(PAUSE_MS);
   }
 }

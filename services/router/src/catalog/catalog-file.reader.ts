@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { SwitchyardError } from '@switchyard/errors';
 
 const FILE_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -6,8 +7,16 @@ const FILE_BYTES_MAX = 64 * 1024 * 1024;
 export class CatalogFileReader {
   constructor(readonly path: string) {}
 
-  /** @throws Error when it is not there, not readable or far too large. */
+  /** @throws SwitchyardError when it is not there, not readable or far too large. */
   async read(): Promise<string> {
+    try {
+      return await this.readWhole();
+    } catch (error) {
+      throw new SwitchyardError('precondition_failed', `The catalogue file cannot be read: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  private async readWhole(): Promise<string> {
     const handle = await open(this.path, 'r');
     try {
       const { size } = await handle.stat();

@@ -1,11 +1,13 @@
 import { parseModelName } from '@switchyard/core';
+import { SwitchyardError } from '@switchyard/errors';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { catalogFileSchema, fileEndpointId, type CatalogFile } from './catalog-file.schema.js';
 
 /** One thing to mend, with its place: `line 12: endpoints[0].prices.prompt: …`. */
-export class CatalogFileError extends Error {
+export class CatalogFileError extends SwitchyardError {
   constructor(readonly problems: readonly string[]) {
-    super(`the catalogue file has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    const count = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
+    super('precondition_failed', `The catalogue file has ${count}:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
     this.name = 'CatalogFileError';
   }
 }
