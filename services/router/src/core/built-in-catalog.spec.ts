@@ -59,6 +59,34 @@ describe('the built-in catalogue', () => {
     }
   });
 
+  describe('lists for a maker’s own models', () => {
+    const takenBy = (slug: string) => catalog.endpoints.find(({ record }) => record.modelSlug === slug && record.providerSlug === slug.split('/')[0])!.record;
+    const sampling = ['temperature', 'top_p', 'top_k', 'frequency_penalty', 'logit_bias', 'logprobs', 'prediction'];
+
+    it.each([
+      'anthropic/claude-opus-4.7',
+      'anthropic/claude-opus-5.5',
+      'anthropic/claude-sonnet-5',
+      'anthropic/claude-fable-5.1',
+      'openai/o1',
+      'openai/o3',
+      'openai/gpt-5',
+      'openai/gpt-5.4-mini',
+      'openai/gpt-6-sol',
+    ])('no sampling parameter of %s, which refuses what many clients send', (slug) => {
+      expect(takenBy(slug).supportedParameters.filter((name) => sampling.includes(name))).toEqual([]);
+    });
+
+    it.each(['anthropic/claude-opus-4.6', 'anthropic/claude-haiku-4.5', 'openai/gpt-4.1', 'openai/gpt-5-chat'])('the temperature of %s', (slug) =>
+      expect(takenBy(slug).supportedParameters).toContain('temperature'),
+    );
+
+    it('stop sequences where they are taken', () => {
+      expect(takenBy('openai/gpt-5.4').supportedParameters).not.toContain('stop');
+      for (const slug of ['openai/gpt-4.1', 'anthropic/claude-opus-5.5']) expect(takenBy(slug).supportedParameters).toContain('stop');
+    });
+  });
+
   it('merges what providers spell differently and keeps the id of each', () => {
     expect(wireIds('meta-llama/llama-3.3-70b-instruct')).toMatchObject({
       groq: 'llama-3.3-70b-versatile',

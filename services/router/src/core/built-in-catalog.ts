@@ -5,7 +5,7 @@ import { BUILT_IN_PROVIDERS, type BuiltInProvider } from './built-in-providers.j
 import { CanonicalModels, type ResolvedModel } from './canonical-models.js';
 import type { Catalog, CatalogEndpoint } from './catalog.js';
 import { factsOf, isFree, pricesOf, type FactListModel, type FactListProvider } from './fact-list.js';
-import { expectedFacts, isOtherKind, isReasoningMandatory, mergeFacts, supportedParameters, type ModelFacts } from './model-facts.js';
+import { expectedFacts, hasOwnSampling, isOtherKind, isReasoningMandatory, mergeFacts, supportedParameters, type ModelFacts } from './model-facts.js';
 import { familyAliases, familyOf } from './model-family.js';
 import { convertPrices, type ConvertedPrices } from './price-list-conversion.js';
 import type { PriceListModel, PriceListProvider } from './price-list.js';
@@ -136,7 +136,12 @@ class BuiltInCatalogBuilder {
       return undefined;
     }
     for (const key of prices.ignoredKeys) this.ignoredPriceKeys[key] = (this.ignoredPriceKeys[key] ?? 0) + 1;
-    const facts = mergeFacts([...(offer.facts ? [factsOf(offer.facts)] : []), { contextLength: offer.priced?.context_window }, this.modelFacts(resolved.slug)]);
+    const facts = mergeFacts([
+      { temperature: hasOwnSampling(resolved.slug) ? false : undefined },
+      ...(offer.facts ? [factsOf(offer.facts)] : []),
+      { contextLength: offer.priced?.context_window },
+      this.modelFacts(resolved.slug),
+    ]);
     const tag = resolved.deployment === '' ? provider.slug : `${provider.slug}/${resolved.deployment}`;
     return {
       record: endpointRecord(provider, resolved, tag, wireId, facts),

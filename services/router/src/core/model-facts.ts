@@ -49,6 +49,9 @@ const REASONING_MANDATORY =
 const NO_TOOLS =
   /instruct-v0\.1|llama-(2|3-|guard)|gemma-(2|7|1)|codellama|\/o1-(mini|preview)|sonar|r1-distill|vicuna|alpaca|mythomax|deep-research|audio-preview|goliath|wizardlm|phi-[23]|qwen1\.5|redpajama|openchat|hermes-2|airoboros|palm-2|lfm|olmo-7b|toppy|remm/;
 
+// https://platform.claude.com/docs/en/about-claude/models/migration-guide, https://platform.openai.com/docs/guides/reasoning
+const OWN_SAMPLING = /claude-(opus-4\.[7-9]|(opus|sonnet|haiku)-[5-9]|fable|mythos)|openai\/(o[134]|gpt-5(?!(\.3)?-chat)|gpt-[6-9])/;
+
 /** What a model's name and family let one expect, where no source says. */
 export function expectedFacts(slug: string): ModelFacts {
   const takesImages = IMAGE_INPUT.test(slug);
@@ -70,6 +73,11 @@ export function expectedFacts(slug: string): ModelFacts {
   };
 }
 
+/** Whether its maker refuses any sampling but the model's own. The lists know that later than clients meet it, and gateways' entries say otherwise. */
+export function hasOwnSampling(slug: string): boolean {
+  return OWN_SAMPLING.test(slug);
+}
+
 export function isReasoningMandatory(slug: string): boolean {
   return REASONING_MANDATORY.test(slug);
 }
@@ -77,7 +85,9 @@ export function isReasoningMandatory(slug: string): boolean {
 /** Parameters that an endpoint takes, in OpenRouter's vocabulary, after the provider's family and the model's abilities. */
 export function supportedParameters(family: ParameterFamily, facts: ModelFacts): string[] {
   if (facts.outputModalities?.includes('embeddings')) return [];
-  const parameters = ['max_tokens', 'stop', ...SAMPLING[family].filter((name) => facts.temperature !== false || !SAMPLING_ONLY.has(name))];
+  const parameters = ['max_tokens', ...SAMPLING[family].filter((name) => facts.temperature !== false || !SAMPLING_ONLY.has(name))];
+  // Of OpenAI's models those that sample on their own refuse it, too.
+  if (facts.temperature !== false || family !== 'openai') parameters.push('stop');
   if (family === 'openai' || family === 'open-weights') parameters.push('max_completion_tokens');
   if (facts.tools !== false) parameters.push('tools', 'tool_choice');
   if (facts.tools !== false && family !== 'google' && family !== 'hosted') parameters.push('parallel_tool_calls');
@@ -98,6 +108,7 @@ const SAMPLING_ONLY: ReadonlySet<string> = new Set([
   'logprobs',
   'top_logprobs',
   'logit_bias',
+  'prediction',
 ]);
 
 const SAMPLING = {
