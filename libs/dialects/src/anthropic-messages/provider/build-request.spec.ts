@@ -116,6 +116,22 @@ describe('a request to Anthropic', () => {
     expect(build({ max_tokens: 10_000, ...body }, { providerModelId }).body).toMatchObject(expected);
   });
 
+  it.each([
+    ['claude-opus-4-7', undefined],
+    ['claude-sonnet-4-6', undefined],
+    ['claude-opus-5', { type: 'disabled' }],
+    ['claude-sonnet-5', { type: 'disabled' }],
+    ['claude-haiku-5-5', { type: 'disabled' }],
+  ])('switches thinking off where %s would think unasked, and says nothing where it would not', (providerModelId, thinking) => {
+    for (const reasoning of [{ effort: 'none' }, { enabled: false }]) expect(build({ reasoning }, { providerModelId }).body['thinking']).toEqual(thinking);
+  });
+
+  it('says nothing of thinking to a model that cannot switch it off', () => {
+    const built = build({ reasoning: { enabled: false } }, { providerModelId: 'claude-opus-5-5', traits: { reasoning_mandatory: 'true' } });
+    expect(built.body).not.toHaveProperty('thinking');
+    expect(built.warnings).toEqual(['reasoning: the model cannot switch it off.']);
+  });
+
   it('does not think where the API would refuse it, and says so', () => {
     const tool = { tools: [{ type: 'function', function: { name: 'f' } }] };
     const forced = build({ ...tool, tool_choice: 'required', max_tokens: 9000, reasoning: { effort: 'high' } });

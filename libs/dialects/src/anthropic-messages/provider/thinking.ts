@@ -27,7 +27,8 @@ export function planThinking(
   if (request.verbosity !== undefined && style === 'budget') warnings.push('verbosity: the model takes no effort; it was not sent.');
   if (intent.kind === 'unsaid') return { effort: verbosity, isOn: false };
   if (intent.kind === 'off') {
-    if (endpoint.traits['reasoning_mandatory'] !== 'true') return { thinking: { type: 'disabled' }, effort: verbosity, isOn: false };
+    if (endpoint.traits['reasoning_mandatory'] !== 'true')
+      return { thinking: thinksOnlyWhenAsked(endpoint, style) ? undefined : { type: 'disabled' }, effort: verbosity, isOn: false };
     warnings.push('reasoning: the model cannot switch it off.');
     return { effort: verbosity, isOn: true };
   }
@@ -49,6 +50,12 @@ export function planThinking(
     return { isOn: false };
   }
   return { thinking: { type: 'enabled', budget_tokens: budget, ...(isExcluded ? { display: 'omitted' } : {}) }, isOn: true };
+}
+
+/** From Claude 4.6 to 4.8 there is nothing to switch off, and 4.7 refuses to be told; from 5 on a model thinks on its own. */
+function thinksOnlyWhenAsked(endpoint: EndpointFacts, style: 'budget' | 'adaptive'): boolean {
+  const version = modelVersion(endpoint.providerModelId);
+  return style === 'adaptive' && version !== undefined && version < 5;
 }
 
 /** The API refuses thinking with a forced tool, and in a tool loop whose thinking is not there to be given back. */
