@@ -68,6 +68,52 @@ describe('a conversation for Anthropic', () => {
     expect(instructed.messages).toEqual([{ role: 'user', content: [{ type: 'text', text: 'Greet' }] }]);
   });
 
+  describe('with thinking of earlier answers', () => {
+    const format = 'anthropic-claude-v1';
+    const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } };
+    const toolUse = { type: 'tool_use', id: 'a', name: 'f', input: {} };
+    const answer = (details: JsonObject[]) =>
+      build([
+        ...messages,
+        { role: 'assistant', content: null, reasoning_details: details, tool_calls: [call] },
+        { role: 'tool', tool_call_id: 'a', content: '1' },
+      ]).messages[1]?.['content'];
+
+    it('joins the pieces of a stream that a client gives back as they came: the signature holds for the whole text alone', () => {
+      const pieces = [
+        { type: 'reasoning.text', text: 'Let', format, index: 0 },
+        { type: 'reasoning.text', text: ' me see.', format, index: 0 },
+        { type: 'reasoning.text', signature: 'one==', format, index: 0 },
+        { type: 'reasoning.encrypted', data: 'hidden', format, index: 1 },
+        { type: 'reasoning.text', text: 'Next', signature: null, format, index: 2 },
+        { type: 'reasoning.text', signature: 'two==', format, index: 2 },
+      ];
+      expect(answer(pieces)).toEqual([
+        { type: 'thinking', thinking: 'Let me see.', signature: 'one==' },
+        { type: 'redacted_thinking', data: 'hidden' },
+        { type: 'thinking', thinking: 'Next', signature: 'two==' },
+        toolUse,
+      ]);
+    });
+
+    it('keeps two whole texts apart though both have the same index, or none', () => {
+      const whole = (text: string) => ({ type: 'reasoning.text', text, signature: `${text}==`, format });
+      const both = [{ type: 'thinking', thinking: 'A', signature: 'A==' }, { type: 'thinking', thinking: 'B', signature: 'B==' }, toolUse];
+      expect(answer([whole('A'), whole('B')])).toEqual(both);
+      expect(
+        answer([
+          { ...whole('A'), index: 0 },
+          { ...whole('B'), index: 0 },
+        ]),
+      ).toEqual(both);
+    });
+
+    it('knows the format again that OpenAI’s client for Python joined out of all pieces', () => {
+      const joined = { type: 'reasoning.text', text: 'Let me see.', signature: 'one==', format: format.repeat(3), index: 0 };
+      expect(answer([joined])).toEqual([{ type: 'thinking', thinking: 'Let me see.', signature: 'one==' }, toolUse]);
+    });
+  });
+
   it.each(['image/jpg', 'image/pjpeg', 'Image/JPG;charset=binary'])('names a picture of type %s image/jpeg, whether a picture or a file', (type) => {
     const url = `data:${type};base64,AAAA`;
     const content = [

@@ -12,6 +12,7 @@ import {
   type ToolCallPart,
 } from '@switchyard/core';
 import { mediaSourceOf } from '../../media.js';
+import { joinReasoningPieces } from '../reasoning-details.js';
 import { imageSignatureId } from './render-response.js';
 import type { RequestFields } from './request-fields.js';
 
@@ -53,7 +54,7 @@ function toolMessage(message: RequestFields, toolNames: ReadonlyMap<string, stri
 
 function assistantParts(message: RequestFields): MessagePart[] {
   const details = message.array('reasoning_details');
-  const reasoning: ReasoningPart[] = details ? asObjects(details).map(parseReasoningDetail) : plainReasoning(message);
+  const reasoning: ReasoningPart[] = details ? joinReasoningPieces(asObjects(details)).map(parseReasoningDetail) : plainReasoning(message);
   const calls = (message.objects('tool_calls') ?? []).map((call) => parseToolCall(call));
   const legacy = message.inside('function_call');
   if (legacy && calls.length === 0)

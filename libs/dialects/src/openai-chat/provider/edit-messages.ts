@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { asObject, asObjects, asString, isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
 import type { OpenaiChatDeviations } from '../../dialect-manifest.js';
 import type { FetchedMedia } from '../../provider-dialect.js';
+import { joinReasoningPieces } from '../reasoning-details.js';
 import type { MessageBytes } from './message-bytes.js';
 
 /** Fields of messages that only the gateway and its clients know. */
@@ -82,7 +83,7 @@ function reasoningHistory(message: JsonObject, { reasoningHistory: style }: Open
   const details = message['reasoning_details'];
   if (style === 'reasoning_details')
     return {
-      ...(Array.isArray(details) ? { reasoning_details: details } : {}),
+      ...(Array.isArray(details) ? { reasoning_details: joinReasoningPieces(asObjects(details)) } : {}),
       ...(typeof message['reasoning'] === 'string' ? { reasoning: message['reasoning'] } : {}),
     };
   const text = asString(message['reasoning']) ?? asString(message['reasoning_content']) ?? detailsText(details);
