@@ -169,6 +169,36 @@ describe('a request passed through', () => {
     expect(upstreamBody({ messages }, { deviations: { reasoningHistory } }).body['messages']).toEqual([USER, assistant, USER]);
   });
 
+  it('gives the pieces of a stream back as the one entry that they are', () => {
+    const pieces = [
+      { type: 'reasoning.summary', summary: 'Th', format: 'unknown', index: 0 },
+      { type: 'reasoning.summary', summary: 'ought', format: 'unknown', index: 0 },
+      { type: 'reasoning.encrypted', data: 'x', index: 1 },
+    ];
+    const messages = [{ role: 'assistant', content: 'Hi', reasoning_details: pieces }, USER];
+    expect(upstreamBody({ messages }, { deviations: { reasoningHistory: 'reasoning_details' } }).body['messages']).toMatchObject([
+      { reasoning_details: [{ type: 'reasoning.summary', summary: 'Thought', format: 'unknown', index: 0 }, pieces[2]] },
+      USER,
+    ]);
+  });
+
+  it.each(['Hi', 'Hi '.repeat(3_000)])('leaves out the nulls of an answer that comes back whole: strict providers do not know the fields', (content) => {
+    const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } };
+    const nulls = { refusal: null, audio: null, function_call: null };
+    const messages = [
+      { ...USER, name: null },
+      { role: 'assistant', content, tool_calls: null, ...nulls },
+      { role: 'assistant', content: null, tool_calls: [call], ...nulls },
+      { role: 'tool', tool_call_id: 'a', content: '1' },
+    ];
+    expect(upstreamBody({ messages }).body['messages']).toEqual([
+      USER,
+      { role: 'assistant', content },
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'a', content: '1' },
+    ]);
+  });
+
   it('marks a trailing assistant message as the provider wants it', () => {
     const messages = [USER, { role: 'assistant', content: 'The answer is' }];
     expect(upstreamBody({ messages }, { deviations: { prefill: 'prefix' } }).body['messages']).toMatchObject([{}, { prefix: true }]);
