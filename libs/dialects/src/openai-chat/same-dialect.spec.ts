@@ -362,6 +362,39 @@ describe('chunks passed through', () => {
     expect(calls[2]!.function.arguments).toBe('{"city":"Rome"}');
   });
 
+  it.each<[string, JsonObject]>([
+    ['all of them', { id: 'a', type: 'function', function: { name: 'f' } }],
+    ['none', { function: {} }],
+    ['empty texts', { id: '', type: '', function: { name: '' } }],
+    ['another id each time', { id: 'b', type: 'function', function: {} }],
+  ])('say id, kind and name of a call once where the provider repeats %s, because clients join what they are told', (_what, repeated) => {
+    const call = (fields: JsonObject, pieces: string): JsonObject => ({
+      ...BASE,
+      choices: [{ index: 0, delta: { tool_calls: [{ index: 0, ...fields, function: { ...(fields['function'] as JsonObject), arguments: pieces } }] } }],
+    });
+    const { events, raw } = stream([call({ id: 'a', type: '', function: { name: 'f' } }, ''), call(repeated, '{"a"'), call(repeated, ':1}')]);
+    expect(events.map(({ choices }) => choices[0]!.delta['tool_calls'])).toEqual([
+      [{ index: 0, id: 'a', type: 'function', function: { name: 'f', arguments: '' } }],
+      [{ index: 0, function: { arguments: '{"a"' } }],
+      [{ index: 0, function: { arguments: ':1}' } }],
+    ]);
+    for (const chunk of raw) expect(chatStreamChunkFromJSON(chunk)).toMatchObject({ ok: true });
+  });
+
+  it('tell the name of a call that comes after it', () => {
+    const call = (fields: JsonObject): JsonObject => ({ ...BASE, choices: [{ index: 0, delta: { tool_calls: [fields] } }] });
+    const { events } = stream([
+      call({ index: 0, id: 'a', function: { name: null } }),
+      call({ index: 0, function: { name: 'f' } }),
+      call({ index: 0, function: { name: 'f', arguments: '{}' } }),
+    ]);
+    expect(events.map(({ choices }) => (choices[0]!.delta['tool_calls'] as unknown as { function: JsonObject }[])[0]!.function)).toEqual([
+      {},
+      { name: 'f' },
+      { arguments: '{}' },
+    ]);
+  });
+
   it('turn an error in mid-stream into a failure and show nothing of it', () => {
     const { events, progress } = stream([
       { ...BASE, choices: [{ index: 0, delta: { content: 'Hi' } }] },

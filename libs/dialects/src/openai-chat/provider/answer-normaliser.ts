@@ -23,6 +23,7 @@ const NO_ID = '\u0000';
 export class AnswerNormaliser {
   private readonly thinkTags: ThinkTagSplitter | undefined;
   private readonly toolCallIds: string[] = [];
+  private readonly toolCallNames: string[] = [];
   /** Theirs → ours. */
   private readonly toolCallIndexes = new Map<number, number>();
 
@@ -95,7 +96,7 @@ export class AnswerNormaliser {
     call['function'] = definition;
     if (this.options.isStream) this.giveIndex(call, definition);
     else {
-      call['type'] ??= 'function';
+      call['type'] ||= 'function';
       if (typeof call['id'] !== 'string' || call['id'] === '') call['id'] = `call_${position}`;
       definition['arguments'] ??= '{}';
     }
@@ -116,11 +117,21 @@ export class AnswerNormaliser {
     if (opens) {
       index = this.toolCallIds.length;
       if (id === '') call['id'] = `call_${index}`;
-      call['type'] ??= 'function';
+      call['type'] ||= 'function';
       this.toolCallIds.push(asString(call['id']) ?? '');
+      this.toolCallNames.push(asString(definition['name']) ?? '');
       if (theirs !== undefined) this.toolCallIndexes.set(theirs, index);
-    }
+    } else this.sayOnce(call, definition, index);
     call['index'] = index;
+  }
+
+  /** As with the role: clients join the texts of all deltas. A name may come later than its call, yet none comes twice. */
+  private sayOnce(call: JsonObject, definition: JsonObject, index: number): void {
+    for (const key of ['id', 'type']) if (call[key] !== undefined) delete call[key];
+    const name = definition['name'];
+    if (name === undefined) return;
+    if (name === '' || name === this.toolCallNames[index]) delete definition['name'];
+    else if (this.toolCallNames[index] === '') this.toolCallNames[index] = asString(name) ?? '';
   }
 }
 
