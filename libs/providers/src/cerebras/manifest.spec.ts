@@ -12,8 +12,8 @@ describe('Cerebras', () => {
   });
 
   it('drops what it answers with 400, and says so', () => {
-    const { body, warnings } = requestTo(cerebrasManifest, EVERY_PARAMETER);
-    for (const name of ['frequency_penalty', 'presence_penalty', 'logit_bias']) {
+    const { body, warnings } = requestTo(cerebrasManifest, { ...EVERY_PARAMETER, prompt_cache_key: 'k' });
+    for (const name of ['frequency_penalty', 'presence_penalty', 'logit_bias', 'prompt_cache_key']) {
       expect(body).not.toHaveProperty(name);
       expect(warnings.some((warning) => warning.startsWith(`${name}:`))).toBe(true);
     }

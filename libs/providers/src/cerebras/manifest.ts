@@ -15,7 +15,20 @@ export const cerebrasManifest: ProviderManifest = {
     // https://inference-docs.cerebras.ai/api-reference/chat-completions
     maxTokensField: 'max_completion_tokens',
     // Answered with 400: https://inference-docs.cerebras.ai/resources/openai
-    refusedParameters: ['frequency_penalty', 'presence_penalty', 'logit_bias', 'top_k', 'top_a', 'min_p', 'repetition_penalty', 'verbosity'],
+    refusedParameters: [
+      'frequency_penalty',
+      'presence_penalty',
+      'logit_bias',
+      'top_k',
+      'top_a',
+      'min_p',
+      'repetition_penalty',
+      'verbosity',
+      // Prefixes are cached without a hint: https://inference-docs.cerebras.ai/capabilities/prompt-caching
+      'prompt_cache_key',
+      'prompt_cache_options',
+      'prompt_cache_retention',
+    ],
     // https://inference-docs.cerebras.ai/capabilities/reasoning
     reasoningStyle: 'effort',
     reasoningEfforts: ['low', 'medium', 'high'],

@@ -12,8 +12,8 @@ describe('Groq', () => {
   });
 
   it('drops what it answers with 400, and says so', () => {
-    const { body, warnings } = requestTo(groqManifest, EVERY_PARAMETER);
-    for (const name of ['logprobs', 'top_logprobs', 'logit_bias', 'top_k', 'min_p']) {
+    const { body, warnings } = requestTo(groqManifest, { ...EVERY_PARAMETER, prompt_cache_key: 'k' });
+    for (const name of ['logprobs', 'top_logprobs', 'logit_bias', 'top_k', 'min_p', 'prompt_cache_key']) {
       expect(body).not.toHaveProperty(name);
       expect(warnings.some((warning) => warning.startsWith(`${name}:`))).toBe(true);
     }

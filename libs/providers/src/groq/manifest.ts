@@ -15,7 +15,21 @@ export const groqManifest: ProviderManifest = {
     // `max_tokens` is deprecated: https://console.groq.com/docs/api-reference#chat-create
     maxTokensField: 'max_completion_tokens',
     // Answered with 400: https://console.groq.com/docs/openai#currently-unsupported-openai-features; the sampling parameters are unknown to it.
-    refusedParameters: ['logprobs', 'top_logprobs', 'logit_bias', 'top_k', 'top_a', 'min_p', 'repetition_penalty', 'verbosity', 'prediction'],
+    refusedParameters: [
+      'logprobs',
+      'top_logprobs',
+      'logit_bias',
+      'top_k',
+      'top_a',
+      'min_p',
+      'repetition_penalty',
+      'verbosity',
+      'prediction',
+      // Prefixes are cached without a hint: https://console.groq.com/docs/prompt-caching
+      'prompt_cache_key',
+      'prompt_cache_options',
+      'prompt_cache_retention',
+    ],
     // `messages[].name` is answered with 400 (same page).
     nameField: 'prefix',
     // https://console.groq.com/docs/reasoning
