@@ -256,6 +256,15 @@ export function chatSuite(fixture: () => Fixture): void {
       const hidden = await chat({ model: MODELS.thinker, include_reasoning: false, reasoning_effort: 'low', max_tokens: 8_000 });
       expect(hidden.body.choices[0]!.message.reasoning ?? '').toBe('');
     });
+
+    it('is shown where the model thinks, and not asked for, with the oldest spelling [C22]', async () => {
+      await chat({ model: MODELS.thinker, max_tokens: 8_000 });
+      const plain = lastBody('anthropic-sim');
+      for (const older of [{ include_reasoning: true }, { reasoning: {} }]) {
+        await chat({ model: MODELS.thinker, max_tokens: 8_000, ...older });
+        expect(lastBody('anthropic-sim')).toEqual(plain);
+      }
+    });
   });
 
   describe('a request', () => {

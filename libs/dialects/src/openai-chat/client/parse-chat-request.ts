@@ -55,7 +55,11 @@ export function parseChatRequest(body: JsonObject): CanonicalChatRequest {
   };
 }
 
-/** The three spellings of one wish: `reasoning`, `reasoning_effort`, `include_reasoning`. @throws SwitchyardError `invalid_request` */
+/**
+ * The three spellings of one wish: `reasoning`, `reasoning_effort`, `include_reasoning`. The last one says whether thoughts are shown, as they are anyway,
+ * and not that the model should think: many clients send it with every request.
+ * @throws SwitchyardError `invalid_request`
+ */
 export function parseReasoning(fields: RequestFields): ReasoningRequest | undefined {
   const alias = fields.oneOf('reasoning_effort', REASONING_EFFORTS);
   const include = fields.boolean('include_reasoning');
@@ -67,7 +71,7 @@ export function parseReasoning(fields: RequestFields): ReasoningRequest | undefi
   return {
     effort: maxTokens === undefined ? effort : undefined,
     maxTokens,
-    enabled: reasoning?.boolean('enabled') ?? (include === true ? true : undefined),
+    enabled: reasoning?.boolean('enabled'),
     exclude: reasoning?.boolean('exclude') ?? (include === false ? true : undefined),
     summary: reasoning?.oneOf('summary', ['auto', 'concise', 'detailed']),
   };
