@@ -32,6 +32,7 @@ const ALPHA: readonly TestEndpoint[] = [
   at('1', 'ended'),
   at('1', 'picky', { supported_parameters: ['temperature', 'max_tokens'] }),
   at('1', 'plain', { supported_parameters: ['temperature', 'max_tokens'] }),
+  at('1', 'schemaless', { supported_parameters: ['temperature', 'max_tokens', 'response_format'] }),
   at('1', 'fragile'),
   at('1', 'pinned'),
   at('1', 'limited'),

@@ -137,6 +137,15 @@ export function routingSuite(fixture: () => Fixture): void {
       expect(answer.body.error.availability).toMatchObject({ code: 'constraint_filtered', excluded_by: ['require_parameters'] });
     });
 
+    it('by required parameters know a schema from JSON mode [R11 C18]', async () => {
+      const schema = { response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'object' } } } };
+      expect(await client.choice('schemaless', { require_parameters: true }, { response_format: { type: 'json_object' } })).toEqual(['alpha']);
+      expect((await client.refused('schemaless', { require_parameters: true }, schema)).body.error.availability).toMatchObject({
+        code: 'constraint_filtered',
+        constraint: { field: 'require_parameters' },
+      });
+    });
+
     it.each([
       ['tools', { tools: [TOOL] }],
       ['an answer format', { response_format: { type: 'json_object' } }],

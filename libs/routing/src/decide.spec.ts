@@ -281,6 +281,10 @@ describe('provider preferences', () => {
       constraint: { field: 'require_parameters', detail: 'Does not support top_k.' },
     });
     expect(tagsOf(run(table, { parameters: ['top_k'] })).sort()).toEqual(['a', 'b']);
+    // JSON mode would ignore the schema.
+    const withSchema = { parameters: ['response_format'], uses: { ...chatRequest().uses, responseFormat: 'json_schema' } };
+    const jsonMode = writerTable({ a: { supportedParameters: ['response_format'] } });
+    expect(run(jsonMode, { provider: { require_parameters: true }, ...withSchema }).kind).toBe('refusal');
   });
 
   it('R11 require_parameters keeps endpoints that follow a schema where one is sent', () => {

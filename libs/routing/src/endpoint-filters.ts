@@ -84,6 +84,12 @@ export function filterContext(table: RoutingTable, request: RoutingRequest, poli
   };
 }
 
+/** Of what has a name in the vocabulary. A schema asks for more than JSON mode, though both come as `response_format`. */
+function requiredParameters({ parameters, uses }: RoutingRequest): string[] {
+  const known = parameters.filter((name) => PARAMETER_VOCABULARY.has(name));
+  return uses.responseFormat === 'json_schema' ? known.map((name) => (name === 'response_format' ? 'structured_outputs' : name)) : known;
+}
+
 /** The first rule that keeps an endpoint from serving the request; undefined when it may. */
 export function exclusionOf(endpoint: RoutingEndpoint, target: ModelTarget, admittedTiers: ReadonlySet<string>, context: FilterContext): Exclusion | undefined {
   return (
