@@ -78,3 +78,21 @@ export function groundingAnnotations(candidate: JsonObject): JsonObject[] {
   }
   return annotations;
 }
+
+/** What the candidate tells of its tokens, as OpenAI writes it; undefined where it tells nothing. */
+export function logprobsOf(candidate: JsonObject): JsonObject | undefined {
+  const result = asObject(candidate['logprobsResult']);
+  const chosen = asObjects(result?.['chosenCandidates']);
+  if (chosen.length === 0) return undefined;
+  const alternatives = asObjects(result?.['topCandidates']);
+  const content = chosen.map((token, position) => ({
+    ...tokenLogprob(token),
+    top_logprobs: asObjects(alternatives[position]?.['candidates']).map(tokenLogprob),
+  }));
+  return { content, refusal: null };
+}
+
+/** A token may be half a letter, which the API shows as a stand-in: its bytes are not known. */
+function tokenLogprob(candidate: JsonObject): JsonObject {
+  return { token: asString(candidate['token']) ?? '', logprob: asNumber(candidate['logProbability']) ?? 0, bytes: null };
+}

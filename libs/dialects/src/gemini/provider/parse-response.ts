@@ -15,7 +15,7 @@ import {
 import { SwitchyardError } from '@switchyard/errors';
 import type { UpstreamFailure } from '../../provider-dialect.js';
 import { GEMINI_FORMAT } from './build-contents.js';
-import { failureInside, finishReasonOf, groundingAnnotations } from './candidate.js';
+import { failureInside, finishReasonOf, groundingAnnotations, logprobsOf } from './candidate.js';
 import { geminiMeters, hasCounts } from './meters.js';
 
 /** @throws SwitchyardError `provider_unavailable` when the body is no GenerateContentResponse and no error either. */
@@ -33,6 +33,7 @@ export function parseGeminiResponse(body: JsonValue): CanonicalChatResponse<Upst
     upstreamModel: asString(body['modelVersion']),
     parts,
     audio: candidate && soundOf(candidate),
+    logprobs: candidate && logprobsOf(candidate),
     finishReason:
       native === undefined
         ? null

@@ -3,7 +3,7 @@ import { parseEventData, UNREADABLE_EVENT } from '../../event-data.js';
 import type { ProviderChunk, ProviderStreamParser, StreamFinish } from '../../provider-dialect.js';
 import { SseParser } from '../../sse-parser.js';
 import { GEMINI_FORMAT } from './build-contents.js';
-import { failureInside, finishReasonOf, groundingAnnotations } from './candidate.js';
+import { failureInside, finishReasonOf, groundingAnnotations, logprobsOf } from './candidate.js';
 import { geminiMeters, hasCounts } from './meters.js';
 import { callId, inlineMedia, signatureOf } from './parse-response.js';
 import { PartialArguments } from './partial-arguments.js';
@@ -16,6 +16,8 @@ export class GeminiStreamParser implements ProviderStreamParser {
   private hasStarted = false;
   private isFinished = false;
   private calls = 0;
+  /** Of the event's tokens, until its text is there to tell them with. */
+  private logprobs: JsonObject | undefined;
   private openCall: { readonly index: number; readonly partial: PartialArguments } | undefined;
 
   push(bytes: Uint8Array): readonly ProviderChunk[] {
@@ -42,6 +44,7 @@ export class GeminiStreamParser implements ProviderStreamParser {
       });
     }
     const candidate = asObject(asArray(body['candidates'])?.[0]);
+    this.logprobs = candidate && logprobsOf(candidate);
     for (const part of asObjects(asObject(candidate?.['content'])?.['parts'])) this.readPart(part, asString(body['responseId']), chunks);
     if (candidate && !error) this.readEnd(candidate, chunks);
     if (usage && hasCounts(usage)) chunks.push({ type: 'usage', meters: geminiMeters(usage) });
@@ -69,7 +72,10 @@ export class GeminiStreamParser implements ProviderStreamParser {
     const source = inlineMedia(part);
     if (source?.mediaType.startsWith('image/')) chunks.push({ type: 'image', source, signature });
     else if (source?.mediaType.startsWith('audio/')) chunks.push({ type: 'audio-delta', audio: { data: source.data } });
-    else if ((text !== undefined && text !== '') || signature) chunks.push({ type: 'text-delta', text: text ?? '', signature });
+    else if ((text !== undefined && text !== '') || signature) {
+      chunks.push({ type: 'text-delta', text: text ?? '', signature, logprobs: this.logprobs });
+      this.logprobs = undefined;
+    }
   }
 
   /** A call comes whole, or opens with `willContinue`, goes on in nameless pieces and ends with an empty one. */

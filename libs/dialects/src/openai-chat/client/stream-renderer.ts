@@ -57,7 +57,8 @@ export class OpenaiChatStreamRenderer implements StreamRenderer {
 
   private textDelta(chunk: Extract<CanonicalChatChunk, { type: 'text-delta' }>): string {
     if (!chunk.signature) return chunk.text === '' ? '' : this.event({ content: chunk.text }, null, null, chunk.logprobs);
-    return this.delta({ content: chunk.text, reasoning_details: [signatureDetail(chunk.signature, null, this.nextDetailIndex++)] });
+    const delta = { content: chunk.text, reasoning_details: [signatureDetail(chunk.signature, null, this.nextDetailIndex++)] };
+    return this.event(delta, null, null, chunk.logprobs);
   }
 
   private reasoningDelta(chunk: Extract<CanonicalChatChunk, { type: 'reasoning-delta' }>): string {
