@@ -17,7 +17,7 @@ export const ingressConfig = defineConfig({
     schema: list().refine((origins) => origins.every(isOrigin), 'must be * or origins such as https://app.example.com'),
     default: [],
     description:
-      'Origins whose pages may call the public API from a browser, for example `https://app.example.com`, or `*` for all, as at OpenRouter; none by default.',
+      'Origins whose pages may call the public API from a browser, for example `https://app.example.com` or `tauri://localhost`, or `*` for all, as at OpenRouter; none by default.',
   }),
   maxBodyBytes: field({
     env: 'SWITCHYARD_MAX_BODY_BYTES',
@@ -165,7 +165,12 @@ export const ingressConfig = defineConfig({
 
 /** As browsers spell it: in lower case, without a path, without the usual port. */
 function isOrigin(text: string): boolean {
-  return text === '*' || (URL.canParse(text) && new URL(text).origin === text);
+  if (text === '*') return true;
+  const origin = URL.canParse(text) ? new URL(text).origin : undefined;
+  return origin === text || (origin === 'null' && APP_ORIGIN.test(text));
 }
+
+/** Pages of apps and browser extensions have schemes of their own, which the standard gives no origin: `tauri://localhost`, `chrome-extension://…`. */
+const APP_ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/;
 
 export type IngressConfig = ConfigOf<typeof ingressConfig>;
