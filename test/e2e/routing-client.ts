@@ -4,6 +4,7 @@ export interface Answer {
   readonly id: string;
   readonly model: string;
   readonly provider: string;
+  readonly service_tier?: string;
   readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number; readonly cost: number };
 }
 

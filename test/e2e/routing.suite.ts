@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { call, type Fixture } from '@switchyard/test-platform';
+import { call, eventsOf, type Fixture } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
-import { RoutingClient } from './routing-client.js';
+import { RoutingClient, type Answer } from './routing-client.js';
 
 const TOOL = { type: 'function', function: { name: 'look_up', parameters: { type: 'object', properties: {} } } };
 
@@ -242,6 +242,18 @@ export function routingSuite(fixture: () => Fixture): void {
       expect(await client.choice('tiered')).toEqual(['alpha', 'slow']);
       expect((await client.order('tiered', {}, { service_tier: 'priority' }))[0]).toBe('alpha/priority');
       expect(await client.order('tiered', {}, { service_tier: 'flex' })).toEqual(['slow/flex']);
+    });
+
+    it('a tier that served is told with the answer, whole and streamed, and in its record, though the provider does not repeat it [G01]', async () => {
+      const { baseUrl, apiKey } = client.platform;
+      const tierOf = async (id: string) =>
+        (await call<{ data?: { service_tier: string } }>(baseUrl, `/generation?id=${id}`, { key: apiKey })).body.data?.service_tier;
+      const whole = await client.chat('tiered', {}, { service_tier: 'flex' });
+      const streamed = await client.chat('tiered', {}, { service_tier: 'flex', stream: true });
+      const last = eventsOf<Answer>(streamed.text).at(-1)!;
+      expect([whole.body.service_tier, last.service_tier]).toEqual(['flex', 'flex']);
+      await eventually(async () => expect([await tierOf(whole.body.id), await tierOf(last.id)]).toEqual(['flex', 'flex']));
+      expect(await client.chat('tiered', { only: ['slow'] })).not.toHaveProperty('body.service_tier');
     });
 
     it('free costs nothing and counts against the quota, failed calls too [R20]', async () => {

@@ -1,5 +1,5 @@
 import { events } from '@switchyard/proto';
-import { traceparentOf, tracestateOf, type AttemptRecord, type Generation } from './generation.js';
+import { servedTier, traceparentOf, tracestateOf, type AttemptRecord, type Generation } from './generation.js';
 import type { Settlement } from './settlement.js';
 
 export interface EventTimes {
@@ -77,6 +77,7 @@ export function generationCompletedEvent(
     costCentre: key.costCentre,
     reservedPico: times.reservedPico,
     tracestate: tracestateOf(generation),
+    serviceTier: servedTier(attempt),
   };
 }
 

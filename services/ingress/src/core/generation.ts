@@ -71,6 +71,11 @@ export interface AttemptRecord {
   readonly session?: CallTrace | undefined;
 }
 
+/** The tier that served an attempt. Not every provider repeats the one that it was asked for, which is charged; empty where nobody names any. */
+export function servedTier({ serviceTier, candidate: { endpoint } }: AttemptRecord): string {
+  return serviceTier || (endpoint.serviceTier === 'default' ? '' : endpoint.serviceTier);
+}
+
 /**
  * `completed`: the upstream said it is done. `session_lost`: the worker went away in mid-attempt. `timed_out`: our own
  * guard ended it. `client_gone`: the client left a stream, or stopped

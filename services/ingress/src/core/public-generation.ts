@@ -41,7 +41,7 @@ export function publicGeneration(event: events.GenerationCompleted): PublicGener
     router: null,
     preset_id: null,
     external_user: event.user || null,
-    service_tier: null,
+    service_tier: event.serviceTier || null,
     web_search_engine: null,
     workspace_id: event.workspaceId || null,
     provider_responses: event.attempts.map(providerResponse),

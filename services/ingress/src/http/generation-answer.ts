@@ -5,7 +5,7 @@ import type { AnswerIdentity, AnswerTail, ClientDialect } from '@switchyard/dial
 import type { SwitchyardError } from '@switchyard/errors';
 import type { PlanCandidate } from '@switchyard/routing';
 import type { AttemptOutput } from '../attempt.js';
-import type { AttemptRecord, Generation } from '../core/generation.js';
+import { servedTier, type AttemptRecord, type Generation } from '../core/generation.js';
 import type { Settlement } from '../core/settlement.js';
 import { usageView } from '../core/usage-view.js';
 import type { RequestTrace } from '../request-trace.js';
@@ -130,7 +130,7 @@ export class StreamedAnswer extends BaseAnswer implements GenerationAnswer {
     this.begin();
     const apiType = generation.request.apiType === 'completions' ? 'completions' : 'chat';
     const usage = usageView(settlement.meters, settlement.charge);
-    const tail = this.dialect.renderUsageChunk(usage, this.identity(), apiType, streamTail(generation, attempt)) + this.dialect.streamEnd;
+    const tail = this.dialect.renderUsageChunk(usage, this.identity(), apiType, answerTail(generation, attempt, servedTier(attempt))) + this.dialect.streamEnd;
     return this.response.end(tail);
   }
 
@@ -180,7 +180,7 @@ export class WholeAnswer extends BaseAnswer implements GenerationAnswer {
     const last = this.pieces.pop();
     if (last) this.pieces.push(last.subarray(0, last.byteLength - 1));
     const usage = usageView(settlement.meters, settlement.charge);
-    const tail = this.dialect.renderWholeTail(usage, generation.request.apiType, answerTail(generation, attempt));
+    const tail = this.dialect.renderWholeTail(usage, generation.request.apiType, wholeTail(generation, attempt));
     const headers = this.headers(generation.attempts.length);
     headers.push('x-switchyard-time-to-first-token-ms', String(Math.round(attempt.firstContentMs ?? attempt.durationMs)));
     headers.push('x-switchyard-prompt-tokens', String(promptTokenCount(settlement.meters)));
@@ -203,13 +203,12 @@ export function traceIdHeader(trace: RequestTrace | undefined): ResponseHeaders 
   return trace?.context ? ['x-switchyard-trace-id', trace.context.traceId] : [];
 }
 
-/** A whole answer has its service tier in its body already. */
-function answerTail(generation: Generation, attempt: AttemptRecord): AnswerTail {
-  const warnings = [...generation.warnings, ...attempt.warnings];
-  return warnings.length > 0 ? { warnings } : {};
+/** What the provider said of its tier is in the body already. */
+function wholeTail(generation: Generation, attempt: AttemptRecord): AnswerTail {
+  return answerTail(generation, attempt, attempt.serviceTier === '' ? servedTier(attempt) : '');
 }
 
-function streamTail(generation: Generation, attempt: AttemptRecord): AnswerTail {
-  const tail = answerTail(generation, attempt);
-  return attempt.serviceTier === '' ? tail : { ...tail, serviceTier: attempt.serviceTier };
+function answerTail(generation: Generation, attempt: AttemptRecord, serviceTier: string): AnswerTail {
+  const warnings = [...generation.warnings, ...attempt.warnings];
+  return { ...(warnings.length > 0 ? { warnings } : {}), ...(serviceTier === '' ? {} : { serviceTier }) };
 }

@@ -268,6 +268,8 @@ export interface GenerationCompleted {
   reservedPico: bigint;
   /** W3C Trace Context: what came with the client's `traceparent`, for the spans that are made of this event. Empty unless the trace is recorded. */
   tracestate: string;
+  /** The service tier that answered, in the provider's words; empty where neither the provider nor the endpoint names one. */
+  serviceTier: string;
 }
 
 export interface GenerationCompleted_UnitPricesPicoEntry {
@@ -394,6 +396,7 @@ function createBaseGenerationCompleted(): GenerationCompleted {
     costCentre: "",
     reservedPico: 0n,
     tracestate: "",
+    serviceTier: "",
   };
 }
 
@@ -563,6 +566,9 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
     }
     if (message.tracestate !== "") {
       writer.uint32(514).string(message.tracestate);
+    }
+    if (message.serviceTier !== "") {
+      writer.uint32(522).string(message.serviceTier);
     }
     return writer;
   },
@@ -973,6 +979,14 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
             message.tracestate = reader.string();
             continue;
           }
+          case 65: {
+            if (tag !== 522) {
+              break;
+            }
+
+            message.serviceTier = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1238,6 +1252,11 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
         ? BigInt(object.reserved_pico)
         : 0n,
       tracestate: isSet(object.tracestate) ? globalThis.String(object.tracestate) : "",
+      serviceTier: isSet(object.serviceTier)
+        ? globalThis.String(object.serviceTier)
+        : isSet(object.service_tier)
+        ? globalThis.String(object.service_tier)
+        : "",
     };
   },
 
@@ -1405,6 +1424,9 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
     if (message.tracestate !== "") {
       obj.tracestate = message.tracestate;
     }
+    if (message.serviceTier !== "") {
+      obj.serviceTier = message.serviceTier;
+    }
     return obj;
   },
 
@@ -1497,6 +1519,7 @@ export const GenerationCompleted: MessageFns<GenerationCompleted> = {
       ? BigInt(object.reservedPico)
       : 0n;
     message.tracestate = object.tracestate ?? "";
+    message.serviceTier = object.serviceTier ?? "";
     return message;
   },
 };
