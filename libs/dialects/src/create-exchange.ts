@@ -13,6 +13,7 @@ import {
 import { SwitchyardError } from '@switchyard/errors';
 import type { ClientDialect } from './client-dialect.js';
 import { clientDialects } from './client-registry.js';
+import { parseExactly } from './exact-json.js';
 import type { CreateExchange, Exchange, ExchangeAnswer, ExchangeInput, ExchangeStream } from './exchange.js';
 import { editAroundMessages, editRequest } from './openai-chat/provider/edit-request.js';
 import { splitMessages, type BodyAroundMessages } from './openai-chat/provider/message-bytes.js';
@@ -48,7 +49,7 @@ abstract class BaseExchange implements Exchange {
   protected abstract readValue(value: JsonValue): ExchangeAnswer;
 
   readWhole(body: Uint8Array): ExchangeAnswer {
-    return this.readValue(parseProviderBody(body));
+    return this.readValue(parseProviderBody(body, (text) => JSON.parse(text) as JsonValue));
   }
 
   readError(status: number, headers: ResponseHeaders, body: Uint8Array, nowMs: number): UpstreamFailure {
@@ -134,6 +135,11 @@ class TranslatedExchange extends BaseExchange {
     return new TranslatedStream(this.provider.createStreamParser(this.input.manifest), renderer, this.excludeReasoning);
   }
 
+  /** Arguments of tools are values here, not texts. */
+  override readWhole(body: Uint8Array): ExchangeAnswer {
+    return this.readValue(parseProviderBody(body, parseExactly));
+  }
+
   protected readValue(value: JsonValue): ExchangeAnswer {
     const response = this.provider.parseResponse(value, this.input.manifest);
     const parts = this.excludeReasoning ? response.parts.flatMap((part) => (part.kind === 'reasoning' ? (hiddenReasoning(part) ?? []) : part)) : response.parts;
@@ -209,9 +215,9 @@ function parseClientBody(body: Uint8Array): JsonObject {
   return value;
 }
 
-function parseProviderBody(body: Uint8Array): JsonValue {
+function parseProviderBody(body: Uint8Array, parse: (text: string) => JsonValue): JsonValue {
   try {
-    return JSON.parse(textOf(body)) as JsonValue;
+    return parse(textOf(body));
   } catch {
     throw new SwitchyardError('provider_unavailable', 'The provider answered with success, but the body is not JSON.', { providerCode: 'malformed_body' });
   }

@@ -1,5 +1,6 @@
 import type { CacheBreakpoint, CanonicalMessage, ContentPart, JsonObject, JsonValue, MessagePart, ReasoningPart } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
+import { parseExactly } from '../../exact-json.js';
 import type { FetchedMedia } from '../../provider-dialect.js';
 
 export const ANTHROPIC_FORMAT = 'anthropic-claude-v1';
@@ -123,7 +124,7 @@ function toolUseId(id: string): string {
 function toolInput(text: string, warnings: string[]): JsonValue {
   if (text.trim() === '') return {};
   try {
-    const value = JSON.parse(text) as JsonValue;
+    const value = parseExactly(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
     return { value };
   } catch {
