@@ -131,6 +131,8 @@ describe('a request passed through', () => {
     expect(body['tools']).toEqual([{ type: 'function', function: tool.function }]);
     expect(warnings).toEqual(['tools: openrouter:web_search is not offered by this endpoint; it was dropped.']);
     expect(upstreamBody({ tools: [{ type: 'openrouter:web_search' }], tool_choice: 'auto' }).body).not.toHaveProperty('tool_choice');
+    const choice = { type: 'openrouter:web_search' };
+    expect(upstreamBody({ tools: [tool, choice], tool_choice: choice }).body).not.toHaveProperty('tool_choice');
   });
 
   it.each<[OpenaiChatDeviations['cacheControl'], JsonValue]>([

@@ -140,8 +140,10 @@ function editTools(body: JsonObject, deviations: OpenaiChatDeviations, warnings:
   const tools = asArray(body['tools']);
   if (!tools) return;
   const kept: JsonValue[] = [];
+  const chosen = asObject(body['tool_choice'])?.['type'];
   for (const tool of tools) {
     const isServerTool = isJsonObject(tool) && typeof tool['type'] === 'string' && tool['type'] !== 'function';
+    if (isServerTool && tool['type'] === chosen) delete body['tool_choice'];
     if (isServerTool) warnings.push(`tools: ${String(tool['type'])} is not offered by this endpoint; it was dropped.`);
     else kept.push(isJsonObject(tool) && deviations.cacheControl !== 'keep' && tool['cache_control'] !== undefined ? withoutCacheControl(tool) : tool);
   }
