@@ -12,8 +12,8 @@ describe('xAI', () => {
   });
 
   it('drops what no model of it takes, and says so', () => {
-    const { body, warnings } = requestTo(xaiManifest, EVERY_PARAMETER);
-    for (const name of ['logit_bias', 'top_k', 'min_p']) {
+    const { body, warnings } = requestTo(xaiManifest, { ...EVERY_PARAMETER, search_parameters: { mode: 'on' } });
+    for (const name of ['logit_bias', 'top_k', 'min_p', 'search_parameters']) {
       expect(body).not.toHaveProperty(name);
       expect(warnings.some((warning) => warning.startsWith(`${name}:`))).toBe(true);
     }

@@ -15,7 +15,8 @@ export const xaiManifest: ProviderManifest = {
     // `max_tokens` is deprecated: https://docs.x.ai/docs/api-reference#chat-completions
     maxTokensField: 'max_completion_tokens',
     // Unsupported by all models (same page); what reasoning models refuse beside is listed per endpoint.
-    refusedParameters: ['logit_bias', 'top_k', 'top_a', 'min_p', 'repetition_penalty', 'verbosity', 'prediction'],
+    // `search_parameters` was retired and is answered with 410: https://docs.x.ai/docs/guides/live-search
+    refusedParameters: ['logit_bias', 'top_k', 'top_a', 'min_p', 'repetition_penalty', 'verbosity', 'prediction', 'search_parameters'],
     // https://docs.x.ai/docs/guides/reasoning
     reasoningStyle: 'effort',
     reasoningEfforts: ['low', 'high'],
