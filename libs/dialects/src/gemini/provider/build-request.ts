@@ -202,8 +202,15 @@ const TASK_TYPES: Readonly<Record<string, string>> = {
   semantic_similarity: 'SEMANTIC_SIMILARITY',
 };
 
-/** `batchEmbedContents` (https://ai.google.dev/api/embeddings). */
+/** More the API refuses. */
+const MAX_EMBEDDINGS = 100;
+
+/** `batchEmbedContents` (https://ai.google.dev/api/embeddings). @throws SwitchyardError `invalid_request` */
 export function buildGeminiEmbeddings(request: CanonicalEmbeddingRequest, endpoint: EndpointFacts, manifest: DialectManifest): UpstreamRequest {
+  if (request.inputs.length > MAX_EMBEDDINGS)
+    throw new SwitchyardError('invalid_request', `The provider embeds at most ${MAX_EMBEDDINGS} inputs in one request; ${request.inputs.length} were sent.`, {
+      metadata: { param: 'input' },
+    });
   const model = `models/${endpoint.providerModelId.replace(/^models\//, '')}`;
   const taskType = request.inputType === undefined ? undefined : TASK_TYPES[request.inputType];
   const warnings = request.inputType !== undefined && taskType === undefined ? [`input_type: the Gemini API has no ${request.inputType}; it was dropped.`] : [];

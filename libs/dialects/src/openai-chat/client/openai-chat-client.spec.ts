@@ -290,6 +290,12 @@ describe('embeddings', () => {
     });
   });
 
+  it('go to Gemini in one batch or not at all: it takes a hundred', () => {
+    const build = (count: number) => () => exchange({ input: Array.from({ length: count }, () => 'a') }, 'gemini').buildRequest();
+    expect(build(100)).not.toThrow();
+    expect(build(101)).toThrow(expect.objectContaining({ type: 'invalid_request', metadata: { param: 'input' } }));
+  });
+
   it('are refused where the API has none, and where vectors are missing', () => {
     expect(() => exchange({ input: 'a' }, 'anthropic-messages').buildRequest()).toThrow(expect.objectContaining({ type: 'not_implemented' }));
     expect(() => exchange({ input: ['a', 'b', 'c'] }, 'openai-chat').readWhole(openaiAnswer)).toThrow(/2 embeddings for 3 inputs/);
