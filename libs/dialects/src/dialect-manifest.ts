@@ -104,7 +104,7 @@ export interface EndpointFacts {
   /** OpenRouter's parameter names. Empty: everything is passed. */
   readonly supportedParameters: readonly string[];
   readonly maxCompletionTokens?: number | undefined;
-  /** `reasoning_style`, `reasoning_mandatory`, `reasoning_efforts`, `structured_output`, `service_tier` (of an endpoint that is not of the default one) … */
+  /** `reasoning_style`, `reasoning_mandatory`, `reasoning_efforts`, `tools_without_reasoning`, `structured_output`, `service_tier` (of an endpoint that is not of the default one) … */
   readonly traits: Readonly<Record<string, string>>;
   readonly inputModalities: readonly string[];
 }

@@ -25,6 +25,19 @@ describe('OpenAI', () => {
     expect(requestTo(openaiManifest, { reasoning: { effort: 'none' } }).body).toMatchObject({ reasoning_effort: 'none' });
   });
 
+  it('takes tools of some models only without reasoning, which is said', () => {
+    const tools = [{ type: 'function', function: { name: 'look' } }];
+    const traits = { tools_without_reasoning: 'true', reasoning_efforts: 'none,low,medium,high' };
+    for (const reasoning of [undefined, { effort: 'high' }]) {
+      const { body, warnings } = requestTo(openaiManifest, { tools, reasoning }, { traits });
+      expect(body).toMatchObject({ tools, reasoning_effort: 'none' });
+      expect(warnings).toEqual([expect.stringContaining('reasoning:')]);
+    }
+    expect(requestTo(openaiManifest, { tools, reasoning: { effort: 'none' } }, { traits })).toMatchObject({ body: { reasoning_effort: 'none' }, warnings: [] });
+    expect(requestTo(openaiManifest, { reasoning: { effort: 'high' } }, { traits }).body).toMatchObject({ reasoning_effort: 'high' });
+    expect(requestTo(openaiManifest, { tools, reasoning: { effort: 'high' } }).body).toMatchObject({ reasoning_effort: 'high' });
+  });
+
   it('is asked for usage in streams', () => {
     expect(requestTo(openaiManifest, {}, { stream: true }).body).toMatchObject({ stream_options: { include_usage: true } });
   });

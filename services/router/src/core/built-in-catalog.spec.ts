@@ -81,6 +81,21 @@ describe('the built-in catalogue', () => {
       expect(takenBy(slug).supportedParameters).toContain('temperature'),
     );
 
+    it.each<[string, Record<string, string>]>([
+      ['openai/o3', { reasoning_mandatory: 'true', reasoning_efforts: 'low,medium,high' }],
+      ['openai/gpt-5', { reasoning_mandatory: 'true', reasoning_efforts: 'minimal,low,medium,high' }],
+      ['openai/gpt-5-pro', { reasoning_mandatory: 'true', reasoning_efforts: 'high' }],
+      ['openai/gpt-5.1', { reasoning_efforts: 'none,low,medium,high' }],
+      ['openai/gpt-5.2', { reasoning_efforts: 'none,low,medium,high,xhigh' }],
+      ['openai/gpt-5.3-codex', { reasoning_mandatory: 'true', reasoning_efforts: 'low,medium,high,xhigh' }],
+      ['openai/gpt-5.4', { reasoning_efforts: 'none,low,medium,high,xhigh', tools_without_reasoning: 'true' }],
+      ['openai/gpt-5.6-sol', { reasoning_efforts: 'none,low,medium,high,xhigh,max', tools_without_reasoning: 'true' }],
+      ['openai/gpt-6-luna', { reasoning_efforts: 'none,low,medium,high,xhigh,max', tools_without_reasoning: 'true' }],
+      ['openai/gpt-6-astra', { reasoning_mandatory: 'true', reasoning_efforts: 'low,medium,high,xhigh,max' }],
+      ['openai/gpt-4.1', {}],
+      ['anthropic/claude-opus-5.5', { reasoning_mandatory: 'true' }],
+    ])('how %s is asked for reasoning', (slug, traits) => expect(takenBy(slug).traits).toEqual(traits));
+
     it('stop sequences where they are taken', () => {
       expect(takenBy('openai/gpt-5.4').supportedParameters).not.toContain('stop');
       for (const slug of ['openai/gpt-4.1', 'anthropic/claude-opus-5.5']) expect(takenBy(slug).supportedParameters).toContain('stop');

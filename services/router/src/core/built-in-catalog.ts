@@ -9,6 +9,7 @@ import { expectedFacts, hasOwnSampling, isOtherKind, isReasoningMandatory, merge
 import { familyAliases, familyOf } from './model-family.js';
 import { convertPrices, type ConvertedPrices } from './price-list-conversion.js';
 import type { PriceListModel, PriceListProvider } from './price-list.js';
+import { reasoningTraits } from './reasoning-traits.js';
 
 export interface CatalogSources {
   readonly priceList: readonly PriceListProvider[];
@@ -224,7 +225,7 @@ function endpointRecord(provider: BuiltInProvider, resolved: ResolvedModel, tag:
     supportsToolChoice: { none: facts.tools === true, auto: facts.tools === true, required: facts.tools === true, function: facts.tools === true },
     disabled: false,
     isModerated: false,
-    traits: isReasoningMandatory(resolved.slug) && facts.reasoning === true ? { reasoning_mandatory: 'true' } : {},
+    traits: facts.reasoning === true ? reasoningTraits(resolved.slug, provider.slug) : {},
     hasCredential: false,
   };
   return record;

@@ -45,7 +45,7 @@ const REASONING =
   /\/o1|\/o3|\/o4|gpt-5|gpt-6|gpt-oss|deepseek-(r1|v3\.[12]|v4|chat-v3\.1)|-r1|qwq|thinking|reason|magistral|grok-(3-mini|4|code)|gemini-(2\.5|3)|claude-(3\.7|opus|sonnet|haiku-[4-9]|fable|mythos)|qwen3|glm-(4\.[5-9]|5)|minimax-m|kimi-k2\.[5-9]|kimi-k3|nemotron|sonar-(reasoning|deep)|olmo-3|mimo|seed-|step-3|hermes-4|intellect|aion-1|ring-|gemma-4|mercury-2|hunyuan|inkling/;
 // From 5.1 on plain GPT-5 takes `none`; its codex and pro models do not. https://platform.claude.com/docs/en/models/sonnet-5-5/migration-guide
 const REASONING_MANDATORY =
-  /claude-(fable|mythos|(opus|sonnet)-5\.5)|\/o1|\/o3|\/o4-mini|gpt-5(?!.*chat)(?!\.\d+(?!.*(codex|pro)))|deepseek-r1|qwq|-thinking$|deep-research|sonar-reasoning|gemini-2\.5-pro|minimax-m/;
+  /claude-(fable|mythos|(opus|sonnet)-5\.5)|gpt-6(-astra|\.1)|\/o1|\/o3|\/o4-mini|gpt-5(?!.*chat)(?!\.\d+(?!.*(codex|pro)))|deepseek-r1|qwq|-thinking$|deep-research|sonar-reasoning|gemini-2\.5-pro|minimax-m/;
 const NO_TOOLS =
   /instruct-v0\.1|llama-(2|3-|guard)|gemma-(2|7|1)|codellama|\/o1-(mini|preview)|sonar|r1-distill|vicuna|alpaca|mythomax|deep-research|audio-preview|goliath|wizardlm|phi-[23]|qwen1\.5|redpajama|openchat|hermes-2|airoboros|palm-2|lfm|olmo-7b|toppy|remm/;
 

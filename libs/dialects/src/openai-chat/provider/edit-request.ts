@@ -68,6 +68,7 @@ export function editRequest(source: JsonObject, endpoint: EndpointFacts, deviati
   editResponseFormat(body, deviations, warnings);
   dropUnlisted(body, endpoint, warnings);
   if (REASONING_FIELDS.some((name) => source[name] !== undefined)) Object.assign(body, reasoningFields(source, endpoint, deviations, outputCap, warnings));
+  stopReasoningBesideTools(body, endpoint, warnings);
   topLevelCache(source, body, deviations, warnings);
   continuePrefill(body, deviations);
   for (const name of deviations.refusedParameters ?? []) {
@@ -133,6 +134,13 @@ function reasoningFields(
   if (!reasoning) return {};
   if (endpoint.supportedParameters.length > 0 && !REASONING_LISTED_AS.some((name) => endpoint.supportedParameters.includes(name))) return {};
   return reasoningParameters(reasoning, { endpoint, deviations, outputCap, original: asObject(source['reasoning']) }, warnings);
+}
+
+/** OpenAI's chat API takes tools of its newer models only where they do not reason, which they would unasked. */
+function stopReasoningBesideTools(body: JsonObject, endpoint: EndpointFacts, warnings: string[]): void {
+  if (endpoint.traits['tools_without_reasoning'] !== 'true' || body['tools'] === undefined || body['reasoning_effort'] === 'none') return;
+  body['reasoning_effort'] = 'none';
+  warnings.push('reasoning: the provider takes tools of this model only without it; the effort none was asked for.');
 }
 
 /** Server tools are the gateway's; cache marks on function tools follow the provider's rule. */

@@ -1,0 +1,28 @@
+import { isReasoningMandatory } from './model-facts.js';
+
+/** Per model of OpenAI's the efforts that its API takes (https://platform.openai.com/docs/guides/reasoning); the first that fits. */
+const OPENAI_EFFORTS: readonly (readonly [RegExp, string])[] = [
+  [/\/o\d/, 'low,medium,high'],
+  [/gpt-5-pro/, 'high'],
+  [/gpt-5(\.1)?-codex(?!-max)/, 'low,medium,high'],
+  [/gpt-5(-|$)/, 'minimal,low,medium,high'],
+  [/gpt-5\.1(?!-codex)/, 'none,low,medium,high'],
+  [/gpt-5\.\d.*pro/, 'medium,high,xhigh'],
+  [/gpt-5\.\d.*codex/, 'low,medium,high,xhigh'],
+  [/gpt-5\.[2-5]/, 'none,low,medium,high,xhigh'],
+  [/gpt-5\.[6-9]|gpt-6-(sol|luna)/, 'none,low,medium,high,xhigh,max'],
+  [/gpt-[6-9]/, 'low,medium,high,xhigh,max'],
+];
+
+/** https://developers.openai.com/api/docs/guides/deployment-checklist */
+const TOOLS_WITHOUT_REASONING = /gpt-5\.[4-9](?!.*(pro|codex))|gpt-6-(sol|luna)/;
+
+/** How the API of an endpoint wants to be asked for reasoning, where that differs from model to model. */
+export function reasoningTraits(slug: string, providerSlug: string): Record<string, string> {
+  const traits: Record<string, string> = isReasoningMandatory(slug) ? { reasoning_mandatory: 'true' } : {};
+  if (providerSlug !== 'openai') return traits;
+  const efforts = OPENAI_EFFORTS.find(([pattern]) => pattern.test(slug))?.[1];
+  if (efforts !== undefined) traits['reasoning_efforts'] = efforts;
+  if (TOOLS_WITHOUT_REASONING.test(slug)) traits['tools_without_reasoning'] = 'true';
+  return traits;
+}
