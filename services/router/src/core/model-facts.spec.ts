@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isReasoningMandatory } from './model-facts.js';
+import { expectedFacts, isReasoningMandatory } from './model-facts.js';
 
 describe('facts that a name tells', () => {
   it.each([
@@ -24,4 +24,13 @@ describe('facts that a name tells', () => {
     'anthropic/claude-opus-5',
     'anthropic/claude-haiku-5.5',
   ])('%s can answer without reasoning', (slug) => expect(isReasoningMandatory(slug)).toBe(false));
+
+  it.each([
+    ['anthropic/claude-haiku-4.5', 64_000],
+    ['anthropic/claude-opus-4.8', 128_000],
+    ['anthropic/claude-sonnet-5.5', 128_000],
+    ['openai/gpt-5.4-mini', 128_000],
+    ['openai/gpt-5.3-chat', undefined],
+    ['anthropic/claude-3.5-sonnet', undefined],
+  ])('%s writes at most %s tokens', (slug, longest) => expect(expectedFacts(slug).maxCompletionTokens).toBe(longest));
 });

@@ -52,12 +52,25 @@ const NO_TOOLS =
 // https://platform.claude.com/docs/en/about-claude/models/migration-guide, https://platform.openai.com/docs/guides/reasoning
 const OWN_SAMPLING = /claude-(opus-4\.[7-9]|(opus|sonnet|haiku)-[5-9]|fable|mythos)|openai\/(o[134]|gpt-5(?!(\.3)?-chat)|gpt-[6-9])/;
 
+/**
+ * The longest answers that makers state (https://platform.claude.com/docs/en/about-claude/models/overview, https://platform.openai.com/docs/models); the
+ * first that fits. A request that names no limit is sent with this one.
+ */
+const LONGEST_ANSWERS: readonly (readonly [RegExp, number])[] = [
+  [/claude-((opus|sonnet|haiku)-4\.5|sonnet-4\.6)/, 64_000],
+  [/claude-(opus-4\.[6-9]|(opus|sonnet|haiku)-[5-9]|fable|mythos)/, 128_000],
+  [/openai\/gpt-5-pro/, 272_000],
+  [/openai\/gpt-[56](?!.*(chat|image|spark))/, 128_000],
+];
+
 /** What a model's name and family let one expect, where no source says. */
 export function expectedFacts(slug: string): ModelFacts {
   const takesImages = IMAGE_INPUT.test(slug);
   const isEmbeddingModel = isEmbedding(slug);
+  const longest = LONGEST_ANSWERS.find(([pattern]) => pattern.test(slug))?.[1];
   const takesAudio = /audio|gemini-(2|3)|voxtral/.test(slug) && !/audio-preview-text/.test(slug);
   return {
+    maxCompletionTokens: longest,
     inputModalities: [
       'text',
       ...(takesImages ? ['image'] : []),
