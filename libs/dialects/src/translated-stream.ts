@@ -1,22 +1,12 @@
-import type { CanonicalChatResponse, FinishReason, Meters, ReasoningPart } from '@switchyard/core';
+import type { CanonicalChatResponse, ReasoningPart } from '@switchyard/core';
 import type { StreamRenderer } from './client-dialect.js';
 import type { ExchangeStream, ProviderStatement, StreamProgress } from './exchange.js';
-import type { ProviderChunk, ProviderStreamParser, UpstreamFailure } from './provider-dialect.js';
+import type { ProviderChunk, ProviderStreamParser } from './provider-dialect.js';
+import { StreamTally } from './stream-tally.js';
 
 /** Provider dialect → canonical chunks → client dialect. */
 export class TranslatedStream implements ExchangeStream {
-  private outputBytes = 0;
-  private reasoningBytes = 0;
-  private finishReason: FinishReason | undefined;
-  private nativeFinishReason: string | undefined;
-  private meters: Meters | undefined;
-  private isUsageFinal = false;
-  private upstreamId: string | undefined;
-  private upstreamModel: string | undefined;
-  private costUsd: number | undefined;
-  private serviceTier: string | undefined;
-  private error: UpstreamFailure | undefined;
-  private hasContent = false;
+  private readonly tally = new StreamTally();
 
   constructor(
     private readonly parser: ProviderStreamParser,
@@ -25,24 +15,29 @@ export class TranslatedStream implements ExchangeStream {
   ) {}
 
   push(bytes: Uint8Array): StreamProgress {
-    this.hasContent = false;
-    return this.progress(this.take(this.parser.push(bytes)));
+    this.tally.hasContent = false;
+    return this.progress(this.parser.push(bytes));
   }
 
   finish(): StreamProgress & { readonly outcome: 'finished' | 'truncated' } {
-    this.hasContent = false;
+    this.tally.hasContent = false;
     const { chunks, outcome } = this.parser.finish();
-    return { ...this.progress(this.take(chunks)), outcome };
+    return { ...this.progress(chunks), outcome };
   }
 
   get statement(): ProviderStatement {
-    return { model: this.upstreamModel, costUsd: this.costUsd };
+    return this.tally.statement;
   }
 
-  private take(chunks: readonly ProviderChunk[]): string {
+  private progress(chunks: readonly ProviderChunk[]): StreamProgress {
+    const shown = this.render(chunks);
+    return this.tally.progress(shown, this.parser.isDone);
+  }
+
+  private render(chunks: readonly ProviderChunk[]): string {
     let out = '';
     for (const chunk of chunks) {
-      if (this.error) break;
+      if (this.tally.error) break;
       this.count(chunk);
       const shown = this.excludeReasoning && chunk.type === 'reasoning-delta' ? withoutText(chunk) : chunk;
       if (shown) out += this.renderer.render(shown);
@@ -51,24 +46,24 @@ export class TranslatedStream implements ExchangeStream {
   }
 
   private count(chunk: ProviderChunk): void {
+    const { tally } = this;
     switch (chunk.type) {
       case 'message-start':
-        this.upstreamId = chunk.upstreamId;
-        this.upstreamModel = chunk.upstreamModel;
-        this.serviceTier = chunk.serviceTier ?? this.serviceTier;
+        tally.upstreamId = chunk.upstreamId;
+        tally.upstreamModel = chunk.upstreamModel;
+        tally.serviceTier = chunk.serviceTier ?? tally.serviceTier;
         break;
       case 'text-delta':
       case 'refusal-delta':
         this.addOutput(chunk.text);
         break;
       case 'reasoning-delta':
-        this.reasoningBytes += Buffer.byteLength(chunk.part.text ?? '');
-        this.addOutput(chunk.part.text ?? '');
-        this.hasContent ||= (chunk.part.data ?? chunk.part.signature ?? '') !== '';
+        this.addOutput(chunk.part.text ?? '', true);
+        tally.hasContent ||= (chunk.part.data ?? chunk.part.signature ?? '') !== '';
         break;
       case 'tool-call-start':
         this.addOutput(chunk.name);
-        this.hasContent = true;
+        tally.hasContent = true;
         break;
       case 'tool-call-delta':
         this.addOutput(chunk.arguments);
@@ -76,47 +71,28 @@ export class TranslatedStream implements ExchangeStream {
       case 'image':
       case 'audio-delta':
       case 'annotation':
-        this.hasContent = true;
+        tally.hasContent = true;
         break;
       case 'finish':
-        this.finishReason = chunk.finishReason ?? undefined;
-        this.nativeFinishReason = chunk.nativeFinishReason ?? undefined;
+        tally.noteFinish(chunk.finishReason ?? undefined, chunk.nativeFinishReason ?? undefined);
         break;
       case 'usage':
-        this.meters = chunk.meters;
-        this.costUsd = chunk.costUsd;
-        this.isUsageFinal = this.finishReason !== undefined;
-        this.serviceTier = chunk.serviceTier ?? this.serviceTier;
+        tally.noteUsage(chunk.meters, chunk.costUsd);
+        tally.serviceTier = chunk.serviceTier ?? tally.serviceTier;
         break;
       case 'error':
-        this.error = chunk.error;
+        tally.error = chunk.error;
         break;
       case 'tool-call-end':
         break;
     }
   }
 
-  private addOutput(text: string): void {
+  private addOutput(text: string, isReasoning = false): void {
     if (text === '') return;
-    this.outputBytes += Buffer.byteLength(text);
-    this.hasContent = true;
-  }
-
-  private progress(bytes: string): StreamProgress {
-    return {
-      bytes,
-      hasContent: this.hasContent,
-      finishReason: this.finishReason,
-      nativeFinishReason: this.nativeFinishReason,
-      meters: this.meters,
-      isUsageFinal: this.isUsageFinal,
-      outputBytes: this.outputBytes,
-      reasoningBytes: this.reasoningBytes,
-      upstreamId: this.upstreamId,
-      serviceTier: this.serviceTier,
-      error: this.error,
-      done: this.parser.isDone,
-    };
+    const bytes = Buffer.byteLength(text);
+    this.tally.addOutput(bytes, isReasoning ? bytes : 0);
+    this.tally.hasContent = true;
   }
 }
 

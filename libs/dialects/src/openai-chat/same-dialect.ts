@@ -1,10 +1,10 @@
-import { asArray, asObject, asString, isJsonObject, type FinishReason, type JsonObject, type JsonValue, type Meters } from '@switchyard/core';
+import { asArray, asObject, asString, isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
 import type { AnswerIdentity } from '../client-dialect.js';
 import type { DialectManifest } from '../dialect-manifest.js';
 import { parseEventData, UNREADABLE_EVENT } from '../event-data.js';
 import type { ExchangeAnswer, ExchangeStream, ProviderStatement, StreamProgress } from '../exchange.js';
-import type { UpstreamFailure } from '../provider-dialect.js';
 import { SseParser } from '../sse-parser.js';
+import { StreamTally } from '../stream-tally.js';
 import { citationAnnotations, costInside, failureInside, metersInside, normaliseEnd } from './provider/answer-envelope.js';
 import { AnswerNormaliser } from './provider/answer-normaliser.js';
 import { notADialect } from './provider/parse-response.js';
@@ -21,19 +21,8 @@ const ENVELOPE_KEYS = new Set(
 export class SameDialectStream implements ExchangeStream {
   private readonly sse = new SseParser();
   private readonly normaliser: AnswerNormaliser;
-  private outputBytes = 0;
-  private reasoningBytes = 0;
-  private finishReason: FinishReason | undefined;
-  private nativeFinishReason: string | undefined;
-  private meters: Meters | undefined;
-  private isUsageFinal = false;
-  private upstreamId: string | undefined;
-  private upstreamModel: string | undefined;
-  private costUsd: number | undefined;
-  private serviceTier: string | undefined;
-  private error: UpstreamFailure | undefined;
+  private readonly tally = new StreamTally();
   private isDone = false;
-  private hasContent = false;
   private hasRole = false;
   private readonly otherFields = new OtherFields();
   /** The fields that are the same in every chunk, written once. */
@@ -50,40 +39,38 @@ export class SameDialectStream implements ExchangeStream {
   }
 
   push(bytes: Uint8Array): StreamProgress {
-    this.hasContent = false;
+    const { tally } = this;
+    tally.hasContent = false;
     let out = '';
     for (const { data } of this.sse.push(bytes)) {
       // Whatever a provider says after its last word is not part of the answer.
-      if (this.error || this.isDone) break;
+      if (tally.error || this.isDone) break;
       if (data === '[DONE]') this.isDone = true;
       else if (data !== '' && data.trim() !== '') out += this.edit(parseEventData(data));
     }
-    return this.progress(out);
+    return tally.progress(out, this.isDone);
   }
 
   finish(): StreamProgress & { readonly outcome: 'finished' | 'truncated' } {
-    this.hasContent = false;
-    return { ...this.progress(''), outcome: this.isDone || this.finishReason !== undefined ? 'finished' : 'truncated' };
+    this.tally.hasContent = false;
+    return { ...this.tally.progress('', this.isDone), outcome: this.isDone || this.tally.hasFinishReason ? 'finished' : 'truncated' };
   }
 
   get statement(): ProviderStatement {
-    return { model: this.upstreamModel, costUsd: this.costUsd };
+    return this.tally.statement;
   }
 
   private edit(chunk: JsonObject | undefined): string {
-    this.error = chunk ? failureInside(chunk, this.manifest) : UNREADABLE_EVENT;
-    if (!chunk || this.error) return '';
+    const { tally } = this;
+    tally.error = chunk ? failureInside(chunk, this.manifest) : UNREADABLE_EVENT;
+    if (!chunk || tally.error) return '';
     const meters = metersInside(chunk, this.manifest);
-    this.meters = meters ?? this.meters;
-    this.upstreamId ??= asString(chunk['id']);
-    this.upstreamModel ??= asString(chunk['model']);
-    this.serviceTier = asString(chunk['service_tier']) ?? this.serviceTier;
+    tally.upstreamId ??= asString(chunk['id']);
+    tally.upstreamModel ??= asString(chunk['model']);
+    tally.serviceTier = asString(chunk['service_tier']) ?? tally.serviceTier;
     const choices = asArray(chunk['choices']) ?? [];
     for (const choice of choices) if (isJsonObject(choice)) this.editChoice(choice, chunk);
-    if (meters) {
-      this.isUsageFinal = this.finishReason !== undefined;
-      this.costUsd = costInside(chunk, this.manifest);
-    }
+    if (meters) tally.noteUsage(meters, costInside(chunk, this.manifest));
     if (choices.length === 0 && Object.keys(chunk).every((key) => ENVELOPE_KEYS.has(key))) return '';
     return `data: ${this.head},"choices":${JSON.stringify(choices)}${this.otherFields.textOf(chunk)}}\n\n`;
   }
@@ -96,12 +83,10 @@ export class SameDialectStream implements ExchangeStream {
     if (choice['message'] !== undefined) delete choice['message'];
     this.sayRoleOnce(delta);
     const facts = this.normaliser.normalise(delta, end !== undefined);
-    this.hasContent ||= facts.hasContent;
-    this.outputBytes += facts.outputBytes;
-    this.reasoningBytes += facts.reasoningBytes;
+    this.tally.hasContent ||= facts.hasContent;
+    this.tally.addOutput(facts.outputBytes, facts.reasoningBytes);
     if (!end) return;
-    this.finishReason = end.finishReason;
-    this.nativeFinishReason = end.nativeFinishReason;
+    this.tally.noteFinish(end.finishReason, end.nativeFinishReason);
     addCitations(delta, chunk);
   }
 
@@ -110,23 +95,6 @@ export class SameDialectStream implements ExchangeStream {
     if (!this.hasRole) delta['role'] = 'assistant';
     else if (delta['role'] !== undefined) delete delta['role'];
     this.hasRole = true;
-  }
-
-  private progress(bytes: string): StreamProgress {
-    return {
-      bytes,
-      hasContent: this.hasContent,
-      finishReason: this.finishReason,
-      nativeFinishReason: this.nativeFinishReason,
-      meters: this.meters,
-      isUsageFinal: this.isUsageFinal,
-      outputBytes: this.outputBytes,
-      reasoningBytes: this.reasoningBytes,
-      upstreamId: this.upstreamId,
-      serviceTier: this.serviceTier,
-      error: this.error,
-      done: this.isDone,
-    };
   }
 }
 
