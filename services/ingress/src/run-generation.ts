@@ -1,5 +1,4 @@
 import { newEventId, newGenerationId, type Clock, type RandomSource } from '@switchyard/core';
-import type { ClientDialect } from '@switchyard/dialects';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptTransport } from '@switchyard/grpc';
 import { events, type billing } from '@switchyard/proto';
@@ -66,12 +65,11 @@ export async function runGeneration(
   gateway: Gateway,
   key: billing.Key,
   request: GenerationRequest,
-  dialect: ClientDialect,
   answer: GenerationAnswer,
   trace?: RequestTrace,
 ): Promise<void> {
   const generation = acceptGeneration(gateway, key, request, trace);
-  answer.open(generation, dialect);
+  answer.open(generation);
   const plan = choosePlan(gateway, generation);
   const { attempt, reservation } = await spendQuota(gateway, generation, plan, () => tryCandidates(gateway, generation, plan, answer));
   const settlement = settleGeneration(generation, attempt);

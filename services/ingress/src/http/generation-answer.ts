@@ -15,7 +15,8 @@ import type { KeepAlive } from './keep-alive.js';
 /** A generation's answer on its way to the client. The two ways to send one, streamed and whole, differ in nothing else. */
 export interface GenerationAnswer extends AttemptOutput {
   readonly isClientGone: boolean;
-  open(generation: Generation, dialect: ClientDialect): void;
+  /** From here on the answer can say whose it is. */
+  open(generation: Generation): void;
   beginAttempt(candidate: PlanCandidate): void;
   /** The last bytes: usage with cost, and the end. False when the client did not take them. */
   complete(generation: Generation, attempt: AttemptRecord, settlement: Settlement): Promise<boolean>;
@@ -25,11 +26,11 @@ export interface GenerationAnswer extends AttemptOutput {
 
 abstract class BaseAnswer {
   protected generation!: Generation;
-  protected dialect!: ClientDialect;
   protected candidate: PlanCandidate | undefined;
 
   constructor(
     protected readonly response: ClientResponse,
+    protected readonly dialect: ClientDialect,
     protected readonly clock: Clock,
   ) {}
 
@@ -42,9 +43,8 @@ abstract class BaseAnswer {
     return (this.generation as Generation | undefined)?.id;
   }
 
-  open(generation: Generation, dialect: ClientDialect): void {
+  open(generation: Generation): void {
     this.generation = generation;
-    this.dialect = dialect;
   }
 
   beginAttempt(candidate: PlanCandidate): void {
@@ -59,8 +59,8 @@ abstract class BaseAnswer {
     this.response.onGone(listener);
   }
 
-  /** Headers that an error before the first byte carries; none before the generation has an id. */
-  errorHeaders(): ResponseHeaders {
+  /** None before the generation has an id. */
+  private errorHeaders(): ResponseHeaders {
     if (!this.generation) return [];
     if (this.candidate) return this.headers(Math.max(1, this.generation.attempts.length));
     return ['x-generation-id', this.generation.id, ...traceIdHeader(this.generation.trace)];
@@ -83,8 +83,7 @@ abstract class BaseAnswer {
   }
 
   protected failBeforeBytes(error: SwitchyardError): Promise<boolean> {
-    const rendered = renderError(error);
-    return this.response.sendWhole(rendered.status, [...this.errorHeaders(), ...Object.entries(rendered.headers).flat()], [JSON.stringify(rendered.body)]);
+    return sendError(this.response, error, this.errorHeaders());
   }
 }
 
@@ -92,14 +91,15 @@ abstract class BaseAnswer {
 export class StreamedAnswer extends BaseAnswer implements GenerationAnswer {
   constructor(
     response: ClientResponse,
+    dialect: ClientDialect,
     clock: Clock,
     private readonly keepAlive: KeepAlive,
   ) {
-    super(response, clock);
+    super(response, dialect, clock);
   }
 
-  override open(generation: Generation, dialect: ClientDialect): void {
-    super.open(generation, dialect);
+  override open(generation: Generation): void {
+    super.open(generation);
     this.keepAlive.add(this);
   }
 
@@ -196,6 +196,12 @@ export class WholeAnswer extends BaseAnswer implements GenerationAnswer {
   close(): void {
     this.pieces = [];
   }
+}
+
+/** The typed error as a whole answer of its own. */
+export function sendError(response: ClientResponse, error: SwitchyardError, headers: ResponseHeaders): Promise<boolean> {
+  const rendered = renderError(error);
+  return response.sendWhole(rendered.status, [...headers, ...Object.entries(rendered.headers).flat()], [JSON.stringify(rendered.body)]);
 }
 
 /** Where the request is recorded, its trace can be looked up. */

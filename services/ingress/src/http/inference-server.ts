@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@switchyard/core';
-import { isMasked, renderError, type RequestLimits } from '@switchyard/api';
+import { isMasked, type RequestLimits } from '@switchyard/api';
 import { errorRow, SwitchyardError } from '@switchyard/errors';
 import { billing } from '@switchyard/proto';
 import type { LogFields, Logger } from '@switchyard/telemetry';
@@ -10,7 +10,7 @@ import { runGeneration, type Gateway } from '../run-generation.js';
 import { recordRequest } from '../request-spans.js';
 import { beginRequestTrace, logFieldsOf, type RequestTrace } from '../request-trace.js';
 import { ClientResponse } from './client-response.js';
-import { StreamedAnswer, traceIdHeader, WholeAnswer } from './generation-answer.js';
+import { sendError, StreamedAnswer, traceIdHeader, WholeAnswer } from './generation-answer.js';
 import type { HttpMetrics, RouteMetrics } from './http-metrics.js';
 import type { InferenceRoute } from './inference-route.js';
 import type { KeepAlive } from './keep-alive.js';
@@ -90,9 +90,9 @@ export class InferenceServer {
       if (key.kind !== billing.KeyKind.INFERENCE) throw new SwitchyardError('permission_denied', 'Management keys cannot run inference; use an API key.');
       trace?.authenticated();
       const body = await readBody(request, this.options.body, share);
-      const generation = route.read(body, request.headers, this.options.limits);
-      answer = generation.stream ? new StreamedAnswer(client, this.clock, this.keepAlive) : new WholeAnswer(client, this.clock);
-      await runGeneration(this.gateway, key, generation, route.dialect, answer, trace);
+      const asked = route.read(body, request.headers, this.options.limits);
+      answer = asked.stream ? new StreamedAnswer(client, route.dialect, this.clock, this.keepAlive) : new WholeAnswer(client, route.dialect, this.clock);
+      await runGeneration(this.gateway, key, asked, answer, trace);
     } catch (error) {
       await this.refuse(route, error, request, client, answer, trace);
     } finally {
@@ -127,15 +127,8 @@ export class InferenceServer {
     if (isMasked(error)) this.logger.error('a request failed for a reason of our own', { error, ...idsOf(request, answer, trace) });
     this.gateway.metrics.refused(route.apiType, shown);
     try {
-      if (client.headersSent && answer) await answer.fail(shown);
-      else {
-        const rendered = renderError(shown);
-        await client.sendWhole(
-          rendered.status,
-          [...(answer?.errorHeaders() ?? traceIdHeader(trace)), ...Object.entries(rendered.headers).flat()],
-          [JSON.stringify(rendered.body)],
-        );
-      }
+      if (answer) await answer.fail(shown);
+      else await sendError(client, shown, traceIdHeader(trace));
     } catch (failure) {
       this.logger.error('an error could not be told to its client', { error: failure, ...idsOf(request, answer, trace) });
       client.destroy();
