@@ -18,13 +18,14 @@ import type { GenerationRequest } from './core/generation-request.js';
 import type { AttemptRecord, Generation } from './core/generation.js';
 import { refusalError } from './core/refusal.js';
 import { isAnswered, settleGeneration, type Settlement } from './core/settlement.js';
-import { recordEvidence, routingPolicyOf } from './endpoint-evidence.js';
+import { recordEvidence } from './endpoint-evidence.js';
 import type { FailureLog } from './failure-log.js';
 import type { GenerationJournal } from './generation-journal.js';
 import type { GenerationMetrics } from './generation-metrics.js';
 import type { GenerationAnswer } from './http/generation-answer.js';
 import { reasonToKeep } from './request-spans.js';
 import { logFieldsOf, type RequestTrace } from './request-trace.js';
+import { routingPolicyOf } from './routing-policy.js';
 import { unaffordableError, type AttemptReservation, type AttemptReserver, type Unaffordable } from './wallet/attempt-reserver.js';
 import type { QuotaKeeper } from './wallet/quota-keeper.js';
 

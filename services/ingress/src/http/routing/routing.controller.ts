@@ -1,6 +1,6 @@
 import { Body, Controller, Header, HttpCode, Inject, Post, Req } from '@nestjs/common';
 import type { HttpRequest } from '../http-request.js';
-import { describedPolicyOf } from '../../endpoint-evidence.js';
+import { describedPolicyOf } from '../../routing-policy.js';
 import { chatCompletionsRoute } from '../chat-completions/chat-completions.route.js';
 import { API_PREFIXES, MANAGEMENT_CONTEXT, type ManagementContext } from '../management-context.js';
 
