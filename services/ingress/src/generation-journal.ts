@@ -42,14 +42,8 @@ export class GenerationJournal {
 
   /** Resolves once a killed process would not lose it: only then may the answer end. */
   completed(generation: Generation, attempt: AttemptRecord, settlement: Settlement, reservedPico: bigint): Promise<void> {
-    const endedAtMs = this.clock.monotonicMs();
-    const event = generationCompletedEvent(generation, attempt, settlement, {
-      eventId: generation.eventId,
-      endTimeMs: generation.acceptTimeMs + Math.round(endedAtMs - generation.startedAtMs),
-      endedAtMs,
-      reporter: this.source,
-      reservedPico,
-    });
+    const ending = { endedAtMs: this.clock.monotonicMs(), reporter: this.source, reservedPico };
+    const event = generationCompletedEvent(generation, attempt, settlement, ending);
     this.spool.append({ kind: 'completed', generationId: generation.id, event: encodeGenerationCompleted(event, this.source) });
     return this.spool.flushed();
   }

@@ -1,12 +1,13 @@
+import { larger } from '@switchyard/core';
 import { events } from '@switchyard/proto';
 import { servedTier, traceparentOf, tracestateOf, type AttemptRecord, type Generation } from './generation.js';
 import type { Settlement } from './settlement.js';
 
-export interface EventTimes {
-  readonly eventId: string;
-  readonly endTimeMs: number;
-  /** Monotonic milliseconds at the end. */
+/** What its last attempt does not tell of a generation's end. */
+export interface GenerationEnding {
+  /** Monotonic milliseconds. */
   readonly endedAtMs: number;
+  /** Who writes the event, for example `ingress/<instance>`. */
   readonly reporter: string;
   /** What the last attempt had reserved. */
   readonly reservedPico: bigint;
@@ -17,7 +18,7 @@ export function generationCompletedEvent(
   generation: Generation,
   attempt: AttemptRecord,
   settlement: Settlement,
-  times: EventTimes,
+  { endedAtMs, reporter, reservedPico }: GenerationEnding,
 ): events.GenerationCompleted {
   const { request, key } = generation;
   const { candidate } = attempt;
@@ -27,12 +28,14 @@ export function generationCompletedEvent(
     unitPrices[line.meter] = line.ratePico;
     chargeLines[line.meter] = line.amountPico;
   }
+  const { amountPico } = settlement.charge;
+  const generationTimeMs = Math.round(endedAtMs - generation.startedAtMs);
   const isFailed = settlement.end === events.GenerationEnd.UPSTREAM_FAILED || settlement.end === events.GenerationEnd.GATEWAY_FAILED;
   return {
-    eventId: times.eventId,
+    eventId: generation.eventId,
     generationId: generation.id,
     acceptTimeMs: BigInt(generation.acceptTimeMs),
-    endTimeMs: BigInt(times.endTimeMs),
+    endTimeMs: BigInt(generation.acceptTimeMs + generationTimeMs),
     end: settlement.end,
     accountId: key.accountId,
     workspaceId: key.workspaceId,
@@ -52,14 +55,14 @@ export function generationCompletedEvent(
     priceRevision: candidate.chargeSchedule.revision,
     unitPricesPico: unitPrices,
     discountMillionths: candidate.chargeSchedule.discountMillionths,
-    chargePico: settlement.charge.amountPico,
+    chargePico: amountPico,
     chargeLinesPico: chargeLines,
-    underestimatedPico: settlement.charge.amountPico > times.reservedPico ? settlement.charge.amountPico - times.reservedPico : 0n,
+    underestimatedPico: larger(0n, amountPico - reservedPico),
     finishReason: attempt.finishReason,
     nativeFinishReason: attempt.nativeFinishReason,
     errorType: isFailed ? (attempt.error?.errorType ?? 'provider_unavailable') : '',
     firstTokenMs: attempt.firstContentMs === undefined ? undefined : milliseconds(attempt.firstContentMs),
-    generationTimeMs: milliseconds(times.endedAtMs - generation.startedAtMs),
+    generationTimeMs: BigInt(generationTimeMs),
     attempts: generation.attempts.map(attemptSummary),
     flags: [...generation.flags, ...settlement.flags],
     user: request.attribution.user,
@@ -72,10 +75,10 @@ export function generationCompletedEvent(
     userAgent: request.attribution.userAgent,
     requestId: request.attribution.requestId,
     traceparent: traceparentOf(generation),
-    reporter: times.reporter,
+    reporter,
     isFree: candidate.endpoint.variant === 'free',
     costCentre: key.costCentre,
-    reservedPico: times.reservedPico,
+    reservedPico,
     tracestate: tracestateOf(generation),
     serviceTier: servedTier(attempt),
   };
