@@ -1,4 +1,4 @@
-import { completionTokenCount, picoToUsdNumber, promptTokenCount } from '@switchyard/core';
+import { completionTokenCount, picoToUsdNumber, promptTokenCount, publicModelId } from '@switchyard/core';
 import { errorRow, isErrorType, type SwitchyardError } from '@switchyard/errors';
 import type { events } from '@switchyard/proto';
 import type { ApiType, RoutingEndpoint } from '@switchyard/routing';
@@ -141,7 +141,7 @@ export class GenerationMetrics {
   private addEndpoint(series: ApiSeries, api: ApiType, endpoint: RoutingEndpoint): EndpointSeries {
     const { metrics } = this;
     const provider = endpoint.providerSlug;
-    const model = this.models.of(endpoint.variant === '' ? endpoint.modelSlug : `${endpoint.modelSlug}:${endpoint.variant}`);
+    const model = this.models.of(publicModelId(endpoint.modelSlug, endpoint.variant));
     const labels = { gen_ai_operation_name: GEN_AI_OPERATIONS[api], gen_ai_provider_name: this.providerNameOf(provider), gen_ai_request_model: model };
     const duration = metrics.histogram(GEN_AI_SERVER_DURATION);
     const created: EndpointSeries = {

@@ -17,6 +17,7 @@ import {
   TABLE_AGE,
 } from './ingress-metrics.js';
 import type { WalletHolding } from './wallet/held-scopes.js';
+import { MONEY_SCOPES } from './wallet/reservation.js';
 
 /** What is asked of the parts of an ingress at every scrape, and at no other time. */
 export interface IngressState {
@@ -43,7 +44,6 @@ const SCOPE_LABELS: Readonly<Record<billing.LeaseScopeKind, string>> = {
   [billing.LeaseScopeKind.FREE_REQUESTS_PER_DAY]: 'free_requests_per_day',
   [billing.LeaseScopeKind.UNRECOGNIZED]: 'unknown',
 };
-const MONEY: ReadonlySet<billing.LeaseScopeKind> = new Set([billing.LeaseScopeKind.ACCOUNT_CREDIT, billing.LeaseScopeKind.KEY_LIMIT]);
 
 export function registerIngressState(metrics: Metrics, state: IngressState): void {
   const gauge = (options: MetricOptions): Gauge => metrics.gauge(options).labels();
@@ -78,13 +78,13 @@ function leaseGauges(metrics: Metrics): (holdings: readonly WalletHolding[]) => 
   const held = new ResettableGauges(metrics.gauge(LEASES_HELD));
   const available = new ResettableGauges(metrics.gauge(LEASE_AVAILABLE));
   const reserved = new ResettableGauges(metrics.gauge(LEASE_RESERVED));
-  for (const kind of MONEY) for (const gauges of [held, available, reserved]) gauges.add({ scope: SCOPE_LABELS[kind] }, 0);
+  for (const kind of MONEY_SCOPES) for (const gauges of [held, available, reserved]) gauges.add({ scope: SCOPE_LABELS[kind] }, 0);
   return (holdings) => {
     for (const gauges of [held, available, reserved]) gauges.reset();
     for (const { kind, leaseCount, availableAmount, reservedAmount } of holdings) {
       const labels = { scope: SCOPE_LABELS[kind] };
       held.add(labels, leaseCount);
-      if (!MONEY.has(kind)) continue;
+      if (!MONEY_SCOPES.has(kind)) continue;
       available.add(labels, picoToUsdNumber(availableAmount));
       reserved.add(labels, picoToUsdNumber(reservedAmount));
     }

@@ -1,4 +1,4 @@
-import { calculateCharge, companionEventId, PriceMissingError, type Meters } from '@switchyard/core';
+import { attemptId, calculateCharge, companionEventId, PriceMissingError, type Meters } from '@switchyard/core';
 import { common, events } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
 import { traceparentOf, tracestateOf, type Generation } from './generation.js';
@@ -119,7 +119,7 @@ export function lostAttemptEvent(lost: LostAttempt): events.AttemptCompleted {
   const { cost, reporter, acceptTimeMs, ...facts } = lost;
   return events.AttemptCompleted.fromPartial({
     ...facts,
-    attemptId: `${lost.generationId}:${lost.index}`,
+    attemptId: attemptId(lost.generationId, lost.index),
     acceptTimeMs: BigInt(acceptTimeMs),
     startTimeMs: BigInt(acceptTimeMs),
     endTimeMs: BigInt(acceptTimeMs),

@@ -1,13 +1,11 @@
 import { flagOf, listOf, type ModelsQuery } from '@switchyard/api';
-import { modelAuthor } from '@switchyard/core';
+import { DAY_MS, modelAuthor } from '@switchyard/core';
 import type { analytics } from '@switchyard/proto';
 import type { CatalogEntry } from './catalog-entry.js';
 import { pricePerMillion } from './public-pricing.js';
 import { supportedParameters } from './public-model.js';
 
 type Filter = (entry: CatalogEntry) => boolean;
-
-const DAY_MS = 86_400_000;
 
 /** Entries that pass every filter, in the order asked for. Rows that lack what is sorted by come last; ties keep the given order. */
 export function selectModels(entries: readonly CatalogEntry[], query: ModelsQuery, nowMs: number): CatalogEntry[] {

@@ -1,4 +1,4 @@
-import { picoToUsd, ratesInForce, type Meter, type PriceSchedule, type RatesPico } from '@switchyard/core';
+import { picoToUsd, priceScheduleFromRecord, ratesInForce, type Meter, type PriceSchedule, type RatesPico } from '@switchyard/core';
 import { UTC_DAY_NAMES, type PublicPricing, type PublicPricingOverride } from '@switchyard/api';
 import type { common, router } from '@switchyard/proto';
 
@@ -43,7 +43,7 @@ export function scheduleInForce(schedules: readonly router.DatedPriceSchedule[],
     inForce = schedule;
     startMs = scheduleStartMs;
   }
-  return inForce && toSchedule(inForce);
+  return inForce && priceScheduleFromRecord(inForce);
 }
 
 /** Prices as the catalogue shows them: the default conditions at this time on top, conditional ones below. */
@@ -74,20 +74,5 @@ function publicOverride(override: PriceSchedule['overrides'][number]): PublicPri
 }
 
 function ratesOf(rates: RatesPico): [Meter, bigint][] {
-  return (Object.entries(rates) as [Meter, bigint][]).filter(([meter]) => Object.hasOwn(PRICE_NAMES, meter));
-}
-
-function toSchedule(record: common.PriceSchedule): PriceSchedule {
-  return {
-    revision: record.revision,
-    ratesPico: record.ratesPico as RatesPico,
-    discountMillionths: record.discountMillionths,
-    overrides: record.overrides.map((override) => ({
-      minPromptTokens: override.minPromptTokens === undefined ? undefined : Number(override.minPromptTokens),
-      utcStart: override.utcStart,
-      utcEnd: override.utcEnd,
-      utcDays: override.utcDays,
-      ratesPico: override.ratesPico as RatesPico,
-    })),
-  };
+  return Object.entries(rates) as [Meter, bigint][];
 }

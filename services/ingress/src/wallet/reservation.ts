@@ -3,7 +3,8 @@ import type { ReservedPart, ScopeLeases } from './scope-leases.js';
 
 /** Reservations' worth of money to ask for at once: an answer mostly costs a fraction of what it reserves, so the same lease then serves many in turn. */
 const SPARE_RESERVATIONS = 4n;
-const MONEY: ReadonlySet<billing.LeaseScopeKind> = new Set([billing.LeaseScopeKind.ACCOUNT_CREDIT, billing.LeaseScopeKind.KEY_LIMIT]);
+/** Scopes that hold pico-USD; all others count requests or tokens. */
+export const MONEY_SCOPES: ReadonlySet<billing.LeaseScopeKind> = new Set([billing.LeaseScopeKind.ACCOUNT_CREDIT, billing.LeaseScopeKind.KEY_LIMIT]);
 
 /** One scope that an attempt needs, and how much of it. */
 export interface ScopeNeed {
@@ -46,7 +47,7 @@ export function leastAmount(need: ScopeNeed | undefined): bigint {
 
 /** What is welcome on top of a need where there is plenty. Quotas are small numbers that run out by the minute: of these nothing is kept in stock. */
 export function spareAmount({ scope, amount }: ScopeNeed): bigint {
-  return MONEY.has(scope.kind) ? SPARE_RESERVATIONS * amount : 0n;
+  return MONEY_SCOPES.has(scope.kind) ? SPARE_RESERVATIONS * amount : 0n;
 }
 
 /** Ends a reservation with what it really used: `spentOf` names it per scope; the leases that were used come back for the event. */
