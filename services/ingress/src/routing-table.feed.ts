@@ -3,6 +3,7 @@ import { SwitchyardError } from '@switchyard/errors';
 import type { RouterPort } from '@switchyard/proto';
 import { applyTableUpdate, EMPTY_ROUTING_TABLE, type RoutingTable, type TableUpdate } from '@switchyard/routing';
 import { SWITCHYARD, type CallTrace, type CallTracer, type Logger } from '@switchyard/telemetry';
+import { pause } from './pause.js';
 
 export interface RoutingTableFeedOptions {
   readonly port: Pick<RouterPort, 'watchRoutingTable'>;
@@ -40,8 +41,10 @@ export class RoutingTableFeed {
   /** Returns with the first table, or without one when the router does not answer in time; the watch goes on either way. */
   async start(): Promise<void> {
     this.running ??= this.watchForever();
-    const tooLong = this.pause(this.options.startTimeoutMs ?? 10_000, this.firstTable.promise);
+    const waited = new AbortController();
+    const tooLong = pause(this.options.startTimeoutMs ?? 10_000, AbortSignal.any([this.closing.signal, waited.signal]));
     await Promise.race([this.firstTable.promise, tooLong]);
+    waited.abort();
   }
 
   close(): void {
@@ -88,7 +91,7 @@ export class RoutingTableFeed {
         if (!isBroken) logger.warn('The routing table cannot be followed; the last one stays in use', { error, tableVersion: String(this.current.version) });
         isBroken = true;
       }
-      await this.pause(reconnectMs);
+      await pause(reconnectMs, this.closing.signal);
     }
   }
 
@@ -139,19 +142,6 @@ export class RoutingTableFeed {
     if (isHeartbeat(update)) return;
     push?.end({ attributes: { [SWITCHYARD.tableVersion]: update.version.toString(), [SWITCHYARD.tableIsSnapshot]: update.isSnapshot } });
     this.latestPush = push;
-  }
-
-  /** Ends early when the feed is closed, or when `earlier` comes. */
-  private async pause(durationMs: number, earlier?: Promise<void>): Promise<void> {
-    const waited = Promise.withResolvers<void>();
-    const stop = (): void => waited.resolve();
-    const timer = setTimeout(stop, durationMs);
-    this.closing.signal.addEventListener('abort', stop, { once: true });
-    if (this.closing.signal.aborted) stop();
-    void earlier?.then(stop);
-    await waited.promise;
-    clearTimeout(timer);
-    this.closing.signal.removeEventListener('abort', stop);
   }
 }
 

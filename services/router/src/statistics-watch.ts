@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AnalyticsPort } from '@switchyard/proto';
 import type { EndpointStatisticsRecord } from '@switchyard/routing';
 import type { Logger } from '@switchyard/telemetry';
@@ -48,7 +49,7 @@ export class StatisticsWatch {
         isBroken = true;
       }
       this.expectLoss();
-      await this.pause(reconnectMs);
+      await delay(reconnectMs, undefined, { signal: this.closing.signal }).catch(() => undefined);
     }
   }
 
@@ -59,16 +60,5 @@ export class StatisticsWatch {
   private expectNoLoss(): void {
     clearTimeout(this.lossTimer);
     this.lossTimer = undefined;
-  }
-
-  private async pause(durationMs: number): Promise<void> {
-    const waited = Promise.withResolvers<void>();
-    const timer = setTimeout(() => waited.resolve(), durationMs);
-    const stop = (): void => waited.resolve();
-    this.closing.signal.addEventListener('abort', stop, { once: true });
-    if (this.closing.signal.aborted) stop();
-    await waited.promise;
-    clearTimeout(timer);
-    this.closing.signal.removeEventListener('abort', stop);
   }
 }
