@@ -35,6 +35,8 @@ const GUARD_MS = 2_000;
 /** How long a cancelled attempt may take to say what it used. */
 const CANCEL_WAIT_MS = 2_000;
 
+const TIMED_OUT = { errorType: 'timeout', message: 'The provider did not answer in time.' };
+
 /** Runs one attempt to its end. Never rejects: every way to fail is a record. */
 export function runAttempt(
   transport: AttemptTransport,
@@ -184,7 +186,7 @@ class AttemptRun implements AttemptListener {
       durationMs: this.clock.monotonicMs() - this.startedAtMs,
       firstContentMs: this.firstContentMs,
       end,
-      error: end === 'timed_out' ? timeoutDetail() : error,
+      error: end === 'timed_out' ? common.ErrorDetail.create(TIMED_OUT) : error,
       upstreamStatus: error?.upstreamStatus || this.upstreamStatus,
       upstreamId: frame?.upstreamId || this.upstreamId,
       meters: this.meters,
@@ -269,15 +271,4 @@ function endKind(end: worker.AttemptEnd): AttemptEndKind {
     case worker.AttemptEnd.UNRECOGNIZED:
       return 'failed';
   }
-}
-
-function timeoutDetail(): common.ErrorDetail {
-  return {
-    errorType: 'timeout',
-    message: 'The provider did not answer in time.',
-    metadataJson: '',
-    retryAfterMs: undefined,
-    providerCode: '',
-    upstreamStatus: 0,
-  };
 }

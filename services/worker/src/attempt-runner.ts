@@ -61,6 +61,6 @@ export class AttemptRunner implements AttemptTransport {
 /** Too much at once is no fault of the provider: another worker, or the same a moment later, will do. */
 function refuse(listener: AttemptListener): AttemptHandle {
   const error = new SwitchyardError('gateway_unavailable', 'This worker is at its limit of concurrent attempts.', { retryAfterMs: 1_000 });
-  setImmediate(() => listener.onEnd({ end: worker.AttemptEnd.FAILED, error: errorDetail(error), warnings: [], upstreamId: '', serviceTier: '' }));
+  setImmediate(() => listener.onEnd(worker.EndFrame.create({ end: worker.AttemptEnd.FAILED, error: errorDetail(error) })));
   return { grant: () => undefined, cancel: () => undefined };
 }

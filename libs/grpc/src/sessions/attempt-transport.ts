@@ -54,11 +54,5 @@ export interface AttemptListener {
 
 /** What a listener gets when the connection to the worker broke: how the attempt ended is unknown. */
 export function sessionLostEnd(message: string): worker.EndFrame {
-  return {
-    end: worker.AttemptEnd.SESSION_LOST,
-    error: { errorType: 'provider_unavailable', message, metadataJson: '', retryAfterMs: undefined, providerCode: '', upstreamStatus: 0 },
-    warnings: [],
-    upstreamId: '',
-    serviceTier: '',
-  };
+  return worker.EndFrame.create({ end: worker.AttemptEnd.SESSION_LOST, error: { errorType: 'provider_unavailable', message } });
 }

@@ -26,7 +26,8 @@ export class WaitingStart implements AttemptHandle {
   }
 
   refuse(message: string): void {
-    this.endWith(worker.AttemptEnd.FAILED, 'gateway_unavailable', message);
+    const error = { errorType: 'gateway_unavailable', message, retryAfterMs: 1_000n };
+    this.endWith(worker.EndFrame.create({ end: worker.AttemptEnd.FAILED, error }));
   }
 
   refuseAfter(delayMs: number, message: string): void {
@@ -40,15 +41,14 @@ export class WaitingStart implements AttemptHandle {
 
   cancel(reason: string): void {
     if (this.handle !== undefined) this.handle.cancel(reason);
-    else this.endWith(worker.AttemptEnd.CANCELLED, undefined, reason);
+    else this.endWith(worker.EndFrame.create({ end: worker.AttemptEnd.CANCELLED }));
   }
 
-  private endWith(end: worker.AttemptEnd, errorType: string | undefined, message: string): void {
+  private endWith(frame: worker.EndFrame): void {
     if (this.isOver) return;
     this.settle();
-    const error = errorType === undefined ? undefined : { errorType, message, metadataJson: '', retryAfterMs: 1_000n, providerCode: '', upstreamStatus: 0 };
     // Never inside `start`.
-    setImmediate(() => this.listener.onEnd({ end, error, warnings: [], upstreamId: '', serviceTier: '' }));
+    setImmediate(() => this.listener.onEnd(frame));
   }
 
   private settle(): void {
