@@ -3,9 +3,9 @@ import { findManifest } from '@switchyard/providers';
 import { common, events } from '@switchyard/proto';
 import {
   attemptAttributes,
-  attemptErrorType,
   attemptSpanName,
   HTTP,
+  spanErrorType,
   SWITCHYARD,
   usdText,
   type AttemptReason,
@@ -265,7 +265,7 @@ function attemptFacts(generation: Generation, attempt: AttemptRecord): Parameter
     meters: attempt.meters,
     isEstimated: attempt.usageSource === common.UsageSource.ESTIMATED,
     costUsd: costPico === undefined ? undefined : picoToUsdNumber(costPico),
-    errorType: isError ? attemptErrorType({ upstreamStatus, errorType: attempt.error?.errorType ?? end, hasOutput: attempt.outputBytes > 0 }) : undefined,
+    errorType: isError ? spanErrorType({ upstreamStatus, errorType: attempt.error?.errorType ?? end, hasOutput: attempt.outputBytes > 0 }) : undefined,
   };
 }
 

@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { worker } from '@switchyard/proto';
 import { manualClock } from '@switchyard/testing';
-import { AttemptRecord } from './attempt-record.js';
+import { AttemptNotes } from './attempt-notes.js';
 import { AttemptSender } from './attempt-sender.js';
 import { CollectingListener, streamStep } from './runner-harness.fake.js';
 
 function senderOf(roomBytes: number) {
   const listener = new CollectingListener();
-  const record = new AttemptRecord(worker.StartFrame.create({ apiType: 'chat' }), manualClock());
-  return { listener, record, sender: new AttemptSender(listener, record, undefined, roomBytes) };
+  const notes = new AttemptNotes(worker.StartFrame.create({ apiType: 'chat' }), manualClock());
+  return { listener, notes, sender: new AttemptSender(listener, notes, undefined, roomBytes) };
 }
 
 /** What has become of a promise by the time that everything which can go on has. */
@@ -56,18 +56,18 @@ describe('the window of an attempt', () => {
 
 describe('the frames of an attempt', () => {
   it('come only for a step that shows something or names a new finish', () => {
-    const { listener, record, sender } = senderOf(1_000);
+    const { listener, notes, sender } = senderOf(1_000);
     sender.sendEvents(streamStep({}), false);
     expect(listener.data).toEqual([]);
     const finish = streamStep({ finishReason: 'stop', nativeFinishReason: 'end_turn', outputBytes: 5 });
-    sender.sendEvents(finish, record.noteProgress(finish));
+    sender.sendEvents(finish, notes.noteProgress(finish));
     expect(listener.data).toMatchObject([{ finishReason: 'stop', nativeFinishReason: 'end_turn', outputBytes: 5n }]);
   });
 
   it('carry usage without zeros, also when nothing was counted', () => {
-    const { listener, record, sender } = senderOf(1_000);
+    const { listener, notes, sender } = senderOf(1_000);
     sender.sendUsage(false);
-    record.noteUsage(streamStep({ meters: { input_uncached: 3, output_text: 0 } }));
+    notes.noteUsage(streamStep({ meters: { input_uncached: 3, output_text: 0 } }));
     sender.sendUsage(true);
     expect(listener.usages.map(({ usage, isFinal }) => [usage?.meters, isFinal])).toEqual([
       [{}, false],

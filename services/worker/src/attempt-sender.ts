@@ -2,7 +2,7 @@ import type { StreamProgress } from '@switchyard/dialects/provider';
 import type { SwitchyardError } from '@switchyard/errors';
 import type { AttemptListener } from '@switchyard/grpc';
 import { errorDetail, worker } from '@switchyard/proto';
-import type { AttemptRecord } from './attempt-record.js';
+import type { AttemptNotes } from './attempt-notes.js';
 import type { ContentCapture } from './content-capture.js';
 import { countsOf } from './core/attempt-report.js';
 import { ownBytes, passingBytes } from './passing-bytes.js';
@@ -18,7 +18,7 @@ export class AttemptSender {
 
   constructor(
     private readonly listener: AttemptListener,
-    private readonly record: AttemptRecord,
+    private readonly notes: AttemptNotes,
     private readonly capture: ContentCapture | undefined,
     private roomBytes: number,
   ) {}
@@ -66,7 +66,7 @@ export class AttemptSender {
   }
 
   sendHeaders(): void {
-    const { upstreamStatus, upstreamId } = this.record;
+    const { upstreamStatus, upstreamId } = this.notes;
     this.listener.onHeaders({ upstreamStatus, upstreamId });
   }
 
@@ -84,19 +84,19 @@ export class AttemptSender {
   }
 
   sendPiece(bytes: Uint8Array, hasContent: boolean, nativeFinishReason: string): void {
-    const { finishReason, outputBytes } = this.record;
+    const { finishReason, outputBytes } = this.notes;
     this.roomBytes -= bytes.byteLength;
     this.listener.onData({ bytes, hasContent, finishReason, nativeFinishReason, outputBytes: BigInt(outputBytes), isDebug: false });
   }
 
   /** So far, or of all of the attempt. */
   sendUsage(isFinal: boolean): void {
-    const { meters, usageSource } = this.record;
+    const { meters, usageSource } = this.notes;
     this.listener.onUsage({ usage: { meters: countsOf(meters ?? {}), source: usageSource }, isFinal });
   }
 
   sendEnd(end: worker.AttemptEnd, error: SwitchyardError | undefined, warnings: readonly string[]): void {
-    const { upstreamId, serviceTier } = this.record;
+    const { upstreamId, serviceTier } = this.notes;
     this.listener.onEnd({ end, error: error === undefined ? undefined : errorDetail(error), warnings: [...warnings], upstreamId, serviceTier });
   }
 }

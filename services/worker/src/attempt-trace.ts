@@ -3,12 +3,12 @@ import { findManifest } from '@switchyard/providers';
 import { common, events, worker } from '@switchyard/proto';
 import {
   attemptAttributes,
-  attemptErrorType,
   attemptSpanName,
   formatTraceparent,
   HTTP,
   parseTraceparent,
   serverOf,
+  spanErrorType,
   type AttemptReason,
   type TraceContext,
   type Tracer,
@@ -80,7 +80,7 @@ export class AttemptTrace {
         ...serverOf(url.origin),
         [HTTP.statusCode]: upstreamStatus === 0 ? undefined : upstreamStatus,
       },
-      errorType: isRefused ? String(upstreamStatus) : upstreamStatus === 0 && error ? attemptErrorType(failureOf(error, 0, false)) : undefined,
+      errorType: isRefused ? String(upstreamStatus) : upstreamStatus === 0 && error ? spanErrorType(failureOf(error, 0, false)) : undefined,
     });
   }
 }
@@ -95,10 +95,10 @@ export function beginAttemptTrace(tracer: Tracer | undefined, start: worker.Star
 /** An attempt that the ingress cancelled is no error. */
 function errorTypeOf({ outcome, error, upstreamStatus, meters }: AttemptResult): string | undefined {
   if (outcome !== events.AttemptOutcome.UPSTREAM_FAILED || !error) return undefined;
-  return attemptErrorType(failureOf(error, upstreamStatus, meters !== undefined));
+  return spanErrorType(failureOf(error, upstreamStatus, meters !== undefined));
 }
 
-function failureOf(error: NonNullable<AttemptResult['error']>, upstreamStatus: number, hasOutput: boolean): Parameters<typeof attemptErrorType>[0] {
+function failureOf(error: NonNullable<AttemptResult['error']>, upstreamStatus: number, hasOutput: boolean): Parameters<typeof spanErrorType>[0] {
   const isFirstToken = error.metadata?.['stage'] === 'first-token';
   return { upstreamStatus, errorType: isFirstToken ? 'first_token_timeout' : error.type, hasOutput };
 }

@@ -5,7 +5,7 @@ import type { AttemptHandle, AttemptListener } from '@switchyard/grpc';
 import { events, worker } from '@switchyard/proto';
 import type { Tracer } from '@switchyard/telemetry';
 import { AttemptDeadlines, deadlineLimits } from './attempt-deadlines.js';
-import { AttemptRecord } from './attempt-record.js';
+import { AttemptNotes } from './attempt-notes.js';
 import { AttemptSender } from './attempt-sender.js';
 import { beginAttemptTrace, type AttemptTrace } from './attempt-trace.js';
 import type { CallHeaders } from './call-headers.js';
@@ -44,7 +44,7 @@ class AttemptCancelled extends Error {}
 /** One attempt against one provider, from the client's bytes to the client's bytes. */
 export class Attempt implements AttemptHandle {
   private readonly endpoint: worker.AttemptEndpoint;
-  private readonly record: AttemptRecord;
+  private readonly notes: AttemptNotes;
   private readonly trace: AttemptTrace | undefined;
   private readonly sender: AttemptSender;
   private stopMedia: AbortController | undefined;
@@ -64,9 +64,9 @@ export class Attempt implements AttemptHandle {
     private readonly onOver: () => void,
   ) {
     this.endpoint = start.endpoint ?? worker.AttemptEndpoint.create();
-    this.record = new AttemptRecord(start, dependencies.clock);
-    this.trace = beginAttemptTrace(dependencies.tracer, start, this.record.startMonotonicMs);
-    this.sender = new AttemptSender(listener, this.record, this.trace?.capture, Number(start.initialGrantBytes));
+    this.notes = new AttemptNotes(start, dependencies.clock);
+    this.trace = beginAttemptTrace(dependencies.tracer, start, this.notes.startedAtMs);
+    this.sender = new AttemptSender(listener, this.notes, this.trace?.capture, Number(start.initialGrantBytes));
   }
 
   grant(bytes: number): void {
@@ -93,8 +93,8 @@ export class Attempt implements AttemptHandle {
       const head = await call.answered();
       if (head.status > 299) throw await this.refusal(exchange, call, head);
       this.sender.sendHeaders();
-      if (this.start.stream) await forwardStream(exchange, call, this.sender, this.record);
-      else await forwardWhole(exchange, call, this.sender, this.record, maxAnswerBytes);
+      if (this.start.stream) await forwardStream(exchange, call, this.sender, this.notes);
+      else await forwardWhole(exchange, call, this.sender, this.notes, maxAnswerBytes);
       this.complete(call);
     } catch (error) {
       this.fail(this.stopError ?? error);
@@ -125,9 +125,9 @@ export class Attempt implements AttemptHandle {
     // A stream's request is kept until its end.
     const body = this.start.stream ? ownBytes(request.body, 0) : request.body;
     deadlines.onAsking();
-    this.record.noteAsked();
+    this.notes.noteAsked();
     const call = this.dependencies.upstream.post({ url, headers, body }, () => deadlines.onConnected());
-    this.call = new ProviderCall(call, this.record, deadlines, this.providerName, this.credential);
+    this.call = new ProviderCall(call, this.notes, deadlines, this.providerName, this.credential);
     return this.call;
   }
 
@@ -151,8 +151,8 @@ export class Attempt implements AttemptHandle {
   private complete(call: ProviderCall): void {
     // What may still come is not awaited.
     call.discard();
-    this.record.settleUsage();
-    this.record.addRequestFee();
+    this.notes.settleUsage();
+    this.notes.addRequestFee();
     this.sender.sendUsage(true);
     this.report(events.AttemptOutcome.COMPLETED, undefined);
     this.end(worker.AttemptEnd.COMPLETED, undefined);
@@ -161,15 +161,15 @@ export class Attempt implements AttemptHandle {
   private fail(cause: unknown): void {
     // The listener itself failed on its end.
     if (this.isOver) return this.dependencies.onUnexpected(this.start, cause);
-    if (this.record.upstreamStatus > 299) this.call?.discard();
+    if (this.notes.upstreamStatus > 299) this.call?.discard();
     else this.call?.abort(cause instanceof Error ? cause : new Error('failed'));
     const isCancelled = cause instanceof AttemptCancelled;
     const error = isCancelled ? undefined : this.typed(cause);
     const isOurs = isCancelled || this.sender.isPaused;
     // What we leave is billed from the prompt on; a provider that fails before it counted anything bills nothing.
-    if (this.record.hasOutput || (isOurs && this.record.isAccepted)) {
-      this.record.settleUsage();
-      if (isOurs) this.record.addRequestFee();
+    if (this.notes.hasOutput || (isOurs && this.notes.isAccepted)) {
+      this.notes.settleUsage();
+      if (isOurs) this.notes.addRequestFee();
       this.sender.sendUsage(true);
     }
     this.report(isOurs ? events.AttemptOutcome.CANCELLED : events.AttemptOutcome.UPSTREAM_FAILED, error);
@@ -177,12 +177,12 @@ export class Attempt implements AttemptHandle {
   }
 
   private report(outcome: events.AttemptOutcome, error: SwitchyardError | undefined): void {
-    const { record, start, dependencies } = this;
-    record.end(outcome, error);
+    const { notes, start, dependencies } = this;
+    notes.end(outcome, error);
     try {
       // What never reached for its provider cost nothing.
-      const event = this.call === undefined ? undefined : (dependencies.onCompleted(start, record) ?? undefined);
-      this.trace?.record(record, event, dependencies.clock.monotonicMs(), this.credential);
+      const event = this.call === undefined ? undefined : (dependencies.onCompleted(start, notes) ?? undefined);
+      this.trace?.record(notes, event, dependencies.clock.monotonicMs(), this.credential);
     } catch (unforeseen) {
       // Whatever goes wrong with the books, the client's answer has its end.
       dependencies.onUnexpected(start, unforeseen);

@@ -1,6 +1,6 @@
 import type { Exchange, ExchangeStream, UpstreamFailure } from '@switchyard/dialects/provider';
 import { SwitchyardError } from '@switchyard/errors';
-import type { AttemptRecord } from './attempt-record.js';
+import type { AttemptNotes } from './attempt-notes.js';
 import type { AttemptSender } from './attempt-sender.js';
 import type { ProviderCall } from './provider-call.js';
 
@@ -11,25 +11,25 @@ const MIN_PULL_BYTES = 4 * 1024;
  * Sends a streamed answer on, event by event, as fast as the client takes it.
  * @throws SwitchyardError when it fails before it is whole, or what the attempt was aborted with.
  */
-export async function forwardStream(exchange: Exchange, call: ProviderCall, sender: AttemptSender, record: AttemptRecord): Promise<void> {
+export async function forwardStream(exchange: Exchange, call: ProviderCall, sender: AttemptSender, notes: AttemptNotes): Promise<void> {
   const { contentType } = call;
   if (contentType === 'application/json') throw await jsonInsteadOfStream(exchange, call);
   if (contentType !== '' && contentType !== 'text/event-stream') throw call.wrongContentType(contentType);
   let failure: UpstreamFailure | undefined;
   try {
     const stream = exchange.openStream();
-    record.noteStream(stream);
-    failure = await forwardEvents(stream, call, sender, record);
+    notes.noteStream(stream);
+    failure = await forwardEvents(stream, call, sender, notes);
   } catch (error) {
-    if (!record.isAnswerWhole || !((call.abortError ?? error) instanceof SwitchyardError)) throw error;
+    if (!notes.isAnswerWhole || !((call.abortError ?? error) instanceof SwitchyardError)) throw error;
     return;
   }
-  if (failure === undefined) record.noteStreamEnd();
-  else if (!record.isAnswerWhole || failure.isUnreadable !== true) throw call.failed(failure);
+  if (failure === undefined) notes.noteStreamEnd();
+  else if (!notes.isAnswerWhole || failure.isUnreadable !== true) throw call.failed(failure);
 }
 
 /** To the provider's last word, or to the failure that it reported. */
-async function forwardEvents(stream: ExchangeStream, call: ProviderCall, sender: AttemptSender, record: AttemptRecord): Promise<UpstreamFailure | undefined> {
+async function forwardEvents(stream: ExchangeStream, call: ProviderCall, sender: AttemptSender, notes: AttemptNotes): Promise<UpstreamFailure | undefined> {
   for (;;) {
     if (!sender.hasRoom) {
       call.onPaused();
@@ -37,7 +37,7 @@ async function forwardEvents(stream: ExchangeStream, call: ProviderCall, sender:
     }
     const arrival = call.arrival();
     if (arrival !== undefined) await arrival;
-    const end = advance(stream, call.take(Math.max(sender.bytesLeft, MIN_PULL_BYTES)), call, sender, record);
+    const end = advance(stream, call.take(Math.max(sender.bytesLeft, MIN_PULL_BYTES)), call, sender, notes);
     if (end !== undefined) return end.failure;
   }
 }
@@ -48,13 +48,13 @@ function advance(
   bytes: Uint8Array | undefined,
   call: ProviderCall,
   sender: AttemptSender,
-  record: AttemptRecord,
+  notes: AttemptNotes,
 ): { readonly failure: UpstreamFailure | undefined } | undefined {
   const progress = bytes === undefined ? stream.finish() : stream.push(bytes);
-  const isNewFinish = record.noteProgress(progress);
-  if (progress.hasContent && record.noteContent()) call.onContent();
+  const isNewFinish = notes.noteProgress(progress);
+  if (progress.hasContent && notes.noteContent()) call.onContent();
   sender.sendEvents(progress, isNewFinish);
-  if (record.noteUsage(progress)) sender.sendUsage(false);
+  if (notes.noteUsage(progress)) sender.sendUsage(false);
   if (progress.error !== undefined) return { failure: progress.error };
   if (progress.done) return { failure: undefined };
   if (bytes !== undefined) return undefined;

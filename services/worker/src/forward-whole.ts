@@ -1,5 +1,5 @@
 import type { Exchange, ExchangeAnswer } from '@switchyard/dialects/provider';
-import type { AttemptRecord } from './attempt-record.js';
+import type { AttemptNotes } from './attempt-notes.js';
 import type { AttemptSender } from './attempt-sender.js';
 import type { ProviderCall } from './provider-call.js';
 
@@ -10,13 +10,7 @@ const PIECE_BYTES = 32 * 1024;
  * Reads all of an answer and sends it on in the client's dialect, as fast as the client takes it.
  * @throws SwitchyardError when it fails, is too large or cannot be read, or what the attempt was aborted with.
  */
-export async function forwardWhole(
-  exchange: Exchange,
-  call: ProviderCall,
-  sender: AttemptSender,
-  record: AttemptRecord,
-  maxAnswerBytes: number,
-): Promise<void> {
+export async function forwardWhole(exchange: Exchange, call: ProviderCall, sender: AttemptSender, notes: AttemptNotes, maxAnswerBytes: number): Promise<void> {
   const { contentType } = call;
   if (contentType !== '' && contentType !== 'application/json' && !/[/+]json$/.test(contentType)) throw call.wrongContentType(contentType);
   let answer: ExchangeAnswer;
@@ -25,10 +19,10 @@ export async function forwardWhole(
     call.onPaused();
     answer = exchange.readWhole(bytes);
   } catch (error) {
-    record.noteBrokenAnswer();
+    notes.noteBrokenAnswer();
     throw error;
   }
-  record.noteAnswer(answer);
+  notes.noteAnswer(answer);
   if (answer.error !== undefined) throw call.failed(answer.error);
   const hasContent = answer.outputBytes > 0;
   if (hasContent) call.onContent();

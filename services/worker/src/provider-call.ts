@@ -1,7 +1,7 @@
 import type { UpstreamFailure } from '@switchyard/dialects/provider';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptDeadlines } from './attempt-deadlines.js';
-import type { AttemptRecord } from './attempt-record.js';
+import type { AttemptNotes } from './attempt-notes.js';
 import { transportError, upstreamFailureError } from './core/attempt-errors.js';
 import type { PulledBody } from './pulled-body.js';
 import { decodedBody, readBeginning, readWhole } from './upstream-body.js';
@@ -19,7 +19,7 @@ export class ProviderCall implements PulledBody {
 
   constructor(
     private readonly call: UpstreamCall,
-    private readonly record: AttemptRecord,
+    private readonly notes: AttemptNotes,
     private readonly deadlines: AttemptDeadlines,
     private readonly providerName: string,
     /** The operator's, which providers may repeat. */
@@ -37,7 +37,7 @@ export class ProviderCall implements PulledBody {
   async answered(): Promise<UpstreamHead> {
     try {
       const head = await this.call.answered();
-      this.record.noteHead(head);
+      this.notes.noteHead(head);
       this.contentType = contentTypeOf(head);
       this.body = decodedBody(this.call, head.headers['content-encoding'], this.providerName);
       return head;
@@ -63,7 +63,7 @@ export class ProviderCall implements PulledBody {
     try {
       const bytes = this.body.take(maxBytes);
       if (bytes === undefined) return undefined;
-      this.record.receivedBytes += bytes.byteLength;
+      this.notes.receivedBytes += bytes.byteLength;
       if (this.isReadWhole && !isBlank(bytes)) this.deadlines.onBeginning();
       return bytes;
     } catch (error) {
@@ -113,12 +113,12 @@ export class ProviderCall implements PulledBody {
   }
 
   cut(cause?: unknown): SwitchyardError {
-    const { upstreamStatus } = this.record;
+    const { upstreamStatus } = this.notes;
     return new SwitchyardError('provider_unavailable', `${this.providerName} cut the answer off: the stream was cut.`, { upstreamStatus, cause });
   }
 
   wrongContentType(contentType: string): SwitchyardError {
-    const { upstreamStatus } = this.record;
+    const { upstreamStatus } = this.notes;
     return new SwitchyardError('provider_unavailable', `${this.providerName} answered with ${contentType.slice(0, 60)}.`, { upstreamStatus });
   }
 }

@@ -8,20 +8,20 @@ export interface AcceptedRecord {
 }
 
 /** The one end of a generation. */
-export interface CompletedRecord {
+interface CompletedRecord {
   readonly kind: 'completed';
   readonly generationId: string;
   readonly event: EventRecord;
 }
 
 /** The socket took the last bytes of the answer (or there is nobody left to deliver to). Publication waits for it for a while. */
-export interface DeliveredRecord {
+interface DeliveredRecord {
   readonly kind: 'delivered';
   readonly generationId: string;
 }
 
 /** One attempt's cost side; published as it is. */
-export interface AttemptRecord {
+interface AttemptRecord {
   readonly kind: 'attempt';
   readonly attemptId: string;
   readonly event: EventRecord;

@@ -81,7 +81,7 @@ export function serverOf(baseUrl: string): SpanAttributes {
 }
 
 /** A word for `error.type`, of few possible values: the provider's status, or how it failed without one. */
-export function attemptErrorType(failure: { readonly upstreamStatus: number; readonly errorType: string; readonly hasOutput: boolean }): string {
+export function spanErrorType(failure: { readonly upstreamStatus: number; readonly errorType: string; readonly hasOutput: boolean }): string {
   if (failure.upstreamStatus > 299) return String(failure.upstreamStatus);
   if (failure.errorType.endsWith('timeout')) return failure.errorType;
   if (failure.upstreamStatus === 0) return failure.errorType === 'provider_unavailable' ? 'connection_error' : failure.errorType || '_OTHER';

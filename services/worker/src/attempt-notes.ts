@@ -7,9 +7,10 @@ import { bytesWithin, estimateMeters, isCredible } from './core/estimate-usage.j
 import type { UpstreamHead } from './upstream-http.js';
 
 /** What is known of an attempt: it grows while the answer comes, and at the end it is the result. */
-export class AttemptRecord implements AttemptResult {
+export class AttemptNotes implements AttemptResult {
   readonly startTimeMs: number;
-  readonly startMonotonicMs: number;
+  /** Monotonic milliseconds, as `askedAtMs`. */
+  readonly startedAtMs: number;
   endTimeMs = 0;
   outcome = events.AttemptOutcome.UNSPECIFIED;
   error: SwitchyardError | undefined;
@@ -25,7 +26,7 @@ export class AttemptRecord implements AttemptResult {
   outputBytes = 0;
   meters: Meters | undefined;
   usageSource = common.UsageSource.ESTIMATED;
-  private askedMonotonicMs: number;
+  private askedAtMs: number;
   /** The provider counted when it had finished, so these meters are its last. */
   private isUsageFinal = false;
   private reasoningBytes = 0;
@@ -37,8 +38,8 @@ export class AttemptRecord implements AttemptResult {
     private readonly clock: Clock,
   ) {
     this.startTimeMs = clock.nowMs();
-    this.startMonotonicMs = clock.monotonicMs();
-    this.askedMonotonicMs = this.startMonotonicMs;
+    this.startedAtMs = clock.monotonicMs();
+    this.askedAtMs = this.startedAtMs;
   }
 
   get statement(): ProviderStatement | undefined {
@@ -57,7 +58,7 @@ export class AttemptRecord implements AttemptResult {
 
   /** The provider is about to be asked: what was fetched before took no time of its. */
   noteAsked(): void {
-    this.askedMonotonicMs = this.clock.monotonicMs();
+    this.askedAtMs = this.clock.monotonicMs();
   }
 
   /** The provider said yes: it works on the prompt, and bills for that even if nobody waits for the answer. */
@@ -88,7 +89,7 @@ export class AttemptRecord implements AttemptResult {
   /** Returns whether it is the first. */
   noteContent(): boolean {
     if (this.firstTokenMs !== undefined) return false;
-    this.firstTokenMs = this.clock.monotonicMs() - this.askedMonotonicMs;
+    this.firstTokenMs = this.clock.monotonicMs() - this.askedAtMs;
     return true;
   }
 
@@ -141,7 +142,7 @@ export class AttemptRecord implements AttemptResult {
   end(outcome: events.AttemptOutcome, error: SwitchyardError | undefined): void {
     this.outcome = outcome;
     this.error = error;
-    this.endTimeMs = this.startTimeMs + Math.round(this.clock.monotonicMs() - this.startMonotonicMs);
+    this.endTimeMs = this.startTimeMs + Math.round(this.clock.monotonicMs() - this.startedAtMs);
   }
 }
 
