@@ -1,10 +1,11 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { PROVIDER_MANIFESTS } from '@switchyard/providers';
+import { findManifest } from '@switchyard/providers';
 import { applyTableUpdate, EMPTY_ROUTING_TABLE, resolveModel, type RoutingTable } from '@switchyard/routing';
 import { readBuiltInSources } from '../catalog/built-in-sources.js';
 import { buildBuiltInCatalog } from './built-in-catalog.js';
+import { BUILT_IN_PROVIDERS } from './built-in-providers.js';
 
 const catalog = buildBuiltInCatalog(readBuiltInSources());
 
@@ -154,8 +155,9 @@ describe('the built-in catalogue', () => {
     expect(catalog.report.skipped).toContain('openai whisper-1');
   });
 
-  it('knows every provider that the platform has a manifest for, with its public facts', () => {
-    expect(catalog.providers.map((provider) => provider.slug).sort()).toEqual(PROVIDER_MANIFESTS.map((manifest) => manifest.slug).sort());
+  it('knows every provider by its manifest, with its public facts, whether the lists name it or not', () => {
+    expect(BUILT_IN_PROVIDERS.filter(({ slug }) => findManifest(slug) === undefined)).toEqual([]);
+    expect(catalog.providers.map(({ slug }) => slug)).toEqual(expect.arrayContaining([...BUILT_IN_PROVIDERS.map(({ slug }) => slug), 'vllm']));
     expect(catalog.providers.find((provider) => provider.slug === 'openai')).toMatchObject({
       name: 'OpenAI',
       otelProviderName: 'openai',

