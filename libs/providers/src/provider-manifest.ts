@@ -34,7 +34,5 @@ export interface ProviderManifest extends DialectManifest {
   readonly credentialVariables: readonly string[];
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Hanging up during a stream ends what the provider bills. */
-  readonly cancelStopsBilling: boolean;
   readonly policies: ProviderPolicies;
 }

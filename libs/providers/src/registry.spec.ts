@@ -51,22 +51,4 @@ describe('the registry of providers', () => {
       perplexity: 'perplexity',
     });
   });
-
-  it('knows whose bill stops when we hang up', () => {
-    const stopping = PROVIDER_MANIFESTS.filter(({ cancelStopsBilling }) => cancelStopsBilling).map(({ slug }) => slug);
-    expect(stopping).toEqual([
-      'anthropic',
-      'cloudflare',
-      'deepinfra',
-      'deepseek',
-      'fireworks',
-      'lepton',
-      'novita',
-      'ollama',
-      'openai',
-      'together',
-      'vllm',
-      'xai',
-    ]);
-  });
 });

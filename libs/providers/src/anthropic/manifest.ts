@@ -11,7 +11,6 @@ export const anthropicManifest: ProviderManifest = {
   credentialVariables: ['ANTHROPIC_API_KEY'],
   // Every request names the API's version: https://docs.anthropic.com/en/api/versioning
   headers: { 'anthropic-version': '2023-06-01' },
-  cancelStopsBilling: true,
   dialect: 'anthropic-messages',
   anthropicMessages: {},
   policies: {

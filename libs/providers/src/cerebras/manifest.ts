@@ -9,7 +9,6 @@ export const cerebrasManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['CEREBRAS_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // https://inference-docs.cerebras.ai/api-reference/chat-completions

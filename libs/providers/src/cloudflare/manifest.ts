@@ -9,7 +9,6 @@ export const cloudflareManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_API_KEY'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility

@@ -9,7 +9,6 @@ export const deepinfraManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['DEEPINFRA_API_KEY', 'DEEPINFRA_TOKEN'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // https://deepinfra.com/docs/openai_api

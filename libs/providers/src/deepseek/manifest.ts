@@ -9,7 +9,6 @@ export const deepseekManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['DEEPSEEK_API_KEY'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // https://api-docs.deepseek.com/api/create-chat-completion

@@ -9,7 +9,6 @@ export const fireworksManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['FIREWORKS_API_KEY'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // https://docs.fireworks.ai/api-reference/post-chatcompletions

@@ -10,7 +10,6 @@ export const googleManifest: ProviderManifest = {
   authentication: { kind: 'header', name: 'x-goog-api-key' },
   isCredentialOptional: false,
   credentialVariables: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'gemini',
   gemini: {},
   policies: {

@@ -9,7 +9,6 @@ export const groqManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['GROQ_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // `max_tokens` is deprecated: https://console.groq.com/docs/api-reference#chat-create

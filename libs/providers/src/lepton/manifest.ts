@@ -9,7 +9,6 @@ export const leptonManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['LEPTON_API_TOKEN'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // Endpoints are served by vLLM or SGLang (same page).

@@ -9,7 +9,6 @@ export const mistralManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['MISTRAL_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // https://docs.mistral.ai/api/endpoint/chat

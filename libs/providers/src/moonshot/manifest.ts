@@ -9,7 +9,6 @@ export const moonshotManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['MOONSHOT_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // `max_tokens` is deprecated: https://platform.moonshot.ai/docs/api/chat

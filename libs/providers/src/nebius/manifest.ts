@@ -9,7 +9,6 @@ export const nebiusManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['NEBIUS_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // https://docs.tokenfactory.nebius.com/api-reference/introduction

@@ -9,7 +9,6 @@ export const novitaManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['NOVITA_API_KEY'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion

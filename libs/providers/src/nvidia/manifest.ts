@@ -9,7 +9,6 @@ export const nvidiaManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['NVIDIA_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // https://docs.nvidia.com/nim/large-language-models/latest/api-reference.html

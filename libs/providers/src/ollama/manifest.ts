@@ -9,7 +9,6 @@ export const ollamaManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: true,
   credentialVariables: ['OLLAMA_API_KEY'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // https://docs.ollama.com/api/openai-compatibility

@@ -9,7 +9,6 @@ export const openaiManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['OPENAI_API_KEY'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // `max_tokens` is deprecated and refused by reasoning models: https://platform.openai.com/docs/api-reference/chat/create

@@ -9,7 +9,6 @@ export const openrouterManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['OPENROUTER_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // https://openrouter.ai/docs/api-reference/chat-completion

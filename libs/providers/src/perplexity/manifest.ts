@@ -9,7 +9,6 @@ export const perplexityManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['PERPLEXITY_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // https://docs.perplexity.ai/api-reference/chat-completions-post

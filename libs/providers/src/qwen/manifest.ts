@@ -9,7 +9,6 @@ export const qwenManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['DASHSCOPE_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // https://www.alibabacloud.com/help/en/model-studio/use-qwen-by-calling-api

@@ -9,7 +9,6 @@ export const sambanovaManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['SAMBANOVA_API_KEY'],
-  cancelStopsBilling: false,
   dialect: 'openai-chat',
   openaiChat: {
     // https://docs.sambanova.ai/docs/en/api-reference/chat-completion

@@ -9,7 +9,6 @@ export const togetherManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['TOGETHER_API_KEY'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // https://docs.together.ai/reference/chat-completions-1

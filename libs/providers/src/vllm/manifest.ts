@@ -10,7 +10,6 @@ export const vllmManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: true,
   credentialVariables: ['VLLM_API_KEY'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html

@@ -9,7 +9,6 @@ export const xaiManifest: ProviderManifest = {
   authentication: { kind: 'bearer' },
   isCredentialOptional: false,
   credentialVariables: ['XAI_API_KEY'],
-  cancelStopsBilling: true,
   dialect: 'openai-chat',
   openaiChat: {
     // `max_tokens` is deprecated: https://docs.x.ai/docs/api-reference#chat-completions
