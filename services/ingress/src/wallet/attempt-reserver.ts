@@ -1,3 +1,4 @@
+import { DEMANDS_OUTPUT_CAP } from '@switchyard/dialects';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing } from '@switchyard/proto';
 import { findManifest } from '@switchyard/providers';
@@ -181,9 +182,9 @@ const ROOMY_OUTPUT_TOKENS = 4_096;
 /** How many more tokens than the counter some models see in the same text. */
 const OTHER_TOKENIZERS_FACTOR = 1.25;
 
-/** In this dialect no request goes without a cap. */
 function needsCap({ endpoint }: PlanCandidate): boolean {
-  return findManifest(endpoint.providerSlug)?.dialect === 'anthropic-messages';
+  const manifest = findManifest(endpoint.providerSlug);
+  return manifest !== undefined && DEMANDS_OUTPUT_CAP[manifest.dialect];
 }
 
 /** Every scope of an attempt has the same amount reserved: its first one tells it. */
