@@ -38,6 +38,11 @@ export interface ReserverOptions {
   readonly minOutputTokens: number;
 }
 
+/** A cap for the context's sake that leaves an answer this much room is sent. */
+const ROOMY_OUTPUT_TOKENS = 4_096;
+/** How many more tokens than the counter some models see in the same text. */
+const OTHER_TOKENIZERS_FACTOR = 1.25;
+
 const NOTHING_RESERVED: Reservation = { parts: [], settleBeforeMs: Number.POSITIVE_INFINITY };
 
 /** Reserves an attempt's maximum cost. */
@@ -67,25 +72,6 @@ export class AttemptReserver {
     return { most, least: this.options.minOutputTokens };
   }
 
-  private async reserveUpTo(generation: Generation, candidate: PlanCandidate, inputTokens: number, cap: number): Promise<AttemptReservation | Unaffordable> {
-    const result = await this.reserveTokens(generation, candidate, inputTokens, cap);
-    const isWhole = 'reservation' in result && (result.outputTokenCap ?? cap) >= cap;
-    if (isWhole) return result;
-    // The cheap bound does not fit: count exactly before anybody is refused or cut short.
-    const exactTokens = await this.countTokens(generation, inputTokens);
-    if (exactTokens >= inputTokens) return result;
-    if (!('reservation' in result)) return this.reserveTokens(generation, candidate, exactTokens, cap);
-    const affordable = affordableOutputTokens(candidate.chargeSchedule, generation.request.bound, exactTokens, result.reservedPico);
-    return { ...result, outputTokenCap: Math.min(cap, affordable) };
-  }
-
-  private async countTokens({ request }: Generation, boundTokens: number): Promise<number> {
-    // Of what the provider fetches itself nothing can be counted here.
-    if (request.bound.hasRemoteMedia) return boundTokens;
-    const counted = await this.tokenCounter.count(request.body);
-    return counted === undefined ? boundTokens : Math.min(boundTokens, countedTokenBound(request.bound, counted));
-  }
-
   /** Books a generation's charge on its last attempt's leases, which the event then names. */
   settle(generation: Generation, reservation: AttemptReservation, settlement: Settlement): void {
     const chargePico = settlement.charge.amountPico;
@@ -99,6 +85,18 @@ export class AttemptReserver {
   cancel(reservation: AttemptReservation): AttemptReservation {
     this.wallet.settle(reservation.reservation, () => 0n);
     return { ...reservation, reservation: NOTHING_RESERVED };
+  }
+
+  private async reserveUpTo(generation: Generation, candidate: PlanCandidate, inputTokens: number, cap: number): Promise<AttemptReservation | Unaffordable> {
+    const result = await this.reserveTokens(generation, candidate, inputTokens, cap);
+    const isWhole = 'reservation' in result && (result.outputTokenCap ?? cap) >= cap;
+    if (isWhole) return result;
+    // The cheap bound does not fit: count exactly before anybody is refused or cut short.
+    const exactTokens = await this.countTokens(generation, inputTokens);
+    if (exactTokens >= inputTokens) return result;
+    if (!('reservation' in result)) return this.reserveTokens(generation, candidate, exactTokens, cap);
+    const affordable = affordableOutputTokens(candidate.chargeSchedule, generation.request.bound, exactTokens, result.reservedPico);
+    return { ...result, outputTokenCap: Math.min(cap, affordable) };
   }
 
   /** The whole cap or, where the client named none, as much of it as can be paid for. */
@@ -170,17 +168,19 @@ export class AttemptReserver {
     return this.reserveUpTo(generation, candidate, inputTokens, modestCap);
   }
 
+  private async countTokens({ request }: Generation, boundTokens: number): Promise<number> {
+    // Of what the provider fetches itself nothing can be counted here.
+    if (request.bound.hasRemoteMedia) return boundTokens;
+    const counted = await this.tokenCounter.count(request.body);
+    return counted === undefined ? boundTokens : Math.min(boundTokens, countedTokenBound(request.bound, counted));
+  }
+
   /** Never for money. */
   private async likelyPromptTokens({ request }: Generation): Promise<number> {
     const counted = await this.tokenCounter.count(request.body);
     return counted === undefined ? request.routing.promptTokensEstimate : countedTokenBound(request.bound, counted) * OTHER_TOKENIZERS_FACTOR;
   }
 }
-
-/** A cap for the context's sake that leaves an answer this much room is sent. */
-const ROOMY_OUTPUT_TOKENS = 4_096;
-/** How many more tokens than the counter some models see in the same text. */
-const OTHER_TOKENIZERS_FACTOR = 1.25;
 
 function needsCap({ endpoint }: PlanCandidate): boolean {
   const manifest = findManifest(endpoint.providerSlug);
