@@ -64,7 +64,7 @@ export function port(): z.ZodType<number> {
   return integer({ min: 0, max: 65_535 }).describe('port');
 }
 
-export function splitList(text: string): string[] {
+function splitList(text: string): string[] {
   return text
     .split(',')
     .map((part) => part.trim())

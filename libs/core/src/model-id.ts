@@ -1,7 +1,7 @@
 /** Suffixes that name endpoints of their own, listed in the catalogue. */
 export const STATIC_VARIANTS = ['free', 'extended', 'thinking'] as const;
 /** Suffixes that change how endpoints are chosen or what else is done; they name no endpoint. */
-export const MODIFIER_SUFFIXES = ['nitro', 'floor', 'exacto', 'online', 'batch'] as const;
+const MODIFIER_SUFFIXES = ['nitro', 'floor', 'exacto', 'online', 'batch'] as const;
 
 export type StaticVariant = (typeof STATIC_VARIANTS)[number];
 export type ModifierSuffix = (typeof MODIFIER_SUFFIXES)[number];

@@ -39,7 +39,7 @@ export interface Charge {
 }
 
 /** What a meter costs when the schedule names no rate of its own: the first of these that has one. */
-export const RATE_FALLBACKS: Readonly<Record<Meter, readonly Meter[]>> = {
+const RATE_FALLBACKS: Readonly<Record<Meter, readonly Meter[]>> = {
   input_uncached: [],
   cache_read: ['input_uncached'],
   cache_write_5m: ['input_uncached'],

@@ -133,7 +133,7 @@ function withinTokens(words: readonly string[], maxTokens: number | undefined): 
 }
 
 /** A value that a JSON schema accepts, as far as its usual keywords go. */
-export function instanceOf(schema: unknown, depth = 0): unknown {
+function instanceOf(schema: unknown, depth = 0): unknown {
   if (typeof schema !== 'object' || schema === null || depth > 16) return {};
   const { type, properties, items, enum: choices, const: constant, anyOf, minItems, minimum } = schema as Record<string, unknown>;
   if (constant !== undefined) return constant;

@@ -20,7 +20,7 @@ import { authLinks, decisionLinks, gatewayLinks, reserveLinks } from './request-
 import type { KeptFor, RequestTrace, ReserveNote } from './request-trace.js';
 
 /** A stream's error comes after its status: what the client was told counts, and 5xx. */
-export function isRequestError(status: number, settlement: Settlement | undefined): boolean {
+function isRequestError(status: number, settlement: Settlement | undefined): boolean {
   return status >= 500 || settlement?.end === events.GenerationEnd.UPSTREAM_FAILED || settlement?.end === events.GenerationEnd.GATEWAY_FAILED;
 }
 

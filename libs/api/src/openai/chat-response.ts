@@ -3,14 +3,14 @@ import { PUBLIC_ERROR_TYPES } from '../openrouter/error-envelope.js';
 
 const count = z.int().nonnegative();
 
-export const costDetailsSchema = z.object({
+const costDetailsSchema = z.object({
   upstream_inference_cost: z.number().nullish(),
   upstream_inference_prompt_cost: z.number(),
   upstream_inference_completions_cost: z.number(),
 });
 
 /** Tokens are counted by the provider; `cost` is what the account is charged, in USD. */
-export const usageSchema = z.object({
+const usageSchema = z.object({
   prompt_tokens: count,
   completion_tokens: count,
   total_tokens: count,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** One day of one endpoint. Money in USD. */
-export const activityRowSchema = z.object({
+const activityRowSchema = z.object({
   /** `YYYY-MM-DD`, UTC. */
   date: z.string(),
   model: z.string(),

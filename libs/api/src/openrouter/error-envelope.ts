@@ -32,7 +32,7 @@ export const PUBLIC_ERROR_TYPES = [
 ] as const;
 export type PublicErrorType = (typeof PUBLIC_ERROR_TYPES)[number];
 
-export const AVAILABILITY_CODES = [
+const AVAILABILITY_CODES = [
   'model_not_found',
   'wrong_endpoint',
   'no_endpoints',
@@ -47,7 +47,7 @@ export const AVAILABILITY_CODES = [
 ] as const;
 
 /** Why no endpoint could serve a request. */
-export const availabilitySchema = z.object({
+const availabilitySchema = z.object({
   code: z.enum(AVAILABILITY_CODES),
   retryable: z.boolean(),
   requested_models: z.array(z.string()),
@@ -61,7 +61,7 @@ export const availabilitySchema = z.object({
 });
 export type Availability = z.infer<typeof availabilitySchema>;
 
-export const previousErrorSchema = z.object({ provider: z.string(), code: z.int(), status: z.int() });
+const previousErrorSchema = z.object({ provider: z.string(), code: z.int(), status: z.int() });
 export type PreviousError = z.infer<typeof previousErrorSchema>;
 
 export const errorEnvelopeSchema = z.object({

@@ -3,7 +3,7 @@ import { pageLimit, queryTime } from './query-parameters.js';
 
 const count = z.int().nullable();
 
-export const providerResponseSchema = z.object({
+const providerResponseSchema = z.object({
   status: z.int().nullable(),
   endpoint_id: z.string().optional(),
   id: z.string().optional(),

@@ -17,7 +17,7 @@ const usageShape = {
 const limitShape = { limit: money.nullable(), limit_remaining: money.nullable(), limit_reset: z.string().nullable(), include_byok_in_limit: z.boolean() };
 
 /** A key as its managers see it. Money in USD; days begin at 00:00 UTC, weeks on Monday. */
-export const keySchema = z.object({
+const keySchema = z.object({
   hash: z.string(),
   name: z.string(),
   label: z.string(),
@@ -47,7 +47,7 @@ export const createKeyResponseSchema = z.object({ data: keySchema, key: z.string
 export const deleteKeyResponseSchema = z.object({ deleted: z.literal(true) });
 
 /** The calling key about itself. */
-export const currentKeySchema = z.object({
+const currentKeySchema = z.object({
   label: z.string(),
   ...limitShape,
   ...usageShape,

@@ -11,7 +11,7 @@ export type UtcDay = (typeof UTC_DAYS)[number];
 export const UTC_DAY_NAMES: readonly UtcDay[] = UTC_DAYS;
 
 /** Prices under conditions; what an entry leaves out keeps its base price, later matching entries win per key. */
-export const pricingOverrideSchema = z.object({
+const pricingOverrideSchema = z.object({
   /** Applies to the whole request when its prompt has strictly more tokens. */
   min_prompt_tokens: z.number().optional(),
   /** HHMM numbers (400 = 04:00), half-open; may wrap midnight. */
@@ -29,7 +29,7 @@ export const pricingOverrideSchema = z.object({
 export type PublicPricingOverride = z.infer<typeof pricingOverrideSchema>;
 
 /** USD per token; `request`, `image` and `web_search` per call, image and search. */
-export const pricingSchema = z.object({
+const pricingSchema = z.object({
   prompt: price,
   completion: price,
   request: price.optional(),
@@ -52,7 +52,7 @@ export type PublicPricing = z.infer<typeof pricingSchema>;
 
 const architectureShape = { modality: z.string().nullable(), input_modalities: z.array(z.string()), output_modalities: z.array(z.string()) };
 
-export const modelSchema = z.object({
+const modelSchema = z.object({
   id: z.string(),
   canonical_slug: z.string(),
   name: z.string(),
@@ -82,7 +82,7 @@ export const modelsCountResponseSchema = z.object({ data: z.object({ count }) })
 
 const percentiles = z.object({ p50: z.number(), p75: z.number(), p90: z.number(), p99: z.number() });
 
-export const endpointSchema = z.object({
+const endpointSchema = z.object({
   name: z.string(),
   model_id: z.string(),
   model_name: z.string(),
@@ -120,7 +120,7 @@ export const modelEndpointsResponseSchema = z.object({
 });
 export type ModelEndpoints = z.infer<typeof modelEndpointsResponseSchema>['data'];
 
-export const MODEL_SORTS = [
+const MODEL_SORTS = [
   'most-popular',
   'newest',
   'top-weekly',

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { someText } from '../some-text.js';
 
 export const QUANTIZATIONS = ['int4', 'int8', 'fp4', 'mxfp4', 'nvfp4', 'fp6', 'fp8', 'mxfp8', 'fp16', 'bf16', 'fp32', 'unknown'] as const;
-export const PROVIDER_SORTS = ['price', 'throughput', 'latency', 'exacto'] as const;
+const PROVIDER_SORTS = ['price', 'throughput', 'latency', 'exacto'] as const;
 
 const MAX_SLUGS = 200;
 const slugs = z.array(someText.max(200)).max(MAX_SLUGS);

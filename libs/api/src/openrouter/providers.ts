@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-export const providerSchema = z.object({
+const providerSchema = z.object({
   name: z.string(),
   slug: z.string(),
   privacy_policy_url: z.string().nullable(),

@@ -3,8 +3,8 @@ import type { Pool, ClientBase } from 'pg';
 import type { ConsumedRecord, EventRecord, PartitionProgress } from '../event-log.js';
 
 /** First half of the advisory lock that a consumer's session holds as its sign of life. */
-export const MEMBER_LOCK_CLASS = 7_923_001;
-export const WAKE_CHANNEL = 'switchyard_event_log';
+const MEMBER_LOCK_CLASS = 7_923_001;
+const WAKE_CHANNEL = 'switchyard_event_log';
 
 export interface TopicInfo {
   readonly id: number;

@@ -18,7 +18,7 @@ export class ScriptedTransport implements AttemptTransport {
   }
 }
 
-export class ScriptedAttempt implements AttemptHandle {
+class ScriptedAttempt implements AttemptHandle {
   windowBytes: number;
   sentBytes = 0;
   cancelReason: string | undefined;

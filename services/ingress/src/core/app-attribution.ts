@@ -10,7 +10,7 @@ export interface AppAttribution {
 }
 
 /** Categories that an app may name; others vanish silently. */
-export const APP_CATEGORIES = [
+const APP_CATEGORIES = [
   'cli-agent',
   'ide-extension',
   'cloud-agent',

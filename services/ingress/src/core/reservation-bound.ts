@@ -60,7 +60,7 @@ const INPUT: readonly Meter[] = ['input_uncached', 'input_audio', 'input_image_t
 const CACHED_INPUT: readonly Meter[] = [...INPUT, 'cache_write_5m', 'cache_write_1h', 'cache_read'];
 const OUTPUT: readonly Meter[] = ['output_text', 'reasoning', 'output_audio', 'output_image_tokens'];
 
-export function worstRates(schedule: PriceSchedule): WorstRates {
+function worstRates(schedule: PriceSchedule): WorstRates {
   let worst = worstRatesOfSchedule.get(schedule);
   if (!worst) {
     const rates = [schedule.ratesPico, ...schedule.overrides.map((override) => override.ratesPico)];

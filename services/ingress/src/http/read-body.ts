@@ -30,7 +30,7 @@ export class BodyMemory {
 }
 
 /** Grows while a body is read; give it back when the request is over. */
-export class BodyShare {
+class BodyShare {
   private bytes = 0;
 
   constructor(private readonly change: (bytes: number) => boolean) {}

@@ -98,7 +98,7 @@ function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 
-export class FakeKeys {
+class FakeKeys {
   private readonly keys = new Map<string, billing.Key>();
   usage: billing.KeyUsage = billing.KeyUsage.fromPartial({
     totalPico: 1_500_000n,
@@ -174,7 +174,7 @@ export class FakeKeys {
   }
 }
 
-export class FakeAnalytics {
+class FakeAnalytics {
   readonly generations: events.GenerationCompleted[] = [];
   readonly listed: analytics.ListGenerationsRequest[] = [];
   readonly activityAsked: analytics.ListActivityRequest[] = [];
@@ -198,7 +198,7 @@ export class FakeAnalytics {
   }
 }
 
-export class FakeLedger {
+class FakeLedger {
   readonly asked: billing.ListSpendRequest[] = [];
   spend: billing.ListSpendResponse = billing.ListSpendResponse.create();
   statement: billing.Statement | undefined;
@@ -231,7 +231,7 @@ export class FakeLedger {
   }
 }
 
-export class FakeCatalog implements CatalogPort {
+class FakeCatalog implements CatalogPort {
   models: router.Model[] = [];
   endpoints: router.Endpoint[] = [];
   statistics: analytics.EndpointStatistics[] = [];
