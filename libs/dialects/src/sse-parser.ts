@@ -11,7 +11,7 @@ export interface SseLimits {
   readonly maxEventBytes: number;
 }
 
-export const DEFAULT_SSE_LIMITS: SseLimits = { maxEventBytes: 32 * 1024 * 1024 };
+const DEFAULT_SSE_LIMITS: SseLimits = { maxEventBytes: 32 * 1024 * 1024 };
 
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;

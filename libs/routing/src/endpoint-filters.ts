@@ -102,7 +102,7 @@ export function exclusionOf(endpoint: RoutingEndpoint, target: ModelTarget, admi
   );
 }
 
-export function supportsParameter(endpoint: RoutingEndpoint, name: string): boolean {
+function supportsParameter(endpoint: RoutingEndpoint, name: string): boolean {
   if (endpoint.supportedParameters.size === 0 || endpoint.supportedParameters.has(name)) return true;
   return EQUIVALENT_PARAMETERS[name]?.some((other) => endpoint.supportedParameters.has(other)) ?? false;
 }

@@ -24,7 +24,7 @@ export interface Contender {
 }
 
 /** Groups of the default order. */
-export const RANK = { healthy: 0, missesPreference: 1, cramped: 2, failing: 3, open: 4 } as const;
+const RANK = { healthy: 0, missesPreference: 1, cramped: 2, failing: 3, open: 4 } as const;
 
 export interface OrderedContenders {
   readonly contenders: readonly Contender[];

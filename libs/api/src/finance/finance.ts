@@ -22,7 +22,7 @@ const sumsShape = {
 };
 
 /** What one group of requests was charged in one period. */
-export const spendRowSchema = z.object({
+const spendRowSchema = z.object({
   /** Inclusive. */
   charge_period_start: isoTime,
   /** Exclusive. */
@@ -120,7 +120,7 @@ export const statementQuerySchema = z.object({
 });
 
 /** Everything that a generation's charge came from; amounts in pico-USD as text, with USD beside sums. */
-export const explanationSchema = z.looseObject({
+const explanationSchema = z.looseObject({
   generationId: z.string(),
   chargePico: pico,
   chargeUsd: usd,

@@ -2,7 +2,7 @@ import { csvText } from './csv.js';
 import type { PublicStatement } from './finance.js';
 
 /** Columns of a statement as CSV; `section` tells what a line is: `opening`, `movement`, `closing`, `entry`, `key` or `model`. */
-export const STATEMENT_COLUMNS = ['month', 'billing_account_id', 'section', 'item', 'name', 'time', 'requests', 'amount_usd', 'amount_pico'] as const;
+const STATEMENT_COLUMNS = ['month', 'billing_account_id', 'section', 'item', 'name', 'time', 'requests', 'amount_usd', 'amount_pico'] as const;
 
 /** One table with every part of the statement: movements and entries with their sign, keys and models as charged. */
 export function statementCsv(statement: PublicStatement): string {

@@ -6,8 +6,8 @@ export const SLOT_MS = 10_000;
 /** Latency and throughput in slots of this length. */
 export const MEASURE_SLOT_MS = 60_000;
 
-export const RECENT_MS = 30_000;
-export const SHORT_WINDOW_MS = 300_000;
+const RECENT_MS = 30_000;
+const SHORT_WINDOW_MS = 300_000;
 export const MIDDLE_WINDOW_MS = 1_800_000;
 export const LONG_WINDOW_MS = 86_400_000;
 

@@ -1,17 +1,14 @@
 import { dayWindow, LIFETIME_WINDOW, limitWindow, minuteWindow, type LimitReset, type LimitWindow } from '@switchyard/core';
 
-export const LEASE_SCOPE_KINDS = [
-  'account_credit',
-  'key_limit',
-  'account_requests_per_minute',
-  'key_requests_per_minute',
-  'account_tokens_per_minute',
-  'key_tokens_per_minute',
-  'free_requests_per_minute',
-  'free_requests_per_day',
-] as const;
-
-export type LeaseScopeKind = (typeof LEASE_SCOPE_KINDS)[number];
+export type LeaseScopeKind =
+  | 'account_credit'
+  | 'key_limit'
+  | 'account_requests_per_minute'
+  | 'key_requests_per_minute'
+  | 'account_tokens_per_minute'
+  | 'key_tokens_per_minute'
+  | 'free_requests_per_minute'
+  | 'free_requests_per_day';
 
 export type LeaseUnit = 'pico_usd' | 'requests' | 'tokens';
 

@@ -4,7 +4,7 @@ import { billing } from '@switchyard/proto';
 import { invalid, requireId, requireList, requireText } from '../request-checks.js';
 
 /** What every request names at most once, so that the groups of any of them add up to the whole. */
-export const SPEND_DIMENSIONS = ['key', 'workspace', 'model', 'provider', 'app', 'user', 'session', 'cost_centre'] as const;
+const SPEND_DIMENSIONS = ['key', 'workspace', 'model', 'provider', 'app', 'user', 'session', 'cost_centre'] as const;
 export type NamedDimension = (typeof SPEND_DIMENSIONS)[number];
 
 /** A dimension of its own name, or one pair of the requests' metadata: `tag:<name>`. */
@@ -31,8 +31,8 @@ export interface SpendPosition {
   readonly group: readonly string[];
 }
 
-export const DEFAULT_SPEND_ROWS = 1_000;
-export const MAX_SPEND_ROWS = 10_000;
+const DEFAULT_SPEND_ROWS = 1_000;
+const MAX_SPEND_ROWS = 10_000;
 const MAX_DAYS = 800;
 const MAX_DIMENSIONS = 6;
 const MAX_FILTERS = 10;

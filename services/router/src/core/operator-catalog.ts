@@ -31,7 +31,7 @@ export function applyCatalogFile(builtIn: Catalog, file: CatalogFile): Catalog {
 }
 
 /** Whether a model is named by one of the patterns `author/slug`, `author/*`, `*`. */
-export function matchesPattern(patterns: readonly string[], slug: string): boolean {
+function matchesPattern(patterns: readonly string[], slug: string): boolean {
   return patterns.some((pattern) => pattern === '*' || pattern === slug || (pattern.endsWith('/*') && modelAuthor(slug) === pattern.slice(0, -2)));
 }
 

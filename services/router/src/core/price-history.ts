@@ -70,7 +70,7 @@ export function schedulesForTable(recorded: readonly RecordedPrice[], nowMs: num
   return ascending.slice(firstKept).map((price) => ({ startTimeMs: BigInt(price.startTimeMs), schedule: price.schedule }));
 }
 
-export function scheduleRecord(schedule: UndatedSchedule): Omit<PriceScheduleRecord, 'revision'> {
+function scheduleRecord(schedule: UndatedSchedule): Omit<PriceScheduleRecord, 'revision'> {
   return {
     ratesPico: definedRates(schedule.ratesPico),
     overrides: schedule.overrides.map((override) => ({

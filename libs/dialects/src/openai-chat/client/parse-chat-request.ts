@@ -95,7 +95,7 @@ function parseSampling(fields: RequestFields): SamplingParameters {
   };
 }
 
-export function parseStop(fields: RequestFields): string[] {
+function parseStop(fields: RequestFields): string[] {
   const value: JsonValue | undefined = fields.body['stop'];
   if (value === undefined || value === null) return [];
   if (typeof value === 'string') return [value];

@@ -6,7 +6,7 @@ import { RequestFields } from './request-fields.js';
 const REFUSED_WHEN_SET = ['suffix', 'best_of'] as const;
 
 /** The chat body that stands for a legacy completion: the prompt becomes the one user message. @throws SwitchyardError `invalid_request` */
-export function chatBodyOfCompletion(body: JsonObject): JsonObject {
+function chatBodyOfCompletion(body: JsonObject): JsonObject {
   const fields = new RequestFields(body);
   const given = body['prompt'];
   const prompt = Array.isArray(given) && given.length === 1 ? given[0] : given;

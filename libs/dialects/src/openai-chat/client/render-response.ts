@@ -43,7 +43,7 @@ interface RenderedMessage {
   readonly message: JsonObject;
 }
 
-export function renderMessage(parts: readonly MessagePart[]): RenderedMessage {
+function renderMessage(parts: readonly MessagePart[]): RenderedMessage {
   const details: JsonObject[] = [];
   const toolCalls: JsonObject[] = [];
   const images: JsonObject[] = [];

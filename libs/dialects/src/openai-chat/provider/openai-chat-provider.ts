@@ -52,7 +52,7 @@ export function chatRequest(edited: EditedRequest, manifest: DialectManifest, op
   };
 }
 
-export function parseOpenaiError(status: number, headers: ResponseHeaders, body: string, manifest: DialectManifest, nowMs: number): UpstreamFailure {
+function parseOpenaiError(status: number, headers: ResponseHeaders, body: string, manifest: DialectManifest, nowMs: number): UpstreamFailure {
   const { codes, message } = errorParts(parseJsonBody(body));
   return classifyFailure(
     { status, codes, message, retryAfterMs: retryAfterMs(headers, nowMs) ?? (status === 429 ? retryAfterInText(message) : undefined) },
@@ -61,7 +61,7 @@ export function parseOpenaiError(status: number, headers: ResponseHeaders, body:
 }
 
 /** Pictures that a request names by http(s) address. */
-export function imageUrls(request: CanonicalChatRequest): string[] {
+function imageUrls(request: CanonicalChatRequest): string[] {
   const urls = new Set<string>();
   const visit = (part: ContentPart): void => {
     if (part.kind === 'image' && part.source.kind === 'url' && /^https?:/i.test(part.source.url)) urls.add(part.source.url);
