@@ -9,15 +9,8 @@ import { decodeAttemptCompleted, decodeGenerationCompleted, openSpool, TOPICS, t
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
 import { billing, common, events, worker, type LeasePort } from '@switchyard/proto';
-import {
-  applyTableUpdate,
-  CircuitBreakers,
-  EMPTY_ROUTING_TABLE,
-  type EndpointRecord,
-  type ModelRecord,
-  type ProviderRecord,
-  type RoutingTable,
-} from '@switchyard/routing';
+import { CircuitBreakers, type RoutingTable } from '@switchyard/routing';
+import { writerTable } from '@switchyard/routing/testing';
 import { PrometheusMetrics } from '@switchyard/telemetry';
 import { captureLogger, eventually, realClock, recordingEventLog, seededRandom, type RecordingEventLog } from '@switchyard/testing';
 import { request } from 'undici';
@@ -137,61 +130,16 @@ function leasePort(state: { credit: bigint; isAway: boolean }): LeasePort {
   };
 }
 
-/** Each endpoint costs `priceFactor` times as much as the one before. */
+/** Providers `p0`, `p1`, …, each `priceFactor` times as dear as the one before. */
 function routingTable(providerCount: number, priceFactor: bigint): RoutingTable {
-  const model = {
-    slug: MODEL,
-    permaslug: `${MODEL}-2026`,
-    name: MODEL,
-    createTimeSeconds: 0n,
-    description: '',
-    inputModalities: ['text'],
-    outputModalities: ['text'],
-    aliases: [],
-    family: '',
-  } as unknown as ModelRecord;
-  const scheduleOf = (index: number) => {
+  const endpoints = Array.from({ length: providerCount }, (_, index) => {
     const factor = priceFactor ** BigInt(index);
-    return { revision: 'r1', ratesPico: { input_uncached: 1_000n * factor, output_text: 2_000n * factor }, overrides: [], discountMillionths: 0 };
-  };
-  const endpoints = Array.from({ length: providerCount }, (_, index) => ({
-    endpointId: `e${index}`,
-    modelSlug: MODEL,
-    variant: '',
-    providerSlug: `p${index}`,
-    providerName: `P${index}`,
-    tag: `p${index}`,
-    providerModelId: 'writer',
-    baseUrl: '',
-    contextLength: 100_000n,
-    maxCompletionTokens: 1_000n,
-    quantization: 'unknown',
-    supportedParameters: [],
-    inputModalities: ['text'],
-    outputModalities: ['text'],
-    chargeSchedules: [{ startTimeMs: 0n, schedule: scheduleOf(index) }],
-    costSchedules: [{ startTimeMs: 0n, schedule: scheduleOf(index) }],
-    dataPolicy: undefined,
-    region: '',
-    serviceTier: 'default',
-    supportsImplicitCaching: false,
-    supportsToolChoice: undefined,
-    disabled: false,
-    isModerated: false,
-    traits: {},
-    hasCredential: true,
-  })) as EndpointRecord[];
-  return applyTableUpdate(EMPTY_ROUTING_TABLE, {
-    version: 1n,
-    isSnapshot: true,
-    models: [model],
-    endpoints,
-    removedModelSlugs: [],
-    removedEndpointIds: [],
-    statistics: [],
-    serverTimeMs: 0n,
-    providers: endpoints.map(({ providerSlug, providerName }) => ({ slug: providerSlug, name: providerName }) as unknown as ProviderRecord),
+    const ratesPico = { input_uncached: 1_000n * factor, output_text: 2_000n * factor };
+    const schedules = [{ startTimeMs: 0n, schedule: { revision: 'r1', ratesPico, overrides: [], discountMillionths: 0 } }];
+    const fixture = { endpointId: `e${index}`, contextLength: 100_000n, maxCompletionTokens: 1_000n, chargeSchedules: schedules, costSchedules: schedules };
+    return [`p${index}`, fixture] as const;
   });
+  return writerTable(Object.fromEntries(endpoints));
 }
 
 describe('runGeneration', () => {
@@ -273,6 +221,15 @@ describe('runGeneration', () => {
       return text;
     })();
     return { soFar: () => text, rest };
+  }
+
+  /** Opens a stream and hangs up once it has shown this. */
+  async function leaveStream(shown: string): Promise<void> {
+    const client = new AbortController();
+    const stream = await openStream(client.signal);
+    await eventually(() => expect(stream.soFar()).toContain(shown));
+    client.abort();
+    await stream.rest.catch(() => undefined);
   }
 
   async function chat(body: object): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
@@ -479,28 +436,16 @@ describe('runGeneration', () => {
   });
 
   it('cancels the upstream of a stream whose client left, and charges what was received', async () => {
-    let started: () => void = () => undefined;
-    const isStreaming = new Promise<void>((resolve) => (started = resolve));
     const endless: Script = (_start, listener) => {
       listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up' });
       listener.onData(data('data: {"text":"a"}\n\n', { outputBytes: 400n }));
-      started();
       return {
         grant: () => undefined,
         cancel: () => setImmediate(() => (usage(listener, { input_uncached: 10, output_text: 100 }), listener.onEnd(end(worker.AttemptEnd.CANCELLED)))),
       };
     };
     await start(1, [endless]);
-    const { port } = server.address() as AddressInfo;
-    const abort = new AbortController();
-    const response = await request(`http://127.0.0.1:${port}/v1/chat/completions`, {
-      method: 'POST',
-      body: JSON.stringify({ model: MODEL, stream: true, messages: [{ role: 'user', content: 'hi' }] }),
-      signal: abort.signal,
-    });
-    response.body.on('error', () => undefined);
-    await isStreaming;
-    abort.abort();
+    await leaveStream('"text":"a"');
     const [event] = await generations();
     expect(transport.cancelled).toHaveLength(1);
     expect(event).toMatchObject({ end: events.GenerationEnd.CLIENT_ABORTED, chargePico: 10_000n + 200_000n });
@@ -528,25 +473,13 @@ describe('runGeneration', () => {
   });
 
   it('reports the cost of a stream whose client left and whose worker went away before it could', async () => {
-    let started: () => void = () => undefined;
-    const isStreaming = new Promise<void>((resolve) => (started = resolve));
     const lost: Script = (_start, listener) => {
       listener.onHeaders({ upstreamStatus: 200, upstreamId: 'up' });
       listener.onData(data('data: {"text":"a"}\n\n', { outputBytes: 400n }));
-      started();
       return { grant: () => undefined, cancel: () => setImmediate(() => listener.onEnd(end(worker.AttemptEnd.SESSION_LOST))) };
     };
     await start(1, [lost]);
-    const { port } = server.address() as AddressInfo;
-    const abort = new AbortController();
-    const response = await request(`http://127.0.0.1:${port}/v1/chat/completions`, {
-      method: 'POST',
-      body: JSON.stringify({ model: MODEL, stream: true, messages: [{ role: 'user', content: 'hi' }] }),
-      signal: abort.signal,
-    });
-    response.body.on('error', () => undefined);
-    await isStreaming;
-    abort.abort();
+    await leaveStream('"text":"a"');
     const [event] = await generations();
     expect(event!.end).toBe(events.GenerationEnd.CLIENT_ABORTED);
     const attempts = await eventually(() => {
