@@ -3,7 +3,7 @@ import { events } from '@switchyard/proto';
 import type { EventRecord } from './event-log.js';
 import { TOPICS } from './topics.js';
 
-/** A record for the log; `source` names the process that wrote the event, such as `switchyard/ingress/<instance>`. */
+/** A record for the log; `source` names the process that wrote the event, such as `ingress/<instance>`. */
 export function encodeGenerationCompleted(event: events.GenerationCompleted, source: string): EventRecord {
   return {
     topic: TOPICS.generationCompleted,

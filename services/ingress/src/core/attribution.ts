@@ -44,6 +44,7 @@ function sessionIdOf(headers: IncomingHttpHeaders): string {
   return id;
 }
 
+/** Cut at a bound; empty where the header is absent or was sent twice. */
 export function headerText(headers: Readonly<Record<string, string | string[] | undefined>>, name: string): string {
   const value = headers[name];
   return typeof value === 'string' ? value.slice(0, MAX_HEADER_LENGTH) : '';

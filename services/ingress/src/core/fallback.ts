@@ -1,6 +1,5 @@
 import type { AvailabilityReason } from '@switchyard/api';
 import { errorRow, isErrorType, SwitchyardError, type ErrorType } from '@switchyard/errors';
-import type { common } from '@switchyard/proto';
 import type { AvailabilityCode, PlanCandidate, RoutingRequest } from '@switchyard/routing';
 import type { AttemptRecord } from './generation.js';
 
@@ -26,11 +25,9 @@ export function mayRetrySame(attempt: AttemptRecord): boolean {
 
 const RETRIED_AT_ONCE: ReadonlySet<ErrorType> = new Set(['provider_unavailable', 'provider_overloaded']);
 
+/** Why the attempt failed, by the error table; an error that it does not know counts as a provider that is away. */
 export function attemptErrorType(attempt: AttemptRecord): ErrorType {
-  return errorTypeOf(attempt.error);
-}
-
-export function errorTypeOf(error: common.ErrorDetail | undefined): ErrorType {
+  const { error } = attempt;
   return error && isErrorType(error.errorType) ? error.errorType : 'provider_unavailable';
 }
 

@@ -24,6 +24,7 @@ export interface Settlement {
 
 const NO_CHARGE: Charge = { amountPico: 0n, lines: [] };
 
+/** `attempt`: the generation's last, whose answer the client got. What was not answered, or not even begun when its client left, costs nothing. */
 export function settleGeneration(generation: Generation, attempt: AttemptRecord): Settlement {
   const flags: string[] = [];
   const end = endOf(attempt);

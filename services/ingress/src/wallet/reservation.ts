@@ -32,6 +32,7 @@ export interface SettledUse {
   readonly amount: bigint;
 }
 
+/** Equal for equal scopes: what maps of this process are keyed by. */
 export function scopeId(scope: billing.LeaseScope): string {
   return `${scope.kind}:${scope.accountId}:${scope.keyHash}:${scope.windowStartMs}`;
 }

@@ -16,6 +16,7 @@ export function upstreamFailureError(failure: UpstreamFailure, credential: strin
   });
 }
 
+/** The text as anybody may read it. */
 export function withoutSecret(text: string, secret: string | undefined): string {
   return secret === undefined || secret.length < MIN_SECRET_LENGTH ? text : text.replaceAll(secret, '[redacted]');
 }
@@ -27,6 +28,7 @@ const DEADLINE_SENTENCES: Readonly<Record<DeadlineStage, string>> = {
   total: 'did not finish in time',
 };
 
+/** The provider missed a deadline of the attempt: `limitMs` is how long it had. */
 export function deadlineError(stage: DeadlineStage, providerName: string, limitMs: number): SwitchyardError {
   return new SwitchyardError('timeout', `${providerName} ${DEADLINE_SENTENCES[stage]} (${limitMs} ms).`, { metadata: { stage, limitMs } });
 }

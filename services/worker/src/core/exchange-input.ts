@@ -35,6 +35,7 @@ export function identityOf(start: worker.StartFrame): AnswerIdentity {
   };
 }
 
+/** @throws SwitchyardError `server` for a name that this version does not know. */
 export function clientDialectOf(start: worker.StartFrame): ClientDialectName {
   const dialect = CLIENT_DIALECTS.find((name) => name === start.clientDialect);
   if (dialect === undefined) throw new SwitchyardError('server', `client dialect "${start.clientDialect}" is not known to this worker`);
