@@ -20,9 +20,9 @@ import { HttpServer } from './http/http-server.js';
 import { InferenceServer } from './http/inference-server.js';
 import { HttpMetrics } from './http/http-metrics.js';
 import { KeepAlive } from './http/keep-alive.js';
+import { ManagementBodies } from './http/management-bodies.js';
 import { ManagementModule, prepareManagement } from './http/management.module.js';
 import { BodyMemory, type BodyLimits } from './http/read-body.js';
-import { RequestBodies } from './http/request-body.js';
 import type { IngressConfig } from './ingress.config.js';
 import { ingressReadiness } from './ingress-readiness.js';
 import { registerIngressState } from './ingress-state-metrics.js';
@@ -244,7 +244,7 @@ function managementModule(context: Context, authenticator: Authenticator, gatewa
     logger,
     clock,
     limits: requestLimits(config),
-    bodies: new RequestBodies(bodyLimits(config), bodyMemory),
+    bodies: new ManagementBodies(bodyLimits(config), bodyMemory),
     version: PROGRAM.version,
   });
 }

@@ -7,7 +7,7 @@ import type { Logger, Metrics } from '@switchyard/telemetry';
 import type { Authenticator } from '../auth/authenticator.js';
 import { CatalogView } from './catalog-view.js';
 import { KeyAccess } from './key-access.js';
-import type { RequestBodies } from './request-body.js';
+import type { ManagementBodies } from './management-bodies.js';
 
 /** What the management routes are built from. */
 export interface ManagementOptions {
@@ -29,7 +29,7 @@ export interface ManagementOptions {
   /** Unix milliseconds on billing's clock, which prices go by. */
   billingNowMs(): number;
   readonly limits?: RequestLimits;
-  readonly bodies: RequestBodies;
+  readonly bodies: ManagementBodies;
   /** How old the catalogue may be that answers show; it is read when somebody asks. */
   readonly catalogMaxAgeMs?: number;
   /** The program's version, for the API description. */

@@ -20,7 +20,7 @@ import type { Logger } from '@switchyard/telemetry';
 import type { Authenticator, RequestHeaders } from '../auth/authenticator.js';
 import type { ManagementOptions } from '../http/management-context.js';
 import { BodyMemory } from '../http/read-body.js';
-import { RequestBodies } from '../http/request-body.js';
+import { ManagementBodies } from '../http/management-bodies.js';
 
 export const FAKE_NOW_MS = Date.UTC(2026, 5, 1, 12);
 /** Billing's clock differs from the process's own. */
@@ -77,7 +77,7 @@ export function managementFakes(clock: Clock, logger: Logger): ManagementFakes {
     logger,
     clock,
     billingNowMs: () => clock.nowMs() + BILLING_AHEAD_MS,
-    bodies: new RequestBodies({ maxBytes: 100_000, minBytesPerSecond: 1_000 }, new BodyMemory(150_000)),
+    bodies: new ManagementBodies({ maxBytes: 100_000, minBytesPerSecond: 1_000 }, new BodyMemory(150_000)),
     catalogMaxAgeMs: 0,
   };
   return { ...fakes, options };

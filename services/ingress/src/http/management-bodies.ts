@@ -6,7 +6,7 @@ import { readBody, type BodyLimits, type BodyMemory } from './read-body.js';
 const MAX_NESTING_DEPTH = 32;
 
 /** Bodies of management requests. A route reads its own once it knows who sends it. */
-export class RequestBodies {
+export class ManagementBodies {
   constructor(
     private readonly limits: BodyLimits,
     private readonly memory: BodyMemory,
