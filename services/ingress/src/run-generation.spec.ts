@@ -8,7 +8,7 @@ import { DEFAULT_REQUEST_LIMITS } from '@switchyard/api';
 import { decodeAttemptCompleted, decodeGenerationCompleted, openSpool, TOPICS, type Spool } from '@switchyard/events';
 import { SwitchyardError } from '@switchyard/errors';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from '@switchyard/grpc';
-import { billing, common, events, worker, type LeasePort } from '@switchyard/proto';
+import { billing, common, events, worker } from '@switchyard/proto';
 import { CircuitBreakers, type RoutingTable } from '@switchyard/routing';
 import { writerTable } from '@switchyard/routing/testing';
 import { PrometheusMetrics } from '@switchyard/telemetry';
@@ -21,10 +21,10 @@ import { HttpMetrics } from './http/http-metrics.js';
 import { InferenceServer } from './http/inference-server.js';
 import { KeepAlive } from './http/keep-alive.js';
 import { BodyMemory } from './http/read-body.js';
+import { walletOver, type LeaseBook } from './testing/fake-leases.js';
 import { AttemptReserver } from './wallet/attempt-reserver.js';
 import { QuotaKeeper } from './wallet/quota-keeper.js';
-import { LeaseCalls } from './wallet/lease-calls.js';
-import { Wallet } from './wallet/wallet.js';
+import type { Wallet } from './wallet/wallet.js';
 
 const MODEL = 'acme/writer';
 const KEY = {
@@ -102,34 +102,6 @@ function onDisk(spool: Spool): Spool {
   return { append: (record) => spool.append(record), flushed: () => spool.flushed(), state: () => spool.state(), close: (options) => spool.close(options) };
 }
 
-/** Billing with a fixed amount of credit, as the wallet sees it. */
-function leasePort(state: { credit: bigint; isAway: boolean }): LeasePort {
-  let count = 0;
-  return {
-    acquireLeases: async ({ scopes }) => {
-      if (state.isAway) throw new SwitchyardError('gateway_unavailable', 'billing is away');
-      const short = scopes.find((scope) => scope.amountNeeded > state.credit);
-      if (short) return { leases: [], shortage: { scope: short.scope, available: state.credit, resetTimeMs: 0n, limit: 0n } };
-      const leases = scopes.map((scope) => {
-        state.credit -= scope.amountNeeded;
-        return {
-          leaseId: `lease-${count++}`,
-          scope: scope.scope,
-          unit: billing.LeaseUnit.PICO_USD,
-          granted: scope.amountNeeded,
-          reserveForMs: 60_000n,
-          settleForMs: 120_000n,
-          epoch: 1n,
-        };
-      });
-      return { leases, shortage: undefined };
-    },
-    releaseLeases: async () => ({}),
-    watchHolder: async function* () {},
-    closeEpoch: async () => ({}),
-  };
-}
-
 /** Providers `p0`, `p1`, …, each `priceFactor` times as dear as the one before. */
 function routingTable(providerCount: number, priceFactor: bigint): RoutingTable {
   const endpoints = Array.from({ length: providerCount }, (_, index) => {
@@ -159,6 +131,14 @@ describe('runGeneration', () => {
   /** Resolves when the disk has taken what is written; a test may hold it. */
   let disk: Promise<void>;
   const credit = { credit: 0n, isAway: false };
+  const billingBook: LeaseBook = {
+    availableIn: () => credit.credit,
+    take: (_scope, amount) => void (credit.credit -= amount),
+    grantsLeast: true,
+    onAcquire: () => {
+      if (credit.isAway) throw new SwitchyardError('gateway_unavailable', 'billing is away');
+    },
+  };
 
   async function start(providerCount: number, scripts: Script[], priceFactor = 1n): Promise<void> {
     const running = realClock();
@@ -174,8 +154,7 @@ describe('runGeneration', () => {
     keepAlive = new KeepAlive(1);
     transport = new ScriptedTransport(scripts);
     spool = await openSpool({ folder: join(folder, 'spool', 'a'), eventLog: log, recovery: ingressSpoolRecovery, clock, logger });
-    const leaseCalls = new LeaseCalls(leasePort(credit), logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000 });
-    wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: 10, sweepIntervalMs: 1_000 });
+    wallet = walletOver(billingBook, clock, logger);
     const random = seededRandom(1);
     const tokenCounter = { count: async () => (countedPrompts++, promptTokenCount) };
     const table = routingTable(providerCount, priceFactor);

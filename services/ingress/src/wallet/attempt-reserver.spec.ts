@@ -1,41 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PriceSchedule } from '@switchyard/core';
-import { billing, type LeasePort } from '@switchyard/proto';
+import { billing } from '@switchyard/proto';
 import type { PlanCandidate } from '@switchyard/routing';
 import { captureLogger, manualClock } from '@switchyard/testing';
 import type { Generation } from '../core/generation.js';
 import { chatRequestBound, promptTokensEstimate } from '../core/request-bound.js';
 import { inputTokenBound } from '../core/reservation-bound.js';
+import { walletOver } from '../testing/fake-leases.js';
 import { AttemptReserver, type AttemptReservation, type Unaffordable } from './attempt-reserver.js';
-import { LeaseCalls } from './lease-calls.js';
-import { Wallet } from './wallet.js';
 
 const INPUT_PICO = 1_000n;
 const OUTPUT_PICO = 2_000n;
 const SCHEDULE: PriceSchedule = { revision: 'r1', ratesPico: { input_uncached: INPUT_PICO, output_text: OUTPUT_PICO }, overrides: [], discountMillionths: 0 };
 const NO_MEDIA = { imageCount: 0, fileCount: 0, audioCount: 0, videoCount: 0 };
-
-/** Billing with some credit: of what is wanted it grants what there is. */
-function leasePort(credit: bigint): LeasePort {
-  let available = credit;
-  let count = 0;
-  return {
-    acquireLeases: async ({ scopes }) => {
-      const short = scopes.find(({ amountNeeded }) => amountNeeded > available);
-      if (short) return { leases: [], shortage: { scope: short.scope, available, resetTimeMs: 0n, limit: 0n } };
-      const leases = scopes.map(({ scope, amountWanted, amountNeeded }) => {
-        const wanted = amountWanted ?? amountNeeded;
-        const granted = wanted < available ? wanted : available;
-        available -= granted;
-        return { leaseId: `lease-${count++}`, scope, unit: billing.LeaseUnit.PICO_USD, granted, reserveForMs: 60_000n, settleForMs: 120_000n, epoch: 1n };
-      });
-      return { leases, shortage: undefined };
-    },
-    releaseLeases: async () => ({}),
-    watchHolder: async function* () {},
-    closeEpoch: async () => ({}),
-  };
-}
 
 interface Asked {
   readonly creditPico: bigint;
@@ -57,9 +34,8 @@ function tokenQuota(tokens: number): object {
 
 /** What a chat request gets reserved on an endpoint, with so much credit. */
 async function reserve(asked: Asked): Promise<AttemptReservation | Unaffordable> {
-  const logger = captureLogger();
-  const leaseCalls = new LeaseCalls(leasePort(asked.creditPico), logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000 });
-  const wallet = new Wallet(leaseCalls, manualClock(), logger, { maxWaiters: 10, sweepIntervalMs: 1_000 });
+  let credit = asked.creditPico;
+  const wallet = walletOver({ availableIn: () => credit, take: (_scope, amount) => void (credit -= amount) }, manualClock(), captureLogger());
   const counter = { count: async () => asked.countedTokens };
   const reserver = new AttemptReserver(wallet, counter, { defaultOutputTokens: 16_384, minOutputTokens: 16 });
   const body = { model: 'acme/writer', messages: [{ role: 'user', content: asked.content }] };

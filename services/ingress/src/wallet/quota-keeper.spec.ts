@@ -1,39 +1,25 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { SwitchyardError } from '@switchyard/errors';
-import { billing, type LeasePort } from '@switchyard/proto';
+import { billing } from '@switchyard/proto';
 import { captureLogger, manualClock } from '@switchyard/testing';
 import type { Generation } from '../core/generation.js';
 import { inputTokenBound } from '../core/reservation-bound.js';
 import type { Settlement } from '../core/settlement.js';
-import { LeaseCalls } from './lease-calls.js';
+import { walletOver, type LeaseBook } from '../testing/fake-leases.js';
 import { QuotaKeeper, quotaOutputTokens } from './quota-keeper.js';
 import { scopeId } from './reservation.js';
-import { Wallet } from './wallet.js';
 
 const LIMIT = 10_000;
 const WISH = { most: 4_000, least: 16 };
 const SHARE = LIMIT / 8;
 
-/** Billing with a limit per scope: of what is wanted it grants what there is. */
-function leasePort(limitOf: (scope: billing.LeaseScope) => number): LeasePort {
+/** Billing with a limit per scope. */
+function leaseBook(limitOf: (scope: billing.LeaseScope) => number): LeaseBook {
   const taken = new Map<string, bigint>();
-  let count = 0;
-  const availableIn = (scope: billing.LeaseScope) => BigInt(limitOf(scope)) - (taken.get(scopeId(scope)) ?? 0n);
+  const takenOf = (scope: billing.LeaseScope) => taken.get(scopeId(scope)) ?? 0n;
   return {
-    acquireLeases: async ({ scopes }) => {
-      const short = scopes.find(({ scope, amountNeeded }) => amountNeeded > availableIn(scope!));
-      if (short) return { leases: [], shortage: { scope: short.scope, available: availableIn(short.scope!), resetTimeMs: 60_000n, limit: 0n } };
-      const leases = scopes.map(({ scope, amountNeeded, amountWanted }) => {
-        const wanted = amountWanted ?? amountNeeded;
-        const granted = wanted < availableIn(scope!) ? wanted : availableIn(scope!);
-        taken.set(scopeId(scope!), (taken.get(scopeId(scope!)) ?? 0n) + granted);
-        return { leaseId: `lease-${count++}`, scope, unit: billing.LeaseUnit.TOKENS, granted, reserveForMs: 60_000n, settleForMs: 120_000n, epoch: 1n };
-      });
-      return { leases, shortage: undefined };
-    },
-    releaseLeases: async () => ({}),
-    watchHolder: async function* () {},
-    closeEpoch: async () => ({}),
+    availableIn: (scope) => BigInt(limitOf(scope)) - takenOf(scope),
+    take: (scope, amount) => void taken.set(scopeId(scope), takenOf(scope) + amount),
   };
 }
 
@@ -48,11 +34,12 @@ describe('the tokens of a minute', () => {
       [KEY_REQUESTS_PER_MINUTE, 100],
       [ACCOUNT_TOKENS_PER_MINUTE, 3_000],
     ]);
-    const logger = captureLogger();
     const clock = manualClock();
-    const port = leasePort(({ kind }) => limits.get(kind)!);
-    const leaseCalls = new LeaseCalls(port, logger, { holderId: 'h', epoch: 1n, acquireTimeoutMs: 1_000 });
-    const wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: 100, sweepIntervalMs: 1_000 });
+    const wallet = walletOver(
+      leaseBook(({ kind }) => limits.get(kind)!),
+      clock,
+      captureLogger(),
+    );
     quotas = new QuotaKeeper(wallet, clock, { earlyAbortsPerMinute: 20 });
     key = { hash: 'h', accountId: 'account', tokensPerMinute: BigInt(LIMIT), requestsPerMinute: 100n };
   });
