@@ -38,7 +38,7 @@ async function filesBelow(directory) {
   return entries.filter((entry) => entry.isFile()).map((entry) => relative(directory, join(entry.parentPath ?? entry.path, entry.name)));
 }
 
-const isSpec = (file) => /\.spec\.ts$/.test(file) || file.split(sep).includes('fixtures');
+const isForSpecs = (file) => /\.(spec|fake)\.ts$/.test(file) || file.split(sep).includes('fixtures');
 const isSource = (file) => /\.ts$/.test(file) && !/\.d\.ts$/.test(file);
 const outputOf = (file) => (isSource(file) ? file.replace(/\.ts$/, '.js') : file);
 
@@ -79,7 +79,7 @@ async function removeStale(dist, files) {
 async function buildProject(project) {
   const source = join(root, project, 'src');
   const dist = join(root, project, 'dist');
-  const files = (await filesBelow(source)).filter((file) => !isSpec(file));
+  const files = (await filesBelow(source)).filter((file) => !isForSpecs(file));
   const before = existsSync(dist) ? await readStamp(dist) : {};
   const after = {};
   const pending = [];

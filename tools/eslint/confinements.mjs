@@ -1,11 +1,11 @@
 /** What may be used where, and why. The rule is confine.mjs; test/tidy proves that each entry fires. */
 
-const TESTS = ['**/*.spec.ts', 'test/**', 'libs/testing/**', '{libs,services}/*/src/**/fixtures/**'];
+const TESTS = ['**/*.spec.ts', '**/*.fake.ts', 'test/**', 'libs/testing/**', '{libs,services}/*/src/**/fixtures/**'];
 const TOOLS = ['tools/**', '*.mjs', 'test/**'];
 
 /** Code that decides: same input, same answer. What it needs of the world comes in as arguments. */
 const PURE = ['libs/core/src/**', 'libs/routing/src/**', 'libs/dialects/src/**', 'libs/providers/src/**', 'services/*/src/core/**'];
-const PURE_TESTS = ['{libs,services}/**/*.spec.ts', '{libs,services}/*/src/**/fixtures/**'];
+const PURE_TESTS = ['{libs,services}/**/*.{spec,fake}.ts', '{libs,services}/*/src/**/fixtures/**'];
 // Types do nothing, so they may come from anywhere that the dependency rules allow.
 const pure = (name, what, hint) => ({ name, ...what, notIn: PURE, typesIn: PURE, except: PURE_TESTS, why: `pure code ${hint}` });
 

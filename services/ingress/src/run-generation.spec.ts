@@ -21,7 +21,7 @@ import { HttpMetrics } from './http/http-metrics.js';
 import { InferenceServer } from './http/inference-server.js';
 import { KeepAlive } from './http/keep-alive.js';
 import { BodyMemory } from './http/read-body.js';
-import { walletOver, type LeaseBook } from './testing/fake-leases.js';
+import { walletOver, type LeaseBook } from './fixtures/fake-leases.js';
 import { AttemptReserver } from './wallet/attempt-reserver.js';
 import { QuotaKeeper } from './wallet/quota-keeper.js';
 import type { Wallet } from './wallet/wallet.js';

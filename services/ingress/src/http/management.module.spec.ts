@@ -10,7 +10,7 @@ import { analytics, billing, common, events, router } from '@switchyard/proto';
 import { captureLogger, eventually, manualClock } from '@switchyard/testing';
 import OpenAI from 'openai';
 import { CSV_COLUMNS } from '../core/generation-csv.js';
-import { BILLING_AHEAD_MS, FAKE_NOW_MS, INFERENCE_SECRET, managementFakes, MANAGEMENT_SECRET, type ManagementFakes } from '../testing/management-fakes.js';
+import { BILLING_AHEAD_MS, FAKE_NOW_MS, INFERENCE_SECRET, managementFakes, MANAGEMENT_SECRET, type ManagementFakes } from '../fixtures/management-fakes.js';
 import { MAX_PATH_PARAMETER_LENGTH, sendFrameworkError } from './framework-errors.js';
 import { ManagementModule, prepareManagement } from './management.module.js';
 

@@ -6,7 +6,7 @@ import { captureLogger, manualClock } from '@switchyard/testing';
 import type { Generation } from '../core/generation.js';
 import { chatRequestBound, promptTokensEstimate } from '../core/request-bound.js';
 import { inputTokenBound } from '../core/reservation-bound.js';
-import { walletOver } from '../testing/fake-leases.js';
+import { walletOver } from '../fixtures/fake-leases.js';
 import { AttemptReserver, type AttemptReservation, type Unaffordable } from './attempt-reserver.js';
 
 const INPUT_PICO = 1_000n;

@@ -5,7 +5,7 @@ import { captureLogger, manualClock } from '@switchyard/testing';
 import type { Generation } from '../core/generation.js';
 import { inputTokenBound } from '../core/reservation-bound.js';
 import type { Settlement } from '../core/settlement.js';
-import { walletOver, type LeaseBook } from '../testing/fake-leases.js';
+import { walletOver, type LeaseBook } from '../fixtures/fake-leases.js';
 import { QuotaKeeper, quotaOutputTokens } from './quota-keeper.js';
 import { scopeId } from './reservation.js';
 

@@ -4,7 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { explanationResponseSchema, spendResponseSchema, statementResponseSchema } from '@switchyard/api';
 import { billing } from '@switchyard/proto';
 import { captureLogger, eventually, manualClock } from '@switchyard/testing';
-import { FAKE_NOW_MS, INFERENCE_SECRET, managementFakes, MANAGEMENT_SECRET, type ManagementFakes } from '../../testing/management-fakes.js';
+import { FAKE_NOW_MS, INFERENCE_SECRET, managementFakes, MANAGEMENT_SECRET, type ManagementFakes } from '../../fixtures/management-fakes.js';
 import { ManagementModule, prepareManagement } from '../management.module.js';
 
 const OCTOBER = { start: Date.UTC(2026, 9, 1), end: Date.UTC(2026, 10, 1) };
