@@ -2,8 +2,8 @@ import { AnalyticsPort } from '@switchyard/proto';
 import { defineTarget } from '@switchyard/runtime';
 import { analyticsConfig } from './analytics.config.js';
 import { AnalyticsModule } from './analytics.module.js';
-import { CreateAnalytics1763700000000 } from './migrations/create-analytics-1763700000000.js';
-import { KeepEventText1764200000000 } from './migrations/keep-event-text-1764200000000.js';
+import { CreateAnalytics1763700000000 } from './migrations/create-analytics.migration.js';
+import { KeepEventText1764200000000 } from './migrations/keep-event-text.migration.js';
 
 export const analyticsTarget = defineTarget({
   name: 'analytics',

@@ -1,6 +1,6 @@
 import { AnalyticsPort, CatalogPort, CredentialPort, RouterPort } from '@switchyard/proto';
 import { defineTarget } from '@switchyard/runtime';
-import { CreateCatalog1763700000000 } from './migrations/create-catalog-1763700000000.js';
+import { CreateCatalog1763700000000 } from './migrations/create-catalog.migration.js';
 import { routerConfig } from './router.config.js';
 import { RouterModule } from './router.module.js';
 
