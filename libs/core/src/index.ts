@@ -1,3 +1,4 @@
+export * from './api-type.js';
 export { BriefMap } from './brief-map.js';
 export * from './canonical/index.js';
 export * from './clock.js';

@@ -1,4 +1,5 @@
 import type {
+  ApiType,
   CanonicalChatChunk,
   CanonicalChatRequest,
   CanonicalChatResponse,
@@ -8,7 +9,7 @@ import type {
   Meters,
   ShownChoice,
 } from '@switchyard/core';
-import type { ApiType, ClientDialectName } from './dialect-manifest.js';
+import type { ClientDialectName } from './dialect-manifest.js';
 
 /** Names that an answer carries instead of the upstream's own. */
 export interface AnswerIdentity {

@@ -15,9 +15,6 @@ export type ProviderDialectName = (typeof PROVIDER_DIALECTS)[number];
 /** In these no request goes without an output cap: whoever reserves money must name one. */
 export const DEMANDS_OUTPUT_CAP: Readonly<Record<ProviderDialectName, boolean>> = { 'openai-chat': false, 'anthropic-messages': true, gemini: false };
 
-/** What a client's request wants done; each client dialect offers some of them. */
-export type ApiType = 'chat' | 'completions' | 'embeddings';
-
 /**
  * How a request for reasoning is written.
  * - `effort`: `reasoning_effort` (OpenAI, xAI, Groq, Cerebras …)

@@ -1,6 +1,6 @@
-import type { FinishReason, Meters } from '@switchyard/core';
+import type { ApiType, FinishReason, Meters } from '@switchyard/core';
 import type { AnswerIdentity } from './client-dialect.js';
-import type { ApiType, ClientDialectName, DialectManifest, EndpointFacts } from './dialect-manifest.js';
+import type { ClientDialectName, DialectManifest, EndpointFacts } from './dialect-manifest.js';
 import type { FetchedMedia, UpstreamFailure, UpstreamRequest } from './provider-dialect.js';
 
 /** One attempt's both ends: the client's bytes and dialect, the endpoint's facts and manifest. */

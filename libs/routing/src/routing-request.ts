@@ -1,3 +1,4 @@
+import type { ApiType } from '@switchyard/core';
 import type { BreakerView } from './circuit-breaker.js';
 
 /** What a request asks of routing. Plain JSON, so that it can be sent to `Decide` as it is. */
@@ -23,8 +24,6 @@ export interface RoutingRequest {
   /** `auto`, `default`, `priority`, `fast`, `flex`. */
   readonly serviceTier?: string | undefined;
 }
-
-export type ApiType = 'chat' | 'completions' | 'embeddings';
 
 export interface RequestFeatures {
   readonly tools: boolean;

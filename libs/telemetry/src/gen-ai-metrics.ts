@@ -1,3 +1,4 @@
+import type { ApiType } from '@switchyard/core';
 import { histogramDefinition, type MetricDefinition } from './metric-definition.js';
 
 /*
@@ -75,9 +76,9 @@ export const GEN_AI_CLIENT_METRICS: readonly MetricDefinition[] = [GEN_AI_CLIENT
 /** What the requests of an ingress are measured by. */
 export const GEN_AI_SERVER_METRICS: readonly MetricDefinition[] = [GEN_AI_SERVER_DURATION, GEN_AI_SERVER_FIRST_TOKEN, GEN_AI_SERVER_OUTPUT_TOKEN];
 
-/** `gen_ai.operation.name` of each public API. */
-export const GEN_AI_OPERATIONS: Readonly<Record<'chat' | 'completions' | 'embeddings', string>> = {
-  chat: 'chat',
-  completions: 'text_completion',
-  embeddings: 'embeddings',
-};
+const GEN_AI_OPERATIONS: Readonly<Record<ApiType, string>> = { chat: 'chat', completions: 'text_completion', embeddings: 'embeddings' };
+
+/** `gen_ai.operation.name` of an API type; what this version does not know is taken for a chat. */
+export function genAiOperation(apiType: string): string {
+  return Object.hasOwn(GEN_AI_OPERATIONS, apiType) ? GEN_AI_OPERATIONS[apiType as ApiType] : GEN_AI_OPERATIONS.chat;
+}

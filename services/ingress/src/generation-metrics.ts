@@ -1,14 +1,14 @@
-import { completionTokenCount, picoToUsdNumber, promptTokenCount, publicModelId } from '@switchyard/core';
+import { API_TYPES, completionTokenCount, picoToUsdNumber, promptTokenCount, publicModelId, type ApiType } from '@switchyard/core';
 import { errorRow, isErrorType, type SwitchyardError } from '@switchyard/errors';
 import type { events } from '@switchyard/proto';
-import type { ApiType, RoutingEndpoint } from '@switchyard/routing';
+import type { RoutingEndpoint } from '@switchyard/routing';
 import {
   BoundedTexts,
   exemplarOf,
-  GEN_AI_OPERATIONS,
   GEN_AI_SERVER_DURATION,
   GEN_AI_SERVER_FIRST_TOKEN,
   GEN_AI_SERVER_OUTPUT_TOKEN,
+  genAiOperation,
   LABELLED_MODELS_MAX,
   SeriesCache,
   type Counter,
@@ -31,7 +31,6 @@ import {
   REFUSALS,
 } from './ingress-metrics.js';
 
-const APIS: readonly ApiType[] = ['chat', 'completions', 'embeddings'];
 /** Endpoints come and go with the table; their series stay with the metrics, of which there is a bound. */
 const MAX_KEPT_ENDPOINTS = 10_000;
 
@@ -142,7 +141,7 @@ export class GenerationMetrics {
     const { metrics } = this;
     const provider = endpoint.providerSlug;
     const model = this.models.of(publicModelId(endpoint.modelSlug, endpoint.variant));
-    const labels = { gen_ai_operation_name: GEN_AI_OPERATIONS[api], gen_ai_provider_name: this.providerNameOf(provider), gen_ai_request_model: model };
+    const labels = { gen_ai_operation_name: genAiOperation(api), gen_ai_provider_name: this.providerNameOf(provider), gen_ai_request_model: model };
     const duration = metrics.histogram(GEN_AI_SERVER_DURATION);
     const created: EndpointSeries = {
       promptTokens: metrics.counter(PROMPT_TOKENS).labels({ provider, model }),
@@ -162,5 +161,5 @@ export class GenerationMetrics {
 const UNCOUNTED: Counter = { increment: () => undefined, raiseTo: () => undefined };
 
 function perApi<Value>(valueOf: (api: ApiType) => Value): Readonly<Record<ApiType, Value>> {
-  return Object.fromEntries(APIS.map((api) => [api, valueOf(api)])) as Record<ApiType, Value>;
+  return Object.fromEntries(API_TYPES.map((api) => [api, valueOf(api)])) as Record<ApiType, Value>;
 }

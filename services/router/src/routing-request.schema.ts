@@ -1,3 +1,4 @@
+import { API_TYPES } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { RoutingPolicy, RoutingRequest } from '@switchyard/routing';
 import { z } from 'zod';
@@ -50,7 +51,7 @@ const requestSchema = z.object({
     })
     .optional(),
   route: z.string().optional(),
-  apiType: z.enum(['chat', 'completions', 'embeddings']),
+  apiType: z.enum(API_TYPES),
   stream: z.boolean(),
   parameters: names,
   uses: z.object({

@@ -10,7 +10,7 @@ import {
   GEN_AI_CLIENT_FIRST_CHUNK,
   GEN_AI_CLIENT_METRICS,
   GEN_AI_CLIENT_TOKENS,
-  GEN_AI_OPERATIONS,
+  genAiOperation,
   LABELLED_MODELS_MAX,
   SeriesCache,
   type Counter,
@@ -118,7 +118,7 @@ export class WorkerMetrics {
     const provider = endpoint?.providerSlug ?? '';
     const model = this.models.of(endpoint?.model ?? '');
     const labels = {
-      gen_ai_operation_name: isOperation(apiType) ? GEN_AI_OPERATIONS[apiType] : 'chat',
+      gen_ai_operation_name: genAiOperation(apiType),
       gen_ai_provider_name: findManifest(provider)?.otelProviderName ?? provider,
       gen_ai_request_model: model,
     };
@@ -137,8 +137,4 @@ export class WorkerMetrics {
       ends: new SeriesCache((outcome) => new SeriesCache((errorType) => endSeries(outcome, errorType))),
     };
   }
-}
-
-function isOperation(apiType: string): apiType is keyof typeof GEN_AI_OPERATIONS {
-  return Object.hasOwn(GEN_AI_OPERATIONS, apiType);
 }

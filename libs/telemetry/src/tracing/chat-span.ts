@@ -1,4 +1,5 @@
 import { completionTokenCount, picoToUsd, promptTokenCount, type Meters } from '@switchyard/core';
+import { genAiOperation } from '../gen-ai-metrics.js';
 import { ERROR_TYPE, GEN_AI, HTTP, SWITCHYARD } from './attribute-names.js';
 import type { SpanAttributes } from './span.js';
 
@@ -36,17 +37,15 @@ export interface AttemptFacts {
 /** Why an attempt was made. */
 export type AttemptReason = 'primary' | 'retry' | 'fallback_provider' | 'fallback_model';
 
-const OPERATIONS: Readonly<Record<string, string>> = { completions: 'text_completion', embeddings: 'embeddings' };
-
 /** The name of an attempt's span: operation and public model. */
 export function attemptSpanName(facts: Pick<AttemptFacts, 'apiType' | 'model'>): string {
-  return `${operationOf(facts.apiType)} ${facts.model}`;
+  return `${genAiOperation(facts.apiType)} ${facts.model}`;
 }
 
 /** Attributes of an inference span: these spans alone tell of usage and cost, so that sums count nothing twice. */
 export function attemptAttributes(facts: AttemptFacts): SpanAttributes {
   return {
-    [GEN_AI.operation]: operationOf(facts.apiType),
+    [GEN_AI.operation]: genAiOperation(facts.apiType),
     [GEN_AI.provider]: facts.providerName,
     [GEN_AI.requestModel]: facts.model,
     [GEN_AI.requestStream]: facts.isStream ? true : undefined,
@@ -86,10 +85,6 @@ export function spanErrorType(failure: { readonly upstreamStatus: number; readon
   if (failure.errorType.endsWith('timeout')) return failure.errorType;
   if (failure.upstreamStatus === 0) return failure.errorType === 'provider_unavailable' ? 'connection_error' : failure.errorType || '_OTHER';
   return failure.hasOutput ? 'stream_interrupted' : failure.errorType || 'invalid_response';
-}
-
-function operationOf(apiType: string): string {
-  return OPERATIONS[apiType] ?? 'chat';
 }
 
 /** A stream that died before its final event has `error` in that place. */

@@ -1,4 +1,5 @@
-import type { ApiType, RoutingRequest } from '@switchyard/routing';
+import type { ApiType } from '@switchyard/core';
+import type { RoutingRequest } from '@switchyard/routing';
 import type { RequestBound } from './reservation-bound.js';
 
 /** What a public API made of a client's HTTP request: all that running it needs, whatever its dialect. */

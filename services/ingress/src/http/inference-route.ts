@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestLimits } from '@switchyard/api';
+import type { ApiType } from '@switchyard/core';
 import type { ClientDialect } from '@switchyard/dialects';
-import type { ApiType } from '@switchyard/routing';
 import type { GenerationRequest } from '../core/generation-request.js';
 
 /** A public API that runs generations: it reads its own body and says which dialect answers. */

@@ -1,5 +1,5 @@
-import type { AnswerIdentity, ApiType, ClientDialectName } from '@switchyard/dialects';
-import { CLIENT_DIALECTS } from '@switchyard/dialects';
+import { API_TYPES, type ApiType } from '@switchyard/core';
+import { CLIENT_DIALECTS, type AnswerIdentity, type ClientDialectName } from '@switchyard/dialects';
 import type { ExchangeInput } from '@switchyard/dialects/provider';
 import { SwitchyardError } from '@switchyard/errors';
 import type { worker } from '@switchyard/proto';
@@ -43,6 +43,7 @@ export function clientDialectOf(start: worker.StartFrame): ClientDialectName {
 }
 
 function apiTypeOf(name: string): ApiType {
-  if (name === 'chat' || name === 'completions' || name === 'embeddings') return name;
-  throw new SwitchyardError('server', `API type "${name}" is not known to this worker`);
+  const apiType = API_TYPES.find((known) => known === name);
+  if (apiType === undefined) throw new SwitchyardError('server', `API type "${name}" is not known to this worker`);
+  return apiType;
 }

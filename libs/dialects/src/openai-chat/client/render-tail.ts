@@ -1,6 +1,5 @@
-import { completionTokenCount, promptTokenCount, type JsonObject, type JsonValue } from '@switchyard/core';
+import { completionTokenCount, promptTokenCount, type ApiType, type JsonObject, type JsonValue } from '@switchyard/core';
 import type { AnswerIdentity, AnswerTail, UsageView } from '../../client-dialect.js';
-import type { ApiType } from '../../dialect-manifest.js';
 
 /** `usage` of chat, completions and embeddings. */
 function renderUsage(usage: UsageView, apiType: ApiType): JsonObject {
