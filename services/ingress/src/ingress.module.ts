@@ -122,29 +122,10 @@ export class IngressModule {
 async function compose(context: Context): Promise<IngressParts> {
   const { clock, logger, config } = context;
   const holderId = randomUUID();
-  const leasePort = context.port(LeasePort);
   const spool = await openIngressSpool(context, holderId);
   registerSpoolMetrics(context.metrics, spool, 'ingress');
-  const keyOptions = {
-    keyGraceMs: config.keyGraceMs,
-    maxKeys: config.keyCacheSize,
-    unknownForMs: 5_000,
-    heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
-    reconnectDelayMs: RECONNECT_DELAY_MS,
-    maxLookups: MAX_KEY_LOOKUPS,
-    maxWaitingLookups: MAX_WAITING_KEY_LOOKUPS,
-  };
-  const keys = new KeyCache(context.port(KeyPort), clock, logger, keyOptions, context.callTracer(KeyPort));
-  const leaseOptions = { holderId, epoch: EPOCH, acquireTimeoutMs: config.leaseAcquireTimeoutMs };
-  const leaseCalls = new LeaseCalls(leasePort, logger, leaseOptions, context.callTracer(LeasePort));
-  const wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: config.leaseMaxWaiters, sweepIntervalMs: 250 });
-  const holder = new HolderWatch(leasePort, wallet, clock, logger, {
-    holderId,
-    epoch: EPOCH,
-    reconnectDelayMs: RECONNECT_DELAY_MS,
-    heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
-    maxClockSkewMs: config.maxClockSkewMs,
-  });
+  const keys = keyCache(context);
+  const { leaseCalls, wallet, holder } = leaseHolder(context, holderId);
   const breakers = new CircuitBreakers();
   const feed = new RoutingTableFeed({
     port: context.port(RouterPort),
@@ -189,6 +170,37 @@ async function compose(context: Context): Promise<IngressParts> {
   });
   registerIngressState(context.metrics, { clock, inference, keepAlive, keys, holder, feed, breakers, wallet, leaseCalls });
   return { spool, keys, wallet, holder, feed, keepAlive, tokenCounter, inference, http };
+}
+
+function keyCache(context: Context): KeyCache {
+  const { clock, logger, config } = context;
+  const options = {
+    keyGraceMs: config.keyGraceMs,
+    maxKeys: config.keyCacheSize,
+    unknownForMs: 5_000,
+    heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
+    reconnectDelayMs: RECONNECT_DELAY_MS,
+    maxLookups: MAX_KEY_LOOKUPS,
+    maxWaitingLookups: MAX_WAITING_KEY_LOOKUPS,
+  };
+  return new KeyCache(context.port(KeyPort), clock, logger, options, context.callTracer(KeyPort));
+}
+
+/** What spends from leases, and what keeps their holder known to billing. */
+function leaseHolder(context: Context, holderId: string): { leaseCalls: LeaseCalls; wallet: Wallet; holder: HolderWatch } {
+  const { clock, logger, config } = context;
+  const leasePort = context.port(LeasePort);
+  const callOptions = { holderId, epoch: EPOCH, acquireTimeoutMs: config.leaseAcquireTimeoutMs };
+  const leaseCalls = new LeaseCalls(leasePort, logger, callOptions, context.callTracer(LeasePort));
+  const wallet = new Wallet(leaseCalls, clock, logger, { maxWaiters: config.leaseMaxWaiters, sweepIntervalMs: 250 });
+  const holder = new HolderWatch(leasePort, wallet, clock, logger, {
+    holderId,
+    epoch: EPOCH,
+    reconnectDelayMs: RECONNECT_DELAY_MS,
+    heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
+    maxClockSkewMs: config.maxClockSkewMs,
+  });
+  return { leaseCalls, wallet, holder };
 }
 
 function openIngressSpool(context: Context, holderId: string): Promise<Spool> {
