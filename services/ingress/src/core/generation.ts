@@ -47,18 +47,22 @@ export function tracestateOf({ trace }: Pick<Generation, 'trace'>): string {
 export interface AttemptRecord {
   readonly index: number;
   readonly candidate: PlanCandidate;
+  /** Unix milliseconds on billing's clock. */
   readonly startTimeMs: number;
   /** Milliseconds, on the monotonic clock. */
   readonly durationMs: number;
+  /** From the generation's acceptance to the attempt's first content; undefined where none came. */
   readonly firstContentMs: number | undefined;
   readonly end: AttemptEndKind;
   readonly error: common.ErrorDetail | undefined;
+  /** HTTP status of the provider; 0 when it sent none. */
   readonly upstreamStatus: number;
   readonly upstreamId: string;
   readonly meters: Meters | undefined;
   readonly usageSource: common.UsageSource;
   readonly finishReason: string;
   readonly nativeFinishReason: string;
+  /** UTF-8 bytes of model output, for estimates. */
   readonly outputBytes: number;
   readonly warnings: readonly string[];
   /** The tier that served it, as the provider names it; empty: it did not say. */

@@ -18,10 +18,13 @@ import { common, errorDetail, events } from '@switchyard/proto';
 export interface AttemptResult {
   readonly outcome: events.AttemptOutcome;
   readonly error: SwitchyardError | undefined;
+  /** HTTP status of the provider; 0 when it sent none. */
   readonly upstreamStatus: number;
   readonly upstreamId: string;
+  /** Unix milliseconds. */
   readonly startTimeMs: number;
   readonly endTimeMs: number;
+  /** From asking the provider to the first content; undefined for a whole answer. */
   readonly firstTokenMs: number | undefined;
   readonly meters: Meters | undefined;
   readonly usageSource: common.UsageSource;
