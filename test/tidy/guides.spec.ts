@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { linesMatching, readText, textFiles } from './repository-files.js';
+import { linesMatching, readText, repositoryRoot, textFiles } from './repository-files.js';
 
 const pages = textFiles('docs/guides', 'docs/runbooks').filter((file) => file.endsWith('.md'));
 /** Suites and tools have variables that no service reads. */
@@ -44,5 +46,16 @@ describe('what guides and runbooks name', () => {
     expect(metrics.size).toBeGreaterThan(30);
     const isKnown = (name: string) => metrics.has(name.replace(/_(bucket|sum|count)$/, '')) || metrics.has(name);
     expect(unknown(/`(switchyard_[a-z_]+[a-z])(?=[`{])/, isKnown)).toEqual([]);
+  });
+});
+
+describe('what any page names', () => {
+  it('are files and folders that exist', () => {
+    const all = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...textFiles('docs', 'charts').filter((file) => file.endsWith('.md'))];
+    const missing = all.flatMap((page) => {
+      const paths = [...readText(page).matchAll(/`((?:libs|services|test|tools|proto|charts|docs)\/[\w./-]+)`/g)].map(([, path = '']) => path);
+      return paths.filter((path) => !existsSync(join(repositoryRoot, path))).map((path) => `${page}: ${path}`);
+    });
+    expect(missing).toEqual([]);
   });
 });
