@@ -247,7 +247,7 @@ export interface GenerationCompleted {
   firstTokenMs?: bigint | undefined;
   generationTimeMs?: bigint | undefined;
   attempts: AttemptSummary[];
-  /** Flags for people: `usage_estimated`, `delivery_unconfirmed`, `underestimated`, `late`. */
+  /** Flags for people: `usage_estimated`, `price_missing`, `underestimated`, `delivery_unconfirmed`. */
   flags: string[];
   user: string;
   sessionId: string;
@@ -338,6 +338,7 @@ export interface AttemptCompleted {
   reporter: AttemptReporter;
   reporterId: string;
   traceparent: string;
+  /** Flags for people: `usage_estimated`, `cost_unknown`. */
   flags: string[];
 }
 

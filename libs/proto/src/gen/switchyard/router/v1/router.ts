@@ -144,13 +144,13 @@ export interface Provider {
 }
 
 export interface DecideRequest {
-  /** The routing request as JSON (`RoutingRequest` of libs/routing). */
+  /** The routing request as JSON (`RoutingRequest` of libs/routing), and under `policy` what the key and the asking process add to it. */
   requestJson: string;
   acceptTimeMs: bigint;
 }
 
 export interface DecideResponse {
-  /** The routing plan as JSON (`RoutingPlan` of libs/routing). */
+  /** The plan or the refusal as JSON, explained (`explainDecision` of libs/routing). */
   planJson: string;
   tableVersion: bigint;
 }
