@@ -245,12 +245,6 @@ function quantizationSet(provider: ProviderPreferences): ReadonlySet<string> | u
   return new Set(provider.quantizations.flatMap((name) => QUANTIZATION_ADMITS[name] ?? [name]));
 }
 
-function requiredParameters({ parameters, uses }: RoutingRequest): string[] {
-  const required = parameters.filter((name) => PARAMETER_VOCABULARY.has(name));
-  // Who takes `response_format` may know plain JSON alone.
-  return uses.responseFormat === 'json_schema' ? [...required, 'structured_outputs'] : required;
-}
-
 function inputModalities(request: RoutingRequest): string[] {
   const modalities: string[] = [];
   if (request.uses.images) modalities.push('image');

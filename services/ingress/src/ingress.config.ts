@@ -123,7 +123,8 @@ export const ingressConfig = defineConfig({
     env: 'SWITCHYARD_ATTEMPT_FIRST_TOKEN_MS',
     schema: milliseconds,
     default: 30_000,
-    description: 'Longest wait for the first token of a stream, in milliseconds; less where an endpoint is known to be faster, more for very long prompts and with reasoning.',
+    description:
+      'Longest wait for the first token of a stream, in milliseconds; less where an endpoint is known to be faster, more for very long prompts and with reasoning.',
   }),
   attemptFirstTokenLeastMs: field({
     env: 'SWITCHYARD_ATTEMPT_FIRST_TOKEN_LEAST_MS',
