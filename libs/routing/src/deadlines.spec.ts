@@ -96,7 +96,7 @@ describe('the deadline of a probe', () => {
   it.each<[string, Record<string, EndpointFixture>, Partial<EndpointStatisticsRecord> | undefined, number]>([
     ['has nobody behind it: the time of any attempt', { a: {} }, {}, 1_500],
     ['was not measured for five minutes: by what was usual before', { a: { priceUsd: 0.001 }, b: {} }, { last5m: undefined }, 240],
-    ['was never measured: the time of any attempt', { a: { priceUsd: 0.001 }, b: {} }, undefined, 30_000],
+    ['was never measured: time for slow ones, and not for any attempt', { a: { priceUsd: 0.001 }, b: {} }, undefined, 10_000],
   ])('is enough for an endpoint that is well again and %s', (_which, endpoints, windows, firstTokenMs) => {
     const measured = windows && statisticsRecord('acme/writer@a', { firstTokenMs: flat(200) }, windows);
     const clock = manualClock(START_MS);

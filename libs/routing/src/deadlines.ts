@@ -21,6 +21,8 @@ const REASONING_FACTOR = 4;
 const USUAL_OUTPUT_TOKENS = 4_096;
 /** Throughput while nothing is known, tokens per second. */
 const CAUTIOUS_THROUGHPUT = 20;
+/** Of an endpoint without any measure: most answer within it, and one that is still out keeps a client no longer. */
+const PROBE_UNKNOWN_MS = 10_000;
 const PROBE_FACTOR = 1.2;
 /** Half of all first tokens come within the median; twice that is enough for an endpoint that is well again. */
 const PROBE_MEDIAN_FACTOR = 2;
@@ -60,12 +62,11 @@ function reasons({ uses }: RoutingRequest, { record }: RoutingModel): boolean {
 }
 
 /**
- * By the median, because one slow answer among many moves the p99 of a quiet endpoint for minutes. Who was out for long was not measured lately, and
- * without any measure a probe has as much time as others: a guess that is too short would fail every probe of an endpoint that is well again.
+ * By the median, because one slow answer among many moves the p99 of a quiet endpoint for minutes. Who was out for long was not measured lately.
  */
 function probeMs(statistics: EndpointStatisticsRecord | undefined): number {
   const usual = statistics?.last5m?.firstTokenMs ?? statistics?.last30m?.firstTokenMs;
-  if (usual === undefined || usual.p99 <= 0) return Number.POSITIVE_INFINITY;
+  if (usual === undefined || usual.p99 <= 0) return PROBE_UNKNOWN_MS;
   return Math.min(usual.p99 * PROBE_FACTOR, Math.max(usual.p50 * PROBE_MEDIAN_FACTOR, PROBE_MIN_MS));
 }
 
