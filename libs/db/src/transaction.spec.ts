@@ -107,6 +107,21 @@ describe('a transaction that nobody waits for any more', () => {
     await expect(withTransaction(pool, () => Promise.reject(new Error('begun')), { signal })).rejects.toThrow('gone');
   });
 
+  it('ends with the reason of an abort whose cancellation found no statement any more', async () => {
+    const leave = new AbortController();
+    const reading = withTransaction(
+      pool,
+      async (client) => {
+        const { rowCount } = await client.query('SELECT 1');
+        leave.abort(new Error('gone'));
+        return rowCount;
+      },
+      { readOnly: true, signal: leave.signal },
+    );
+    await expect(reading).rejects.toThrow('gone');
+    expect((await pool.query('SELECT 1')).rowCount).toBe(1);
+  });
+
   it('leaves one alone that is still waited for', async () => {
     const { signal } = new AbortController();
     expect(await withTransaction(pool, async (client) => (await client.query('SELECT 1')).rowCount, { signal })).toBe(1);

@@ -51,6 +51,8 @@ async function runOnce<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => P
     await client.query(`BEGIN ISOLATION LEVEL ${isolation}${readOnly ? ' READ ONLY' : ''}`);
     endCancelling = signal && (await cancelOnAbort(pool, client, signal));
     const result = await work(client);
+    // Statements may be over before their cancellation arrives.
+    signal?.throwIfAborted();
     await client.query('COMMIT');
     return result;
   } catch (error) {
