@@ -22,6 +22,11 @@ export class EndingClient extends pg.Client {
     return undefined;
   }
 
+  /** Without waiting for the answer to what was asked, which `end` does. */
+  cut(): void {
+    this.socket.destroy();
+  }
+
   /** How long answers are awaited from here on; 0: without end, undefined: as usual. */
   awaitAnswersFor(timeoutMs: number | undefined): void {
     this.parameters.query_timeout = timeoutMs ?? this.usualAnswerTimeoutMs;

@@ -13,6 +13,13 @@ export interface MigrationReport {
   readonly applied: readonly string[];
 }
 
+export interface MigrationOptions {
+  /** For another process that migrates; default as long as a migration may take. */
+  readonly lockWaitMs?: number;
+  /** Ends that wait. A migration that has begun goes on. */
+  readonly signal?: AbortSignal;
+}
+
 export interface SchemaVersion {
   /** All migrations that this program knows are applied (newer ones of a later program may be too). */
   readonly isCurrent: boolean;
@@ -42,7 +49,7 @@ const SILENT: TypeOrmLogger = { logQuery() {}, logQueryError() {}, logQuerySlow(
 export async function runMigrations(
   address: DatabaseAddress,
   schema: DatabaseSchema,
-  { lockWaitMs = MIGRATION_TIMEOUT_MS }: { readonly lockWaitMs?: number } = {},
+  { lockWaitMs = MIGRATION_TIMEOUT_MS, signal }: MigrationOptions = {},
 ): Promise<MigrationReport> {
   const name = requireSchemaName(schema.name);
   const lock = createClient(address, { applicationName: `switchyard migrate ${name}`, statementTimeoutMs: lockWaitMs });
@@ -50,7 +57,7 @@ export async function runMigrations(
   lock.on('error', () => undefined);
   await lock.connect();
   try {
-    await takeTurn(lock, name);
+    await takeTurn(lock, name, signal);
     await lock.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
     const before = new Set(await appliedNames(lock, name));
     await applyMissing(address, schema);
@@ -61,12 +68,18 @@ export async function runMigrations(
 }
 
 /** @throws Error when somebody else does not finish */
-async function takeTurn(lock: pg.Client, schemaName: string): Promise<void> {
+async function takeTurn(lock: pg.Client, schemaName: string, signal?: AbortSignal): Promise<void> {
+  const giveUp = (): void => {
+    if (lock instanceof EndingClient) lock.cut();
+  };
+  signal?.addEventListener('abort', giveUp);
   try {
     await lock.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`switchyard migrations of ${schemaName}`]);
   } catch (error) {
     if (!isStatementCancelled(error)) throw error;
     throw new Error(`another process has been migrating the schema ${schemaName} all the while`, { cause: error });
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
 }
 

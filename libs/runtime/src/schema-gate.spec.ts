@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineConfig } from '@switchyard/config';
-import { createPool, runMigrations, type DatabaseSchema, type MigrationInterface, type QueryRunner } from '@switchyard/db';
+import { createClient, createPool, runMigrations, type DatabaseSchema, type MigrationInterface, type QueryRunner } from '@switchyard/db';
 import { EVENT_LOG_SCHEMA } from '@switchyard/events';
 import { captureLogger, eventually, freePort, startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -162,6 +162,22 @@ describe('a service and its schemas', () => {
     await eventually(async () => expect((await health('/readyz')).status).toBe(503));
     cancels[0]!.abort(new Error('told to'));
     await expect(starting).rejects.toThrow(/told to|aborted/);
+  });
+
+  it('ends at once when it is told to while another process migrates', async () => {
+    const other = createClient(postgres.url);
+    await other.connect();
+    try {
+      await other.query(`SELECT pg_advisory_lock(hashtextextended('switchyard migrations of ${EVENT_LOG_SCHEMA.name}', 0))`);
+      const starting = start(CURRENT, { SWITCHYARD_MIGRATE_ON_START: 'true' });
+      const waits = `SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted`;
+      await eventually(async () => expect((await other.query(waits)).rows).toHaveLength(1));
+      expect((await health('/readyz')).text).toContain('it is being migrated');
+      cancels[0]!.abort(new Error('told to'));
+      await expect(starting).rejects.toThrow(/told to|aborted/);
+    } finally {
+      await other.end();
+    }
   });
 });
 

@@ -34,7 +34,7 @@ export class SchemaGate {
   /** @throws MigrationError, which no waiting mends; what the signal was aborted with */
   async pass(signal: AbortSignal): Promise<void> {
     for (const schema of this.options.schemas) {
-      for (let reason = await this.tryPass(schema); reason !== undefined; reason = await this.tryPass(schema)) {
+      for (let reason = await this.tryPass(schema, signal); reason !== undefined; reason = await this.tryPass(schema, signal)) {
         this.complain(schema, reason);
         signal.throwIfAborted();
         await delay(PAUSE_MS, undefined, { signal });
@@ -44,25 +44,27 @@ export class SchemaGate {
   }
 
   /** Why the schema cannot be used yet. */
-  private async tryPass(schema: DatabaseSchema): Promise<string | undefined> {
+  private async tryPass(schema: DatabaseSchema, signal: AbortSignal): Promise<string | undefined> {
     try {
-      return await this.lookAt(schema);
+      return await this.lookAt(schema, signal);
     } catch (error) {
       if (error instanceof MigrationError && !isDatabaseAway(error)) throw error;
       return `the schema ${schema.name} cannot be looked at: ${reasonOf(error)}`;
     }
   }
 
-  private async lookAt(schema: DatabaseSchema): Promise<string | undefined> {
+  private async lookAt(schema: DatabaseSchema, signal: AbortSignal): Promise<string | undefined> {
     const pool = createPool(this.options.database, { max: 1, applicationName: `switchyard start ${schema.name}` });
     try {
       const { isCurrent, missing } = await readSchemaVersion(pool, schema);
       if (isCurrent) return undefined;
-      if (!this.options.migrates) return `the schema ${schema.name} lacks ${missing.join(', ')}: it waits for the command migrate`;
+      const lack = `the schema ${schema.name} lacks ${missing.join(', ')}`;
+      if (!this.options.migrates) return `${lack}: it waits for the command migrate`;
+      this.states.set(schema.name, { ready: false, detail: `${lack}: it is being migrated` });
     } finally {
       await pool.end();
     }
-    const { applied } = await runMigrations(this.options.database, schema);
+    const { applied } = await runMigrations(this.options.database, schema, { signal });
     if (applied.length > 0) this.options.logger.info('Migrated a schema', { schema: schema.name, names: applied });
     return undefined;
   }
