@@ -83,7 +83,7 @@ class SameDialectExchange extends BaseExchange {
     const options = this.options(media);
     const deviations = deviationsOf(manifest);
     const edited = this.split && editAroundMessages(this.split, endpoint, deviations, options);
-    return chatRequest(edited ?? editRequest(this.body, endpoint, deviations, options), manifest, options);
+    return chatRequest(edited ?? editRequest(this.body, endpoint, deviations, options), options);
   }
 
   /** Some message is more than a text. */

@@ -2,8 +2,6 @@
 export interface DialectManifest {
   readonly dialect: ProviderDialectName;
   readonly openaiChat?: OpenaiChatDeviations | undefined;
-  readonly anthropicMessages?: AnthropicMessagesDeviations | undefined;
-  readonly gemini?: GeminiDeviations | undefined;
 }
 
 export const CLIENT_DIALECTS = ['openai-chat'] as const;
@@ -32,10 +30,6 @@ export type ReasoningStyle =
 
 /** Every field absent = as OpenAI itself documents it. */
 export interface OpenaiChatDeviations {
-  /** Path after the base URL; default `/chat/completions`. */
-  readonly chatPath?: string | undefined;
-  /** Default `/embeddings`. */
-  readonly embeddingsPath?: string | undefined;
   /** Default `max_tokens`, which nearly all read; OpenAI itself wants `max_completion_tokens`. */
   readonly maxTokensField?: 'max_tokens' | 'max_completion_tokens' | undefined;
   /** Parameters the provider answers with an error; they are dropped and reported. */
@@ -61,7 +55,7 @@ export interface OpenaiChatDeviations {
   /** Default `url`; `base64` = the provider does not fetch pictures. */
   readonly imageSource?: 'url' | 'base64' | undefined;
   /** Default `json_schema`; `json_object` = a schema is sent as plain JSON mode with the schema in a system message. */
-  readonly structuredOutput?: 'json_schema' | 'json_object' | 'none' | undefined;
+  readonly structuredOutput?: 'json_schema' | 'json_object' | undefined;
   /** How a trailing assistant message is marked as one to continue. Default: not at all. */
   readonly prefill?: 'plain' | 'prefix' | 'partial' | 'continue-final-message' | undefined;
   /** Default `strip`; `keep` = takes Anthropic-style `cache_control`, `openai-breakpoint` = `prompt_cache_breakpoint`. */
@@ -74,28 +68,6 @@ export interface OpenaiChatDeviations {
   readonly statedCost?: 'usd' | 'usd-ticks' | undefined;
   /** Error `code`/`type` of the provider → key of the error table, before the general mapping. */
   readonly errorCodes?: Readonly<Record<string, string>> | undefined;
-}
-
-export interface AnthropicMessagesDeviations {
-  /** Default `/messages`. */
-  readonly messagesPath?: string | undefined;
-  /** `anthropic-beta` header values sent with every request. */
-  readonly betas?: readonly string[] | undefined;
-  /** Output cap when the client and the endpoint name none; the API demands one. Default 4096. */
-  readonly defaultMaxTokens?: number | undefined;
-  /** Default: trait `reasoning_style` of the endpoint, else by model name. */
-  readonly thinkingStyle?: 'budget' | 'adaptive' | undefined;
-  /** Default `output_config`; `tool` for models without structured outputs. Trait `structured_output` overrides. */
-  readonly structuredOutput?: 'output_config' | 'tool' | undefined;
-}
-
-export interface GeminiDeviations {
-  /** Default: trait `reasoning_style` of the endpoint, else by model name. */
-  readonly thinkingStyle?: 'budget' | 'level' | undefined;
-  /** Default `/models/{model}`; Vertex differs. */
-  readonly modelPath?: string | undefined;
-  /** Default `responseJsonSchema`; `responseSchema` for hosts that know only the OpenAPI subset. */
-  readonly structuredOutput?: 'responseJsonSchema' | 'responseSchema' | undefined;
 }
 
 /** What a translation must know of the endpoint; the like-named fields of `worker.AttemptEndpoint`. */

@@ -12,7 +12,6 @@ export const anthropicManifest: ProviderManifest = {
   // Every request names the API's version: https://docs.anthropic.com/en/api/versioning
   headers: { 'anthropic-version': '2023-06-01' },
   dialect: 'anthropic-messages',
-  anthropicMessages: {},
   policies: {
     privacyPolicyUrl: 'https://www.anthropic.com/legal/privacy',
     termsOfServiceUrl: 'https://www.anthropic.com/legal/commercial-terms',

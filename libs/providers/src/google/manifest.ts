@@ -11,7 +11,6 @@ export const googleManifest: ProviderManifest = {
   isCredentialOptional: false,
   credentialVariables: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
   dialect: 'gemini',
-  gemini: {},
   policies: {
     privacyPolicyUrl: 'https://policies.google.com/privacy',
     termsOfServiceUrl: 'https://ai.google.dev/gemini-api/terms',

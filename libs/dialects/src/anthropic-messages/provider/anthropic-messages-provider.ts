@@ -10,7 +10,7 @@ export const anthropicMessagesProvider: ProviderDialect = {
   name: 'anthropic-messages',
   // It fetches pictures and documents by address itself.
   mediaUrlsToFetch: () => [],
-  buildRequest: buildAnthropicRequest,
+  buildRequest: (request, endpoint, _manifest, options) => buildAnthropicRequest(request, endpoint, options),
   parseResponse: (body) => parseAnthropicResponse(body),
   createStreamParser: () => new AnthropicStreamParser(),
   parseError: (status, headers, body, _manifest, nowMs) => {

@@ -1,5 +1,5 @@
 import type { CanonicalChatRequest, JsonObject, ResponseFormat, ToolDefinition } from '@switchyard/core';
-import type { DialectManifest, EndpointFacts } from '../../dialect-manifest.js';
+import type { EndpointFacts } from '../../dialect-manifest.js';
 import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
 import { buildConversation, cacheControl, placeBreakpoints } from './build-messages.js';
 import { anthropicSchema } from './output-schema.js';
@@ -14,18 +14,12 @@ const MIN_TOP_K = 1;
 /** The tool under which a model without structured outputs gives its JSON answer. Reserved: the parser turns it back into text. */
 export const JSON_ANSWER_TOOL = 'switchyard_json_answer';
 
-export function buildAnthropicRequest(
-  request: CanonicalChatRequest,
-  endpoint: EndpointFacts,
-  manifest: DialectManifest,
-  options: BuildOptions,
-): UpstreamRequest {
-  const deviations = manifest.anthropicMessages ?? {};
+export function buildAnthropicRequest(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions): UpstreamRequest {
   const warnings: string[] = [];
-  const maxTokens = outputCap(request, endpoint, options, deviations.defaultMaxTokens);
+  const maxTokens = outputCap(request, endpoint, options);
   const trait = endpoint.traits['reasoning_style'];
-  const style = trait === 'budget' || trait === 'adaptive' ? trait : (deviations.thinkingStyle ?? thinkingStyleOf(endpoint.providerModelId));
-  const schemaStyle = endpoint.traits['structured_output'] === 'tool' ? 'tool' : (deviations.structuredOutput ?? structuredOutputOf(endpoint.providerModelId));
+  const style = trait === 'budget' || trait === 'adaptive' ? trait : thinkingStyleOf(endpoint.providerModelId);
+  const schemaStyle = endpoint.traits['structured_output'] === 'tool' ? 'tool' : structuredOutputOf(endpoint.providerModelId);
   const usesAnswerTool = request.responseFormat?.kind === 'json-schema' && schemaStyle === 'tool';
   const plan = planThinking(usesAnswerTool ? { ...request, toolChoice: { kind: 'required' } } : request, endpoint, style, maxTokens, warnings);
   const { system, messages } = buildConversation(request.messages, options.media, warnings);
@@ -52,23 +46,21 @@ export function buildAnthropicRequest(
     ...(options.stream ? { stream: true } : {}),
   };
   warnOfTheRest(request, warnings);
-  const betas = deviations.betas ?? [];
   return {
     method: 'POST',
-    path: deviations.messagesPath ?? '/messages',
+    path: '/messages',
     headers: {
       'content-type': 'application/json',
       accept: options.stream ? 'text/event-stream' : 'application/json',
       'anthropic-version': API_VERSION,
-      ...(betas.length === 0 ? {} : { 'anthropic-beta': betas.join(',') }),
     },
     body: JSON.stringify(body),
     warnings,
   };
 }
 
-function outputCap(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions, fallback: number | undefined): number {
-  const wanted = options.maxOutputTokens ?? request.maxOutputTokens ?? endpoint.maxCompletionTokens ?? fallback ?? DEFAULT_MAX_TOKENS;
+function outputCap(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions): number {
+  const wanted = options.maxOutputTokens ?? request.maxOutputTokens ?? endpoint.maxCompletionTokens ?? DEFAULT_MAX_TOKENS;
   return endpoint.maxCompletionTokens === undefined ? wanted : Math.min(wanted, endpoint.maxCompletionTokens);
 }
 

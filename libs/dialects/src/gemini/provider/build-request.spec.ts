@@ -1,10 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '@switchyard/core';
-import type { EndpointFacts, GeminiDeviations } from '../../dialect-manifest.js';
+import type { EndpointFacts } from '../../dialect-manifest.js';
 import { openaiChatClient } from '../../openai-chat/client/openai-chat-client.js';
 import type { FetchedMedia } from '../../provider-dialect.js';
 import { geminiProvider } from './gemini-provider.js';
-import { openapiSchema } from './openapi-schema.js';
 import { PartialArguments } from './partial-arguments.js';
 
 const messages = [{ role: 'user', content: 'Hello' }];
@@ -12,22 +11,16 @@ const messages = [{ role: 'user', content: 'Hello' }];
 interface Setting {
   readonly model?: string;
   readonly endpoint?: Partial<EndpointFacts>;
-  readonly deviations?: GeminiDeviations;
   readonly stream?: boolean;
   readonly media?: ReadonlyMap<string, FetchedMedia>;
 }
 
 function build(
   body: JsonObject,
-  { model = 'gemini-2.5-flash', endpoint = {}, deviations = {}, stream = false, media }: Setting = {},
+  { model = 'gemini-2.5-flash', endpoint = {}, stream = false, media }: Setting = {},
 ): { body: JsonObject; warnings: readonly string[]; path: string } {
   const facts: EndpointFacts = { providerModelId: model, supportedParameters: [], traits: {}, inputModalities: [], ...endpoint };
-  const request = geminiProvider.buildRequest(
-    openaiChatClient.parseChatRequest({ messages, ...body }),
-    facts,
-    { dialect: 'gemini', gemini: deviations },
-    { stream, media },
-  );
+  const request = geminiProvider.buildRequest(openaiChatClient.parseChatRequest({ messages, ...body }), facts, { dialect: 'gemini' }, { stream, media });
   return { ...request, body: JSON.parse(request.body) as JsonObject };
 }
 
@@ -116,7 +109,7 @@ describe('a request to Gemini', () => {
     expect((build(body, { model }).body['generationConfig'] as JsonObject | undefined)?.['thinkingConfig']).toEqual(expected);
   });
 
-  it('asks for JSON and for a schema, in either of two spellings', () => {
+  it('asks for JSON and for a schema', () => {
     const schema = {
       type: 'object',
       properties: { a: { $ref: '#/$defs/a' } },
@@ -126,10 +119,6 @@ describe('a request to Gemini', () => {
     const format = { response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } };
     expect(build({ response_format: { type: 'json_object' } }).body['generationConfig']).toEqual({ responseMimeType: 'application/json' });
     expect(build(format).body['generationConfig']).toEqual({ responseMimeType: 'application/json', responseJsonSchema: schema });
-    expect(build(format, { deviations: { structuredOutput: 'responseSchema' } }).body['generationConfig']).toEqual({
-      responseMimeType: 'application/json',
-      responseSchema: { type: 'object', properties: { a: { type: 'string', nullable: true, enum: ['x'] } } },
-    });
   });
 
   it('maps tools and their choice', () => {
@@ -275,11 +264,5 @@ describe('answers of Gemini', () => {
       { jsonPath: '$.__proto__.x', stringValue: 'y' },
     ]);
     expect(JSON.parse(partial.toJson())).toEqual({ a: { list: [{ name: 'Oslo S' }, 2] }, 'odd key': false, none: null });
-  });
-});
-
-describe('openapiSchema', () => {
-  it('ends references that go in circles', () => {
-    expect(() => openapiSchema({ $ref: '#/$defs/a', $defs: { a: { type: 'object', properties: { a: { $ref: '#/$defs/a' } } } } })).not.toThrow();
   });
 });

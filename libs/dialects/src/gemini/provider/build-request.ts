@@ -1,26 +1,21 @@
 import { asString, type CanonicalChatRequest, type CanonicalEmbeddingRequest, type JsonObject, type JsonValue, type ToolDefinition } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
-import type { DialectManifest, EndpointFacts } from '../../dialect-manifest.js';
+import type { EndpointFacts } from '../../dialect-manifest.js';
 import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
 import { buildContents } from './build-contents.js';
-import { openapiSchema } from './openapi-schema.js';
 import { thinkingConfig, thinkingStyleOf } from './thinking.js';
 
-type SchemaStyle = 'responseJsonSchema' | 'responseSchema';
-
-export function buildGeminiRequest(request: CanonicalChatRequest, endpoint: EndpointFacts, manifest: DialectManifest, options: BuildOptions): UpstreamRequest {
-  const deviations = manifest.gemini ?? {};
+export function buildGeminiRequest(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions): UpstreamRequest {
   const warnings: string[] = [];
   const trait = endpoint.traits['reasoning_style'];
-  const style = trait === 'budget' || trait === 'level' ? trait : (deviations.thinkingStyle ?? thinkingStyleOf(endpoint.providerModelId));
-  const schemaStyle = deviations.structuredOutput ?? 'responseJsonSchema';
+  const style = trait === 'budget' || trait === 'level' ? trait : thinkingStyleOf(endpoint.providerModelId);
   const { systemInstruction, contents } = buildContents(request.messages, { media: options.media, demandsSignatures: style === 'level', warnings });
-  const generationConfig = generationConfigOf(request, endpoint, options, { style, schemaStyle }, warnings);
+  const generationConfig = generationConfigOf(request, endpoint, options, style, warnings);
   const toolConfig = request.tools.length === 0 ? undefined : toolConfigOf(request, warnings);
   const body: JsonObject = {
     contents,
     ...(systemInstruction === undefined ? {} : { systemInstruction }),
-    ...(request.tools.length === 0 ? {} : { tools: [{ functionDeclarations: request.tools.map((tool) => declarationOf(tool, schemaStyle)) }] }),
+    ...(request.tools.length === 0 ? {} : { tools: [{ functionDeclarations: request.tools.map(declarationOf) }] }),
     ...(toolConfig === undefined ? {} : { toolConfig }),
     ...(Object.keys(generationConfig).length === 0 ? {} : { generationConfig }),
   };
@@ -28,25 +23,23 @@ export function buildGeminiRequest(request: CanonicalChatRequest, endpoint: Endp
   const method = options.stream ? 'streamGenerateContent?alt=sse' : 'generateContent';
   return {
     method: 'POST',
-    path: `${modelPath(manifest, endpoint)}:${method}`,
+    path: `${modelPath(endpoint)}:${method}`,
     headers: { 'content-type': 'application/json', accept: options.stream ? 'text/event-stream' : 'application/json' },
     body: JSON.stringify(body),
     warnings,
   };
 }
 
-function modelPath(manifest: DialectManifest, endpoint: EndpointFacts): string {
-  return (manifest.gemini?.modelPath ?? '/models/{model}').replace('{model}', encodeURIComponent(endpoint.providerModelId.replace(/^models\//, '')));
+function modelPath({ providerModelId }: EndpointFacts): string {
+  return `/models/${encodeURIComponent(providerModelId.replace(/^models\//, ''))}`;
 }
 
-function declarationOf(tool: ToolDefinition, style: SchemaStyle): JsonObject {
-  const hasParameters = tool.parameters !== undefined && Object.keys(tool.parameters).length > 0;
-  const parameters: JsonObject = !hasParameters
-    ? {}
-    : style === 'responseSchema'
-      ? { parameters: openapiSchema(tool.parameters!) }
-      : { parametersJsonSchema: tool.parameters! };
-  return { name: tool.name, ...(tool.description === undefined ? {} : { description: tool.description }), ...parameters };
+function declarationOf({ name, description, parameters = {} }: ToolDefinition): JsonObject {
+  return {
+    name,
+    ...(description === undefined ? {} : { description }),
+    ...(Object.keys(parameters).length === 0 ? {} : { parametersJsonSchema: parameters }),
+  };
 }
 
 function toolConfigOf(request: CanonicalChatRequest, warnings: string[]): JsonObject | undefined {
@@ -69,7 +62,7 @@ function generationConfigOf(
   request: CanonicalChatRequest,
   endpoint: EndpointFacts,
   options: BuildOptions,
-  styles: { style: 'budget' | 'level'; schemaStyle: SchemaStyle },
+  style: 'budget' | 'level',
   warnings: string[],
 ): JsonObject {
   const { sampling } = request;
@@ -86,8 +79,8 @@ function generationConfigOf(
     stopSequences: request.stop.length === 0 ? undefined : [...request.stop],
     responseLogprobs: sampling.logprobs,
     logprobs: sampling.topLogprobs,
-    thinkingConfig: thinkingConfig(request, endpoint, styles.style, outputCap, warnings),
-    ...responseFormatOf(request, styles.schemaStyle, warnings),
+    thinkingConfig: thinkingConfig(request, endpoint, style, outputCap, warnings),
+    ...responseFormatOf(request, warnings),
     ...modalitiesOf(request),
   };
   const taken: JsonObject = {};
@@ -138,17 +131,15 @@ function dropOutOfRange(config: JsonObject, warnings: string[]): JsonObject {
   return config;
 }
 
-function responseFormatOf(request: CanonicalChatRequest, style: SchemaStyle, warnings: string[]): JsonObject {
+function responseFormatOf(request: CanonicalChatRequest, warnings: string[]): JsonObject {
   switch (request.responseFormat?.kind) {
     case undefined:
     case 'text':
       return {};
     case 'json-object':
       return { responseMimeType: 'application/json' };
-    case 'json-schema': {
-      const { schema } = request.responseFormat;
-      return { responseMimeType: 'application/json', [style]: style === 'responseSchema' ? openapiSchema(schema) : schema };
-    }
+    case 'json-schema':
+      return { responseMimeType: 'application/json', responseJsonSchema: request.responseFormat.schema };
     case 'grammar':
       warnings.push('response_format: the provider takes no grammar; it was dropped.');
       return {};
@@ -206,7 +197,7 @@ const TASK_TYPES: Readonly<Record<string, string>> = {
 const MAX_EMBEDDINGS = 100;
 
 /** `batchEmbedContents` (https://ai.google.dev/api/embeddings). @throws SwitchyardError `invalid_request` */
-export function buildGeminiEmbeddings(request: CanonicalEmbeddingRequest, endpoint: EndpointFacts, manifest: DialectManifest): UpstreamRequest {
+export function buildGeminiEmbeddings(request: CanonicalEmbeddingRequest, endpoint: EndpointFacts): UpstreamRequest {
   if (request.inputs.length > MAX_EMBEDDINGS)
     throw new SwitchyardError('invalid_request', `The provider embeds at most ${MAX_EMBEDDINGS} inputs in one request; ${request.inputs.length} were sent.`, {
       metadata: { param: 'input' },
@@ -225,7 +216,7 @@ export function buildGeminiEmbeddings(request: CanonicalEmbeddingRequest, endpoi
   });
   return {
     method: 'POST',
-    path: `${modelPath(manifest, endpoint)}:batchEmbedContents`,
+    path: `${modelPath(endpoint)}:batchEmbedContents`,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ requests }),
     warnings,

@@ -12,7 +12,7 @@ import { GeminiStreamParser } from './stream-parser.js';
 export const geminiProvider: ProviderDialect = {
   name: 'gemini',
   mediaUrlsToFetch: (request) => urlsToFetch(request.messages),
-  buildRequest: buildGeminiRequest,
+  buildRequest: (request, endpoint, _manifest, options) => buildGeminiRequest(request, endpoint, options),
   parseResponse: (body) => parseGeminiResponse(body),
   createStreamParser: () => new GeminiStreamParser(),
   parseError: (status, headers, text, _manifest, nowMs) => {

@@ -171,12 +171,7 @@ function withoutCacheControl(tool: JsonObject): JsonObject {
 
 function editResponseFormat(body: JsonObject, deviations: OpenaiChatDeviations, warnings: string[]): void {
   const format = asObject(body['response_format']);
-  if (!format || deviations.structuredOutput === undefined || deviations.structuredOutput === 'json_schema') return;
-  if (deviations.structuredOutput === 'none') {
-    delete body['response_format'];
-    if (format['type'] !== 'text') warnings.push('response_format: the provider has no JSON mode; it was dropped.');
-    return;
-  }
+  if (!format || deviations.structuredOutput !== 'json_object') return;
   if (format['type'] !== 'json_schema') return;
   const schema = asObject(format['json_schema'])?.['schema'] ?? {};
   body['response_format'] = { type: 'json_object' };

@@ -18,7 +18,7 @@ export const openaiChatProvider: ProviderDialect = {
   name: 'openai-chat',
   mediaUrlsToFetch: (request, manifest) => (manifest.openaiChat?.imageSource === 'base64' ? imageUrls(request) : []),
   buildRequest: (request, endpoint, manifest, options) =>
-    chatRequest(editRequest(bodyOfCanonical(request), endpoint, deviationsOf(manifest), options), manifest, options),
+    chatRequest(editRequest(bodyOfCanonical(request), endpoint, deviationsOf(manifest), options), options),
   parseResponse: parseChatResponse,
   createStreamParser: (manifest) => new OpenaiChatStreamParser(manifest),
   parseError: parseOpenaiError,
@@ -32,7 +32,7 @@ export const openaiChatProvider: ProviderDialect = {
         delete body[name];
         if (name !== 'encoding_format') warnings.push(`${name}: the provider refuses it; it was dropped.`);
       }
-      return { method: 'POST', path: deviationsOf(manifest).embeddingsPath ?? '/embeddings', headers: JSON_HEADERS, body: JSON.stringify(body), warnings };
+      return { method: 'POST', path: '/embeddings', headers: JSON_HEADERS, body: JSON.stringify(body), warnings };
     },
     parseResponse: parseEmbeddingResponse,
   },
@@ -42,10 +42,10 @@ export function deviationsOf(manifest: DialectManifest): OpenaiChatDeviations {
   return manifest.openaiChat ?? {};
 }
 
-export function chatRequest(edited: EditedRequest, manifest: DialectManifest, options: BuildOptions): UpstreamRequest {
+export function chatRequest(edited: EditedRequest, options: BuildOptions): UpstreamRequest {
   return {
     method: 'POST',
-    path: deviationsOf(manifest).chatPath ?? '/chat/completions',
+    path: '/chat/completions',
     headers: options.stream ? STREAM_HEADERS : WHOLE_HEADERS,
     body: edited.messages ? joinMessages(edited.body, edited.messages) : JSON.stringify(edited.body),
     warnings: edited.warnings,
