@@ -22,6 +22,7 @@ interface Asked {
   readonly contextLength?: number;
   readonly maxCompletionTokens?: number | undefined;
   readonly providerSlug?: string;
+  readonly traits?: Readonly<Record<string, string>>;
   /** Granted for the answer, of the tokens of the minute. */
   readonly quotaTokens?: number;
   /** Tokens that the exact counter finds. */
@@ -49,7 +50,8 @@ async function reserve(asked: Asked): Promise<AttemptReservation | Unaffordable>
     acceptTimeMs: 0,
     request: { apiType: 'chat', body: bytes, bound, routing, maxOutputTokens: asked.maxOutputTokens },
   } as unknown as Generation;
-  const endpoint = { providerSlug: asked.providerSlug ?? 'vllm', contextLength: asked.contextLength, maxCompletionTokens: asked.maxCompletionTokens };
+  const { providerSlug = 'vllm', traits = {}, contextLength, maxCompletionTokens } = asked;
+  const endpoint = { providerSlug, record: { traits }, contextLength, maxCompletionTokens };
   return reserver.reserve(generation, { endpoint, chargeSchedule: SCHEDULE } as unknown as PlanCandidate);
 }
 
@@ -117,8 +119,11 @@ describe('the reservation of an attempt', () => {
       expect(await reserve({ ...cramped, creditPico: RICH, quotaTokens: 7_000 })).toMatchObject({ outputTokenCap: 4_096 });
     });
 
-    it('always names one to a provider that wants one named: what the counted prompt leaves', async () => {
-      const asked = { ...cramped, creditPico: RICH, providerSlug: 'anthropic' };
+    it.each([
+      ['that wants one named', { providerSlug: 'anthropic' }],
+      ['of the operator that speaks the dialect of one', { providerSlug: 'acme', traits: { manifest: 'anthropic' } }],
+    ])('always names one to a provider %s: what the counted prompt leaves', async (_which, provider) => {
+      const asked = { ...cramped, creditPico: RICH, ...provider };
       const counted = (await reserve({ ...asked, content: 'word '.repeat(1_600), countedTokens: 1_600 })) as AttemptReservation;
       expect(counted.outputTokenCap).toBeGreaterThan(4_096);
       expect(counted.outputTokenCap! + 1_600).toBeLessThan(8_192);

@@ -182,8 +182,9 @@ export class AttemptReserver {
   }
 }
 
-function needsCap({ endpoint }: PlanCandidate): boolean {
-  const manifest = findManifest(endpoint.providerSlug);
+/** An operator's own provider names whose dialect it speaks. */
+function needsCap({ endpoint: { providerSlug, record } }: PlanCandidate): boolean {
+  const manifest = findManifest(record.traits['manifest'] ?? providerSlug);
   return manifest !== undefined && DEMANDS_OUTPUT_CAP[manifest.dialect];
 }
 
