@@ -138,7 +138,7 @@ async function tryCandidates(gateway: Gateway, generation: Generation, plan: Rou
   let final: FinalAttempt | undefined;
   for (const turn of inTurn(gateway, plan)) {
     const { candidate } = turn;
-    const isBarred = final !== undefined && (!mayTryNext(final.attempt, candidate) || remainingMs(gateway, generation, candidate) === 0);
+    const isBarred = final !== undefined && (!mayTryNext(generation.attempts, candidate) || remainingMs(gateway, generation, candidate) === 0);
     // What failed costs nothing: its money is free for the next.
     if (final && !isBarred) final = { ...final, reservation: gateway.reserver.cancel(final.reservation) };
     const reservation = isBarred ? undefined : await admit(gateway, generation, candidate, refusals);

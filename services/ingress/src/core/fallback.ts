@@ -4,15 +4,16 @@ import type { AvailabilityCode, PlanCandidate, RoutingRequest } from '@switchyar
 import type { AttemptRecord } from './generation.js';
 
 /**
- * Whether the next candidate may be tried after an attempt that showed the client nothing. Another endpoint of the same
+ * Whether the next candidate may be tried after attempts of which the last showed the client nothing. Another endpoint of a
  * model may answer what the error table calls `mayFallBack`; another model may answer anything the first one refused.
  */
-export function mayTryNext(attempt: AttemptRecord, next: PlanCandidate): boolean {
-  if (attempt.isCommitted || attempt.end === 'completed' || attempt.end === 'client_gone') return false;
-  if (attempt.end === 'session_lost' || attempt.end === 'timed_out') return true;
+export function mayTryNext(attempts: readonly AttemptRecord[], next: PlanCandidate): boolean {
+  const last = attempts.at(-1)!;
+  if (last.isCommitted || last.end === 'completed' || last.end === 'client_gone') return false;
   // A variant is a model of its own here: `a/b` after `a/b:free` may take what the free one refuses.
-  if (next.publicModel !== attempt.candidate.publicModel) return true;
-  return errorRow(attemptErrorType(attempt)).mayFallBack;
+  const ofModel = attempts.findLast(({ candidate }) => candidate.publicModel === next.publicModel);
+  if (!ofModel || ofModel.end === 'session_lost' || ofModel.end === 'timed_out') return true;
+  return errorRow(attemptErrorType(ofModel)).mayFallBack;
 }
 
 /** With one endpoint left, a failure that may pass is tried once more. */
