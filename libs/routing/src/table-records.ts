@@ -13,6 +13,7 @@ export interface TableUpdate {
   readonly removedModelSlugs: readonly string[];
   readonly removedEndpointIds: readonly string[];
   readonly statistics: readonly EndpointStatisticsRecord[];
+  /** Of its statistics, where it has some. */
   readonly serverTimeMs: bigint;
   readonly providers: readonly ProviderRecord[];
 }

@@ -42,8 +42,8 @@ describe('TablePublisher', () => {
   let publisher: TablePublisher;
   afterEach(() => publisher.stop());
 
-  function start(maxQueuedMessages = 100): TablePublisher {
-    publisher = new TablePublisher({ clock: manualClock(), heartbeatMs: 500, maxQueuedMessages });
+  function start(maxQueuedMessages = 100, clock = manualClock()): TablePublisher {
+    publisher = new TablePublisher({ clock, heartbeatMs: 500, maxQueuedMessages });
     publisher.setCredentialedProviders(new Set());
     return publisher;
   }
@@ -53,6 +53,31 @@ describe('TablePublisher', () => {
     if (!value) throw new Error('the stream ended');
     return value;
   }
+
+  it('tells a newcomer how old its statistics are, also when it had to send all again', async () => {
+    const clock = manualClock();
+    const table = start(100, clock);
+    const startMs = clock.nowMs();
+    const catalog = { models: [model('a')], endpoints: [endpoint('a', 'p'), endpoint('a', 'q')], providers: [provider, { ...provider, slug: 'q' }] };
+    table.setCatalog(catalog);
+    table.setStatistics([{ endpointId: 'a@p' } as EndpointStatisticsRecord]);
+    table.beat();
+    const ageMs = async () => {
+      const stream = table.watch();
+      const { serverTimeMs, statistics } = await next(stream);
+      await stream.return(undefined);
+      expect(statistics).toHaveLength(1);
+      return clock.nowMs() - Number(serverTimeMs);
+    };
+    clock.advance(600_000);
+    table.beat();
+    expect(await ageMs()).toBe(600_000);
+    table.setCatalog({ ...catalog, endpoints: [endpoint('a', 'p')], providers: [provider] });
+    expect([await ageMs(), table.table.statisticsTimeMs]).toEqual([600_000, startMs]);
+    table.setStatistics([{ endpointId: 'a@p' } as EndpointStatisticsRecord]);
+    table.beat();
+    expect(await ageMs()).toBe(0);
+  });
 
   it('sends nothing before the first catalogue, then a snapshot', async () => {
     const table = start();

@@ -171,6 +171,7 @@ export class TablePublisher {
       removedModelSlugs: [],
       removedEndpointIds: [],
       statistics: [...statistics.values()].filter((entry) => offered.has(entry.endpointId)),
+      serverTimeMs: delta.statistics.length > 0 ? delta.serverTimeMs : this.timeOfKnownStatistics(),
       providers: [...catalog.providers],
     };
   }
@@ -184,9 +185,15 @@ export class TablePublisher {
       removedModelSlugs: [],
       removedEndpointIds: [],
       statistics: [...this.current.statistics.values()],
-      serverTimeMs: BigInt(this.options.clock.nowMs()),
+      serverTimeMs: this.timeOfKnownStatistics(),
       providers: [...this.current.providers.values()],
     };
+  }
+
+  /** Statistics count as old as their message: those that are told again are as old as they were. */
+  private timeOfKnownStatistics(): bigint {
+    const { statistics, statisticsTimeMs } = this.current;
+    return BigInt(statistics.size > 0 ? statisticsTimeMs : this.options.clock.nowMs());
   }
 }
 
