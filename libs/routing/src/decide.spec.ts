@@ -595,6 +595,13 @@ describe('models', () => {
     }
   });
 
+  it('R22 names an endpoint once whose model is asked for with different suffixes', () => {
+    for (const provider of [{}, { sort: { by: 'throughput', partition: 'none' } }] as const) {
+      const plan = planOf(run(table, { model: 'acme/writer:nitro', models: ['acme/writer'], provider }));
+      expect(plan.candidates.map((candidate) => candidate.endpoint.endpointId)).toEqual(['acme/writer@b', 'acme/writer@a']);
+    }
+  });
+
   it('R08 partition none and R24 the legacy route merge the endpoints of all models', () => {
     const provider = { sort: { by: 'throughput', partition: 'none' } } as const;
     const merged = planOf(run(table, { model: 'acme/writer', models: ['acme/poet'], provider }));

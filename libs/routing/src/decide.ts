@@ -65,7 +65,7 @@ class Decision {
     if (targets.length > 1 && this.mergesModels()) {
       const rules = this.rulesOf(targets[0]!);
       const contenders = targets.flatMap((target) => this.contendersOf(target, this.rulesOf(target).tiers));
-      return this.withinFallbackRule(contenders, rules);
+      return this.withinFallbackRule(withoutRepeats(contenders), rules);
     }
     const groups: Contender[] = [];
     let strategy: RoutingStrategy | undefined;
@@ -75,7 +75,7 @@ class Decision {
       if (ordered.contenders.length > 0) strategy ??= ordered.strategy;
       groups.push(...ordered.contenders);
     }
-    return { contenders: groups, strategy: strategy ?? 'only_choice' };
+    return { contenders: targets.length > 1 ? withoutRepeats(groups) : groups, strategy: strategy ?? 'only_choice' };
   }
 
   candidate(contender: Contender, isLast: boolean): PlanCandidate {
@@ -218,6 +218,12 @@ function resolveAll(table: RoutingTable, request: RoutingRequest, modelsRequeste
 /** Two names of one model name its endpoints once. */
 function isSame(left: ModelTarget, right: ModelTarget): boolean {
   return left.model === right.model && left.variant === right.variant && left.modifiers.join() === right.modifiers.join();
+}
+
+/** One model may be asked for with different suffixes; what failed once is not asked again. */
+function withoutRepeats(contenders: readonly Contender[]): Contender[] {
+  const endpointIds = new Set<string>();
+  return contenders.filter(({ endpoint: { endpointId } }) => !endpointIds.has(endpointId) && endpointIds.add(endpointId));
 }
 
 /** Aliases of the newest model take any reasoning option: who uses them cannot know what model that is. */
