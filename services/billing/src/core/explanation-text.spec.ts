@@ -132,6 +132,21 @@ describe('an explanation for people', () => {
     expect(line('user')).toMatch(/ann \[2J$/);
   });
 
+  it.each([
+    ['GENERATION_END_UPSTREAM_FAILED', '', 'A request that failed costs nothing.'],
+    ['GENERATION_END_CLIENT_ABORTED', '', 'The client left before the provider answered.'],
+    ['GENERATION_END_COMPLETED', 'error', 'An answer without output, or that ended with an error, costs nothing.'],
+    ['GENERATION_END_COMPLETED', 'stop', 'Flag price_missing: A counted meter had no price: it was left out of the charge.'],
+  ])('says why nothing is charged for what was counted: %s, %s', (end, finishReason, reason) => {
+    const { charge } = SOURCE;
+    const document = { ...charge!.document, end, finishReason, unitPricesPico: {}, discountMillionths: 0, chargePico: '0' };
+    const flags = finishReason === 'stop' ? 'price_missing' : '';
+    const told = explanationText(explainGeneration({ ...SOURCE, charge: { ...charge!, document, flags, chargePico: 0n }, attempts: [], postings: [] }));
+    expect(told).toContain('output_text       200, without a price\n');
+    expect(told.match(/(A request that failed|The client left|An answer without|Flag price_missing).*/g)).toEqual([reason]);
+    expect(told).not.toContain(' × ');
+  });
+
   it('says so when the end is not posted, and what customers pay themselves', () => {
     const text = explanationText(
       explainGeneration({

@@ -52,6 +52,7 @@ function pricingLines(pricing: Json): string[] {
     '',
     `Price revision ${text(pricing['priceRevision']) || 'none'}, usage ${text(pricing['usageSource']).replace('USAGE_SOURCE_', '').toLowerCase() || 'unknown'}`,
     ...multiplicationLines(pricing['lines'], '  '),
+    ...(pricing['notCharged'] === undefined ? [] : [`  ${text(pricing['notCharged'])}`]),
     ...(discount === 0 ? [] : [`  less ${discount / 10_000} % of ${usd(pricing['productPico'])}, rounded half to even to a pico-USD`]),
     `  ${'charge'.padEnd(WIDTH)}${usd(pricing['chargePico'])}`,
     ...reserved,
@@ -106,7 +107,8 @@ function postingLines(explanation: Json): string[] {
 
 function multiplicationLines(lines: unknown, indent: string): string[] {
   return listOf(lines).map(
-    (line) => `${indent}${text(line['meter']).padEnd(WIDTH)}${text(line['count'])} × ${usd(line['unitPricePico'])} = ${usd(line['amountPico'])}`,
+    (line) =>
+      `${indent}${text(line['meter']).padEnd(WIDTH)}${text(line['count'])}${line['unitPricePico'] === null ? ', without a price' : ` × ${usd(line['unitPricePico'])} = ${usd(line['amountPico'])}`}`,
   );
 }
 

@@ -116,6 +116,7 @@ function explainPricing(charge: ChargeRecord): Record<string, unknown> {
   const { document } = charge;
   const usage = asObject(document['usage']);
   const lines = multiplied(usage, document['unitPricesPico']);
+  const flags = flagsOf(charge);
   const productPico = lines.reduce((sum, line) => sum + BigInt(line.amountPico), 0n);
   return {
     eventId: charge.eventId,
@@ -125,24 +126,38 @@ function explainPricing(charge: ChargeRecord): Record<string, unknown> {
     productPico: productPico.toString(),
     discountMillionths: document['discountMillionths'] ?? 0,
     chargePico: charge.chargePico.toString(),
+    notCharged: isWithoutPrices(lines) && !flags.includes('price_missing') ? reasonOfNoCharge(document) : undefined,
     reservedPico: document['reservedPico'],
     excessPico: charge.excessPico.toString(),
-    flags: flagsOf(charge),
+    flags,
   };
+}
+
+/** As for what is counted and not charged: nothing was multiplied. */
+function isWithoutPrices(lines: readonly ExplainedLine[]): boolean {
+  return lines.length > 0 && lines.every((line) => line.unitPricePico === null);
+}
+
+function reasonOfNoCharge(document: Record<string, unknown>): string {
+  if (document['end'] === 'GENERATION_END_CLIENT_ABORTED') return 'The client left before the provider answered.';
+  if (document['end'] !== 'GENERATION_END_COMPLETED') return 'A request that failed costs nothing.';
+  return 'An answer without output, or that ended with an error, costs nothing.';
 }
 
 interface ExplainedLine {
   readonly meter: string;
   readonly count: unknown;
-  readonly unitPricePico: string;
+  /** Null where none was used. */
+  readonly unitPricePico: string | null;
   readonly amountPico: string;
 }
 
 /** Multiplies again before the reader's eyes. */
 function multiplied(usage: Record<string, unknown>, unitPrices: unknown): ExplainedLine[] {
   return Object.entries(asObject(usage['meters'])).map(([meter, count]) => {
-    const unitPricePico = BigInt(String(asObject(unitPrices)[meter] ?? 0));
-    return { meter, count, unitPricePico: unitPricePico.toString(), amountPico: (unitPricePico * BigInt(String(count))).toString() };
+    const price = asObject(unitPrices)[meter];
+    const unitPricePico = price === undefined ? null : BigInt(String(price));
+    return { meter, count, unitPricePico: unitPricePico?.toString() ?? null, amountPico: ((unitPricePico ?? 0n) * BigInt(String(count))).toString() };
   });
 }
 
