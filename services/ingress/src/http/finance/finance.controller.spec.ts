@@ -176,6 +176,26 @@ describe('the finance routes', () => {
     expect(text).toMatch(/became owed +1 USD/);
   });
 
+  it('shows in every form that a statement is provisional, does not reconcile, and lists not all entries', async () => {
+    const whole = fakes.ledger.statement!;
+    fakes.ledger.statement = { ...whole, entryCount: 3n, boughtPico: 4_500_000_000_000n, isProvisional: true, differences: ['=one, two'] };
+    try {
+      const csv = (await (await get('/statement?month=2026-10&format=csv')).text()).split('\r\n');
+      expect(csv).toContain('2026-10,acme,status,provisional,,2026-06-01T12:00:00.000Z,,,');
+      expect(csv).toContain(`2026-10,acme,difference,"'=one, two",,,,,`);
+      expect(csv).toContain('2026-10,acme,entry,(other),,,,0.500000000001,500000000001');
+      const text = await (await get('/statement?month=2026-10&format=text')).text();
+      expect(text).toContain('Provisional: ');
+      expect(text).toMatch(/\n {2}2 more +0\.500000000001 USD\n/);
+      expect(text).toContain('Does not reconcile\n=one, two\n');
+    } finally {
+      fakes.ledger.statement = whole;
+    }
+    const csv = (await (await get('/statement?month=2026-10&format=csv')).text()).split('\r\n');
+    expect(csv[1]).toBe('2026-10,acme,status,final,,2026-06-01T12:00:00.000Z,,,');
+    expect(csv.join()).not.toMatch(/difference|entry,\(other\)/);
+  });
+
   it.each([SPEND, '/statement?month=2026-10'])('lets nobody make the report of %s whose reader has left, and calls it no failure', async (path) => {
     fakes.ledger.isSlow = true;
     const leave = new AbortController();
