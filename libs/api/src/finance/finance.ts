@@ -46,6 +46,8 @@ export const spendResponseSchema = z.object({
 });
 export type PublicSpend = z.infer<typeof spendResponseSchema>;
 
+const MAX_TAGS = 5;
+
 /** Query of `GET /finance/spend`. Periods follow the time a request was accepted, UTC. A filter under a name that nobody knows would show everybody's spend. */
 export const spendQuerySchema = z.strictObject({
   /** First day. */
@@ -63,11 +65,15 @@ export const spendQuerySchema = z.strictObject({
   user: z.string().max(1_024).optional(),
   session: z.string().max(256).optional(),
   cost_centre: z.string().max(200).optional(),
-  /** `<name>:<value>`: only requests whose metadata has this pair. */
+  /** `<name>:<value>`: only requests whose metadata has this pair; given several times, all of these pairs. */
   tag: z
-    .string()
-    .max(1_024)
-    .regex(/^[^:]+:/, 'expected <name>:<value>')
+    .array(
+      z
+        .string()
+        .max(1_024)
+        .regex(/^[^:]+:/, 'expected <name>:<value>'),
+    )
+    .max(MAX_TAGS)
     .optional(),
   cursor: z.string().max(65_536).optional(),
   limit: pageLimit(10_000).optional(),

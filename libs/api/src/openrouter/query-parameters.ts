@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SwitchyardError } from '@switchyard/errors';
 import { parseOrRefuse } from '../invalid-request.js';
 
 /** Query values are text; these say what the text has to be. */
@@ -32,14 +33,22 @@ export function flagOf(text: 'true' | 'false' | '1' | '0' | undefined): boolean 
 }
 
 /**
- * Parses a query string's values. Empty ones count as absent, repeated ones as one list; unknown names are ignored unless the schema is strict.
+ * Parses a query string's values. Empty ones count as absent; unknown names are ignored unless the schema is strict. Only lists may be repeated: of two
+ * values for one thing neither can be meant to be left out.
  * @throws SwitchyardError `invalid_request`
  */
-export function parseQuery<Schema extends z.ZodType>(schema: Schema, query: unknown): z.output<Schema> {
-  const given: Record<string, string> = {};
+export function parseQuery<Schema extends z.ZodObject>(schema: Schema, query: unknown): z.output<Schema> {
+  const given: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries((query ?? {}) as Record<string, string | string[]>)) {
-    const text = Array.isArray(value) ? value.join(',') : value;
-    if (text !== '') given[name] = text;
+    const values = [value].flat().filter((text) => text !== '');
+    if (values.length > 0) given[name] = Object.hasOwn(schema.shape, name) ? valueFor(schema.shape[name], name, values) : values.join(',');
   }
   return parseOrRefuse(schema, given);
+}
+
+function valueFor(field: z.core.$ZodType | undefined, name: string, values: readonly string[]): string | string[] {
+  const wanted = field instanceof z.ZodOptional ? field.unwrap() : field;
+  if (wanted instanceof z.ZodArray) return [...values];
+  if (values.length > 1 && wanted !== queryList) throw new SwitchyardError('invalid_request', `${name}: given more than once`, { metadata: { param: name } });
+  return values.join(',');
 }

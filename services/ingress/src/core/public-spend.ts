@@ -19,17 +19,19 @@ export function spendRequest(query: SpendQueryParameters, accountId: string): bi
     endTimeMs: BigInt(timeOf(query.end) ?? 0),
     granularity: GRANULARITIES[query.granularity ?? 'day'],
     groupBy: listOf(query.group_by),
-    filters: [...FILTERS.flatMap((dimension) => (query[dimension] === undefined ? [] : [{ dimension, value: query[dimension] }])), ...tagFilter(query.tag)],
+    filters: [
+      ...FILTERS.flatMap((dimension) => (query[dimension] === undefined ? [] : [{ dimension, value: query[dimension] }])),
+      ...(query.tag ?? []).map(tagFilter),
+    ],
     limit: query.limit ?? 0,
     cursor: query.cursor ?? '',
   };
 }
 
 /** Names hold no colon; values may. */
-function tagFilter(tag: string | undefined): billing.SpendFilter[] {
-  if (tag === undefined) return [];
+function tagFilter(tag: string): billing.SpendFilter {
   const colon = tag.indexOf(':');
-  return [{ dimension: `tag:${tag.slice(0, colon)}`, value: tag.slice(colon + 1) }];
+  return { dimension: `tag:${tag.slice(0, colon)}`, value: tag.slice(colon + 1) };
 }
 
 export function publicSpend(request: billing.ListSpendRequest, response: billing.ListSpendResponse): PublicSpend {

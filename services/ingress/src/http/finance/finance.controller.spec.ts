@@ -79,7 +79,7 @@ describe('the finance routes', () => {
   });
 
   it("asks for spend of the key's own account, grouped and filtered as the query says", async () => {
-    await get(`${SPEND}&group_by=key,tag:team&model=acme/large&tag=cost:centre:7&limit=2&cursor=abc`);
+    await get(`${SPEND}&group_by=key,tag:team&model=acme/large&tag=cost:centre:7&tag=team:red,+blue&limit=2&cursor=abc`);
     expect(fakes.ledger.asked.at(-1)).toEqual({
       accountId: 'acme',
       startTimeMs: BigInt(OCTOBER.start),
@@ -89,6 +89,7 @@ describe('the finance routes', () => {
       filters: [
         { dimension: 'model', value: 'acme/large' },
         { dimension: 'tag:cost', value: 'centre:7' },
+        { dimension: 'tag:team', value: 'red, blue' },
       ],
       limit: 2,
       cursor: 'abc',
@@ -141,6 +142,8 @@ describe('the finance routes', () => {
     `${SPEND}&limit=0`,
     `${SPEND}&limit=10001`,
     `${SPEND}&tag=team`,
+    `${SPEND}${'&tag=team:red'.repeat(6)}`,
+    `${SPEND}&user=ann&user=bob`,
     `${SPEND}&format=xml`,
     `${SPEND}&cost_center=cc-1`,
     '/statement',
