@@ -6,7 +6,6 @@ import { ActivityStore } from './activity.store.js';
 import type { AnalyticsConfig } from './analytics.config.js';
 import { registerAnalyticsState } from './analytics-metrics.js';
 import { AnalyticsService } from './analytics.service.js';
-import { AttemptStore } from './attempt.store.js';
 import { EndpointStatisticsStore } from './endpoint-statistics.store.js';
 import { GenerationStore } from './generation.store.js';
 import { PartitionStore } from './partition.store.js';
@@ -60,7 +59,6 @@ export class AnalyticsModule {
     const { config, clock, logger } = context;
     const pool = context.pool();
     const generations = new GenerationStore(pool);
-    const attempts = new AttemptStore(pool);
     const activity = new ActivityStore(pool);
     const statistics = new EndpointStatisticsStore(pool);
     const feed = new StatisticsFeed({ store: statistics, clock, logger, intervalMs: config.statisticsIntervalMs });
@@ -68,7 +66,6 @@ export class AnalyticsModule {
       eventLog: context.eventLog,
       pool,
       generations,
-      attempts,
       activity,
       statistics,
       logger,
@@ -81,7 +78,7 @@ export class AnalyticsModule {
     return {
       module: AnalyticsModule,
       providers: [
-        { provide: AnalyticsPort.token, useValue: new AnalyticsService({ generations, attempts, activity, feed, clock }) },
+        { provide: AnalyticsPort.token, useValue: new AnalyticsService({ generations, activity, feed, clock }) },
         { provide: READINESS_CHECKS, useValue: [statisticsCheck(feed, staleAfterMs)] satisfies ReadinessCheck[] },
         { provide: AnalyticsLifecycle, useValue: new AnalyticsLifecycle(retention, feed, consumer, lag) },
       ],

@@ -3,7 +3,6 @@ import { SwitchyardError } from '@switchyard/errors';
 import { decodeGenerationCompleted } from '@switchyard/events';
 import type { analytics, AnalyticsPort, CallOptions } from '@switchyard/proto';
 import type { ActivityStore } from './activity.store.js';
-import type { AttemptStore } from './attempt.store.js';
 import { GENERATION_STATUSES } from './core/generation-status.js';
 import { decodeCursor, encodeCursor } from './core/log-cursor.js';
 import type { GenerationStore } from './generation.store.js';
@@ -19,7 +18,6 @@ const CLIENT_TEXT: ReadonlySet<string> = new Set(['user', 'app', 'sessionId']);
 
 export interface AnalyticsServiceOptions {
   readonly generations: GenerationStore;
-  readonly attempts: AttemptStore;
   readonly activity: ActivityStore;
   readonly feed: StatisticsFeed;
   readonly clock: Clock;
@@ -32,12 +30,9 @@ export class AnalyticsService implements AnalyticsPort {
   /** @throws SwitchyardError `invalid_request`, `not_found` */
   async getGeneration(request: analytics.GetGenerationRequest): Promise<analytics.GetGenerationResponse> {
     requireNames(request);
-    const [json, upstreamCostPico] = await Promise.all([
-      this.options.generations.find(request.accountId, request.generationId),
-      this.options.attempts.sumCost(request.generationId),
-    ]);
+    const json = await this.options.generations.find(request.accountId, request.generationId);
     if (json === undefined) throw new SwitchyardError('not_found', `Generation ${request.generationId} not found`);
-    return { generation: decodeGenerationCompleted(json), upstreamCostPico };
+    return { generation: decodeGenerationCompleted(json), upstreamCostPico: 0n };
   }
 
   /** @throws SwitchyardError `invalid_request` */

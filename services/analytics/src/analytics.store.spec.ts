@@ -8,7 +8,6 @@ import type { Pool } from 'pg';
 import { ActivityStore } from './activity.store.js';
 import { AnalyticsService } from './analytics.service.js';
 import { analyticsTarget } from './analytics.target.js';
-import { AttemptStore } from './attempt.store.js';
 import { EndpointStatisticsStore } from './endpoint-statistics.store.js';
 import { GenerationStore } from './generation.store.js';
 import { PartitionStore } from './partition.store.js';
@@ -44,13 +43,12 @@ function setUp(housekeeping: Pool = pool) {
   const clock = manualClock(NOW);
   const random = seededRandom(7);
   const generations = new GenerationStore(pool);
-  const attempts = new AttemptStore(pool);
   const activity = new ActivityStore(pool);
   const statistics = new EndpointStatisticsStore(housekeeping);
   const logger = captureLogger();
   const feed = new StatisticsFeed({ store: statistics, clock, logger, intervalMs: 2_000 });
   const eventLog = {} as EventLog;
-  const consumer = new UsageEventConsumer({ eventLog, pool, generations, attempts, activity, statistics, logger, maxBatchSize: 100 });
+  const consumer = new UsageEventConsumer({ eventLog, pool, generations, activity, statistics, logger, maxBatchSize: 100 });
   const retention = new RetentionJob({
     partitions: new PartitionStore(housekeeping),
     statistics,
@@ -59,11 +57,10 @@ function setUp(housekeeping: Pool = pool) {
     generationRetentionMs: 60 * DAY_MS,
     attemptRetentionMs: 60 * DAY_MS,
   });
-  const service = new AnalyticsService({ generations, attempts, activity, feed, clock });
+  const service = new AnalyticsService({ generations, activity, feed, clock });
   /** The same over a database that takes an age for everything. */
   const slowService = new AnalyticsService({
     generations,
-    attempts,
     activity,
     feed,
     clock: {
@@ -120,16 +117,11 @@ function setUp(housekeeping: Pool = pool) {
 
 describe('generations', () => {
   it('come back as they were reported, to their own account alone', async () => {
-    const { service, generation, deliverGenerations, attempt, deliverAttempts } = setUp();
+    const { service, generation, deliverGenerations } = setUp();
     const sent = generation({ metadata: { team: 'blue' }, user: 'a\0b', traceJson: '{"trace_id":"t"}' });
     await deliverGenerations(sent);
-    await deliverAttempts(
-      attempt({ generationId: sent.generationId, attemptId: `${sent.generationId}:0`, reporter: events.AttemptReporter.INGRESS, costPico: 1n }),
-      attempt({ generationId: sent.generationId, attemptId: `${sent.generationId}:0`, costPico: 700n }),
-      attempt({ generationId: sent.generationId, attemptId: `${sent.generationId}:1`, costPico: 40n }),
-    );
     const found = await service.getGeneration({ accountId: 'acme', generationId: sent.generationId });
-    expect(found).toEqual({ generation: sent, upstreamCostPico: 740n });
+    expect(found.generation).toEqual(sent);
     await expect(service.getGeneration({ accountId: 'other', generationId: sent.generationId })).rejects.toMatchObject({ type: 'not_found' });
     await expect(service.getGeneration({ accountId: 'acme', generationId: 'gen-1-unknown' })).rejects.toMatchObject({ type: 'not_found' });
   });

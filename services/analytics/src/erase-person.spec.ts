@@ -7,7 +7,6 @@ import { captureLogger, realClock, seededRandom, startTestPostgres, type TestPos
 import type { Pool } from 'pg';
 import { ActivityStore } from './activity.store.js';
 import { analyticsTarget } from './analytics.target.js';
-import { AttemptStore } from './attempt.store.js';
 import { CLIENT_FIELDS } from './core/erasure.js';
 import { EndpointStatisticsStore } from './endpoint-statistics.store.js';
 import { erasePerson } from './erase-person.js';
@@ -54,7 +53,6 @@ describe('what clients said about a person', () => {
     const parts = {
       pool,
       generations: new GenerationStore(pool),
-      attempts: new AttemptStore(pool),
       activity: new ActivityStore(pool),
       statistics: new EndpointStatisticsStore(pool),
     };

@@ -4,7 +4,6 @@ import type { ConsumedRecord, EventLog, PartitionProgress } from '@switchyard/ev
 import type { Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import { ActivityStore } from './activity.store.js';
-import { AttemptStore } from './attempt.store.js';
 import { EndpointStatisticsStore } from './endpoint-statistics.store.js';
 import { GenerationStore } from './generation.store.js';
 import { deleteSince } from './rebuild.store.js';
@@ -73,7 +72,6 @@ async function consumeToTheEnd(
     eventLog,
     pool,
     generations: new GenerationStore(pool),
-    attempts: new AttemptStore(pool),
     activity: new ActivityStore(pool),
     statistics: new EndpointStatisticsStore(pool),
     logger,

@@ -12,7 +12,7 @@ import type { events } from '@switchyard/proto';
 import type { Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import type { ActivityStore } from './activity.store.js';
-import type { AttemptStore } from './attempt.store.js';
+import { insertAttempts } from './attempt.store.js';
 import { statusOf } from './core/generation-status.js';
 import type { EndpointStatisticsStore } from './endpoint-statistics.store.js';
 import { canonicalEventId, requireTimedId, type GenerationStore, type StoredGeneration } from './generation.store.js';
@@ -30,7 +30,6 @@ export interface UsageEventConsumerOptions {
   readonly eventLog: EventLog;
   readonly pool: Pool;
   readonly generations: GenerationStore;
-  readonly attempts: AttemptStore;
   readonly activity: ActivityStore;
   readonly statistics: EndpointStatisticsStore;
   readonly logger: Logger;
@@ -64,7 +63,7 @@ export class UsageEventConsumer {
   }
 
   async consume(batch: readonly UsageEvent[]): Promise<void> {
-    const { pool, generations, attempts, activity, statistics } = this.options;
+    const { pool, generations, activity, statistics } = this.options;
     const ended = onceById(
       batch.flatMap((item) => (item.kind === 'generation' ? [item.generation] : [])),
       ({ event }) => event,
@@ -74,7 +73,7 @@ export class UsageEventConsumer {
       (attempt) => attempt,
     );
     await withLikelyNew(pool, async (client, mayBeKnown) => {
-      const inserted = allAnswered([generations.insert(client, ended, mayBeKnown), attempts.insert(client, tried, mayBeKnown)]);
+      const inserted = allAnswered([generations.insert(client, ended, mayBeKnown), insertAttempts(client, tried, mayBeKnown)]);
       // What is taken to be new need not wait for the answer.
       const [newEnded, newTried] = mayBeKnown ? await inserted : [ended, tried];
       await allAnswered([inserted, activity.add(client, newEnded), statistics.add(client, newTried)]);

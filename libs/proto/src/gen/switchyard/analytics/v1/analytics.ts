@@ -35,7 +35,11 @@ export interface GetGenerationResponse {
   generation:
     | GenerationCompleted
     | undefined;
-  /** Sum of the attempts' costs as far as they were reported. */
+  /**
+   * Always 0: what attempts cost is billing's, see LedgerService.ExplainGeneration.
+   *
+   * @deprecated
+   */
   upstreamCostPico: bigint;
 }
 
