@@ -5,5 +5,6 @@ export * as events from './gen/switchyard/events/v1/events.js';
 export * as router from './gen/switchyard/router/v1/router.js';
 export * as worker from './gen/switchyard/worker/v1/worker.js';
 export * from './error-detail.js';
+export * from './generation-end.js';
 export * from './port.js';
 export * from './ports.js';

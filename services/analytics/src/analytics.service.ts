@@ -1,9 +1,8 @@
 import type { Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import { decodeGenerationCompleted } from '@switchyard/events';
-import type { analytics, AnalyticsPort, CallOptions } from '@switchyard/proto';
+import { GENERATION_ENDS, type analytics, type AnalyticsPort, type CallOptions } from '@switchyard/proto';
 import type { ActivityStore } from './activity.store.js';
-import { GENERATION_STATUSES } from './core/generation-status.js';
 import { decodeCursor, encodeCursor } from './core/log-cursor.js';
 import type { GenerationStore } from './generation.store.js';
 import type { StatisticsFeed } from './statistics-feed.js';
@@ -38,8 +37,8 @@ export class AnalyticsService implements AnalyticsPort {
   /** @throws SwitchyardError `invalid_request` */
   async listGenerations(request: analytics.ListGenerationsRequest): Promise<analytics.ListGenerationsResponse> {
     requireNames(request);
-    if (request.status !== '' && !(GENERATION_STATUSES as readonly string[]).includes(request.status)) {
-      throw new SwitchyardError('invalid_request', `status: expected one of ${GENERATION_STATUSES.join(', ')}`, { metadata: { param: 'status' } });
+    if (request.status !== '' && !(GENERATION_ENDS as readonly string[]).includes(request.status)) {
+      throw new SwitchyardError('invalid_request', `status: expected one of ${GENERATION_ENDS.join(', ')}`, { metadata: { param: 'status' } });
     }
     const limit = Math.min(MAX_PAGE, request.limit > 0 ? request.limit : DEFAULT_PAGE);
     const { cursor, limit: _, startTimeMs, endTimeMs, ...filter } = request;

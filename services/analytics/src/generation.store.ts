@@ -1,9 +1,8 @@
 import { eventIdTimeMs, generationIdTimeMs } from '@switchyard/core';
 import { insertOnce } from '@switchyard/db';
-import type { events } from '@switchyard/proto';
+import { NAME_OF_END, type events, type GenerationEndName } from '@switchyard/proto';
 import type { ClientBase, Pool } from 'pg';
 import { storable } from './core/activity-sums.js';
-import { statusOf } from './core/generation-status.js';
 import type { LogCursor } from './core/log-cursor.js';
 
 /** A generation's event with the very text it came as: fields that this program does not know survive. */
@@ -59,7 +58,7 @@ const insertGenerations = insertOnce<StoredGeneration>({
     workspace_id: ['text', ({ event }) => event.workspaceId],
     key_hash: ['text', ({ event }) => event.keyHash],
     accept_time_ms: ['bigint', ({ event }) => event.acceptTimeMs],
-    status: ['text', ({ event }) => statusOf(event)],
+    status: ['text', ({ event }) => requireEndName(event)],
     model: ['text', ({ event }) => event.model],
     model_permaslug: ['text', ({ event }) => event.modelPermaslug],
     provider_slug: ['text', ({ event }) => event.providerSlug],
@@ -176,6 +175,13 @@ function conditions(values: unknown[]) {
 export function eventIdFloor(timeMs: number): string {
   const hex = Math.max(0, Math.floor(timeMs)).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-0000-0000-000000000000`;
+}
+
+/** @throws TypeError for an event without one of the four ends */
+export function requireEndName({ end }: events.GenerationCompleted): GenerationEndName {
+  const name = NAME_OF_END[end];
+  if (!name) throw new TypeError('A completed generation names one of the four ends.');
+  return name;
 }
 
 /** @throws TypeError for ids that carry no time, by which rows are partitioned */

@@ -13,9 +13,8 @@ import type { Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import type { ActivityStore } from './activity.store.js';
 import { insertAttempts } from './attempt.store.js';
-import { statusOf } from './core/generation-status.js';
 import type { EndpointStatisticsStore } from './endpoint-statistics.store.js';
-import { canonicalEventId, requireTimedId, type GenerationStore, type StoredGeneration } from './generation.store.js';
+import { canonicalEventId, requireEndName, requireTimedId, type GenerationStore, type StoredGeneration } from './generation.store.js';
 
 export const CONSUMER_GROUP = 'analytics';
 export const CONSUMER_TOPICS: readonly string[] = [TOPICS.generationCompleted, TOPICS.attemptCompleted];
@@ -91,7 +90,7 @@ export function parseUsageEvent(record: ConsumedRecord): UsageEvent {
   }
   const event = generationCompletedOf(record);
   requireTimedId(event.eventId);
-  statusOf(event);
+  requireEndName(event);
   if (event.acceptTimeMs < 0n || event.acceptTimeMs > MAX_TIME_MS) throw new TypeError('A generation has an accept time.');
   return { kind: 'generation', generation: { event, json: record.value } };
 }

@@ -1,6 +1,6 @@
 import { API_TYPES, completionTokenCount, picoToUsdNumber, promptTokenCount, publicModelId, type ApiType } from '@switchyard/core';
 import { errorRow, isErrorType, type SwitchyardError } from '@switchyard/errors';
-import type { events } from '@switchyard/proto';
+import { NAME_OF_END, type events } from '@switchyard/proto';
 import type { RoutingEndpoint } from '@switchyard/routing';
 import {
   BoundedTexts,
@@ -15,7 +15,6 @@ import {
   type Histogram,
   type Metrics,
 } from '@switchyard/telemetry';
-import { END_NAMES } from './core/generation-end.js';
 import { traceparentOf, type AttemptRecord, type Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
 import {
@@ -118,7 +117,7 @@ export class GenerationMetrics {
   private apiSeries(api: ApiType): ApiSeries {
     const generations = this.metrics.counter(GENERATIONS);
     const ends = Object.fromEntries(
-      Object.entries(END_NAMES).map(([end, name]) => [end, name === undefined ? UNCOUNTED : generations.labels({ api, end: name })]),
+      Object.entries(NAME_OF_END).map(([end, name]) => [end, name === undefined ? UNCOUNTED : generations.labels({ api, end: name })]),
     );
     return {
       ends: ends as Record<events.GenerationEnd, Counter>,

@@ -1,6 +1,6 @@
 import { calculateCharge, picoToUsdNumber, PriceMissingError, type Meters } from '@switchyard/core';
 import { findManifest } from '@switchyard/providers';
-import { common, events } from '@switchyard/proto';
+import { common, events, NAME_OF_END } from '@switchyard/proto';
 import {
   attemptAttributes,
   attemptSpanName,
@@ -13,7 +13,6 @@ import {
   type SpanAttributes,
   type TraceContext,
 } from '@switchyard/telemetry';
-import { END_NAMES } from './core/generation-end.js';
 import type { AttemptRecord, Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
 import { authLinks, decisionLinks, gatewayLinks, reserveLinks } from './request-links.js';
@@ -217,7 +216,7 @@ function settlementAttributes(generation: Generation, settlement: Settlement | u
   const costs = generation.attempts.map(attemptCostPico);
   const upstream = costs.reduce<bigint | undefined>((sum, cost) => (sum === undefined || cost === undefined ? undefined : sum + cost), 0n);
   return {
-    [SWITCHYARD.end]: END_NAMES[settlement.end],
+    [SWITCHYARD.end]: NAME_OF_END[settlement.end],
     [SWITCHYARD.charged]: usdText(settlement.charge.amountPico),
     [SWITCHYARD.upstreamCost]: upstream === undefined ? undefined : usdText(upstream),
     [SWITCHYARD.currency]: 'USD',

@@ -1,7 +1,6 @@
 import type { PublicActivityRow, PublicGeneration } from '@switchyard/api';
 import { completionTokenCount, picoToUsdNumber, promptTokenCount, type Meter, type Meters } from '@switchyard/core';
-import { events, type analytics } from '@switchyard/proto';
-import { END_NAMES } from './generation-end.js';
+import { events, NAME_OF_END, type analytics } from '@switchyard/proto';
 import { isoTime, numberOf } from './public-values.js';
 
 /** A generation's event as its accounting record. */
@@ -48,7 +47,7 @@ export function publicGeneration(event: events.GenerationCompleted): PublicGener
     session_id: event.sessionId || null,
     request_id: event.requestId || null,
     response_cache_source_id: null,
-    status: END_NAMES[event.end] ?? 'gateway_failed',
+    status: NAME_OF_END[event.end] ?? 'gateway_failed',
     error_type: event.errorType || null,
     api_key_hash: event.keyHash,
     app_title: event.appTitle || null,
