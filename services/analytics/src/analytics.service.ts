@@ -4,11 +4,13 @@ import { decodeGenerationCompleted } from '@switchyard/events';
 import { GENERATION_ENDS, type analytics, type AnalyticsPort, type CallOptions } from '@switchyard/proto';
 import type { ActivityStore } from './activity.store.js';
 import { decodeCursor, encodeCursor } from './core/log-cursor.js';
-import type { GenerationStore } from './generation.store.js';
+import type { GenerationStore, ListedGeneration } from './generation.store.js';
 import type { StatisticsFeed } from './statistics-feed.js';
 
 const MAX_PAGE = 1_000;
 const DEFAULT_PAGE = 50;
+/** Characters of events in one answer: clients attach as much as they may to each. */
+const MAX_PAGE_LENGTH = 4_000_000;
 /** Then a page is handed over as it is, before its reader gives up: rows that pass a filter may be far apart. */
 const MAX_WALK_MS = 2_000;
 const ACTIVITY_DAYS = 30;
@@ -48,8 +50,8 @@ export class AnalyticsService implements AnalyticsPort {
       { ...filter, startTimeMs, endTimeMs, after, limit: limit + 1 },
       () => this.options.clock.monotonicMs() < walkEndMs,
     );
-    const page = found.slice(0, limit);
-    const last = found.length > limit ? page.at(-1) : lookedAt;
+    const page = withinPage(found.slice(0, limit));
+    const last = found.length > page.length ? page.at(-1) : lookedAt;
     return { generations: page.map((row) => decodeGenerationCompleted(row.event)), nextCursor: last ? encodeCursor(last) : '' };
   }
 
@@ -75,6 +77,13 @@ export class AnalyticsService implements AnalyticsPort {
   watchEndpointStatistics(_request: analytics.WatchEndpointStatisticsRequest, options?: CallOptions): AsyncIterable<analytics.WatchEndpointStatisticsResponse> {
     return this.options.feed.watch(options?.signal);
   }
+}
+
+/** As many as one answer should carry. */
+function withinPage(found: readonly ListedGeneration[]): readonly ListedGeneration[] {
+  let length = 0;
+  const end = found.findIndex(({ event }) => (length += event.length) > MAX_PAGE_LENGTH);
+  return end < 0 ? found : found.slice(0, Math.max(1, end));
 }
 
 /** Names that the platform gave hold no NUL, which Postgres cannot compare with. What clients wrote may: it is stored without. */

@@ -152,6 +152,20 @@ describe('generations', () => {
     await expect(service.listGenerations({ ...NO_FILTER, accountId: 'acme', cursor: 'zzz' })).rejects.toMatchObject({ type: 'invalid_request' });
   });
 
+  it('come in shorter pages where clients attached much to them, without loss or repetition', async () => {
+    const { clock, service, generation, deliverGenerations } = setUp();
+    const sent = Array.from({ length: 300 }, () => {
+      clock.advance(1);
+      return generation({ acceptTimeMs: BigInt(clock.nowMs()), traceJson: JSON.stringify({ note: 'x'.repeat(16_000) }) });
+    });
+    await deliverGenerations(...sent);
+    const first = await service.listGenerations({ ...NO_FILTER, accountId: 'acme', limit: 300 });
+    const second = await service.listGenerations({ ...NO_FILTER, accountId: 'acme', limit: 300, cursor: first.nextCursor });
+    expect(first.generations.length).toBeLessThan(300);
+    expect([...first.generations, ...second.generations].map((item) => item.generationId)).toEqual(sent.map((item) => item.generationId).reverse());
+    expect(second.nextCursor).toBe('');
+  });
+
   it('are found page by page, each in good time, also where few of a long log pass the filter', async () => {
     const { clock, service, slowService, generation, deliverGenerations } = setUp();
     const others: events.GenerationCompleted[] = [];
