@@ -1,4 +1,4 @@
-import { batchInsert, type Queryable } from '@switchyard/db';
+import { batchInsert, withTransaction, type Queryable } from '@switchyard/db';
 import type { analytics } from '@switchyard/proto';
 import type { Pool } from 'pg';
 import { storableUser, sumActivity, type ActivitySum } from './core/activity-sums.js';
@@ -46,21 +46,26 @@ export class ActivityStore {
     await addActivity(client, sumActivity(generations).map(toRow));
   }
 
-  /** Newest day first, then by spend. */
-  async list(filter: ActivityFilter): Promise<analytics.ActivityRow[]> {
-    const workspace = filter.isGroupedByWorkspace ? 'workspace_id' : "''";
-    const { rows } = await this.pool.query<Record<string, string>>({
-      name: filter.isGroupedByWorkspace ? 'list_activity_by_workspace' : 'list_activity',
-      text: `SELECT to_char(day, 'YYYY-MM-DD') AS day, model, model_permaslug, endpoint_id, provider_name, ${workspace} AS workspace_id,
+  /** Newest day first, then by spend. Ends at once when nobody waits for it any more. */
+  async list(filter: ActivityFilter, signal?: AbortSignal): Promise<analytics.ActivityRow[]> {
+    return withTransaction(this.pool, (client) => listActivity(client, filter), { readOnly: true, signal });
+  }
+}
+
+/** There is a row for each key and user of a day: with many of them it takes a while. */
+async function listActivity(client: Queryable, filter: ActivityFilter): Promise<analytics.ActivityRow[]> {
+  const workspace = filter.isGroupedByWorkspace ? 'workspace_id' : "''";
+  const { rows } = await client.query<Record<string, string>>({
+    name: filter.isGroupedByWorkspace ? 'list_activity_by_workspace' : 'list_activity',
+    text: `SELECT to_char(day, 'YYYY-MM-DD') AS day, model, model_permaslug, endpoint_id, provider_name, ${workspace} AS workspace_id,
                     ${COUNTERS.map((column) => `sum(${column})::text AS ${column}`).join(', ')}
              FROM activity_daily
              WHERE account_id = $1 AND day BETWEEN $2 AND $3 AND ($4 = '' OR key_hash = $4) AND ($5 = '' OR external_user = $5) AND ($6 = '' OR workspace_id = $6)
              GROUP BY activity_daily.day, model, model_permaslug, endpoint_id, provider_name, ${filter.isGroupedByWorkspace ? 'workspace_id' : '()'}
              ORDER BY activity_daily.day DESC, sum(usage_pico) DESC, model, endpoint_id`,
-      values: [filter.accountId, filter.firstDay, filter.lastDay, filter.keyHash, storableUser(filter.user), filter.workspaceId],
-    });
-    return rows.map(fromRow);
-  }
+    values: [filter.accountId, filter.firstDay, filter.lastDay, filter.keyHash, storableUser(filter.user), filter.workspaceId],
+  });
+  return rows.map(fromRow);
 }
 
 function toRow(sum: ActivitySum) {

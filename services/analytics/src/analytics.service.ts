@@ -56,13 +56,13 @@ export class AnalyticsService implements AnalyticsPort {
   }
 
   /** @throws SwitchyardError `invalid_request` */
-  async listActivity(request: analytics.ListActivityRequest): Promise<analytics.ListActivityResponse> {
+  async listActivity(request: analytics.ListActivityRequest, options?: CallOptions): Promise<analytics.ListActivityResponse> {
     requireNames(request);
     if (request.date !== '' && !isDay(request.date)) {
       throw new SwitchyardError('invalid_request', 'date: expected YYYY-MM-DD', { metadata: { param: 'date' } });
     }
     const todayMs = Math.floor(this.options.clock.nowMs() / DAY_MS) * DAY_MS;
-    const rows = await this.options.activity.list({
+    const filter = {
       accountId: request.accountId,
       firstDay: request.date === '' ? dayOf(todayMs - ACTIVITY_DAYS * DAY_MS) : request.date,
       lastDay: request.date === '' ? dayOf(todayMs - DAY_MS) : request.date,
@@ -70,8 +70,8 @@ export class AnalyticsService implements AnalyticsPort {
       user: request.user,
       workspaceId: request.workspaceId,
       isGroupedByWorkspace: request.groupByWorkspace,
-    });
-    return { rows };
+    };
+    return { rows: await this.options.activity.list(filter, options?.signal) };
   }
 
   watchEndpointStatistics(_request: analytics.WatchEndpointStatisticsRequest, options?: CallOptions): AsyncIterable<analytics.WatchEndpointStatisticsResponse> {

@@ -3,7 +3,7 @@ import { newEventId, newGenerationId } from '@switchyard/core';
 import { createPool, runMigrations } from '@switchyard/db';
 import { encodeAttemptCompleted, encodeGenerationCompleted, type ConsumedRecord, type EventLog, type EventRecord } from '@switchyard/events';
 import { common, events } from '@switchyard/proto';
-import { captureLogger, manualClock, seededRandom, startTestPostgres, type TestPostgres } from '@switchyard/testing';
+import { captureLogger, eventually, manualClock, seededRandom, startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import type { Pool } from 'pg';
 import { ActivityStore } from './activity.store.js';
 import { AnalyticsService } from './analytics.service.js';
@@ -290,6 +290,26 @@ describe('activity', () => {
     clock.advance(DAY_MS);
     expect((await list({ date: '' })).rows).toMatchObject([{ requestCount: 2n }]);
     await expect(list({ date: 'yesterday' })).rejects.toMatchObject({ type: 'invalid_request' });
+  });
+});
+
+describe('activity that nobody waits for any more', () => {
+  it('is not read to its end', async () => {
+    const { service } = setUp();
+    const locker = await pool.connect();
+    try {
+      await locker.query('BEGIN; LOCK TABLE activity_daily IN ACCESS EXCLUSIVE MODE');
+      const leave = new AbortController();
+      const request = { accountId: 'acme', date: '', keyHash: '', user: '', workspaceId: '', groupByWorkspace: false };
+      const ended = expect(service.listActivity(request, { signal: leave.signal })).rejects.toThrow('gone');
+      const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      await eventually(async () => expect((await pool.query(waiting)).rowCount).toBeGreaterThan(0));
+      leave.abort(new Error('gone'));
+      await ended;
+    } finally {
+      await locker.query('ROLLBACK');
+      locker.release();
+    }
   });
 });
 
