@@ -60,6 +60,22 @@ describe('the quick start', () => {
     3 * START_TIMEOUT_MS,
   );
 
+  it.each([
+    ['it has said no more than that it starts', 'Starting Switchyard'],
+    ['its services start', 'The database is running'],
+  ])(
+    'ends when it is asked to while %s, and leaves nothing behind',
+    async (_case, sign) => {
+      const started = program.run('quickstart');
+      await eventually(() => expect(started.output()).toContain(sign), { timeoutMs: 30_000 });
+      started.child.kill('SIGINT');
+      expect(await started.exited).toBe(0);
+      expect(started.output()).toContain('Stopped.');
+      await eventually(() => expect(program.processes()).toEqual([]));
+    },
+    START_TIMEOUT_MS,
+  );
+
   it('says that its port is taken, and stops what it had started', async () => {
     const blocker = createServer();
     await new Promise<void>((done) => blocker.listen(program.port, '127.0.0.1', done));

@@ -10,7 +10,12 @@ import type { StartedPlatform } from './started-platform.js';
 const READY_TIMEOUT_MS = 120_000;
 
 /** Every target in this process; ports are bound in process, and served over gRPC on a free port for the command line. */
-export async function startInOneProcess(dataDirectory: string, httpPort: number, environment: Environment): Promise<StartedPlatform> {
+export async function startInOneProcess(
+  dataDirectory: string,
+  httpPort: number,
+  environment: Environment,
+  cancelSignal: AbortSignal,
+): Promise<StartedPlatform> {
   const { logLevel } = loadConfig(platformConfig, environment);
   const logger = createLogger({ level: logLevel, format: 'json', destination: fileDestination(join(dataDirectory, 'logs', 'switchyard.log')) });
   const settings = {
@@ -18,7 +23,7 @@ export async function startInOneProcess(dataDirectory: string, httpPort: number,
     SWITCHYARD_GRPC_PORT: environment['SWITCHYARD_GRPC_PORT'] ?? '0',
     SWITCHYARD_DATA_DIR: dataDirectory,
   };
-  const platform = await runTargets({ targets: await loadTargets(ALL_TARGETS), environment: { ...environment, ...settings }, logger });
+  const platform = await runTargets({ targets: await loadTargets(ALL_TARGETS), environment: { ...environment, ...settings }, logger, cancelSignal });
   const origin = `http://127.0.0.1:${httpPort}`;
   const { grpcAddress } = platform;
   return {

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, processEnvironment, type Environment } from '@switchyard/config';
 import { SwitchyardError } from '@switchyard/errors';
 import { AccountPort, CatalogPort, KeyPort } from '@switchyard/proto';
@@ -24,13 +25,18 @@ import { startSplit, type SplitOptions } from './split-processes.js';
 import type { StartedPlatform } from './started-platform.js';
 import { TraceTerminal } from './trace/trace-terminal.js';
 
-/** What the platform needs beside itself. */
-interface Dependency {
+interface Stoppable {
   stop(): Promise<void>;
+}
+
+/** What the platform needs beside itself. */
+interface Dependency extends Stoppable {
   onUnexpectedExit(listener: (how: string) => void): void;
 }
 
 const MODEL_TIMEOUT_MS = 60_000;
+/** For what is being started when the stop comes. What takes longer, as a first Kafka may, ends with this process. */
+const BEGINNING_GRACE_MS = 20_000;
 
 const flag = { type: 'boolean' } as const;
 
@@ -40,7 +46,8 @@ export async function quickstartCommand(commandArguments: readonly string[]): Pr
   const quickstart = new Quickstart(quickstartDataDirectory(), isSplit, isTraced);
   const stopped = runUntilSignal(() => quickstart.stop(), { onSecondSignal: () => quickstart.kill() });
   try {
-    await quickstart.start();
+    // A start that is stopped may wait for what is gone.
+    await Promise.race([quickstart.start(), stopped]);
   } catch (error) {
     // A signal during the start lets steps fail; that is not an error to tell.
     if (!quickstart.isStopping) {
@@ -55,8 +62,11 @@ export async function quickstartCommand(commandArguments: readonly string[]): Pr
 class Quickstart {
   isStopping = false;
   private readonly progress = new Progress();
+  private readonly cancel = new AbortController();
+  /** What is started or being started. */
+  private readonly beginnings: Promise<unknown>[] = [];
   /** What was started, in order; stopped in the opposite one. */
-  private readonly stops: { stop(): Promise<void> }[] = [];
+  private readonly stops: Stoppable[] = [];
   private platform: StartedPlatform | undefined;
   private releaseDirectory: (() => void) | undefined;
 
@@ -94,6 +104,8 @@ class Quickstart {
     if (!this.releaseDirectory) return;
     this.progress.say('Stopping …');
     removeContractFile(this.dataDirectory);
+    this.cancel.abort(new Error('The quick start is stopping'));
+    await Promise.race([Promise.allSettled(this.beginnings), delay(BEGINNING_GRACE_MS)]);
     for (const part of this.stops.reverse()) await part.stop().catch((error: unknown) => this.progress.say(`  ${String(error)}`));
     this.releaseDirectory();
     this.progress.say('Stopped.');
@@ -128,15 +140,13 @@ class Quickstart {
   /** `--trace`: the settings that lead every process's spans to this terminal. */
   private async startTraceTerminal(): Promise<Environment> {
     if (!this.isTraced) return {};
-    const terminal = await TraceTerminal.start(processEnvironment(), (text) => this.progress.say(text));
-    this.stops.push(terminal);
+    const terminal = await this.begin(() => TraceTerminal.start(processEnvironment(), (text) => this.progress.say(text)));
     return terminal.environment;
   }
 
   private async unless<Part extends Dependency>(isNeedless: boolean, doing: string, done: string, start: () => Promise<Part>): Promise<Part | undefined> {
     if (isNeedless) return undefined;
-    const part = await this.progress.step(doing, done, start);
-    this.stops.push(part);
+    const part = await this.begin(() => this.progress.step(doing, done, start));
     part.onUnexpectedExit((how) => this.progress.say(`  ${doing.replace('starting ', '')} ended with ${how}; stop, and start again`));
     return part;
   }
@@ -146,12 +156,24 @@ class Quickstart {
     shape: Pick<SplitOptions, 'httpPort' | 'ingressReplicas' | 'billingReplicas'>,
   ): Promise<StartedPlatform> {
     const { dataDirectory, isSplit } = this;
-    const platform = isSplit
-      ? await startSplit({ dataDirectory, ...shape, environment, say: (text) => this.progress.say(text) })
-      : await startInOneProcess(dataDirectory, shape.httpPort, environment);
+    const platform = await this.begin<StartedPlatform>(() =>
+      isSplit
+        ? startSplit({ dataDirectory, ...shape, environment, say: (text) => this.progress.say(text) })
+        : startInOneProcess(dataDirectory, shape.httpPort, environment, this.cancel.signal),
+    );
     this.platform = platform;
-    this.stops.push(platform);
     return platform;
+  }
+
+  /** What `start` gives is stopped with the rest, also when the stop comes before it is there. @throws once the quick start stops */
+  private begin<Part extends Stoppable>(start: () => Promise<Part>): Promise<Part> {
+    this.cancel.signal.throwIfAborted();
+    const beginning = start().then((part) => {
+      this.stops.push(part);
+      return part;
+    });
+    this.beginnings.push(beginning);
+    return beginning;
   }
 
   private async prepare(platform: StartedPlatform, secrets: SecretsFile, environment: Environment): Promise<ContractFile> {
