@@ -61,7 +61,10 @@ describe('the built-in catalogue', () => {
   });
 
   describe('lists for a maker’s own models', () => {
-    const takenBy = (slug: string) => catalog.endpoints.find(({ record }) => record.modelSlug === slug && record.providerSlug === slug.split('/')[0])!.record;
+    const takenBy = (slug: string) => {
+      const maker = slug.split('/')[0]!.replace('x-ai', 'xai');
+      return catalog.endpoints.find(({ record }) => record.modelSlug === slug && record.providerSlug === maker)!.record;
+    };
     const sampling = ['temperature', 'top_p', 'top_k', 'frequency_penalty', 'logit_bias', 'logprobs', 'prediction'];
 
     it.each([
@@ -95,11 +98,30 @@ describe('the built-in catalogue', () => {
       ['openai/gpt-6-astra', { reasoning_mandatory: 'true', reasoning_efforts: 'low,medium,high,xhigh,max' }],
       ['openai/gpt-4.1', {}],
       ['anthropic/claude-opus-5.5', { reasoning_mandatory: 'true' }],
+      ['x-ai/grok-3', {}],
+      ['x-ai/grok-3-mini', { reasoning_efforts: 'low,high' }],
+      ['x-ai/grok-4', { reasoning_style: 'none' }],
+      ['x-ai/grok-4-fast', { reasoning_style: 'none' }],
+      ['x-ai/grok-4.1-fast-non-reasoning', {}],
+      ['x-ai/grok-4.20', { reasoning_style: 'none' }],
+      ['x-ai/grok-4.3', { reasoning_efforts: 'none,low,medium,high' }],
+      ['x-ai/grok-4.5', { reasoning_efforts: 'low,medium,high' }],
+      ['x-ai/grok-4.6', { reasoning_efforts: 'low,medium,high,xhigh' }],
+      ['x-ai/grok-code-fast-1', { reasoning_style: 'none' }],
     ])('how %s is asked for reasoning', (slug, traits) => expect(takenBy(slug).traits).toEqual(traits));
+
+    it.each(['x-ai/grok-3-mini', 'x-ai/grok-4', 'x-ai/grok-4.1-fast-non-reasoning', 'x-ai/grok-4.6', 'x-ai/grok-code-fast-1'])(
+      'no penalties and no stop sequences of %s',
+      (slug) => {
+        const { supportedParameters } = takenBy(slug);
+        expect(supportedParameters).toEqual(expect.arrayContaining(['temperature', 'tools', 'response_format']));
+        expect(supportedParameters.filter((name) => /penalty|stop/.test(name))).toEqual([]);
+      },
+    );
 
     it('stop sequences where they are taken', () => {
       expect(takenBy('openai/gpt-5.4').supportedParameters).not.toContain('stop');
-      for (const slug of ['openai/gpt-4.1', 'anthropic/claude-opus-5.5']) expect(takenBy(slug).supportedParameters).toContain('stop');
+      for (const slug of ['openai/gpt-4.1', 'anthropic/claude-opus-5.5', 'x-ai/grok-3']) expect(takenBy(slug).supportedParameters).toContain('stop');
     });
   });
 

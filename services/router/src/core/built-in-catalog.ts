@@ -5,7 +5,16 @@ import { BUILT_IN_PROVIDERS, type BuiltInProvider } from './built-in-providers.j
 import { CanonicalModels, type ResolvedModel } from './canonical-models.js';
 import type { Catalog, CatalogEndpoint } from './catalog.js';
 import { factsOf, isFree, pricesOf, type FactListModel, type FactListProvider } from './fact-list.js';
-import { expectedFacts, hasOwnSampling, isOtherKind, isReasoningMandatory, mergeFacts, supportedParameters, type ModelFacts } from './model-facts.js';
+import {
+  expectedFacts,
+  hasOwnSampling,
+  isOtherKind,
+  isReasoningMandatory,
+  mergeFacts,
+  refusedParameters,
+  supportedParameters,
+  type ModelFacts,
+} from './model-facts.js';
 import { familyAliases, familyOf } from './model-family.js';
 import { convertPrices, type ConvertedPrices } from './price-list-conversion.js';
 import type { PriceListModel, PriceListProvider } from './price-list.js';
@@ -202,6 +211,7 @@ class BuiltInCatalogBuilder {
 
 function endpointRecord(provider: BuiltInProvider, resolved: ResolvedModel, tag: string, wireId: string, facts: ModelFacts): CatalogEndpoint['record'] {
   const publicId = publicModelId(resolved.slug, resolved.variant);
+  const refused = refusedParameters(resolved.slug);
   const record: Omit<EndpointRecord, 'chargeSchedules' | 'costSchedules'> = {
     endpointId: `${publicId}@${tag}`,
     modelSlug: resolved.slug,
@@ -215,7 +225,7 @@ function endpointRecord(provider: BuiltInProvider, resolved: ResolvedModel, tag:
     maxCompletionTokens: optionalBigint(facts.maxCompletionTokens),
     maxPromptTokens: undefined,
     quantization: resolved.quantization,
-    supportedParameters: supportedParameters(provider.parameterFamily, facts),
+    supportedParameters: supportedParameters(provider.parameterFamily, facts).filter((name) => !refused.includes(name)),
     inputModalities: [...(facts.inputModalities ?? ['text'])],
     outputModalities: [...(facts.outputModalities ?? ['text'])],
     dataPolicy: { ...provider.dataPolicy },

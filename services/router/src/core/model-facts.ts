@@ -52,6 +52,9 @@ const NO_TOOLS =
 // https://platform.claude.com/docs/en/about-claude/models/migration-guide, https://platform.openai.com/docs/guides/reasoning
 const OWN_SAMPLING = /claude-(opus-4\.[7-9]|(opus|sonnet|haiku)-[5-9]|fable|mythos)|openai\/(o[134]|gpt-5(?!(\.3)?-chat)|gpt-[6-9])/;
 
+// https://docs.x.ai/docs/guides/reasoning
+const NO_PENALTIES_NO_STOP = /x-ai\/grok-(3-mini|[4-9]|code|build)/;
+
 /**
  * The longest answers that makers state (https://platform.claude.com/docs/en/about-claude/models/overview, https://platform.openai.com/docs/models); the
  * first that fits. A request that names no limit is sent with this one.
@@ -80,7 +83,7 @@ export function expectedFacts(slug: string): ModelFacts {
     outputModalities: isEmbeddingModel
       ? ['embeddings']
       : ['text', ...(/-image(-|$)/.test(slug) ? ['image'] : []), ...(/gpt-audio|gpt-4o(-mini)?-audio/.test(slug) ? ['audio'] : [])],
-    reasoning: REASONING.test(slug) && !isEmbeddingModel,
+    reasoning: REASONING.test(slug) && !/non-reasoning/.test(slug) && !isEmbeddingModel,
     tools: !NO_TOOLS.test(slug) && !isEmbeddingModel,
     temperature: true,
   };
@@ -89,6 +92,11 @@ export function expectedFacts(slug: string): ModelFacts {
 /** Whether its maker refuses any sampling but the model's own. The lists know that later than clients meet it, and gateways' entries say otherwise. */
 export function hasOwnSampling(slug: string): boolean {
   return OWN_SAMPLING.test(slug);
+}
+
+/** What others of its provider's family take and this model refuses. */
+export function refusedParameters(slug: string): readonly string[] {
+  return NO_PENALTIES_NO_STOP.test(slug) ? ['frequency_penalty', 'presence_penalty', 'stop'] : [];
 }
 
 export function isReasoningMandatory(slug: string): boolean {

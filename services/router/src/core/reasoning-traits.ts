@@ -14,15 +14,29 @@ const OPENAI_EFFORTS: readonly (readonly [RegExp, string])[] = [
   [/gpt-[6-9]/, 'low,medium,high,xhigh,max'],
 ];
 
+/** The same of xAI's models (https://docs.x.ai/docs/guides/reasoning); the others think as they like and refuse to be told. */
+const XAI_EFFORTS: readonly (readonly [RegExp, string])[] = [
+  [/grok-3-mini/, 'low,high'],
+  [/grok-4\.3/, 'none,low,medium,high'],
+  [/grok-4\.5/, 'low,medium,high'],
+  [/grok-(4\.[6-9]|[5-9])/, 'low,medium,high,xhigh'],
+];
+
 /** https://developers.openai.com/api/docs/guides/deployment-checklist */
 const TOOLS_WITHOUT_REASONING = /gpt-5\.[4-9](?!.*(pro|codex))|gpt-6-(sol|luna)/;
 
 /** How the API of an endpoint wants to be asked for reasoning, where that differs from model to model. */
 export function reasoningTraits(slug: string, providerSlug: string): Record<string, string> {
   const traits: Record<string, string> = isReasoningMandatory(slug) ? { reasoning_mandatory: 'true' } : {};
-  if (providerSlug !== 'openai') return traits;
-  const efforts = OPENAI_EFFORTS.find(([pattern]) => pattern.test(slug))?.[1];
-  if (efforts !== undefined) traits['reasoning_efforts'] = efforts;
-  if (TOOLS_WITHOUT_REASONING.test(slug)) traits['tools_without_reasoning'] = 'true';
+  if (providerSlug === 'openai') {
+    Object.assign(traits, effortsOf(slug, OPENAI_EFFORTS) ?? {});
+    if (TOOLS_WITHOUT_REASONING.test(slug)) traits['tools_without_reasoning'] = 'true';
+  }
+  if (providerSlug === 'xai') Object.assign(traits, effortsOf(slug, XAI_EFFORTS) ?? { reasoning_style: 'none' });
   return traits;
+}
+
+function effortsOf(slug: string, table: readonly (readonly [RegExp, string])[]): Record<string, string> | undefined {
+  const efforts = table.find(([pattern]) => pattern.test(slug))?.[1];
+  return efforts === undefined ? undefined : { reasoning_efforts: efforts };
 }
