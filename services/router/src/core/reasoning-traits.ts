@@ -1,11 +1,12 @@
 import { isReasoningMandatory } from './model-facts.js';
 
-/** Per model of OpenAI's the efforts that its API takes (https://platform.openai.com/docs/guides/reasoning); the first that fits. */
+/** Per model of OpenAI's the efforts that its API takes (https://platform.openai.com/docs/guides/reasoning); the first that fits. Others take none. */
 const OPENAI_EFFORTS: readonly (readonly [RegExp, string])[] = [
-  [/\/o\d/, 'low,medium,high'],
+  [/deep-research|gpt-5\.\d-chat/, 'medium'],
+  [/\/(o\d|codex-mini)/, 'low,medium,high'],
   [/gpt-5-pro/, 'high'],
   [/gpt-5(\.1)?-codex(?!-max)/, 'low,medium,high'],
-  [/gpt-5(-|$)/, 'minimal,low,medium,high'],
+  [/gpt-5(-(?!chat)|$)/, 'minimal,low,medium,high'],
   [/gpt-5\.1(?!-codex)/, 'none,low,medium,high'],
   [/gpt-5\.\d.*pro/, 'medium,high,xhigh'],
   [/gpt-5\.\d.*codex/, 'low,medium,high,xhigh'],
@@ -29,7 +30,7 @@ const TOOLS_WITHOUT_REASONING = /gpt-5\.[4-9](?!.*(pro|codex))|gpt-6-(sol|luna)/
 export function reasoningTraits(slug: string, providerSlug: string): Record<string, string> {
   const traits: Record<string, string> = isReasoningMandatory(slug) ? { reasoning_mandatory: 'true' } : {};
   if (providerSlug === 'openai') {
-    Object.assign(traits, effortsOf(slug, OPENAI_EFFORTS) ?? {});
+    Object.assign(traits, effortsOf(slug, OPENAI_EFFORTS) ?? { reasoning_style: 'none' });
     if (TOOLS_WITHOUT_REASONING.test(slug)) traits['tools_without_reasoning'] = 'true';
   }
   if (providerSlug === 'xai') Object.assign(traits, effortsOf(slug, XAI_EFFORTS) ?? { reasoning_style: 'none' });
