@@ -77,7 +77,7 @@ export function isMasked(error: unknown): boolean {
   return !(error instanceof SwitchyardError) || error.row.messagePolicy === 'masked';
 }
 
-function publicErrorType(type: ErrorType): PublicErrorType {
+export function publicErrorType(type: ErrorType): PublicErrorType {
   return PUBLIC_TYPE[type];
 }
 
