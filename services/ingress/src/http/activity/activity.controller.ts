@@ -6,8 +6,8 @@ import { clientLeft } from '../client-left.js';
 import type { HttpRequest } from '../http-request.js';
 import { API_PREFIXES, MANAGEMENT_CONTEXT, type ManagementContext } from '../management-context.js';
 
-/** Days of an account with very many end users take analytics a while. */
-const ACTIVITY_TIMEOUT_MS = 25_000;
+/** Days of an account with very many end users take analytics a while. Nobody is kept longer by one that does not answer. */
+const ACTIVITY_TIMEOUT_MS = 10_000;
 
 /** `GET /activity`: day × endpoint, the last 30 completed days or one day. */
 @Controller(API_PREFIXES)
