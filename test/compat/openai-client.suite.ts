@@ -91,6 +91,14 @@ export function openaiClientSuite(fixture: () => Fixture): void {
       expect((floats.usage as unknown as { cost: number }).cost).toBeCloseTo((floats.usage.prompt_tokens * 0.1) / 1_000_000, 12);
     });
 
+    it('retrieves a model by its id, with its slash escaped or not', async () => {
+      const model = await client().models.retrieve(MODELS.writer);
+      expect(model).toMatchObject({ id: MODELS.writer, object: 'model', owned_by: 'acme', created: expect.any(Number) as unknown });
+      // As the client for Python asks.
+      await expect(client().get(`/models/${MODELS.writer}`)).resolves.toEqual(model);
+      await expect(client().models.retrieve('acme/nobody')).rejects.toMatchObject({ status: 404, type: 'not_found_error' });
+    });
+
     it('lists models and reads one error with its code, type and message [E01]', async () => {
       const ids = (await client().models.list()).data.map((model) => model.id);
       expect(ids).toEqual(expect.arrayContaining([MODELS.writer, MODELS.thinker, MODELS.seer]));

@@ -27,6 +27,7 @@ import {
   modelsCountResponseSchema,
   modelsQuerySchema,
   modelsResponseSchema,
+  retrievedModelSchema,
 } from '../openrouter/models.js';
 import { providersResponseSchema } from '../openrouter/providers.js';
 import { routingDecisionResponseSchema } from '../openrouter/routing-decision.js';
@@ -109,6 +110,14 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'One model, by slug, alias or variant',
     access: 'public',
     response: modelResponseSchema,
+  },
+  {
+    operationId: 'retrieveModel',
+    method: 'get',
+    path: '/models/{author}/{slug}',
+    summary: 'One model, in the shape that OpenAI’s clients ask for; the id may be one escaped part of the path, too',
+    access: 'public',
+    response: retrievedModelSchema,
   },
   {
     operationId: 'listModelEndpoints',

@@ -78,6 +78,9 @@ export type PublicModel = z.infer<typeof modelSchema>;
 
 export const modelsResponseSchema = z.object({ data: z.array(modelSchema), total_count: count, links: z.object({ next: z.string().nullable() }) });
 export const modelResponseSchema = z.object({ data: modelSchema });
+/** OpenAI's shape of one model, with all that the list says of it: https://platform.openai.com/docs/api-reference/models/object */
+export const retrievedModelSchema = modelSchema.extend({ object: z.literal('model'), owned_by: z.string() });
+export type RetrievedModel = z.infer<typeof retrievedModelSchema>;
 export const modelsCountResponseSchema = z.object({ data: z.object({ count }) });
 
 const percentiles = z.object({ p50: z.number(), p75: z.number(), p90: z.number(), p99: z.number() });
