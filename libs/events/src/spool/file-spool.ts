@@ -126,7 +126,7 @@ export class FileSpool implements Spool {
     this.refused.abandon();
     await this.writer.close();
     await this.tail.close();
-    if (this.drainer.isEmpty) [...this.writer.segments].forEach((segment) => this.writer.remove(segment));
+    if (this.drainer.isEmpty) for (const segment of [...this.writer.segments]) await this.writer.remove(segment);
     else
       this.options.logger.warn('The spool closes with events that the next process has to publish.', {
         eventCount: this.backlog.eventCount,

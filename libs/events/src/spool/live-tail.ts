@@ -81,13 +81,13 @@ export class LiveTail {
   }
 
   /** Deletes finished segments, oldest first: a generation's mark and end must never go before its beginning. */
-  sweep(): void {
+  async sweep(): Promise<void> {
     for (let oldest = this.options.writer.segments[0]; oldest !== undefined && this.isFinished(oldest); oldest = this.options.writer.segments[0]) {
       for (const entry of [...this.open.values()]) {
         if (entry.segmentNumber <= oldest.number && !this.options.carryForward(entry.record)) return;
       }
       this.unacknowledged.delete(oldest);
-      this.options.writer.remove(oldest);
+      await this.options.writer.remove(oldest);
     }
   }
 

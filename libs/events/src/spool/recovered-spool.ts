@@ -1,4 +1,5 @@
-import { rmSync, truncateSync } from 'node:fs';
+import { truncateSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import type { Logger } from '@switchyard/telemetry';
 import type { EventRecord } from '../event-log.js';
 import { listSegments, type Segment } from './segment-files.js';
@@ -85,7 +86,7 @@ export class RecoveredSpool {
       } finally {
         await reader.close();
       }
-      rmSync(segment.path, { force: true });
+      await rm(segment.path, { force: true });
       this.segments.splice(this.segments.indexOf(segment), 1);
     }
   }

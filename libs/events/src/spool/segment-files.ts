@@ -1,4 +1,5 @@
 import { closeSync, fdatasync, ftruncateSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@switchyard/telemetry';
 
@@ -89,8 +90,9 @@ export class SegmentWriter {
     }
   }
 
-  remove(segment: Segment): void {
-    rmSync(segment.path, { force: true });
+  /** Away from the event loop: a file system that is still writing the file keeps its removal waiting, for tens of milliseconds. */
+  async remove(segment: Segment): Promise<void> {
+    await rm(segment.path, { force: true });
     this.segments.splice(this.segments.indexOf(segment), 1);
   }
 
@@ -135,7 +137,9 @@ export class SegmentWriter {
       this.options.logger.warn('A spool segment could not be closed after a failed write.', { error });
     }
     this.descriptor = undefined;
-    if (current.byteLength === 0) this.remove(current);
+    if (current.byteLength > 0) return;
+    rmSync(current.path, { force: true });
+    this.segments.pop();
   }
 
   private scheduleSync(): void {

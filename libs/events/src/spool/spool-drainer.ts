@@ -152,7 +152,7 @@ export class SpoolDrainer {
         this.backlog.remove(published.length);
       },
     );
-    if (isDone) this.tail.sweep();
+    if (isDone) await this.tail.sweep();
     return pending.length > 0;
   }
 
