@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dirname } from 'node:path';
+import { DAY_MS } from '@switchyard/core';
 import { call, Customer, MODELS, startFixture, startPlatformIn, type Fixture, type StartedPlatform } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
 
@@ -40,7 +41,6 @@ const LIMIT_USD = 0.001;
 const FRIDAY = Date.UTC(2027, 3, 30, 12);
 const SATURDAY = Date.UTC(2027, 4, 1, 12);
 const MONDAY = Date.UTC(2027, 4, 3, 12);
-const DAY_MS = 86_400_000;
 
 const picoOf = (usd: number) => BigInt(Math.round(usd * 1e12));
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spendResponseSchema, statementResponseSchema, type PublicSpend } from '@switchyard/api';
-import { usdToPico } from '@switchyard/core';
+import { DAY_MS, usdToPico } from '@switchyard/core';
 import { call, Customer, eventsOf, MODELS, type Fixture } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
 import { execFile } from 'node:child_process';
@@ -25,7 +25,6 @@ interface Request {
 }
 
 const PROGRAM = resolve(import.meta.dirname, '../../services/all/dist/main.js');
-const DAY_MS = 86_400_000;
 
 const sumPico = (amounts: readonly bigint[]) => amounts.reduce((sum, amount) => sum + amount, 0n);
 

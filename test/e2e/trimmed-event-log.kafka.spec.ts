@@ -1,10 +1,9 @@
 import { describe } from '@jest/globals';
+import { DAY_MS } from '@switchyard/core';
 import { TOPICS } from '@switchyard/events';
 import { startTestKafka, startTestPostgres } from '@switchyard/testing';
 import { Kafka, logLevel } from 'kafkajs';
 import { trimmedEventLogSuite } from './trimmed-event-log.suite.js';
-
-const DAY_MS = 86_400_000;
 
 describe('analytics that is rebuilt from a log in Kafka that was trimmed', () => {
   trimmedEventLogSuite(async () => {

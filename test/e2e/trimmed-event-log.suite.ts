@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { analyticsTarget } from '@switchyard/analytics/analytics.target';
-import { newEventId, newGenerationId } from '@switchyard/core';
+import { DAY_MS, newEventId, newGenerationId } from '@switchyard/core';
 import { createPool, runMigrations } from '@switchyard/db';
 import { encodeGenerationCompleted, type EventRecord } from '@switchyard/events';
 import { events } from '@switchyard/proto';
@@ -28,7 +28,6 @@ interface Day {
 
 const PROGRAM = resolve(import.meta.dirname, '../../services/all/dist/main.js');
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const KEPT_MS = 7 * DAY_MS;
 const PICO_EACH = 5;
 /** Before everything that the log keeps, then in its last half hour that is kept, of which the day is not whole any more, and whole days. */

@@ -1,3 +1,4 @@
+import { DAY_MS } from '@switchyard/core';
 import { call, Customer, startFixture, type Fixture, type TestEndpoint } from '@switchyard/test-platform';
 
 /** USD for a million tokens: one answer costs less than a cent, however long its upstream makes it. */
@@ -21,7 +22,6 @@ export const IS_WHOLE_RACE = process.env['SWITCHYARD_RACE_TIMES'] !== undefined;
 
 export const INGRESS_COUNT = 3;
 export const BILLING_COUNT = 2;
-const DAY_MS = 86_400_000;
 /** A month that ends with a Sunday: day, week and month turn at once. */
 const MIDNIGHT = Date.UTC(2027, 1, 1);
 /** The last test before midnight begins this long before it, at the latest. */

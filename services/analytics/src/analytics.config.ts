@@ -1,6 +1,5 @@
 import { defineConfig, field, integer, intervalMs, retentionMs, type ConfigOf } from '@switchyard/config';
-
-const DAY_MS = 86_400_000;
+import { DAY_MS } from '@switchyard/core';
 
 export const analyticsConfig = defineConfig({
   consumerBatchSize: field({

@@ -1,4 +1,4 @@
-import type { Clock } from '@switchyard/core';
+import { DAY_MS, type Clock } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import { decodeGenerationCompleted } from '@switchyard/events';
 import { GENERATION_ENDS, type analytics, type AnalyticsPort, type CallOptions } from '@switchyard/proto';
@@ -14,7 +14,6 @@ const MAX_PAGE_LENGTH = 4_000_000;
 /** Then a page is handed over as it is, before its reader gives up: rows that pass a filter may be far apart. */
 const MAX_WALK_MS = 2_000;
 const ACTIVITY_DAYS = 30;
-const DAY_MS = 86_400_000;
 const CLIENT_TEXT: ReadonlySet<string> = new Set(['user', 'app', 'sessionId']);
 
 export interface AnalyticsServiceOptions {

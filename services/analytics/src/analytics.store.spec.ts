@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { newEventId, newGenerationId } from '@switchyard/core';
+import { DAY_MS, newEventId, newGenerationId } from '@switchyard/core';
 import { createPool, runMigrations } from '@switchyard/db';
 import { encodeAttemptCompleted, encodeGenerationCompleted, type ConsumedRecord, type EventLog, type EventRecord } from '@switchyard/events';
 import { common, events } from '@switchyard/proto';
@@ -16,7 +16,6 @@ import { StatisticsFeed } from './statistics-feed.js';
 import { parseUsageEvent, UsageEventConsumer } from './usage-event.consumer.js';
 
 const NOW = Date.UTC(2026, 4, 20, 12);
-const DAY_MS = 86_400_000;
 const NO_FILTER = { keyHash: '', model: '', providerSlug: '', app: '', user: '', status: '', cursor: '', limit: 0, sessionId: '' };
 
 let postgres: TestPostgres;

@@ -1,4 +1,4 @@
-import { eventIdTimeMs, generationIdTimeMs } from '@switchyard/core';
+import { DAY_MS, eventIdTimeMs, generationIdTimeMs } from '@switchyard/core';
 import { insertOnce } from '@switchyard/db';
 import { NAME_OF_END, type events, type GenerationEndName } from '@switchyard/proto';
 import type { ClientBase, Pool } from 'pg';
@@ -47,7 +47,6 @@ export interface GenerationList {
 /** Rows that one statement looks at: it ends in time however many an account has. */
 const STEP_SIZE = 1_000;
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 const insertGenerations = insertOnce<StoredGeneration>({
   table: 'generation',

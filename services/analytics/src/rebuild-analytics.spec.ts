@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { newEventId, newGenerationId } from '@switchyard/core';
+import { DAY_MS, newEventId, newGenerationId } from '@switchyard/core';
 import { createPool, runMigrations } from '@switchyard/db';
 import { encodeGenerationCompleted, EVENT_LOG_SCHEMA, PostgresEventLog } from '@switchyard/events';
 import { events } from '@switchyard/proto';
@@ -8,8 +8,6 @@ import type { Pool } from 'pg';
 import { analyticsTarget } from './analytics.target.js';
 import { rebuildAnalytics, wholeDaysSince } from './rebuild-analytics.js';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 const random = seededRandom(5);
 const logger = captureLogger();
 

@@ -1,3 +1,4 @@
+import { DAY_MS } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import { SwitchyardError } from '@switchyard/errors';
 import type { ConsumedRecord, EventLog, PartitionProgress } from '@switchyard/events';
@@ -24,7 +25,6 @@ export interface RebuildReport {
   readonly unreadableCount: number;
 }
 
-const DAY_MS = 86_400_000;
 /** Clocks of those who accept, publish and keep may differ. */
 const CLOCKS_DIFFER_MS = 3_600_000;
 const MAX_BATCH_SIZE = 1_000;

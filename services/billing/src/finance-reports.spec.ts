@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { newEventId } from '@switchyard/core';
+import { DAY_MS, newEventId } from '@switchyard/core';
 import { billing, events } from '@switchyard/proto';
 import { eventually, manualClock, seededRandom, type ManualClock } from '@switchyard/testing';
 import type { PoolClient } from 'pg';
@@ -10,7 +10,6 @@ import { readSpend } from './spend.store.js';
 import { readModelLines, readMovements, readStatementEntries } from './statement.store.js';
 
 const { DAY, MONTH, UNSPECIFIED: WHOLE } = billing.SpendGranularity;
-const DAY_MS = 86_400_000;
 const SEPTEMBER = Date.UTC(2026, 8, 1);
 const OCTOBER = Date.UTC(2026, 9, 1);
 const NOVEMBER = Date.UTC(2026, 10, 1);

@@ -1,4 +1,4 @@
-import { dayWindow, monthWindow, weekWindow, type LimitWindow } from '@switchyard/core';
+import { DAY_MS, dayWindow, monthWindow, weekWindow, type LimitWindow } from '@switchyard/core';
 import { batchInsert, type Queryable } from '@switchyard/db';
 
 export interface KeyUsageDay {
@@ -53,7 +53,6 @@ export async function addKeyUsage(client: Queryable, days: readonly KeyUsageDay[
 }
 
 const MEAN_DAYS = 7;
-const DAY_MS = 86_400_000;
 
 /** What keys were charged per day, over up to seven days before `todayMs`; keys without such days are left out. */
 export async function readDailyMeans(client: Queryable, keyHashes: readonly string[], todayMs: number): Promise<ReadonlyMap<string, bigint>> {

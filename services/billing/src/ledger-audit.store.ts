@@ -1,3 +1,4 @@
+import { DAY_MS } from '@switchyard/core';
 import { allowStatementTime, type Queryable } from '@switchyard/db';
 
 export interface AuditFinding {
@@ -15,7 +16,6 @@ export interface AuditCheck {
 const MAX_FINDINGS = 100;
 /** Each check reads whole tables. */
 const CHECK_TIMEOUT_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 const OPEN_HOLD = `CASE WHEN resolved_at_ms IS NULL THEN greatest(0, granted - released - settled) ELSE 0 END`;
 
 /** What the stored documents of terminal events say; fields at their default are absent from proto3's JSON. */

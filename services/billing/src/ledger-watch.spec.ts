@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Clock } from '@switchyard/core';
+import { DAY_MS, type Clock } from '@switchyard/core';
 import { billing, events } from '@switchyard/proto';
 import { PrometheusMetrics } from '@switchyard/telemetry';
 import { captureLogger, manualClock, realClock } from '@switchyard/testing';
@@ -8,8 +8,6 @@ import { BillingFixture, consume, keyScope, USD, type Customer } from './fixture
 import { KeySpend } from './key-spend.js';
 import { readFlagCounts } from './ledger-summary.store.js';
 import { LedgerWatch } from './ledger-watch.js';
-
-const DAY_MS = 86_400_000;
 
 describe('what billing shows of its books', () => {
   let fixture: BillingFixture;

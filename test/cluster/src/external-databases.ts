@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { DAY_MS } from '@switchyard/core';
 import { TestAuthority } from '@switchyard/testing';
 import type { Address, Databases } from './databases.js';
 import { Kubernetes } from './kubernetes.js';
@@ -12,7 +13,6 @@ const USER = 'switchyard';
 const SUPERUSER = 'postgres';
 /** Keys `password` and `ca.crt`, in the release's namespace. */
 const LOGIN_SECRETS = { postgres: 'postgres-login', kafka: 'kafka-login' };
-const DAY_MS = 86_400_000;
 const START_TIMEOUT_SECONDS = 180;
 
 /**

@@ -1,4 +1,4 @@
-import { completionTokenCount, promptTokenCount, type Meters } from '@switchyard/core';
+import { DAY_MS, completionTokenCount, promptTokenCount, type Meters } from '@switchyard/core';
 import { events } from '@switchyard/proto';
 
 /** One row of the daily roll-up, as a batch adds to it. */
@@ -19,8 +19,6 @@ export interface ActivitySum {
   completionTokenCount: number;
   reasoningTokenCount: number;
 }
-
-const DAY_MS = 86_400_000;
 
 /** Sums per day, endpoint, key and user of the generations that an endpoint answered, in one fixed order (so that writers never deadlock). */
 export function sumActivity(generations: readonly { readonly event: events.GenerationCompleted }[]): ActivitySum[] {
