@@ -10,7 +10,7 @@ export interface QuotingUpstream {
   close(): Promise<void>;
 }
 
-/** An upstream that quotes all it was sent, headers and prompt: in its errors, as some providers do, and with status 200 in its answer. */
+/** An upstream that quotes all it was sent, headers and prompt: in its errors, as some providers do, and with status 200 in its answer and all that it calls it. */
 export async function startQuotingUpstream(): Promise<QuotingUpstream> {
   const server = createServer((request, response) => {
     const pieces: Buffer[] = [];
@@ -42,11 +42,13 @@ const USAGE = { prompt_tokens: 3, completion_tokens: 100, total_tokens: 103, cos
 function answer(response: ServerResponse, content: string, isStream: boolean): void {
   response.writeHead(200, { 'content-type': isStream ? 'text/event-stream' : 'application/json' });
   if (!isStream) {
-    response.end(JSON.stringify({ id: 'quote-1', choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }], usage: USAGE }));
+    const choice = { index: 0, message: { role: 'assistant', content }, finish_reason: 'stop', native_finish_reason: content };
+    response.end(JSON.stringify({ id: content, model: content, service_tier: content, choices: [choice], usage: USAGE }));
     return;
   }
   for (const piece of content.match(/[^]{1,23}/g) ?? [])
-    response.write(`data: ${JSON.stringify({ id: 'quote-1', choices: [{ delta: { content: piece } }] })}\n\n`);
-  response.write(`data: ${JSON.stringify({ choices: [{ delta: {}, finish_reason: 'stop' }], usage: USAGE })}\n\n`);
+    response.write(`data: ${JSON.stringify({ id: content, model: content, choices: [{ delta: { content: piece } }] })}\n\n`);
+  const end = { delta: {}, finish_reason: 'stop', native_finish_reason: content };
+  response.write(`data: ${JSON.stringify({ service_tier: content, choices: [end], usage: USAGE })}\n\n`);
   response.end('data: [DONE]\n\n');
 }

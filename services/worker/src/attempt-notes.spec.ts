@@ -69,6 +69,23 @@ describe('the notes of an attempt', () => {
     expect(notes.noteUsage(streamStep({ meters: METERS }))).toBe(false);
     expect([notes.meters, notes.usageSource]).toEqual([METERS, common.UsageSource.PROVIDER]);
   });
+
+  it('keeps of what a provider calls its answer what is a word, and no text that it was sent', () => {
+    const said = (upstreamId: string, serviceTier = 'flex') => {
+      const [streamed, whole, refused] = [begin().notes, begin().notes, begin().notes];
+      streamed.noteProgress(streamStep({ upstreamId, serviceTier }));
+      whole.noteAnswer(answer({ upstreamId, serviceTier }));
+      refused.noteHead({ status: 400, headers: { 'x-request-id': upstreamId } });
+      return [streamed, whole, refused].map((notes) => [notes.upstreamId, notes.serviceTier]);
+    };
+    const id = 'chatcmpl-9f86d081:0/a+b=';
+    expect(said(id)).toEqual([
+      [id, 'flex'],
+      [id, 'flex'],
+      [id, ''],
+    ]);
+    for (const text of ['chatcmpl-what the client wrote', 'x'.repeat(1_000_000)]) expect(said(text, text)).toEqual(Array(3).fill(['', '']));
+  });
 });
 
 describe('the usage of an attempt', () => {

@@ -4,6 +4,7 @@ import type { SwitchyardError } from '@switchyard/errors';
 import { common, events, type worker } from '@switchyard/proto';
 import type { AttemptResult } from './core/attempt-report.js';
 import { bytesWithin, estimateMeters, isCredible } from './core/estimate-usage.js';
+import { plainWord } from './core/plain-word.js';
 import type { UpstreamHead } from './upstream-http.js';
 
 /** What is known of an attempt: it grows while the answer comes, and at the end it is the result. */
@@ -16,8 +17,6 @@ export class AttemptNotes implements AttemptResult {
   error: SwitchyardError | undefined;
 
   upstreamStatus = 0;
-  upstreamId = '';
-  serviceTier = '';
   finishReason = '';
   /** Since the provider was asked. Of a stream alone: a whole answer brings its first byte with its last, which says nothing of the first token. */
   firstTokenMs: number | undefined;
@@ -27,6 +26,9 @@ export class AttemptNotes implements AttemptResult {
   meters: Meters | undefined;
   usageSource = common.UsageSource.ESTIMATED;
   private askedAtMs: number;
+  /** As the provider wrote them. */
+  private givenId = '';
+  private givenTier = '';
   /** The provider counted when it had finished, so these meters are its last. */
   private isUsageFinal = false;
   private reasoningBytes = 0;
@@ -44,6 +46,14 @@ export class AttemptNotes implements AttemptResult {
 
   get statement(): ProviderStatement | undefined {
     return this.answering?.statement;
+  }
+
+  get upstreamId(): string {
+    return plainWord(this.givenId);
+  }
+
+  get serviceTier(): string {
+    return plainWord(this.givenTier);
   }
 
   /** With its finish reason an answer is whole: what breaks afterwards takes nothing from the client, but perhaps the usage from us. */
@@ -68,7 +78,7 @@ export class AttemptNotes implements AttemptResult {
 
   noteHead(head: UpstreamHead): void {
     this.upstreamStatus = head.status;
-    this.upstreamId = requestIdOf(head);
+    this.givenId = requestIdOf(head);
   }
 
   noteStream(stream: { readonly statement: ProviderStatement }): void {
@@ -79,8 +89,8 @@ export class AttemptNotes implements AttemptResult {
   noteProgress(progress: StreamProgress): boolean {
     this.outputBytes = progress.outputBytes;
     this.reasoningBytes = progress.reasoningBytes;
-    if (progress.upstreamId !== undefined) this.upstreamId = progress.upstreamId;
-    if (progress.serviceTier !== undefined) this.serviceTier = progress.serviceTier;
+    if (progress.upstreamId !== undefined) this.givenId = progress.upstreamId;
+    if (progress.serviceTier !== undefined) this.givenTier = progress.serviceTier;
     const isNewFinish = progress.finishReason !== undefined && progress.finishReason !== this.finishReason;
     this.finishReason = progress.finishReason ?? this.finishReason;
     return isNewFinish;
@@ -114,8 +124,8 @@ export class AttemptNotes implements AttemptResult {
     this.outputBytes = answer.outputBytes;
     this.reasoningBytes = answer.reasoningBytes;
     this.finishReason = answer.finishReason ?? '';
-    this.upstreamId = answer.upstreamId ?? this.upstreamId;
-    this.serviceTier = answer.serviceTier ?? '';
+    this.givenId = answer.upstreamId ?? this.givenId;
+    this.givenTier = answer.serviceTier ?? '';
   }
 
   /** A whole answer that came in part was written for us all the same, and is billed: its size is the best guess of what it held. */
@@ -149,5 +159,5 @@ export class AttemptNotes implements AttemptResult {
 /** The provider's own id of the request, which its support asks for. */
 function requestIdOf(head: UpstreamHead): string {
   const value = head.headers['x-request-id'] ?? head.headers['request-id'];
-  return typeof value === 'string' ? value.slice(0, 200) : '';
+  return typeof value === 'string' ? value : '';
 }

@@ -64,6 +64,12 @@ describe('the frames of an attempt', () => {
     expect(listener.data).toMatchObject([{ finishReason: 'stop', nativeFinishReason: 'end_turn', outputBytes: 5n }]);
   });
 
+  it('carry a provider’s word for its finish, and no text that it was sent', () => {
+    const { listener, sender } = senderOf(1_000);
+    for (const native of ['MAX_TOKENS', 'what the client wrote', 'x'.repeat(1_000_000)]) sender.sendPiece(Buffer.alloc(1), true, native);
+    expect(listener.data.map(({ nativeFinishReason }) => nativeFinishReason)).toEqual(['MAX_TOKENS', '', '']);
+  });
+
   it('carry usage without zeros, also when nothing was counted', () => {
     const { listener, notes, sender } = senderOf(1_000);
     sender.sendUsage(false);

@@ -5,6 +5,7 @@ import { errorDetail, worker } from '@switchyard/proto';
 import type { AttemptNotes } from './attempt-notes.js';
 import type { ContentCapture } from './content-capture.js';
 import { countsOf } from './core/attempt-report.js';
+import { plainWord } from './core/plain-word.js';
 import { ownBytes, passingBytes } from './passing-bytes.js';
 
 /**
@@ -86,7 +87,14 @@ export class AttemptSender {
   sendPiece(bytes: Uint8Array, hasContent: boolean, nativeFinishReason: string): void {
     const { finishReason, outputBytes } = this.notes;
     this.roomBytes -= bytes.byteLength;
-    this.listener.onData({ bytes, hasContent, finishReason, nativeFinishReason, outputBytes: BigInt(outputBytes), isDebug: false });
+    this.listener.onData({
+      bytes,
+      hasContent,
+      finishReason,
+      nativeFinishReason: plainWord(nativeFinishReason),
+      outputBytes: BigInt(outputBytes),
+      isDebug: false,
+    });
   }
 
   /** So far, or of all of the attempt. */

@@ -15,6 +15,7 @@ import {
 } from '@switchyard/telemetry';
 import { beginContentCapture, type ContentCapture } from './content-capture.js';
 import type { AttemptResult } from './core/attempt-report.js';
+import { plainWord } from './core/plain-word.js';
 
 /** The HTTP call of an attempt, in monotonic times. */
 export interface CallNote {
@@ -103,11 +104,6 @@ function failureOf(error: NonNullable<AttemptResult['error']>, upstreamStatus: n
   return { upstreamStatus, errorType: isFirstToken ? 'first_token_timeout' : error.type, hasOutput };
 }
 
-/** What providers write may be anything, also what they were sent. */
-function plainName(name: string | undefined): string | undefined {
-  return name !== undefined && /^[\w.:/@+-]{1,128}$/.test(name) ? name : undefined;
-}
-
 function attemptFacts(
   start: worker.StartFrame,
   result: AttemptResult,
@@ -135,7 +131,7 @@ function attemptFacts(
     meters: result.meters,
     isEstimated: result.usageSource === common.UsageSource.ESTIMATED,
     costUsd: isCostKnown ? picoToUsdNumber(event.costPico) : undefined,
-    responseModel: plainName(result.statement?.model),
+    responseModel: plainWord(result.statement?.model ?? '') || undefined,
     statedCostUsd: result.statement?.costUsd,
     errorType,
   };
