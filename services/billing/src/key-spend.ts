@@ -27,7 +27,8 @@ interface KeyTotal {
 
 interface ShownKey {
   readonly spend: Counter;
-  readonly dailyMean: Gauge;
+  /** Shown once it was read: next to no usual day every key of weight would burn its budget. */
+  dailyMean?: Gauge;
 }
 
 /**
@@ -77,8 +78,17 @@ export class KeySpend {
   async readMeans(): Promise<void> {
     const { pool, clock } = this.options;
     if (this.shown.size === 0) return;
-    const means = await readDailyMeans(pool, [...this.shown.keys()], dayWindow(clock.nowMs()).startMs);
-    for (const [keyHash, { dailyMean }] of this.shown) dailyMean.set(picoToUsdNumber(means.get(keyHash) ?? 0n));
+    const asked = [...this.shown];
+    const means = await readDailyMeans(
+      pool,
+      asked.map(([keyHash]) => keyHash),
+      dayWindow(clock.nowMs()).startMs,
+    );
+    for (const [keyHash, key] of asked) {
+      if (this.shown.get(keyHash) !== key) continue;
+      key.dailyMean ??= this.dailyMeans.labels({ key_hash: keyHash });
+      key.dailyMean.set(picoToUsdNumber(means.get(keyHash) ?? 0n));
+    }
   }
 
   private tick(): void {
@@ -90,14 +100,14 @@ export class KeySpend {
   private show(): void {
     const top = this.topKeys();
     for (const keyHash of this.shown.keys()) if (!top.has(keyHash)) this.hide(keyHash);
-    let isNew = false;
+    let isMeanMissing = false;
     for (const keyHash of top) {
-      isNew ||= !this.shown.has(keyHash);
-      const shown = this.shown.get(keyHash) ?? { spend: this.spend.labels({ key_hash: keyHash }), dailyMean: this.dailyMeans.labels({ key_hash: keyHash }) };
+      const shown: ShownKey = this.shown.get(keyHash) ?? { spend: this.spend.labels({ key_hash: keyHash }) };
+      isMeanMissing ||= shown.dailyMean === undefined;
       shown.spend.raiseTo(this.totals.get(keyHash)!.usd);
       this.shown.set(keyHash, shown);
     }
-    if (isNew) this.tick();
+    if (isMeanMissing) this.tick();
   }
 
   private hide(keyHash: string): void {
