@@ -18,16 +18,15 @@ import type { Settlement } from './core/settlement.js';
 import { authLinks, decisionLinks, gatewayLinks, reserveLinks } from './request-links.js';
 import type { KeptFor, RequestTrace, ReserveNote } from './request-trace.js';
 
-/** A stream's error comes after its status: what the client was told counts, and 5xx. */
-function isRequestError(status: number, settlement: Settlement | undefined): boolean {
-  return status >= 500 || settlement?.end === events.GenerationEnd.UPSTREAM_FAILED || settlement?.end === events.GenerationEnd.GATEWAY_FAILED;
+function hasFailed(settlement: Settlement | undefined): boolean {
+  return settlement?.end === events.GenerationEnd.UPSTREAM_FAILED || settlement?.end === events.GenerationEnd.GATEWAY_FAILED;
 }
 
 /** Why a settled generation is to be recorded whatever the sampler said; undefined when there is no reason. */
 export function reasonToKeep(trace: RequestTrace, generation: Generation, settlement: Settlement): KeptFor | undefined {
   if (trace.context) return undefined;
   const { keep, slowMs, slowFirstTokenMs } = trace.tracer.config;
-  if (keep.includes('errors') && isRequestError(0, settlement)) return 'error';
+  if (keep.includes('errors') && hasFailed(settlement)) return 'error';
   if (keep.includes('slow')) {
     const firstContentMs = generation.request.stream ? (generation.attempts.at(-1)?.firstContentMs ?? 0) : 0;
     if (trace.clock.monotonicMs() - trace.receivedAtMs > slowMs || firstContentMs > slowFirstTokenMs) return 'slow';
@@ -80,14 +79,13 @@ class RequestSpans {
         [HTTP.statusCode]: status === 0 ? undefined : status,
         [SWITCHYARD.keptFor]: trace.keptFor,
       },
-      errorType: status >= 500 ? String(status) : status === 200 && isRequestError(0, trace.settlement) ? 'stream_interrupted' : undefined,
+      errorType: status >= 500 ? String(status) : status === 200 && this.isError ? 'stream_interrupted' : undefined,
       ...(trace.link ? { links: [trace.link] } : {}),
     });
   }
 
   private recordGateway(): void {
-    const { trace, status } = this;
-    const isError = isRequestError(status, trace.settlement);
+    const { trace } = this;
     this.add({
       name: 'gateway.request',
       kind: 'internal',
@@ -95,7 +93,7 @@ class RequestSpans {
       parentSpanId: this.server.spanId,
       ...this.times(trace.receivedAtMs, this.endedAtMs),
       attributes: trace.generation ? { ...generationAttributes(trace.generation), ...settlementAttributes(trace.generation, trace.settlement) } : {},
-      errorType: isError ? this.errorType : undefined,
+      errorType: this.isError ? this.errorType : undefined,
       links: gatewayLinks(trace, this.endedAtMs),
     });
   }
@@ -141,6 +139,11 @@ class RequestSpans {
   /** A request that was refused before it came this far was refused here. */
   private refusalBefore(passedAtMs: number | undefined): string | undefined {
     return passedAtMs === undefined ? this.errorType : undefined;
+  }
+
+  /** A stream's error comes after its status: what the client was told counts, and 5xx. */
+  private get isError(): boolean {
+    return this.status >= 500 || this.trace.isOurError || hasFailed(this.trace.settlement);
   }
 
   private get errorType(): string {

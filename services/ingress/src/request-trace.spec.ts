@@ -86,6 +86,22 @@ describe('a request’s trace', () => {
     }
     expect(outcomes).toEqual([1, 0]);
   });
+
+  it('is an error when a failure of ours is told after the status, and not when the client is refused there', async () => {
+    const { begin, finished } = tracedWith({});
+    for (const [errorType, status] of [
+      ['gateway_unavailable', 503],
+      ['payment_required', 402],
+    ] as const) {
+      const trace = begin();
+      trace.refused(errorType, status);
+      recordRequest(trace, 200);
+    }
+    const spans = await finished();
+    const errorsOf = (name: string) => spans.filter((span) => span.name === name).map(({ errorType }) => errorType);
+    expect(errorsOf(`POST ${ROUTE}`)).toEqual(['stream_interrupted', undefined]);
+    expect(errorsOf('gateway.request')).toEqual(['gateway_unavailable', undefined]);
+  });
 });
 
 describe('the links of a request', () => {

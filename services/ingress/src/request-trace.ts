@@ -54,8 +54,10 @@ export class RequestTrace implements CallWaiter {
   keptFor: KeptFor | undefined;
   generation: Generation | undefined;
   settlement: Settlement | undefined;
-  /** Of the error that the client was told before its answer began. */
+  /** Of the error that the client was told. */
   errorType: string | undefined;
+  /** That error stands for a status of 5xx, whatever the client had been told before. */
+  isOurError = false;
 
   constructor(
     readonly tracer: Tracer,
@@ -96,7 +98,8 @@ export class RequestTrace implements CallWaiter {
   /** The client is told an error; with a status of 5xx it is recorded. */
   refused(errorType: string, status: number): void {
     this.errorType = errorType;
-    if (status >= 500 && this.tracer.config.keep.includes('errors')) this.keep('error');
+    this.isOurError = status >= 500;
+    if (this.isOurError && this.tracer.config.keep.includes('errors')) this.keep('error');
   }
 
   authenticated(): void {

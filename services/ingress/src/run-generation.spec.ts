@@ -130,6 +130,7 @@ describe('runGeneration', () => {
   let stoppedMs = 0;
   /** Resolves when the disk has taken what is written; a test may hold it. */
   let disk: Promise<void>;
+  let metrics: PrometheusMetrics;
   const credit = { credit: 0n, isAway: false };
   const billingBook: LeaseBook = {
     availableIn: () => credit.credit,
@@ -144,7 +145,7 @@ describe('runGeneration', () => {
     const running = realClock();
     const clock = { nowMs: () => running.nowMs() + stoppedMs, monotonicMs: () => running.monotonicMs() + stoppedMs };
     const logger = captureLogger();
-    const metrics = new PrometheusMetrics();
+    metrics = new PrometheusMetrics();
     Object.assign(credit, { credit: 10n ** 12n, isAway: false });
     stoppedMs = 0;
     disk = Promise.resolve();
@@ -570,6 +571,15 @@ describe('runGeneration', () => {
     write();
     expect(await stream.rest).toContain('[DONE]');
     expect((await whole).status).toBe(200);
+  });
+
+  it('refuses an answer whose end cannot be written, and counts it as refused by us and not as one that went well', async () => {
+    await start(1, [answers]);
+    disk = Promise.reject(new Error('ENOSPC'));
+    expect((await chat({})).status).toBe(503);
+    const text = metrics.render();
+    expect(text).toContain('switchyard_refusals_total{api="chat",error_type="gateway_unavailable",blame="gateway"} 1\n');
+    expect(text).not.toMatch(/^switchyard_(generations|charged_usd)_total\{.*\} [^0]/m);
   });
 
   it('tries a failure that may pass once more after a moment where one endpoint is left, and no other failure', async () => {

@@ -78,7 +78,6 @@ export async function runGeneration(
   if (settlement.end === events.GenerationEnd.UPSTREAM_FAILED) gateway.failures?.add(generation, attempt);
   gateway.reserver.settle(generation, reservation, settlement);
   gateway.quotas.settle(generation, settlement);
-  gateway.metrics.generationEnded(generation, attempt, settlement);
   const written = gateway.journal.completed(generation, attempt, settlement, reservation.reservedPico);
   await finishAnswer(gateway, generation, attempt, settlement, written, answer);
 }
@@ -286,9 +285,13 @@ async function finishAnswer(
     await written;
   } catch (error) {
     gateway.logger.error('the end of a generation could not be written', { error, ...logFieldsOf(generation.trace), generationId: generation.id });
-    await answer.fail(new SwitchyardError('gateway_unavailable', 'The gateway cannot record requests at the moment.', { retryAfterMs: 1_000 }));
+    const failure = new SwitchyardError('gateway_unavailable', 'The gateway cannot record requests at the moment.', { retryAfterMs: 1_000 });
+    generation.trace?.refused(failure.type, failure.httpStatus);
+    gateway.metrics.refused(generation.request.apiType, failure);
+    await answer.fail(failure);
     return;
   }
+  gateway.metrics.generationEnded(generation, attempt, settlement);
   if (attempt.end === 'client_gone') {
     // One that only stopped reading is still there: should it read on, its answer must not look whole.
     if (!answer.isClientGone) await answer.fail(new SwitchyardError('timeout', 'The answer was not read in time.'));
