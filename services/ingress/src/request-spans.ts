@@ -28,8 +28,10 @@ export function reasonToKeep(trace: RequestTrace, generation: Generation, settle
   const { keep, slowMs, slowFirstTokenMs } = trace.tracer.config;
   if (keep.includes('errors') && hasFailed(settlement)) return 'error';
   if (keep.includes('slow')) {
-    const firstContentMs = generation.request.stream ? (generation.attempts.at(-1)?.firstContentMs ?? 0) : 0;
-    if (trace.clock.monotonicMs() - trace.receivedAtMs > slowMs || firstContentMs > slowFirstTokenMs) return 'slow';
+    const tookMs = trace.clock.monotonicMs() - trace.receivedAtMs;
+    // Who left before the first token has waited for it until then.
+    const firstTokenMs = generation.request.stream ? (generation.attempts.at(-1)?.firstContentMs ?? tookMs) : 0;
+    if (tookMs > slowMs || firstTokenMs > slowFirstTokenMs) return 'slow';
   }
   return keep.includes('fallbacks') && generation.attempts.length > 1 ? 'fallback' : undefined;
 }

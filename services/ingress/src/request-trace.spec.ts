@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
+import { events } from '@switchyard/proto';
 import type { PlanCandidate, RoutingPlan } from '@switchyard/routing';
 import { CallTracer, type CallTrace, type Span } from '@switchyard/telemetry';
 import { manualClock, recordingTracing } from '@switchyard/testing';
 import type { AttemptRecord, Generation } from './core/generation.js';
-import { recordRequest } from './request-spans.js';
+import type { Settlement } from './core/settlement.js';
+import { reasonToKeep, recordRequest } from './request-spans.js';
 import { beginRequestTrace, type RequestTrace } from './request-trace.js';
 import type { AttemptReservation } from './wallet/attempt-reserver.js';
 import type { HeldLease } from './wallet/scope-leases.js';
@@ -101,6 +103,28 @@ describe('a request’s trace', () => {
     const errorsOf = (name: string) => spans.filter((span) => span.name === name).map(({ errorType }) => errorType);
     expect(errorsOf(`POST ${ROUTE}`)).toEqual(['stream_interrupted', undefined]);
     expect(errorsOf('gateway.request')).toEqual(['gateway_unavailable', undefined]);
+  });
+
+  it('is kept as slow when its first token is late, or was waited for so long in vain', () => {
+    const { begin, clock } = tracedWith({
+      OTEL_TRACES_SAMPLER: 'traceidratio',
+      OTEL_TRACES_SAMPLER_ARG: '0',
+      SWITCHYARD_TRACE_SLOW: '60s',
+      SWITCHYARD_TRACE_SLOW_FIRST_TOKEN: '10s',
+    });
+    const kept = (stream: boolean, firstContentMs: number | undefined, tookMs: number) => {
+      const trace = begin();
+      clock.advance(tookMs);
+      const generation = { request: { stream }, attempts: [{ firstContentMs }] } as unknown as Generation;
+      return reasonToKeep(trace, generation, { end: events.GenerationEnd.CLIENT_ABORTED } as Settlement);
+    };
+    expect([kept(true, 11_000, 12_000), kept(true, 9_000, 50_000), kept(true, undefined, 11_000), kept(true, undefined, 9_000)]).toEqual([
+      'slow',
+      undefined,
+      'slow',
+      undefined,
+    ]);
+    expect([kept(false, undefined, 50_000), kept(false, undefined, 61_000)]).toEqual([undefined, 'slow']);
   });
 });
 
