@@ -44,7 +44,7 @@ export const TEST_TIMEOUT_MS = 900_000;
 const HURRY = {
   factor: 3_600,
   minWindowMs: 15_000,
-  thresholds: { '> 600': '> 6', '> 120': '> 5', '> 60': '> 12', '< 3600': '< 45', '> 0.2': '> 0.5', '), 5)': '), 5000)' },
+  thresholds: { '> 600': '> 6', '> 120': '> 5', '> 60': '> 12', '< 3600': '< 45', '< 900': '< 45', '> 0.2': '> 0.5', '), 5)': '), 5000)' },
 };
 
 /** A lease is done for after fifteen seconds, the ledger is compared with itself every second, and little fills a spool. */
