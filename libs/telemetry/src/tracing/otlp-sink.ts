@@ -48,7 +48,7 @@ export function tracesUrl(config: Pick<TracingConfig, 'endpoint' | 'tracesEndpoi
 }
 
 async function createExporter(config: TracingConfig): Promise<SpanExporter> {
-  const options = { url: tracesUrl(config)!, timeoutMillis: config.timeoutMs };
+  const options = { url: tracesUrl(config)!, timeoutMillis: config.tracesTimeoutMs ?? config.timeoutMs };
   switch (config.tracesProtocol ?? config.protocol) {
     case 'http/protobuf':
       return new (await import('@opentelemetry/exporter-trace-otlp-proto')).OTLPTraceExporter(options);

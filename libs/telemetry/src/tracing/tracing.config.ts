@@ -45,9 +45,14 @@ export const tracingConfig = defineConfig({
   }),
   timeoutMs: field({
     env: 'OTEL_EXPORTER_OTLP_TIMEOUT',
-    schema: milliseconds(),
+    schema: integer({ min: 1 }),
     default: 10_000,
     description: 'Longest time for one export with its retries, in milliseconds.',
+  }),
+  tracesTimeoutMs: field({
+    env: 'OTEL_EXPORTER_OTLP_TRACES_TIMEOUT',
+    schema: integer({ min: 1 }).optional(),
+    description: 'The same for traces alone.',
   }),
   compression: field({ env: 'OTEL_EXPORTER_OTLP_COMPRESSION', schema: z.enum(['gzip', 'none']), default: 'none', description: 'Compression of exports.' }),
   certificateFile: field({
