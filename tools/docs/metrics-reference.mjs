@@ -37,7 +37,7 @@ measures attempts at providers, the server family whole requests with their fall
 stand on is named \`switchyard_\`.
 
 Labels have bounds, so that nobody can grow a process’s memory or a Prometheus by what they ask for: see [labels](#labels). What passes the bound of a metric is
-counted in a series whose labels say \`other\`. The bound is ${NUMBER_SERIES} label sets of a counter or gauge and ${HISTOGRAM_SERIES} of a histogram per process, unless the table says otherwise.
+counted in a series whose labels say \`other\`; of attempts, requests and routes only provider, model and route do, and errors, statuses and kinds of tokens stay true. The bound is ${NUMBER_SERIES} label sets of a counter or gauge and ${HISTOGRAM_SERIES} of a histogram per process, unless the table says otherwise.
 `;
 
 /** docs/reference/metrics.md. */

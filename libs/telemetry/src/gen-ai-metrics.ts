@@ -13,13 +13,16 @@ const TOKEN_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 
 const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864];
 const HTTP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
-const MODEL_LABELS = ['gen_ai_operation_name', 'gen_ai_provider_name', 'gen_ai_request_model'];
+/** Their values are as many as the catalogue's endpoints. */
+const sharedLabelNames = ['gen_ai_provider_name', 'gen_ai_request_model'];
+const MODEL_LABELS = ['gen_ai_operation_name', ...sharedLabelNames];
 
 export const GEN_AI_CLIENT_DURATION = histogramDefinition({
   name: 'gen_ai_client_operation_duration_seconds',
   help: 'Duration of one attempt at a provider (gen_ai.client.operation.duration).',
   unit: 'seconds',
   labelNames: [...MODEL_LABELS, 'error_type'],
+  sharedLabelNames,
   buckets: SECONDS,
 });
 
@@ -27,6 +30,7 @@ export const GEN_AI_CLIENT_TOKENS = histogramDefinition({
   name: 'gen_ai_client_token_usage',
   help: 'Tokens of one attempt that the provider bills; nothing where it did not say (gen_ai.client.token.usage).',
   labelNames: [...MODEL_LABELS, 'gen_ai_token_type'],
+  sharedLabelNames,
   maxSeries: 600,
   buckets: TOKENS,
 });
@@ -36,6 +40,7 @@ export const GEN_AI_CLIENT_FIRST_CHUNK = histogramDefinition({
   help: 'From when the provider of a streamed attempt was asked to its first content (gen_ai.client.operation.time_to_first_chunk).',
   unit: 'seconds',
   labelNames: MODEL_LABELS,
+  sharedLabelNames,
   buckets: SECONDS,
 });
 
@@ -44,6 +49,7 @@ export const GEN_AI_SERVER_DURATION = histogramDefinition({
   help: 'From accepting a request to the end of its last attempt, fallbacks included (gen_ai.server.request.duration).',
   unit: 'seconds',
   labelNames: [...MODEL_LABELS, 'error_type'],
+  sharedLabelNames,
   buckets: SECONDS,
 });
 
@@ -52,6 +58,7 @@ export const GEN_AI_SERVER_FIRST_TOKEN = histogramDefinition({
   help: 'From accepting a streamed request to its first content, fallbacks included (gen_ai.server.time_to_first_token).',
   unit: 'seconds',
   labelNames: MODEL_LABELS,
+  sharedLabelNames,
   buckets: FIRST_TOKEN_SECONDS,
 });
 
@@ -60,6 +67,7 @@ export const GEN_AI_SERVER_OUTPUT_TOKEN = histogramDefinition({
   help: 'Time per token of a streamed answer after its first (gen_ai.server.time_per_output_token).',
   unit: 'seconds',
   labelNames: MODEL_LABELS,
+  sharedLabelNames,
   buckets: TOKEN_SECONDS,
 });
 
@@ -68,6 +76,7 @@ export const HTTP_SERVER_DURATION = histogramDefinition({
   help: 'From a request’s headers to the end of its answer (http.server.request.duration).',
   unit: 'seconds',
   labelNames: ['http_request_method', 'http_route', 'http_response_status_code'],
+  sharedLabelNames: ['http_route'],
   buckets: HTTP_SECONDS,
 });
 

@@ -9,6 +9,8 @@ export interface MetricOptions {
   readonly labelNames?: readonly string[] | undefined;
   /** Label sets that one process keeps apart; the rest share one series whose labels say `other`. Default 1 000, of histograms 300. */
   readonly maxSeries?: number | undefined;
+  /** Those of the labels that say `other` then, all by default. What has few values is better kept true: an answer without an error has none there, either. */
+  readonly sharedLabelNames?: readonly string[] | undefined;
 }
 
 /** A metric as data: what code registers, what the reference page lists and what dashboards and alerts may name. */

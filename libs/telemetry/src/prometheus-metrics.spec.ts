@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { exemplarOf, exposeMetrics, PrometheusMetrics, registerProcessMetrics, SeriesCache, BoundedTexts } from './index.js';
+import { exemplarOf, exposeMetrics, GEN_AI_CLIENT_DURATION, PrometheusMetrics, registerProcessMetrics, SeriesCache, BoundedTexts } from './index.js';
 
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
 
@@ -59,6 +59,21 @@ describe('PrometheusMetrics', () => {
     family.remove({ key: 'a' });
     expect(metrics.render()).not.toContain('key="a"');
     expect(metrics.render()).toContain('key_usd{key="b"} 1');
+  });
+
+  it('keeps labels of few values true beyond the bound: what went well has no error there', () => {
+    const metrics = new PrometheusMetrics();
+    const durations = metrics.histogram(GEN_AI_CLIENT_DURATION);
+    const observe = (model: string, error_type: string) =>
+      durations.labels({ gen_ai_operation_name: 'chat', gen_ai_provider_name: 'acme', gen_ai_request_model: model, error_type }).observe(1);
+    for (let model = 0; model < 310; model++) observe(`acme/model-${model}`, '');
+    observe('acme/last', 'timeout');
+    const counted = [...metrics.render().matchAll(/_count\{.*gen_ai_provider_name="(\w+)",gen_ai_request_model="other",error_type="(\w*)"\} (\d+)/g)];
+    expect(counted.map(([, ...found]) => found)).toEqual([
+      ['other', '', '10'],
+      ['other', 'timeout', '1'],
+    ]);
+    expect(metrics.render()).not.toContain('error_type="other"');
   });
 
   it('updates gauges when it is scraped', () => {

@@ -129,7 +129,7 @@ class Family<S extends Series> implements MetricFamily<S> {
     const existing = this.series.get(key);
     if (existing) return existing;
     // A label whose values have no bound would otherwise grow memory for ever: what is over the bound is shared by one series.
-    const kept = this.series.size < this.maxSeries ? key : this.labelText(Object.fromEntries((this.options.labelNames ?? []).map((name) => [name, 'other'])));
+    const kept = this.series.size < this.maxSeries ? key : this.labelText({ ...labels, ...this.sharedLabels() });
     const created = this.series.get(kept) ?? this.createSeries(this.options.name, kept);
     this.series.set(kept, created);
     return created;
@@ -147,6 +147,11 @@ class Family<S extends Series> implements MetricFamily<S> {
     if (format === 'openmetrics' && unit !== undefined && family.endsWith(`_${unit}`)) text += `# UNIT ${family} ${unit}\n`;
     for (const series of this.series.values()) text += series.render(format);
     return text;
+  }
+
+  private sharedLabels(): Labels {
+    const { labelNames = [], sharedLabelNames = labelNames } = this.options;
+    return Object.fromEntries(sharedLabelNames.map((name) => [name, 'other']));
   }
 
   private labelText(labels: Labels): string {
