@@ -48,7 +48,7 @@ export const METRIC_LABELS: Readonly<Record<string, { readonly meaning: string; 
   check: { meaning: 'what was compared', bound: 'a list in the code' },
   end: { meaning: '`completed`, `client_aborted`, `upstream_failed`, `gateway_failed`', bound: '4' },
   error_type: { meaning: 'type of the error table; empty without an error', bound: 'the error table' },
-  blame: { meaning: 'whose doing an error is: `client`, `account`, `upstream`, `gateway`', bound: '4' },
+  blame: { meaning: 'whose doing an error is: `client`, `account`, `upstream`, `gateway`; empty without an error', bound: '5' },
   flag: { meaning: 'what is special about a charge', bound: 'a list in the code' },
   gen_ai_operation_name: { meaning: '`chat`, `text_completion`, `embeddings`', bound: '3' },
   gen_ai_provider_name: { meaning: 'the provider’s name in the semantic conventions, else its slug', bound: 'the catalogue’s providers' },

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { SwitchyardError } from '@switchyard/errors';
-import { events } from '@switchyard/proto';
+import { common, events } from '@switchyard/proto';
 import { PrometheusMetrics } from '@switchyard/telemetry';
 import type { AttemptRecord, Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
@@ -34,7 +34,7 @@ describe('metrics of generations', () => {
     const text = registry.render();
     const labels = 'gen_ai_operation_name="chat",gen_ai_provider_name="acme.cloud",gen_ai_request_model="acme/writer"';
     for (const line of [
-      'switchyard_generations_total{api="chat",end="completed"} 1',
+      'switchyard_generations_total{api="chat",end="completed",blame=""} 1',
       'switchyard_prompt_tokens_total{provider="acme",model="acme/writer"} 10',
       'switchyard_completion_tokens_total{provider="acme",model="acme/writer"} 6',
       'switchyard_charged_usd_total{provider="acme",model="acme/writer"} 0.25',
@@ -67,6 +67,19 @@ describe('metrics of generations', () => {
     ]) {
       expect(text).toContain(`${line}\n`);
     }
+  });
+
+  it.each([
+    ['context_length_exceeded', 'client'],
+    ['provider_unavailable', 'upstream'],
+    // The provider's limit is the operator's, not the account's.
+    ['rate_limit_exceeded', 'upstream'],
+    ['gateway_unavailable', 'gateway'],
+  ])('tell whose doing a failure is: %s is of the %s', (errorType, blame) => {
+    const failed = attemptOf('acme/writer', { end: 'failed', error: common.ErrorDetail.create({ errorType }), firstContentMs: undefined });
+    end(failed, { end: events.GenerationEnd.UPSTREAM_FAILED, charge: { amountPico: 0n, lines: [] } });
+    const counted = [...registry.render().matchAll(/^switchyard_generations_total\{api="chat",end="upstream_failed",blame="(\w+)"\} 1$/gm)];
+    expect(counted.map(([, shown]) => shown)).toEqual([blame]);
   });
 
   it('label a hundred models by name and the others as one', () => {

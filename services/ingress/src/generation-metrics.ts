@@ -1,6 +1,6 @@
 import { API_TYPES, completionTokenCount, picoToUsdNumber, promptTokenCount, publicModelId, type ApiType } from '@switchyard/core';
-import { errorRow, isErrorType, type SwitchyardError } from '@switchyard/errors';
-import { NAME_OF_END, type events } from '@switchyard/proto';
+import { errorRow, isErrorType, type ErrorRow, type SwitchyardError } from '@switchyard/errors';
+import { events, NAME_OF_END, type GenerationEndName } from '@switchyard/proto';
 import type { RoutingEndpoint } from '@switchyard/routing';
 import {
   BoundedTexts,
@@ -15,6 +15,7 @@ import {
   type Histogram,
   type Metrics,
 } from '@switchyard/telemetry';
+import { attemptErrorType } from './core/fallback.js';
 import { traceparentOf, type AttemptRecord, type Generation } from './core/generation.js';
 import type { Settlement } from './core/settlement.js';
 import {
@@ -33,9 +34,14 @@ import {
 /** Endpoints come and go with the table; their series stay with the metrics, of which there is a bound. */
 const MAX_KEPT_ENDPOINTS = 10_000;
 
+/** Whose doing the failure of an attempt is. What an account may do is known before: a provider that refuses for such a reason means the operator's. */
+type FailureBlame = Exclude<ErrorRow['blame'], 'account'>;
+
 /** What is counted per API. */
 interface ApiSeries {
   readonly ends: Readonly<Record<events.GenerationEnd, Counter>>;
+  /** Of the end `upstream_failed`. */
+  readonly failures: Readonly<Record<FailureBlame, Counter>>;
   readonly fallbacks: Counter;
   readonly firstToken: Histogram;
   readonly endpoints: Map<string, EndpointSeries>;
@@ -94,7 +100,7 @@ export class GenerationMetrics {
     const traceId = exemplarOf(traceparentOf(generation));
     const outputTokens = completionTokenCount(settlement.meters);
     const seconds = (attempt.startTimeMs - generation.acceptTimeMs + attempt.durationMs) / 1_000;
-    api.ends[settlement.end].increment();
+    (settlement.end === events.GenerationEnd.UPSTREAM_FAILED ? api.failures[blameOf(attempt)] : api.ends[settlement.end]).increment();
     if (generation.attempts.length > 1) api.fallbacks.increment();
     series.promptTokens.increment(promptTokenCount(settlement.meters));
     series.completionTokens.increment(outputTokens);
@@ -116,11 +122,15 @@ export class GenerationMetrics {
 
   private apiSeries(api: ApiType): ApiSeries {
     const generations = this.metrics.counter(GENERATIONS);
-    const ends = Object.fromEntries(
-      Object.entries(NAME_OF_END).map(([end, name]) => [end, name === undefined ? UNCOUNTED : generations.labels({ api, end: name })]),
-    );
+    const series = (end: GenerationEndName, blame: string) => generations.labels({ api, end, blame });
+    const failure = (blame: FailureBlame) => series('upstream_failed', blame);
+    const ends = Object.entries(NAME_OF_END).map(([end, name]) => {
+      const isCounted = name !== undefined && name !== 'upstream_failed';
+      return [end, isCounted ? series(name, name === 'gateway_failed' ? 'gateway' : '') : UNCOUNTED];
+    });
     return {
-      ends: ends as Record<events.GenerationEnd, Counter>,
+      ends: Object.fromEntries(ends) as Record<events.GenerationEnd, Counter>,
+      failures: { client: failure('client'), upstream: failure('upstream'), gateway: failure('gateway') },
       fallbacks: this.metrics.counter(FALLBACKS).labels({ api }),
       firstToken: this.metrics.histogram(FIRST_TOKEN).labels({ api }),
       endpoints: new Map(),
@@ -156,7 +166,12 @@ export class GenerationMetrics {
   }
 }
 
-/** No generation ends in ways that have no name. */
+function blameOf(attempt: AttemptRecord): FailureBlame {
+  const { blame } = errorRow(attemptErrorType(attempt));
+  return blame === 'account' ? 'upstream' : blame;
+}
+
+/** No generation ends in ways that have no name; what failed is counted by whose doing it was. */
 const UNCOUNTED: Counter = { increment: () => undefined, raiseTo: () => undefined };
 
 function perApi<Value>(valueOf: (api: ApiType) => Value): Readonly<Record<ApiType, Value>> {

@@ -9,8 +9,8 @@ import {
 
 export const GENERATIONS = counterDefinition({
   name: 'switchyard_generations_total',
-  help: 'Generations by their end.',
-  labelNames: ['api', 'end'],
+  help: 'Generations by their end and, of those that failed, whose doing it was.',
+  labelNames: ['api', 'end', 'blame'],
 });
 
 export const REFUSALS = counterDefinition({
