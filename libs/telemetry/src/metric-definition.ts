@@ -65,8 +65,9 @@ export const METRIC_LABELS: Readonly<Record<string, { readonly meaning: string; 
   ledger_account: { meaning: 'kind of ledger account', bound: 'a list in the code' },
   model: { meaning: 'as `gen_ai_request_model`', bound: 'as `gen_ai_request_model`' },
   outcome: {
-    meaning: 'of attempts: `completed`, an error type, or how else it ended; of spans: `exported`, `dropped`, `failed`',
-    bound: 'the error table and 9 more',
+    meaning:
+      'of attempts: `completed`, an error type, `refused` for what its client did wrong, or how else it ended; of spans: `exported`, `dropped`, `failed`',
+    bound: 'the error table and 10 more',
   },
   phase: { meaning: '`open`, `half_open`', bound: '2' },
   provider: { meaning: 'slug of the provider', bound: 'the catalogue’s providers' },

@@ -49,6 +49,12 @@ const OUTCOME_LABELS: Readonly<Record<events.AttemptOutcome, string>> = {
   [events.AttemptOutcome.UNRECOGNIZED]: 'unknown',
 };
 
+/** What a provider refuses for its client's sake is no failure of the provider. */
+function outcomeOf({ outcome, error }: AttemptResult): string {
+  const isRefused = outcome === events.AttemptOutcome.UPSTREAM_FAILED && error?.row.blame === 'client';
+  return isRefused ? 'refused' : OUTCOME_LABELS[outcome];
+}
+
 /** What is counted per endpoint and operation. */
 interface EndpointSeries {
   readonly inputTokens: Histogram;
@@ -86,7 +92,7 @@ export class WorkerMetrics {
   observe(start: worker.StartFrame, result: AttemptResult, costPico: bigint): void {
     const series = this.seriesOf(start);
     const traceId = exemplarOf(start.traceparent);
-    const end = series.ends.of(OUTCOME_LABELS[result.outcome]).of(result.error?.type ?? '');
+    const end = series.ends.of(outcomeOf(result)).of(result.error?.type ?? '');
     end.attempts.increment();
     end.duration.observe(Math.max(0, result.endTimeMs - result.startTimeMs) / 1_000, traceId);
     if (result.firstTokenMs !== undefined) series.firstChunk.observe(result.firstTokenMs / 1_000, traceId);
