@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { runMigrations } from '@switchyard/db';
 import { events } from '@switchyard/proto';
+import { SWITCHYARD } from '@switchyard/telemetry';
 import { captureLogger, eventually, recordingTracing, startTestPostgres, type RecordingTracing, type TestPostgres } from '@switchyard/testing';
 import { encodeGenerationCompleted } from './event-codec.js';
 import type { ConsumedRecord, EventLog, EventRecord } from './event-log.js';
@@ -19,12 +20,13 @@ const PROCESS = `process ${TOPICS.generationCompleted}`;
 describe('a traced event log', () => {
   let postgres: TestPostgres;
   let tracing: RecordingTracing;
+  let untraced: EventLog;
   let log: EventLog;
   beforeEach(async () => {
     postgres = await startTestPostgres();
     await runMigrations(postgres.url, EVENT_LOG_SCHEMA);
     tracing = recordingTracing();
-    const untraced = new PostgresEventLog({ url: postgres.url, logger: captureLogger(), rebalanceIntervalMs: 50, pollIntervalMs: 50 });
+    untraced = new PostgresEventLog({ url: postgres.url, logger: captureLogger(), rebalanceIntervalMs: 50, pollIntervalMs: 50 });
     log = traceEventLog(untraced, tracing.tracer);
   }, 90_000);
   afterEach(async () => {
@@ -90,5 +92,46 @@ describe('a traced event log', () => {
       records.map(({ key, headers }) => ({ key, headers })),
     );
     expect(await tracing.finished()).toEqual([]);
+  });
+
+  it('records of tries that fail for as long as an outage lasts the first and then one a minute, and tells how many were left out', async () => {
+    let failuresLeft = 4;
+    const fail = (): void => {
+      if (failuresLeft-- > 0) throw new Error('away');
+    };
+    const away = Object.create(untraced, { publish: { value: async (records: readonly EventRecord[]) => (fail(), untraced.publish(records)) } }) as EventLog;
+    const sender = traceEventLog(away, tracing.tracer);
+    const event = eventOf('gen-1', { traceparent: TRACEPARENT });
+    for (const pauseMs of [5_000, 5_000, 60_000, 0]) {
+      await expect(sender.publish([event])).rejects.toThrow('away');
+      tracing.clock.advance(pauseMs);
+    }
+    await sender.publish([event]);
+    failuresLeft = 3;
+    let isHandled = false;
+    const subscription = await log.subscribe({
+      group: 'billing',
+      topics: [TOPICS.generationCompleted],
+      maxBatchSize: 10,
+      tracing: 'parent',
+      handler: async () => {
+        fail();
+        isHandled = true;
+      },
+    });
+    await eventually(() => expect(isHandled).toBe(true));
+    await subscription.close();
+    const spans = (await tracing.finished()).filter(({ kind }) => kind !== 'internal');
+    const shown = (name: string) =>
+      spans.filter((span) => span.name === name).map(({ errorType, attributes }) => [errorType, attributes[SWITCHYARD.failuresLeftOut]]);
+    expect(shown(PROCESS)).toEqual([
+      ['Error', undefined],
+      [undefined, 2],
+    ]);
+    expect(shown(SEND)).toEqual([
+      ['Error', undefined],
+      ['Error', 2],
+      [undefined, undefined],
+    ]);
   });
 });

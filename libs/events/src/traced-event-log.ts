@@ -1,4 +1,14 @@
-import { formatTraceparent, MESSAGING, parseTraceparent, parseTracestate, type SpanAttributes, type TraceContext, type Tracer } from '@switchyard/telemetry';
+import {
+  FailureRuns,
+  formatTraceparent,
+  leftOutAttributes,
+  MESSAGING,
+  parseTraceparent,
+  parseTracestate,
+  type SpanAttributes,
+  type TraceContext,
+  type Tracer,
+} from '@switchyard/telemetry';
 import type { ConsumedRecord, EventLog, EventRecord, PartitionProgress, SubscribeOptions, Subscription } from './event-log.js';
 import { KafkaEventLog } from './kafka/kafka-event-log.js';
 import { TOPICS } from './topics.js';
@@ -26,10 +36,12 @@ export function tracedContextOf(record: EventRecord): TraceContext | undefined {
 
 /**
  * Follows the end of each generation, which is what money hangs on: a PRODUCER span for its sending, whose context the record then carries, and a
- * CONSUMER span for its handling. Provider costs travel the same way and are not followed, so that a trace shows one path.
+ * CONSUMER span for its handling. Provider costs travel the same way and are not followed, so that a trace shows one path. What fails is tried again for
+ * as long as an outage lasts: few of those tries are recorded.
  */
 class TracedEventLog implements EventLog {
   private readonly system: string;
+  private readonly failures = new FailureRuns();
 
   constructor(
     private readonly log: EventLog,
@@ -89,10 +101,12 @@ class TracedEventLog implements EventLog {
     errorType: string | undefined,
   ): void {
     const endMs = this.tracer.nowMs();
+    const leftOut = this.leftOutBefore('send', errorType, endMs);
+    if (leftOut === undefined) return;
     for (const [index, sending] of sendings.entries()) {
       if (!sending) continue;
       const { context, parent } = sending;
-      const attributes = this.attributes('send', records[index]!);
+      const attributes = { ...this.attributes('send', records[index]!), ...leftOutAttributes(leftOut) };
       this.tracer.record({
         name: `send ${records[index]!.topic}`,
         kind: 'producer',
@@ -116,10 +130,16 @@ class TracedEventLog implements EventLog {
       const startMs = this.tracer.nowMs();
       const finish = (errorType: string | undefined) => {
         const endMs = this.tracer.nowMs();
+        const leftOut = this.leftOutBefore(options.group, errorType, endMs);
+        if (leftOut === undefined) return;
         for (const [index, context] of contexts.entries()) {
           if (!context) continue;
           const parent = parents[index]!;
-          const attributes = { ...this.attributes('process', batch[index]!), ...this.consumerAttributes(batch[index]!, options.group) };
+          const attributes = {
+            ...this.attributes('process', batch[index]!),
+            ...this.consumerAttributes(batch[index]!, options.group),
+            ...leftOutAttributes(leftOut),
+          };
           const name = `process ${batch[index]!.topic}`;
           this.tracer.record({ name, kind: 'consumer', context, parentSpanId: parent.spanId, startMs, endMs, attributes, links: [parent], errorType });
         }
@@ -137,6 +157,9 @@ class TracedEventLog implements EventLog {
       await handled(
         () => options.handler(batch),
         (errorType) => {
+          const endMs = this.tracer.nowMs();
+          const leftOut = this.leftOutBefore(options.group, errorType, endMs);
+          if (leftOut === undefined) return;
           const attributes = {
             [MESSAGING.system]: this.system,
             [MESSAGING.operationName]: 'process',
@@ -144,6 +167,7 @@ class TracedEventLog implements EventLog {
             [MESSAGING.destination]: TOPICS.generationCompleted,
             [MESSAGING.consumerGroup]: options.group,
             [MESSAGING.batchSize]: batch.length,
+            ...leftOutAttributes(leftOut),
           };
           this.tracer.record({
             name: `process ${TOPICS.generationCompleted}`,
@@ -151,7 +175,7 @@ class TracedEventLog implements EventLog {
             context: this.tracer.newContext(this.tracer.newTraceId()),
             parentSpanId: undefined,
             startMs,
-            endMs: this.tracer.nowMs(),
+            endMs,
             attributes,
             links,
             errorType,
@@ -161,6 +185,11 @@ class TracedEventLog implements EventLog {
         },
       );
     };
+  }
+
+  /** Batches whose tries failed and were left out before this one; undefined for a failure that is left out itself. `work`: sending, or a group's handling. */
+  private leftOutBefore(work: string, errorType: string | undefined, nowMs: number): number | undefined {
+    return errorType === undefined ? this.failures.succeeded(work) : this.failures.failed(work, errorType, nowMs);
   }
 
   private attributes(operation: 'send' | 'process', record: EventRecord): SpanAttributes {

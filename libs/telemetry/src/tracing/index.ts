@@ -1,6 +1,7 @@
 export * from './attribute-names.js';
 export * from './call-trace.js';
 export * from './chat-span.js';
+export * from './failure-runs.js';
 export * from './otlp-sink.js';
 export * from './served-call.js';
 export * from './span.js';
