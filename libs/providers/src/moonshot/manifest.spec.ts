@@ -14,6 +14,15 @@ describe('Moonshot AI', () => {
   it('is asked for reasoning by the type of thinking', () => {
     expect(requestTo(moonshotManifest, { reasoning: { effort: 'high' } }).body).toMatchObject({ thinking: { type: 'enabled' } });
     expect(requestTo(moonshotManifest, { reasoning: { enabled: false } }).body).toMatchObject({ thinking: { type: 'disabled' } });
+    // Both together are refused.
+    expect(requestTo(moonshotManifest, { reasoning: { effort: 'high' } }).body).not.toHaveProperty('reasoning_effort');
+  });
+
+  it('is asked by effort where the endpoint says so', () => {
+    const traits = { reasoning_style: 'effort', reasoning_efforts: 'low,high,max' };
+    const { body } = requestTo(moonshotManifest, { reasoning: { effort: 'medium' } }, { traits });
+    expect(body).toMatchObject({ reasoning_effort: 'high' });
+    expect(body).not.toHaveProperty('thinking');
   });
 
   it('gets its thoughts back', () => {

@@ -63,9 +63,12 @@ describe('the built-in catalogue', () => {
   });
 
   describe('lists for a maker’s own models', () => {
+    const MAKERS: Readonly<Record<string, string>> = { 'x-ai': 'xai', moonshotai: 'moonshot', mistralai: 'mistral' };
+    const takenAt = (slug: string, provider: string) =>
+      catalog.endpoints.find(({ record }) => record.modelSlug === slug && record.providerSlug === provider && record.variant === '')!.record;
     const takenBy = (slug: string) => {
-      const maker = slug.split('/')[0]!.replace('x-ai', 'xai');
-      return catalog.endpoints.find(({ record }) => record.modelSlug === slug && record.providerSlug === maker)!.record;
+      const author = slug.split('/')[0]!;
+      return takenAt(slug, MAKERS[author] ?? author);
     };
     const sampling = ['temperature', 'top_p', 'top_k', 'frequency_penalty', 'logit_bias', 'logprobs', 'prediction'];
 
@@ -79,6 +82,9 @@ describe('the built-in catalogue', () => {
       'openai/gpt-5',
       'openai/gpt-5.4-mini',
       'openai/gpt-6-sol',
+      'moonshotai/kimi-k2.5',
+      'moonshotai/kimi-k2.6',
+      'moonshotai/kimi-k3',
     ])('no sampling parameter of %s, which refuses what many clients send', (slug) => {
       expect(takenBy(slug).supportedParameters.filter((name) => sampling.includes(name))).toEqual([]);
     });
@@ -86,6 +92,12 @@ describe('the built-in catalogue', () => {
     it.each(['anthropic/claude-opus-4.6', 'anthropic/claude-haiku-4.5', 'openai/gpt-4.1', 'openai/gpt-5-chat'])('the temperature of %s', (slug) =>
       expect(takenBy(slug).supportedParameters).toContain('temperature'),
     );
+
+    it('the temperature of a Kimi where another serves it', () => {
+      const others = catalog.endpoints.filter(({ record }) => record.modelSlug === 'moonshotai/kimi-k2.5' && record.providerSlug !== 'moonshot');
+      expect(others.length).toBeGreaterThan(0);
+      for (const { record } of others) expect(record.supportedParameters).toContain('temperature');
+    });
 
     it.each<[string, Record<string, string>]>([
       ['openai/o3', { reasoning_mandatory: 'true', reasoning_efforts: 'low,medium,high' }],
@@ -113,7 +125,22 @@ describe('the built-in catalogue', () => {
       ['x-ai/grok-4.5', { reasoning_efforts: 'low,medium,high' }],
       ['x-ai/grok-4.6', { reasoning_efforts: 'low,medium,high,xhigh' }],
       ['x-ai/grok-code-fast-1', { reasoning_style: 'none' }],
+      ['moonshotai/kimi-k2.6', {}],
+      ['moonshotai/kimi-k2.7-code', { reasoning_style: 'none' }],
+      ['moonshotai/kimi-k3', { reasoning_style: 'effort', reasoning_efforts: 'low,high,max' }],
     ])('how %s is asked for reasoning', (slug, traits) => expect(takenBy(slug).traits).toEqual(traits));
+
+    it.each<[string, string, Record<string, string>]>([
+      ['openai/gpt-oss-120b', 'groq', { reasoning_efforts: 'low,medium,high' }],
+      ['qwen/qwen3-32b', 'groq', { reasoning_efforts: 'none' }],
+      ['deepseek/deepseek-r1-distill-llama-70b', 'groq', { reasoning_style: 'none' }],
+      ['openai/gpt-oss-120b', 'cerebras', { reasoning_efforts: 'low,medium,high' }],
+      ['z-ai/glm-4.7', 'cerebras', { reasoning_efforts: 'none' }],
+      ['qwen/qwen3-32b', 'cerebras', { reasoning_style: 'none' }],
+    ])('how %s is asked for reasoning at %s', (slug, provider, traits) => {
+      const { reasoning_mandatory: _mandatory, ...told } = takenAt(slug, provider).traits;
+      expect(told).toEqual(traits);
+    });
 
     it.each(['x-ai/grok-3-mini', 'x-ai/grok-4', 'x-ai/grok-4.1-fast-non-reasoning', 'x-ai/grok-4.6', 'x-ai/grok-code-fast-1'])(
       'no penalties and no stop sequences of %s',

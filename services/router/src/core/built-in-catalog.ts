@@ -147,7 +147,7 @@ class BuiltInCatalogBuilder {
     }
     for (const key of prices.ignoredKeys) this.ignoredPriceKeys[key] = (this.ignoredPriceKeys[key] ?? 0) + 1;
     const facts = mergeFacts([
-      { temperature: hasOwnSampling(resolved.slug) ? false : undefined },
+      { temperature: hasOwnSampling(resolved.slug, provider.slug) ? false : undefined },
       ...(offer.facts ? [factsOf(offer.facts)] : []),
       { contextLength: offer.priced?.context_window },
       this.modelFacts(resolved.slug),

@@ -52,6 +52,9 @@ const NO_TOOLS =
 // https://platform.claude.com/docs/en/about-claude/models/migration-guide, https://platform.openai.com/docs/guides/reasoning
 const OWN_SAMPLING = /claude-(opus-4\.[7-9]|(opus|sonnet|haiku)-[5-9]|fable|mythos)|openai\/(o[134]|gpt-5(?!(\.3)?-chat)|gpt-[6-9])/;
 
+// Refused by Moonshot alone; who else serves them samples as asked. https://platform.kimi.ai/docs/api/models-overview
+const OWN_SAMPLING_AT_MOONSHOT = /kimi-(k2\.[5-9]|k[3-9])/;
+
 // https://docs.x.ai/docs/guides/reasoning
 const NO_PENALTIES_NO_STOP = /x-ai\/grok-(3-mini|[4-9]|code|build)/;
 
@@ -90,8 +93,8 @@ export function expectedFacts(slug: string): ModelFacts {
 }
 
 /** Whether its maker refuses any sampling but the model's own. The lists know that later than clients meet it, and gateways' entries say otherwise. */
-export function hasOwnSampling(slug: string): boolean {
-  return OWN_SAMPLING.test(slug);
+export function hasOwnSampling(slug: string, providerSlug: string): boolean {
+  return OWN_SAMPLING.test(slug) || (providerSlug === 'moonshot' && OWN_SAMPLING_AT_MOONSHOT.test(slug));
 }
 
 /** What others of its provider's family take and this model refuses. */
