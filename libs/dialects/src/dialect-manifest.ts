@@ -21,12 +21,10 @@ export const DEMANDS_OUTPUT_CAP: Readonly<Record<ProviderDialectName, boolean>> 
  * - `thinking-type`: `thinking: {type: enabled|disabled}` (Moonshot, DeepSeek, Z.AI, Novita)
  * - `chat-template`: `chat_template_kwargs: {enable_thinking | thinking}` (vLLM, SGLang, NVIDIA NIM)
  * - `reasoning-enabled`: `reasoning: {enabled}` (Together's hybrid models)
- * - `prompt-mode`: `prompt_mode: "reasoning"` (Mistral's Magistral)
  * - `think`: `think: boolean | effort` (Ollama)
  * - `none`: cannot be asked for; a request for it becomes a warning
  */
-export type ReasoningStyle =
-  'effort' | 'openrouter' | 'enable-thinking' | 'thinking-type' | 'chat-template' | 'reasoning-enabled' | 'prompt-mode' | 'think' | 'none';
+export type ReasoningStyle = 'effort' | 'openrouter' | 'enable-thinking' | 'thinking-type' | 'chat-template' | 'reasoning-enabled' | 'think' | 'none';
 
 /** Every field absent = as OpenAI itself documents it. */
 export interface OpenaiChatDeviations {

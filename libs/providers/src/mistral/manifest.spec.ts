@@ -36,8 +36,10 @@ describe('Mistral', () => {
     expect({ meters, outcome }).toEqual({ meters: { input_uncached: 5, output_text: 2 }, outcome: 'finished' });
   });
 
-  it('is asked for reasoning by its prompt mode', () => {
-    expect(requestTo(mistralManifest, { reasoning: { effort: 'high' } }).body).toMatchObject({ prompt_mode: 'reasoning' });
+  it('is asked for reasoning by one of its two efforts: the prompt mode is refused by every model', () => {
+    expect(requestTo(mistralManifest, { reasoning: { effort: 'low' } }).body).toMatchObject({ reasoning_effort: 'high' });
+    expect(requestTo(mistralManifest, { reasoning: { enabled: false } }).body).toMatchObject({ reasoning_effort: 'none' });
+    expect(requestTo(mistralManifest, { reasoning: { enabled: true } }).body).not.toHaveProperty('prompt_mode');
   });
 
   it('gets tool call ids of nine letters and digits, the same for call and result', () => {

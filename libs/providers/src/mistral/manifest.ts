@@ -31,8 +31,9 @@ export const mistralManifest: ProviderManifest = {
     ],
     // The last chunk holds usage unasked; there is no `stream_options` (same page).
     streamUsage: 'always',
-    // https://docs.mistral.ai/capabilities/reasoning
-    reasoningStyle: 'prompt-mode',
+    // Every model that reasons takes these two alone: https://docs.mistral.ai/capabilities/reasoning/adjustable
+    reasoningStyle: 'effort',
+    reasoningEfforts: ['none', 'high'],
     // Thoughts are content parts of type `thinking` (same page).
     reasoningHistory: 'thinking-parts',
     // Nine characters of a-z, A-Z, 0-9: https://docs.mistral.ai/capabilities/function_calling

@@ -142,6 +142,10 @@ describe('the built-in catalogue', () => {
       expect(told).toEqual(traits);
     });
 
+    it.each(['mistralai/mistral-medium-3-5', 'mistralai/mistral-small-2603'])('reasoning of %s', (slug) =>
+      expect(takenBy(slug).supportedParameters).toContain('reasoning'),
+    );
+
     it.each(['x-ai/grok-3-mini', 'x-ai/grok-4', 'x-ai/grok-4.1-fast-non-reasoning', 'x-ai/grok-4.6', 'x-ai/grok-code-fast-1'])(
       'no penalties and no stop sequences of %s',
       (slug) => {

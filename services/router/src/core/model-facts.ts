@@ -42,7 +42,7 @@ export function isEmbedding(id: string): boolean {
 const IMAGE_INPUT =
   /vision|-vl|vl-|omni|gpt-4o|gpt-4\.|gpt-4-turbo|gpt-5|gpt-6|chatgpt|\/o1$|\/o1-pro|\/o3|\/o4|claude-[3-9]|claude-(opus|sonnet|haiku|fable)|gemini|pixtral|llama-4|gemma-3|gemma-4|grok-4|mistral-(small-3|medium-3|large-2512)|ministral-\d+b-2512|magistral-\w+-2509|molmo|multimodal|kimi-k2\.[5-9]|kimi-k3|glm-\d(\.\d)?v|ui-tars|nova-(lite|pro|premier|2)|qwen3\.[5-9]|internvl/;
 const REASONING =
-  /\/o1|\/o3|\/o4|gpt-5|gpt-6|gpt-oss|deepseek-(r1|v3\.[12]|v4|chat-v3\.1)|-r1|qwq|thinking|reason|magistral|grok-(3-mini|4|code)|gemini-(2\.5|3)|claude-(3\.7|opus|sonnet|haiku-[4-9]|fable|mythos)|qwen3|glm-(4\.[5-9]|5)|minimax-m|kimi-k2\.[5-9]|kimi-k3|nemotron|sonar-(reasoning|deep)|olmo-3|mimo|seed-|step-3|hermes-4|intellect|aion-1|ring-|gemma-4|mercury-2|hunyuan|inkling/;
+  /\/o1|\/o3|\/o4|gpt-5|gpt-6|gpt-oss|deepseek-(r1|v3\.[12]|v4|chat-v3\.1)|-r1|qwq|thinking|reason|magistral|mistral-(medium-3-5|small-2603)|grok-(3-mini|4|code)|gemini-(2\.5|3)|claude-(3\.7|opus|sonnet|haiku-[4-9]|fable|mythos)|qwen3|glm-(4\.[5-9]|5)|minimax-m|kimi-k2\.[5-9]|kimi-k3|nemotron|sonar-(reasoning|deep)|olmo-3|mimo|seed-|step-3|hermes-4|intellect|aion-1|ring-|gemma-4|mercury-2|hunyuan|inkling/;
 // From 5.1 on plain GPT-5 takes `none`; its codex and pro models do not. https://platform.claude.com/docs/en/models/sonnet-5-5/migration-guide
 const REASONING_MANDATORY =
   /claude-(fable|mythos|(opus|sonnet)-5\.5)|gpt-6(-astra|\.1)|\/o1|\/o3|\/o4-mini|gpt-5(?!.*chat)(?!\.\d+(?!.*(codex|pro)))|deepseek-r1|qwq|-thinking$|deep-research|sonar-reasoning|gemini-2\.5-pro|minimax-m/;

@@ -31,7 +31,6 @@ describe('reasoning, as each family spells it', () => {
     ['Moonshot on', { enabled: true }, { reasoningStyle: 'thinking-type' }, { thinking: { type: 'enabled' } }],
     ['vLLM off', { effort: 'none' }, { reasoningStyle: 'chat-template' }, { chat_template_kwargs: { enable_thinking: false, thinking: false } }],
     ['Together on', { enabled: true }, { reasoningStyle: 'reasoning-enabled' }, { reasoning: { enabled: true } }],
-    ['Magistral', { effort: 'low' }, { reasoningStyle: 'prompt-mode' }, { prompt_mode: 'reasoning' }],
     ['Ollama', { effort: 'xhigh' }, { reasoningStyle: 'think' }, { think: 'high' }],
     ['another OpenRouter', { maxTokens: 7, exclude: true }, { reasoningStyle: 'openrouter' }, { reasoning: { max_tokens: 7, exclude: true } }],
     ['no way to ask', { enabled: true }, { reasoningStyle: 'none' }, {}],

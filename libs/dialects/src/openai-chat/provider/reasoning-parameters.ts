@@ -5,17 +5,7 @@ import { budgetForEffort, effortForBudget, nearestEffort, reasoningIntent, type 
 /** Output cap assumed where neither client nor endpoint names one: only the ratio between effort and budget needs it. */
 const ASSUMED_OUTPUT_CAP = 16_384;
 const DEFAULT_EFFORTS = ['none', 'minimal', 'low', 'medium', 'high'];
-const STYLES: readonly ReasoningStyle[] = [
-  'effort',
-  'openrouter',
-  'enable-thinking',
-  'thinking-type',
-  'chat-template',
-  'reasoning-enabled',
-  'prompt-mode',
-  'think',
-  'none',
-];
+const STYLES: readonly ReasoningStyle[] = ['effort', 'openrouter', 'enable-thinking', 'thinking-type', 'chat-template', 'reasoning-enabled', 'think', 'none'];
 
 export interface ReasoningContext {
   readonly endpoint: EndpointFacts;
@@ -44,8 +34,6 @@ export function reasoningParameters(reasoning: ReasoningRequest | undefined, con
       return { chat_template_kwargs: { enable_thinking: isOn, thinking: isOn } };
     case 'reasoning-enabled':
       return { reasoning: { enabled: isOn } };
-    case 'prompt-mode':
-      return isOn ? { prompt_mode: 'reasoning' } : {};
     case 'think':
       return { think: isOn ? thinkLevel(intent) : false };
     case 'none':
