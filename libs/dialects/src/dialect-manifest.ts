@@ -18,7 +18,7 @@ export const DEMANDS_OUTPUT_CAP: Readonly<Record<ProviderDialectName, boolean>> 
  * - `effort`: `reasoning_effort` (OpenAI, xAI, Groq, Cerebras …)
  * - `openrouter`: the `reasoning` object as it is
  * - `enable-thinking`: `enable_thinking` and `thinking_budget` (Qwen, SiliconFlow)
- * - `thinking-type`: `thinking: {type: enabled|disabled}` (Moonshot, DeepSeek, Z.AI, Novita)
+ * - `thinking-type`: `thinking: {type: enabled|disabled}` (Moonshot, DeepSeek, Z.AI), and `reasoning_effort` where the manifest states efforts
  * - `chat-template`: `chat_template_kwargs: {enable_thinking | thinking}` (vLLM, SGLang, NVIDIA NIM)
  * - `reasoning-enabled`: `reasoning: {enabled}` (Together's hybrid models)
  * - `think`: `think: boolean | effort` (Ollama)

@@ -16,6 +16,19 @@ describe('DeepSeek', () => {
     expect(requestTo(deepseekManifest, { reasoning: { enabled: false } }).body).toMatchObject({ thinking: { type: 'disabled' } });
   });
 
+  it.each([
+    ['low', 'low'],
+    ['medium', 'high'],
+    ['xhigh', 'max'],
+  ])('is told the effort beside it: %s', (effort, theirs) => {
+    expect(requestTo(deepseekManifest, { reasoning: { effort } }).body).toMatchObject({ thinking: { type: 'enabled' }, reasoning_effort: theirs });
+  });
+
+  it('keeps its own effort where the client names none', () => {
+    for (const reasoning of [{ enabled: true }, { enabled: false }])
+      expect(requestTo(deepseekManifest, { reasoning }).body).not.toHaveProperty('reasoning_effort');
+  });
+
   it('gets its thoughts back', () => {
     const { body } = requestTo(deepseekManifest, {
       messages: [

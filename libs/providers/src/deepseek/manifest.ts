@@ -15,6 +15,7 @@ export const deepseekManifest: ProviderManifest = {
     maxTokensField: 'max_tokens',
     // https://api-docs.deepseek.com/guides/thinking_mode
     reasoningStyle: 'thinking-type',
+    reasoningEfforts: ['low', 'high', 'max'],
     // Thoughts around tool calls must come back (same page).
     reasoningHistory: 'reasoning_content',
     // JSON mode without a schema: https://api-docs.deepseek.com/guides/json_mode

@@ -29,7 +29,7 @@ export function reasoningParameters(reasoning: ReasoningRequest | undefined, con
     case 'enable-thinking':
       return isOn ? { enable_thinking: true, ...budgetParameter('thinking_budget', intent, outputCap) } : { enable_thinking: false };
     case 'thinking-type':
-      return { thinking: { type: isOn ? 'enabled' : 'disabled' } };
+      return { thinking: { type: isOn ? 'enabled' : 'disabled' }, ...(isOn ? effortBesideSwitch(intent, context, outputCap, warnings) : {}) };
     case 'chat-template':
       return { chat_template_kwargs: { enable_thinking: isOn, thinking: isOn } };
     case 'reasoning-enabled':
@@ -66,6 +66,12 @@ function effortParameter(
   if (effort === undefined) warnings.push('reasoning: this endpoint takes no effort; the request was sent without.');
   else if (intent.effort !== undefined && effort !== wanted) warnings.push(`reasoning.effort: this endpoint has no ${wanted}; ${effort} was asked for.`);
   return effort === undefined ? {} : { reasoning_effort: effort };
+}
+
+/** Of providers that state their efforts, and for clients that name one. */
+function effortBesideSwitch(intent: Extract<ReasoningIntent, { kind: 'on' }>, context: ReasoningContext, outputCap: number, warnings: string[]): JsonObject {
+  const isNamed = intent.effort !== undefined || intent.maxTokens !== undefined;
+  return isNamed && context.deviations.reasoningEfforts !== undefined ? effortParameter(intent, context, outputCap, warnings) : {};
 }
 
 function budgetParameter(name: string, intent: Extract<ReasoningIntent, { kind: 'on' }>, outputCap: number): JsonObject {
