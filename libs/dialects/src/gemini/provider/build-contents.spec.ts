@@ -4,8 +4,8 @@ import { openaiChatClient } from '../../openai-chat/client/openai-chat-client.js
 import type { FetchedMedia } from '../../provider-dialect.js';
 import { buildContents } from './build-contents.js';
 
-function contentsOf(messages: JsonObject[], media?: ReadonlyMap<string, FetchedMedia>): JsonObject[] {
-  return buildContents(openaiChatClient.parseChatRequest({ messages }).messages, { media, demandsSignatures: false, warnings: [] }).contents;
+function contentsOf(messages: JsonObject[], media?: ReadonlyMap<string, FetchedMedia>, takesResultMedia = true): JsonObject[] {
+  return buildContents(openaiChatClient.parseChatRequest({ messages }).messages, { media, demandsSignatures: false, takesResultMedia, warnings: [] }).contents;
 }
 
 function calling(...calls: (readonly [id: string, city: string])[]): JsonObject {
@@ -61,6 +61,41 @@ describe('results of tools for Gemini', () => {
   it('follow all calls of a turn that the client sent as several messages', () => {
     const contents = contentsOf([question, calling(['a', 'Rome']), calling(['b', 'Oslo']), result('b', 'rain in Oslo'), result('a', 'sun in Rome')]);
     expect(outputsOf(contents)).toEqual([['sun in Rome', 'rain in Oslo']]);
+  });
+});
+
+describe('pictures that tools return', () => {
+  const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
+  const messages = [
+    { role: 'user', content: 'Look.' },
+    calling(['a', 'Rome'], ['b', 'Oslo']),
+    { role: 'tool', tool_call_id: 'b', content: [{ type: 'text', text: 'here' }, picture] },
+    result('a', 'sun'),
+  ];
+  const inlineData = { mimeType: 'image/png', data: 'AAAA' };
+
+  it('are inside of the result where the model reads them there', () => {
+    expect(contentsOf(messages)[2]).toEqual({
+      role: 'user',
+      parts: [
+        { functionResponse: { name: 'weather', response: { output: 'sun' } } },
+        { functionResponse: { name: 'weather', response: { output: 'here' }, parts: [{ inlineData }] } },
+      ],
+    });
+  });
+
+  it('follow the results in a turn of the user where it refuses them there', () => {
+    const contents = contentsOf([...messages, { role: 'user', content: 'Well?' }], undefined, false);
+    expect(contents[2]).toEqual({
+      role: 'user',
+      parts: [
+        { functionResponse: { name: 'weather', response: { output: 'sun' } } },
+        { functionResponse: { name: 'weather', response: { output: 'here' } } },
+        { inlineData },
+        { text: 'Well?' },
+      ],
+    });
+    expect(JSON.stringify(contents)).not.toContain('callId');
   });
 });
 

@@ -27,6 +27,8 @@ export interface ContentContext {
   readonly media: ReadonlyMap<string, FetchedMedia> | undefined;
   /** Gemini 3 refuses calls of the current turn without a signature. */
   readonly demandsSignatures: boolean;
+  /** Before Gemini 3 the API refuses pictures inside of results: they follow them. */
+  readonly takesResultMedia: boolean;
   readonly warnings: string[];
 }
 
@@ -95,6 +97,10 @@ function partsOf(message: CanonicalMessage, context: ContentContext): JsonObject
       isFirstCall = false;
       continue;
     }
+    if (part.kind === 'tool-result') {
+      parts.push(...resultParts(part, context));
+      continue;
+    }
     const built = partOf(part, context);
     if (!built) continue;
     if (name !== undefined && typeof built['text'] === 'string') {
@@ -106,7 +112,7 @@ function partsOf(message: CanonicalMessage, context: ContentContext): JsonObject
   return parts;
 }
 
-function partOf(part: Exclude<MessagePart, ToolCallPart>, context: ContentContext): JsonObject | undefined {
+function partOf(part: Exclude<MessagePart, ToolCallPart | ToolResultPart>, context: ContentContext): JsonObject | undefined {
   switch (part.kind) {
     case 'text': {
       const signature = ownSignature(part.signature);
@@ -118,8 +124,6 @@ function partOf(part: Exclude<MessagePart, ToolCallPart>, context: ContentContex
       // Thought summaries are not given back; only signatures count, and those sit on other parts.
       return undefined;
     }
-    case 'tool-result':
-      return resultPart(part, context);
     case 'image':
       return {
         ...mediaPart(part.source, 'image/png', context),
@@ -153,7 +157,7 @@ function callArguments(text: string, warnings: string[]): JsonValue {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { value };
 }
 
-function resultPart(part: ToolResultPart, context: ContentContext): JsonObject {
+function resultParts(part: ToolResultPart, context: ContentContext): JsonObject[] {
   const texts = part.content.map((inner) => (inner.kind === 'text' || inner.kind === 'refusal' ? inner.text : '')).join('');
   const value = parsed(texts);
   const response =
@@ -162,7 +166,9 @@ function resultPart(part: ToolResultPart, context: ContentContext): JsonObject {
     .filter((inner) => inner.kind !== 'text' && inner.kind !== 'refusal')
     .map((inner) => partOf(inner, context))
     .filter((inner) => inner !== undefined);
-  return { functionResponse: { name: part.toolName ?? part.toolCallId, response, ...(media.length === 0 ? {} : { parts: media }) }, callId: part.toolCallId };
+  const isNested = media.length > 0 && context.takesResultMedia;
+  const functionResponse = { name: part.toolName ?? part.toolCallId, response, ...(isNested ? { parts: media } : {}) };
+  return [{ functionResponse, callId: part.toolCallId }, ...(isNested ? [] : media)];
 }
 
 function parsed(text: string): JsonValue | undefined {

@@ -3,13 +3,18 @@ import { SwitchyardError } from '@switchyard/errors';
 import type { EndpointFacts } from '../../dialect-manifest.js';
 import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
 import { buildContents } from './build-contents.js';
-import { thinkingConfig, thinkingStyleOf } from './thinking.js';
+import { isBeforeGemini3, thinkingConfig, thinkingStyleOf } from './thinking.js';
 
 export function buildGeminiRequest(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions): UpstreamRequest {
   const warnings: string[] = [];
   const trait = endpoint.traits['reasoning_style'];
   const style = trait === 'budget' || trait === 'level' ? trait : thinkingStyleOf(endpoint.providerModelId);
-  const { systemInstruction, contents } = buildContents(request.messages, { media: options.media, demandsSignatures: style === 'level', warnings });
+  const { systemInstruction, contents } = buildContents(request.messages, {
+    media: options.media,
+    demandsSignatures: style === 'level',
+    takesResultMedia: !isBeforeGemini3(endpoint.providerModelId),
+    warnings,
+  });
   const generationConfig = generationConfigOf(request, endpoint, options, style, warnings);
   const toolConfig = request.tools.length === 0 ? undefined : toolConfigOf(request, warnings);
   const body: JsonObject = {

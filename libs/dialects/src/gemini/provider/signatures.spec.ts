@@ -13,7 +13,7 @@ const PARTS = [{ text: 'Two of them:', thoughtSignature: 'TEXT' }, picture('AAAA
 /** What the model would be told of its own answer in the next round. */
 function replayed(message: JsonObject): unknown {
   const { messages } = openaiChatClient.parseChatRequest({ messages: [message, { role: 'user', content: 'Bluer, please.' }] });
-  return buildContents(messages, { media: undefined, demandsSignatures: true, warnings: [] }).contents[0];
+  return buildContents(messages, { media: undefined, demandsSignatures: true, takesResultMedia: true, warnings: [] }).contents[0];
 }
 
 /** As clients put the deltas of a stream together. */

@@ -52,5 +52,9 @@ function budgetOf(intent: Exclude<ReasoningIntent, { kind: 'unsaid' }>, endpoint
 }
 
 export function thinkingStyleOf(modelId: string): 'budget' | 'level' {
-  return /gemini-(1|2)(\.|-|$)/.test(modelId) ? 'budget' : 'level';
+  return isBeforeGemini3(modelId) ? 'budget' : 'level';
+}
+
+export function isBeforeGemini3(modelId: string): boolean {
+  return /gemini-(1|2)(\.|-|$)/.test(modelId);
 }
