@@ -121,6 +121,23 @@ describe('a request to Gemini', () => {
     expect(build(format).body['generationConfig']).toEqual({ responseMimeType: 'application/json', responseJsonSchema: schema });
   });
 
+  it('puts a schema into words beside tools, with which models before Gemini 3 refuse JSON mode', () => {
+    const tools = [{ type: 'function', function: { name: 'f' } }];
+    const schema = { type: 'object', required: ['colour'] };
+    const format = { response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } };
+    const older = build({ tools, ...format, temperature: 1 });
+    expect(older.body).toMatchObject({ generationConfig: { temperature: 1 }, tools: [{ functionDeclarations: [{ name: 'f' }] }] });
+    expect(older.body['generationConfig']).not.toHaveProperty('responseMimeType');
+    expect(JSON.stringify(older.body['systemInstruction'])).toContain('colour');
+    expect(older.warnings).toEqual([expect.stringMatching(/^response_format: /)]);
+    const plain = build({ messages: [{ role: 'system', content: 'Be brief' }, ...messages], tools, response_format: { type: 'json_object' } });
+    expect(plain.body).not.toHaveProperty('generationConfig');
+    expect(plain.body['systemInstruction']).toMatchObject({ parts: [{ text: 'Be brief' }, { text: expect.stringContaining('JSON') }] });
+    const newer = build({ tools, ...format }, { model: 'gemini-3-flash-preview' });
+    expect(newer).toMatchObject({ body: { generationConfig: { responseMimeType: 'application/json', responseJsonSchema: schema } }, warnings: [] });
+    expect(newer.body).not.toHaveProperty('systemInstruction');
+  });
+
   it('maps tools and their choice', () => {
     const tools = [{ type: 'function', function: { name: 'f', description: 'd', parameters: { type: 'object', properties: {} } } }];
     expect(build({ tools, tool_choice: { type: 'function', function: { name: 'f' } } }).body).toMatchObject({

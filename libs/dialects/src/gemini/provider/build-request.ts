@@ -1,4 +1,13 @@
-import { asString, type CanonicalChatRequest, type CanonicalEmbeddingRequest, type JsonObject, type JsonValue, type ToolDefinition } from '@switchyard/core';
+import {
+  asObjects,
+  asString,
+  type CanonicalChatRequest,
+  type CanonicalEmbeddingRequest,
+  type JsonObject,
+  type JsonValue,
+  type ResponseFormat,
+  type ToolDefinition,
+} from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { EndpointFacts } from '../../dialect-manifest.js';
 import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
@@ -9,17 +18,26 @@ export function buildGeminiRequest(request: CanonicalChatRequest, endpoint: Endp
   const warnings: string[] = [];
   const trait = endpoint.traits['reasoning_style'];
   const style = trait === 'budget' || trait === 'level' ? trait : thinkingStyleOf(endpoint.providerModelId);
+  const isOld = isBeforeGemini3(endpoint.providerModelId);
   const { systemInstruction, contents } = buildContents(request.messages, {
     media: options.media,
     demandsSignatures: style === 'level',
-    takesResultMedia: !isBeforeGemini3(endpoint.providerModelId),
+    takesResultMedia: !isOld,
     warnings,
   });
-  const generationConfig = generationConfigOf(request, endpoint, options, style, warnings);
+  const formatInWords = isOld && request.tools.length > 0 ? formatInstruction(request.responseFormat, warnings) : undefined;
+  const instructions = [...asObjects(systemInstruction?.['parts']), ...(formatInWords === undefined ? [] : [{ text: formatInWords }])];
+  const generationConfig = generationConfigOf(
+    formatInWords === undefined ? request : { ...request, responseFormat: undefined },
+    endpoint,
+    options,
+    style,
+    warnings,
+  );
   const toolConfig = request.tools.length === 0 ? undefined : toolConfigOf(request, warnings);
   const body: JsonObject = {
     contents,
-    ...(systemInstruction === undefined ? {} : { systemInstruction }),
+    ...(instructions.length === 0 ? {} : { systemInstruction: { parts: instructions } }),
     ...(request.tools.length === 0 ? {} : { tools: [{ functionDeclarations: request.tools.map(declarationOf) }] }),
     ...(toolConfig === undefined ? {} : { toolConfig }),
     ...(Object.keys(generationConfig).length === 0 ? {} : { generationConfig }),
@@ -134,6 +152,15 @@ function dropOutOfRange(config: JsonObject, warnings: string[]): JsonObject {
     warnings.push(`${LISTED_AS[name]}: the Gemini API takes ${range.says}; it was dropped.`);
   }
   return config;
+}
+
+/** Before Gemini 3 the API refuses JSON mode beside tools: "Function calling with a response mime type: 'application/json' is unsupported". */
+function formatInstruction(format: ResponseFormat | undefined, warnings: string[]): string | undefined {
+  if (format?.kind !== 'json-object' && format?.kind !== 'json-schema') return undefined;
+  warnings.push('response_format: the model takes none beside tools; it was put into an instruction.');
+  return format.kind === 'json-object'
+    ? 'Give the final answer as one JSON object and nothing else.'
+    : `Give the final answer as one JSON object and nothing else. It has to validate against this JSON Schema:\n${JSON.stringify(format.schema)}`;
 }
 
 function responseFormatOf(request: CanonicalChatRequest, warnings: string[]): JsonObject {
