@@ -1,9 +1,24 @@
 import { REASONING_EFFORTS, type ReasoningEffort, type ReasoningRequest } from '@switchyard/core';
+import type { EndpointFacts } from './dialect-manifest.js';
 
 /** Share of the output cap that an effort may spend on thinking, as OpenRouter documents it for budget-style models. */
 const BUDGET_RATIOS: Readonly<Record<Exclude<ReasoningEffort, 'none'>, number>> = { minimal: 0.1, low: 0.2, medium: 0.5, high: 0.8, xhigh: 0.95, max: 0.95 };
 const MIN_BUDGET_TOKENS = 1024;
 const MAX_BUDGET_TOKENS = 128_000;
+
+/** Names under which a catalogue lists that an endpoint reasons. */
+const LISTED_AS = ['reasoning', 'reasoning_effort', 'include_reasoning'];
+
+/** What may be asked of the endpoint: nothing, where it lists what it takes and reasoning is not among it. */
+export function askableReasoning(
+  reasoning: ReasoningRequest | undefined,
+  { supportedParameters }: EndpointFacts,
+  warnings: string[],
+): ReasoningRequest | undefined {
+  if (supportedParameters.length === 0 || LISTED_AS.some((name) => supportedParameters.includes(name))) return reasoning;
+  if (reasoningIntent(reasoning).kind === 'on') warnings.push('reasoning: this endpoint does not take it; it was dropped.');
+  return undefined;
+}
 
 /** What the client wants, once the ways to say it are boiled down. */
 export type ReasoningIntent =

@@ -183,6 +183,15 @@ describe('a request to Anthropic', () => {
     expect(answer).toMatchObject({ parts: [{ kind: 'text', text: '{"n":1}' }], finishReason: 'stop' });
   });
 
+  it('does not ask a model to think that the endpoint does not list as thinking, and says so', () => {
+    const endpoint = { providerModelId: 'claude-3-5-haiku-20241022', supportedParameters: ['temperature', 'tools'] };
+    const built = build({ reasoning: { effort: 'high' }, max_tokens: 9000, temperature: 0.5 }, endpoint);
+    expect(built.body).not.toHaveProperty('thinking');
+    expect(built.body).toMatchObject({ temperature: 0.5 });
+    expect(built.warnings).toEqual(['reasoning: this endpoint does not take it; it was dropped.']);
+    expect(build({ reasoning: { enabled: false } }, endpoint)).toMatchObject({ body: { max_tokens: 4096 }, warnings: [] });
+  });
+
   it('maps tools, choice and parallelism', () => {
     const tools = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} }, strict: true } }];
     expect(build({ tools, tool_choice: 'required', parallel_tool_calls: false }, { supportedParameters: ['structured_outputs', 'tools'] }).body).toMatchObject({

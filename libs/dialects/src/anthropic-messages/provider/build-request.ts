@@ -1,6 +1,7 @@
 import type { CanonicalChatRequest, JsonObject, ResponseFormat, ToolDefinition } from '@switchyard/core';
 import type { EndpointFacts } from '../../dialect-manifest.js';
 import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
+import { askableReasoning } from '../../reasoning-budget.js';
 import { buildConversation, cacheControl, placeBreakpoints } from './build-messages.js';
 import { anthropicSchema } from './output-schema.js';
 import { planThinking, structuredOutputOf, thinkingStyleOf, type ThinkingPlan } from './thinking.js';
@@ -14,8 +15,9 @@ const MIN_TOP_K = 1;
 /** The tool under which a model without structured outputs gives its JSON answer. Reserved: the parser turns it back into text. */
 export const JSON_ANSWER_TOOL = 'switchyard_json_answer';
 
-export function buildAnthropicRequest(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions): UpstreamRequest {
+export function buildAnthropicRequest(asked: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions): UpstreamRequest {
   const warnings: string[] = [];
+  const request = { ...asked, reasoning: askableReasoning(asked.reasoning, endpoint, warnings) };
   const maxTokens = outputCap(request, endpoint, options);
   const trait = endpoint.traits['reasoning_style'];
   const style = trait === 'budget' || trait === 'adaptive' ? trait : thinkingStyleOf(endpoint.providerModelId);

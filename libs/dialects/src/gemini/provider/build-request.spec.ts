@@ -138,6 +138,16 @@ describe('a request to Gemini', () => {
     expect(newer.body).not.toHaveProperty('systemInstruction');
   });
 
+  it('does not ask a model to think that the endpoint does not list as thinking, and says so', () => {
+    const endpoint = { supportedParameters: ['temperature', 'tools'] };
+    const built = build({ reasoning: { effort: 'high' } }, { model: 'gemini-2.0-flash', endpoint });
+    expect(built.body).not.toHaveProperty('generationConfig');
+    expect(built.warnings).toEqual(['reasoning: this endpoint does not take it; it was dropped.']);
+    for (const reasoning of [{ enabled: false }, { exclude: true }])
+      expect(build({ reasoning }, { model: 'gemini-2.0-flash', endpoint })).toMatchObject({ body: { contents: expect.anything() }, warnings: [] });
+    expect(build({ reasoning: { effort: 'high' } }, { endpoint: { supportedParameters: ['reasoning'] } }).body).toHaveProperty('generationConfig');
+  });
+
   it('maps tools and their choice', () => {
     const tools = [{ type: 'function', function: { name: 'f', description: 'd', parameters: { type: 'object', properties: {} } } }];
     expect(build({ tools, tool_choice: { type: 'function', function: { name: 'f' } } }).body).toMatchObject({

@@ -1,6 +1,6 @@
 import type { CanonicalChatRequest, JsonObject } from '@switchyard/core';
 import type { EndpointFacts } from '../../dialect-manifest.js';
-import { budgetForEffort, nearestEffort, reasoningIntent, type ReasoningIntent } from '../../reasoning-budget.js';
+import { askableReasoning, budgetForEffort, nearestEffort, reasoningIntent, type ReasoningIntent } from '../../reasoning-budget.js';
 
 const ASSUMED_OUTPUT_CAP = 65_536;
 /** Budgets of the 2.5 family (https://ai.google.dev/gemini-api/docs/thinking): the pro model cannot stop thinking. */
@@ -14,7 +14,7 @@ export function thinkingConfig(
   outputCap: number | undefined,
   warnings: string[],
 ): JsonObject | undefined {
-  const intent = reasoningIntent(request.reasoning);
+  const intent = reasoningIntent(askableReasoning(request.reasoning, endpoint, warnings));
   if (intent.kind === 'unsaid') return undefined;
   const includeThoughts = intent.kind === 'on' && request.reasoning?.exclude !== true;
   const amount =

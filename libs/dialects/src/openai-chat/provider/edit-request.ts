@@ -1,6 +1,7 @@
 import { asArray, asObject, asObjects, asString, isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
 import type { EndpointFacts, OpenaiChatDeviations } from '../../dialect-manifest.js';
 import type { BuildOptions } from '../../provider-dialect.js';
+import { askableReasoning } from '../../reasoning-budget.js';
 import { parseReasoning } from '../client/parse-chat-request.js';
 import { RequestFields } from '../client/request-fields.js';
 import { editMessages, needNoEdits } from './edit-messages.js';
@@ -41,7 +42,6 @@ const LISTED_AS: ReadonlyMap<string, readonly string[]> = new Map(
   }),
 );
 const REASONING_FIELDS = ['reasoning', 'reasoning_effort', 'include_reasoning'];
-const REASONING_LISTED_AS = ['reasoning', 'reasoning_effort', 'include_reasoning'];
 
 export interface EditedRequest {
   readonly body: JsonObject;
@@ -130,9 +130,8 @@ function reasoningFields(
   outputCap: number | undefined,
   warnings: string[],
 ): JsonObject {
-  const reasoning = parseReasoning(new RequestFields(source));
+  const reasoning = askableReasoning(parseReasoning(new RequestFields(source)), endpoint, warnings);
   if (!reasoning) return {};
-  if (endpoint.supportedParameters.length > 0 && !REASONING_LISTED_AS.some((name) => endpoint.supportedParameters.includes(name))) return {};
   return reasoningParameters(reasoning, { endpoint, deviations, outputCap, original: asObject(source['reasoning']) }, warnings);
 }
 
