@@ -273,3 +273,19 @@ describe('anthropicSchema', () => {
     });
   });
 });
+describe('an answer of Anthropic', () => {
+  it.each([
+    ['standard', 'default'],
+    ['priority', 'priority'],
+  ])('that was served in the tier %s names it %s, as clients of OpenAI know it', (theirs, ours) => {
+    const usage = { input_tokens: 1, output_tokens: 1, service_tier: theirs };
+    const message = { type: 'message', id: 'm', content: [{ type: 'text', text: 'Hi' }], stop_reason: 'end_turn', usage };
+    expect(anthropicMessagesProvider.parseResponse(message, { dialect: 'anthropic-messages' }).serviceTier).toBe(ours);
+    const events = [{ type: 'message_start', message: { id: 'm', usage } }];
+    const chunks = anthropicMessagesProvider
+      .createStreamParser({ dialect: 'anthropic-messages' })
+      .push(Buffer.from(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')));
+    expect(chunks.filter((chunk) => 'serviceTier' in chunk).map((chunk) => 'serviceTier' in chunk && chunk.serviceTier)).toEqual([ours, ours]);
+  });
+});
+

@@ -13,6 +13,7 @@ import {
 } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { UpstreamFailure } from '../../provider-dialect.js';
+import { serviceTierOf } from '../../service-tier.js';
 import { classifyFailure, errorParts } from '../../upstream-error.js';
 import { ANTHROPIC_FORMAT } from './build-messages.js';
 import { JSON_ANSWER_TOOL } from './build-request.js';
@@ -62,7 +63,7 @@ export function parseAnthropicResponse(body: JsonValue): CanonicalChatResponse<U
             parts.some((part) => part.kind === 'tool-call'),
           ),
     nativeFinishReason: stopReason ?? null,
-    serviceTier: asString(usage?.['service_tier']),
+    serviceTier: serviceTierOf(usage?.['service_tier']),
     meters: usage && anthropicMeters(usage),
   };
 }

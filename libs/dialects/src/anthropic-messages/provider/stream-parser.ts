@@ -1,6 +1,7 @@
 import { asNumber, asObject, asObjects, asString, type JsonObject } from '@switchyard/core';
 import { parseEventData, UNREADABLE_EVENT } from '../../event-data.js';
 import type { ProviderChunk, ProviderStreamParser, StreamFinish } from '../../provider-dialect.js';
+import { serviceTierOf } from '../../service-tier.js';
 import { SseParser } from '../../sse-parser.js';
 import { JSON_ANSWER_TOOL } from './build-request.js';
 import { anthropicMeters } from './meters.js';
@@ -79,7 +80,7 @@ export class AnthropicStreamParser implements ProviderStreamParser {
     this.addUsage(usage, chunks);
     if (this.messageId !== undefined) return;
     this.messageId = id;
-    chunks.push({ type: 'message-start', upstreamId: id, upstreamModel: asString(message['model']), serviceTier: asString(usage?.['service_tier']) });
+    chunks.push({ type: 'message-start', upstreamId: id, upstreamModel: asString(message['model']), serviceTier: serviceTierOf(usage?.['service_tier']) });
   }
 
   private openBlock(index: number, block: JsonObject, chunks: ProviderChunk[]): void {
@@ -181,7 +182,7 @@ export class AnthropicStreamParser implements ProviderStreamParser {
   private addUsage(usage: JsonObject | undefined, chunks: ProviderChunk[]): void {
     if (!usage) return;
     for (const [key, value] of Object.entries(usage)) if (value !== null) this.usage[key] = value;
-    chunks.push({ type: 'usage', meters: anthropicMeters(this.usage), serviceTier: asString(this.usage['service_tier']) });
+    chunks.push({ type: 'usage', meters: anthropicMeters(this.usage), serviceTier: serviceTierOf(this.usage['service_tier']) });
   }
 }
 

@@ -14,6 +14,7 @@ import {
 } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
 import type { UpstreamFailure } from '../../provider-dialect.js';
+import { serviceTierOf } from '../../service-tier.js';
 import { GEMINI_FORMAT } from './build-contents.js';
 import { failureInside, finishReasonOf, groundingAnnotations, logprobsOf } from './candidate.js';
 import { geminiMeters, hasCounts } from './meters.js';
@@ -42,7 +43,7 @@ export function parseGeminiResponse(body: JsonValue): CanonicalChatResponse<Upst
             parts.some((part) => part.kind === 'tool-call'),
           ),
     nativeFinishReason: native ?? null,
-    serviceTier: asString(usage?.['serviceTier']),
+    serviceTier: serviceTierOf(usage?.['serviceTier']),
     meters: usage && hasCounts(usage) ? geminiMeters(usage) : undefined,
     error,
   };

@@ -1,6 +1,7 @@
 import { asArray, asObject, asObjects, asString, type JsonObject } from '@switchyard/core';
 import { parseEventData, UNREADABLE_EVENT } from '../../event-data.js';
 import type { ProviderChunk, ProviderStreamParser, StreamFinish } from '../../provider-dialect.js';
+import { serviceTierOf } from '../../service-tier.js';
 import { SseParser } from '../../sse-parser.js';
 import { GEMINI_FORMAT } from './build-contents.js';
 import { failureInside, finishReasonOf, groundingAnnotations, logprobsOf } from './candidate.js';
@@ -40,7 +41,7 @@ export class GeminiStreamParser implements ProviderStreamParser {
         type: 'message-start',
         upstreamId: asString(body['responseId']),
         upstreamModel: asString(body['modelVersion']),
-        serviceTier: asString(usage?.['serviceTier']),
+        serviceTier: serviceTierOf(usage?.['serviceTier']),
       });
     }
     const candidate = asObject(asArray(body['candidates'])?.[0]);
