@@ -169,7 +169,10 @@ describe('a request to Anthropic', () => {
     const schema = { type: 'object', properties: { n: { type: 'integer', minimum: 1 } }, required: ['n'] };
     const format = { response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } };
     expect(build(format).body['output_config']).toEqual({
-      format: { type: 'json_schema', schema: { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'], additionalProperties: false } },
+      format: {
+        type: 'json_schema',
+        schema: { type: 'object', properties: { n: { type: 'integer', description: '{minimum: 1}' } }, required: ['n'], additionalProperties: false },
+      },
     });
     const older = build(format, { providerModelId: 'claude-3-7-sonnet-20250219' });
     expect(older.body).toMatchObject({
@@ -181,6 +184,48 @@ describe('a request to Anthropic', () => {
       { dialect: 'anthropic-messages' },
     );
     expect(answer).toMatchObject({ parts: [{ kind: 'text', text: '{"n":1}' }], finishReason: 'stop' });
+  });
+
+  it.each<[string, JsonObject]>([
+    ['a map', { type: 'object', properties: { counts: { type: 'object', additionalProperties: { type: 'integer' } } } }],
+    ['an object of any kind', { type: 'object', properties: { list: { type: 'array', items: { type: 'object' } } } }],
+    ['a tree', { $ref: '#/$defs/node', $defs: { node: { type: 'object', properties: { next: { anyOf: [{ $ref: '#/$defs/node' }, { type: 'null' }] } } } } }],
+    ['itself', { type: 'object', properties: { children: { type: 'array', items: { $ref: '#' } } } }],
+    ['a schema elsewhere', { type: 'object', properties: { a: { $ref: 'https://schemas.example/a.json' } } }],
+  ])('puts a schema with %s into an instruction: closed, it would be another', (_name, schema) => {
+    const built = build({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } });
+    expect(built.body).not.toHaveProperty('output_config');
+    expect(JSON.stringify(built.body['system'])).toContain(JSON.stringify(JSON.stringify(schema)).slice(1, -1));
+    expect(built.warnings).toEqual([expect.stringMatching(/^response_format: /)]);
+    const tools = [{ type: 'function', function: { name: 'f', parameters: schema, strict: true } }];
+    const strict = build({ tools }, { supportedParameters: ['structured_outputs', 'tools'] });
+    expect((strict.body['tools'] as JsonObject[])[0]).not.toHaveProperty('strict');
+    expect(strict.warnings).toEqual([expect.stringMatching(/^tools: f /)]);
+  });
+
+  it('asks for a schema that is named twice, yet not within itself, natively', () => {
+    const schema = {
+      type: 'object',
+      properties: { from: { $ref: '#/$defs/place' }, to: { $ref: '#/$defs/place' } },
+      $defs: { place: { type: 'object', properties: { name: { $ref: '#/$defs/name' } } }, name: { type: 'string' } },
+    };
+    const built = build({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } });
+    expect(built).toMatchObject({ body: { output_config: { format: { type: 'json_schema' } } }, warnings: [] });
+  });
+
+  it('tells a choice at the root of a tool’s input in words: there the API refuses every request that has one', () => {
+    const choice = [{ required: ['id'] }, { required: ['name'] }];
+    const parameters = { type: 'object', description: 'Whom.', properties: { id: { type: 'string' } }, anyOf: choice };
+    const tools = [{ type: 'function', function: { name: 'f', parameters } }];
+    const [tool] = build({ tools }).body['tools'] as JsonObject[];
+    expect(tool).toEqual({
+      name: 'f',
+      input_schema: { type: 'object', properties: { id: { type: 'string' } }, description: `Whom.\n\n{anyOf: ${JSON.stringify(choice)}}` },
+    });
+    const union = { oneOf: [{ type: 'object', properties: { a: { type: 'string' } } }] };
+    expect((build({ tools: [{ type: 'function', function: { name: 'f', parameters: union } }] }).body['tools'] as JsonObject[])[0]).toMatchObject({
+      input_schema: { type: 'object', properties: {}, description: `{oneOf: ${JSON.stringify(union.oneOf)}}` },
+    });
   });
 
   it('does not ask a model to think that the endpoint does not list as thinking, and says so', () => {
@@ -243,6 +288,22 @@ describe('a request to Anthropic', () => {
   });
 });
 
+describe('an answer of Anthropic', () => {
+  it.each([
+    ['standard', 'default'],
+    ['priority', 'priority'],
+  ])('that was served in the tier %s names it %s, as clients of OpenAI know it', (theirs, ours) => {
+    const usage = { input_tokens: 1, output_tokens: 1, service_tier: theirs };
+    const message = { type: 'message', id: 'm', content: [{ type: 'text', text: 'Hi' }], stop_reason: 'end_turn', usage };
+    expect(anthropicMessagesProvider.parseResponse(message, { dialect: 'anthropic-messages' }).serviceTier).toBe(ours);
+    const events = [{ type: 'message_start', message: { id: 'm', usage } }];
+    const chunks = anthropicMessagesProvider
+      .createStreamParser({ dialect: 'anthropic-messages' })
+      .push(Buffer.from(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')));
+    expect(chunks.filter((chunk) => 'serviceTier' in chunk).map((chunk) => 'serviceTier' in chunk && chunk.serviceTier)).toEqual([ours, ours]);
+  });
+});
+
 describe('what a model can do, by its name', () => {
   it.each([
     ['claude-3-7-sonnet-20250219', 3.7, 'budget', 'tool'],
@@ -268,24 +329,28 @@ describe('anthropicSchema', () => {
     ).toEqual({
       type: 'object',
       additionalProperties: false,
-      properties: { maximum: { type: 'string' }, list: { type: 'array', items: { type: 'object', properties: {}, additionalProperties: false } } },
+      properties: {
+        maximum: { type: 'string', description: '{maxLength: 3}' },
+        list: { type: 'array', description: '{minItems: 2}', items: { type: 'object', properties: {}, additionalProperties: false } },
+      },
       $defs: { x: { type: 'object', additionalProperties: false } },
     });
   });
-});
-describe('an answer of Anthropic', () => {
-  it.each([
-    ['standard', 'default'],
-    ['priority', 'priority'],
-  ])('that was served in the tier %s names it %s, as clients of OpenAI know it', (theirs, ours) => {
-    const usage = { input_tokens: 1, output_tokens: 1, service_tier: theirs };
-    const message = { type: 'message', id: 'm', content: [{ type: 'text', text: 'Hi' }], stop_reason: 'end_turn', usage };
-    expect(anthropicMessagesProvider.parseResponse(message, { dialect: 'anthropic-messages' }).serviceTier).toBe(ours);
-    const events = [{ type: 'message_start', message: { id: 'm', usage } }];
-    const chunks = anthropicMessagesProvider
-      .createStreamParser({ dialect: 'anthropic-messages' })
-      .push(Buffer.from(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')));
-    expect(chunks.filter((chunk) => 'serviceTier' in chunk).map((chunk) => 'serviceTier' in chunk && chunk.serviceTier)).toEqual([ours, ours]);
+
+  it.each<[string, JsonObject, JsonObject]>([
+    ['a choice of one', { oneOf: [{ type: 'string' }, { type: 'null' }] }, { anyOf: [{ type: 'string' }, { type: 'null' }] }],
+    ['a format that it knows', { type: 'string', format: 'date-time' }, { type: 'string', format: 'date-time' }],
+    ['another format', { type: 'string', format: 'int32' }, { type: 'string', description: '{format: "int32"}' }],
+    ['a plain pattern', { type: 'string', pattern: '^[a-z]+$' }, { type: 'string', pattern: '^[a-z]+$' }],
+    ['a pattern that looks ahead', { type: 'string', pattern: '^(?!x)' }, { type: 'string', description: '{pattern: "^(?!x)"}' }],
+    [
+      'a tuple',
+      { type: 'array', description: 'A pair.', prefixItems: [{ type: 'string' }], items: false },
+      { type: 'array', description: 'A pair.\n\n{prefixItems: [{"type":"string"}], items: false}' },
+    ],
+    ['a negation', { type: 'string', not: { const: 'x' } }, { type: 'string', description: '{not: {"const":"x"}}' }],
+    ['its own address', { type: 'string', $schema: 'https://json-schema.org/draft/2020-12/schema', $id: 'x' }, { type: 'string' }],
+  ])('knows what the API compiles, and tells the rest in words: %s', (_name, schema, expected) => {
+    expect(anthropicSchema(schema)).toEqual(expected);
   });
 });
-

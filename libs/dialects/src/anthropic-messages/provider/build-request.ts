@@ -3,7 +3,7 @@ import type { EndpointFacts } from '../../dialect-manifest.js';
 import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
 import { askableReasoning } from '../../reasoning-budget.js';
 import { buildConversation, cacheControl, placeBreakpoints } from './build-messages.js';
-import { anthropicSchema } from './output-schema.js';
+import { anthropicSchema, inputSchema, isCompilable } from './output-schema.js';
 import { planThinking, structuredOutputOf, thinkingStyleOf, type ThinkingPlan } from './thinking.js';
 
 /** https://platform.claude.com/docs/en/api/versioning */
@@ -21,13 +21,20 @@ export function buildAnthropicRequest(asked: CanonicalChatRequest, endpoint: End
   const maxTokens = outputCap(request, endpoint, options);
   const trait = endpoint.traits['reasoning_style'];
   const style = trait === 'budget' || trait === 'adaptive' ? trait : thinkingStyleOf(endpoint.providerModelId);
-  const schemaStyle = endpoint.traits['structured_output'] === 'tool' ? 'tool' : structuredOutputOf(endpoint.providerModelId);
+  const schemaStyle = schemaStyleOf(request.responseFormat, endpoint);
   const usesAnswerTool = request.responseFormat?.kind === 'json-schema' && schemaStyle === 'tool';
   const plan = planThinking(usesAnswerTool ? { ...request, toolChoice: { kind: 'required' } } : request, endpoint, style, maxTokens, warnings);
   const { system, messages } = buildConversation(request.messages, options.media, warnings);
   if (request.responseFormat?.kind === 'json-object') {
     system.push({ type: 'text', text: 'Answer with one JSON object and nothing else.' });
     warnings.push('response_format: the provider has no JSON mode; it was asked for in an instruction.');
+  }
+  if (request.responseFormat?.kind === 'json-schema' && schemaStyle === 'words') {
+    system.push({
+      type: 'text',
+      text: `Answer with one JSON object that validates against this JSON Schema:\n${JSON.stringify(request.responseFormat.schema)}`,
+    });
+    warnings.push('response_format: the provider cannot compile the schema, which has open or recursive objects; it was put into an instruction.');
   }
   const tools = request.tools.map((tool) => toolOf(tool, endpoint, warnings));
   if (usesAnswerTool && request.responseFormat?.kind === 'json-schema') tools.push(answerTool(request.responseFormat));
@@ -66,26 +73,36 @@ function outputCap(request: CanonicalChatRequest, endpoint: EndpointFacts, optio
   return endpoint.maxCompletionTokens === undefined ? wanted : Math.min(wanted, endpoint.maxCompletionTokens);
 }
 
+/** How a model is told of the schema of its answer: a grammar, a tool that takes it, or words. */
+function schemaStyleOf(format: ResponseFormat | undefined, endpoint: EndpointFacts): 'output_config' | 'tool' | 'words' {
+  const style = endpoint.traits['structured_output'] === 'tool' ? 'tool' : structuredOutputOf(endpoint.providerModelId);
+  return style === 'output_config' && format?.kind === 'json-schema' && !isCompilable(format.schema) ? 'words' : style;
+}
+
 function toolOf(tool: ToolDefinition, endpoint: EndpointFacts, warnings: string[]): JsonObject {
-  const isStrict = tool.strict === true && endpoint.supportedParameters.includes('structured_outputs');
-  if (tool.strict === true && !isStrict) warnings.push(`tools: ${tool.name} was sent without strict, which the model does not take.`);
-  const schema = tool.parameters ?? {};
+  const schema = inputSchema(tool.parameters ?? {});
+  const obstacle = tool.strict === true ? obstacleToStrict(schema, endpoint) : undefined;
+  const isStrict = tool.strict === true && obstacle === undefined;
+  if (obstacle !== undefined) warnings.push(`tools: ${tool.name} was sent without strict: ${obstacle}.`);
   return {
     name: tool.name,
     ...(tool.description === undefined ? {} : { description: tool.description }),
-    input_schema: isStrict
-      ? anthropicSchema({ type: 'object', ...schema })
-      : { type: 'object', ...(schema['properties'] === undefined ? { properties: {} } : {}), ...schema },
+    input_schema: isStrict ? anthropicSchema(schema) : schema,
     ...(isStrict ? { strict: true } : {}),
     ...(tool.cacheBreakpoint ? { cache_control: cacheControl(tool.cacheBreakpoint) } : {}),
   };
+}
+
+function obstacleToStrict(schema: JsonObject, endpoint: EndpointFacts): string | undefined {
+  if (!endpoint.supportedParameters.includes('structured_outputs')) return 'the model does not take it';
+  return isCompilable(schema) ? undefined : 'the provider cannot compile its schema, which has open or recursive objects';
 }
 
 function answerTool(format: Extract<ResponseFormat, { kind: 'json-schema' }>): JsonObject {
   return {
     name: JSON_ANSWER_TOOL,
     description: format.description ?? `Gives the final answer as ${format.name}.`,
-    input_schema: { type: 'object', ...format.schema },
+    input_schema: inputSchema(format.schema),
   };
 }
 
@@ -107,7 +124,12 @@ function toolChoiceOf(request: CanonicalChatRequest, usesAnswerTool: boolean): J
   }
 }
 
-function outputConfigOf(format: ResponseFormat | undefined, plan: ThinkingPlan, style: 'output_config' | 'tool', warnings: string[]): JsonObject | undefined {
+function outputConfigOf(
+  format: ResponseFormat | undefined,
+  plan: ThinkingPlan,
+  style: ReturnType<typeof schemaStyleOf>,
+  warnings: string[],
+): JsonObject | undefined {
   if (format?.kind === 'grammar') warnings.push('response_format: the provider takes no grammar; it was dropped.');
   const hasSchema = format?.kind === 'json-schema' && style === 'output_config';
   if (!hasSchema && plan.effort === undefined) return undefined;
