@@ -96,6 +96,9 @@ describe('errorParts', () => {
     [{ detail: [{ msg: 'field required' }, { msg: 'too long' }] }, 'field required; too long', []],
     [{ detail: 'Not Found' }, 'Not Found', []],
     [{ object: 'error', message: 'vllm', code: 400 }, 'vllm', []],
+    [{ object: 'error', message: { detail: [{ loc: ['body', 'x'], msg: 'no' }] }, type: 'invalid_request_error' }, 'no (body.x)', ['invalid_request_error']],
+    [{ object: 'Error', message: [{ loc: ['body', 'tools'], msg: 'no' }] }, 'no (body.tools)', []],
+    [{ success: false, errors: [{ message: 'AiError: no', code: 5006 }], messages: [] }, 'AiError: no', ['5006']],
     ['text', '', []],
     [undefined, '', []],
   ])('reads %j', (body, message, codes) => {

@@ -1,4 +1,4 @@
-import { asObject, asString, isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
+import { asObject, asObjects, asString, isJsonObject, type JsonObject, type JsonValue } from '@switchyard/core';
 import { isErrorType, type ErrorType } from '@switchyard/errors';
 import type { UpstreamFailure } from './provider-dialect.js';
 
@@ -201,23 +201,29 @@ export function parseJsonBody(body: string): JsonValue | undefined {
   }
 }
 
-/** `{error: {code, type, message}}`, `{error: "…"}`, `{message}`, `{detail}` and the first of an array of them. */
+/** `{error: {code, type, message}}`, `{error: "…"}`, `{errors: [{code, message}]}`, `{message}`, `{detail}` and the first of an array of them. */
 export function errorParts(body: JsonValue | undefined): { codes: string[]; message: string; error: JsonObject } {
   const root = Array.isArray(body) ? body[0] : body;
   if (!isJsonObject(root)) return { codes: [], message: '', error: {} };
   const inner = root['error'];
-  const error = asObject(inner) ?? root;
+  const error = asObject(inner) ?? asObjects(root['errors'])[0] ?? root;
   const codes = [error['code'], error['type'], error['status'], root['code']]
     .filter((value) => typeof value === 'string' || typeof value === 'number')
     .map(String);
-  const message = typeof inner === 'string' ? inner : (asString(error['message']) ?? asString(root['message']) ?? detailText(root['detail']) ?? '');
+  const message = typeof inner === 'string' ? inner : (messageText(error['message']) ?? messageText(root['message']) ?? messageText(root['detail']) ?? '');
   return { codes: codes.filter((code) => code !== 'error' && !/^\d{3}$/.test(code)), message, error };
 }
 
-/** FastAPI's `detail`: a sentence, or a list of problems. */
-function detailText(detail: JsonValue | undefined): string | undefined {
-  if (typeof detail === 'string') return detail;
-  if (!Array.isArray(detail)) return asString(asObject(detail)?.['message']);
-  const sentences = detail.map((entry) => asString(asObject(entry)?.['msg'])).filter((entry) => entry !== undefined);
-  return sentences.length === 0 ? undefined : sentences.join('; ');
+/** A sentence, or FastAPI's list of problems, which Mistral has under `message`, bare or as `{detail}`. */
+function messageText(message: JsonValue | undefined): string | undefined {
+  if (typeof message === 'string') return message;
+  const holder = asObject(message);
+  const problems = asObjects(holder ? holder['detail'] : message)
+    .map(problemText)
+    .filter((problem) => problem !== undefined);
+  return problems.length === 0 ? asString(holder?.['message']) : problems.join('; ');
+}
+
+function problemText({ msg, loc }: JsonObject): string | undefined {
+  return typeof msg === 'string' && Array.isArray(loc) ? `${msg} (${loc.join('.')})` : asString(msg);
 }

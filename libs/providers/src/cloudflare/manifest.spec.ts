@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EVERY_PARAMETER, requestTo } from '../manifest-probe.fake.js';
+import { EVERY_PARAMETER, probe, requestTo } from '../manifest-probe.fake.js';
 import { cloudflareManifest } from './manifest.js';
 
 describe('Cloudflare', () => {
@@ -22,6 +22,12 @@ describe('Cloudflare', () => {
       expect(body).not.toHaveProperty(name);
       expect(warnings.some((warning) => warning.startsWith(`${name}:`))).toBe(true);
     }
+  });
+
+  it('tells its errors in the envelope of all its APIs', () => {
+    const message = "AiError: This model's maximum context length is 8192 tokens.";
+    const body = Buffer.from(JSON.stringify({ result: null, success: false, errors: [{ message, code: 5021 }], messages: [] }));
+    expect(probe(cloudflareManifest).readError(400, {}, body, 0)).toMatchObject({ errorType: 'context_length_exceeded', message, providerCode: '5021' });
   });
 
   it('has the account in its address', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EVERY_PARAMETER, requestTo, streamOf } from '../manifest-probe.fake.js';
+import { EVERY_PARAMETER, probe, requestTo, streamOf } from '../manifest-probe.fake.js';
 import { mistralManifest } from './manifest.js';
 
 describe('Mistral', () => {
@@ -40,6 +40,15 @@ describe('Mistral', () => {
     expect(requestTo(mistralManifest, { reasoning: { effort: 'low' } }).body).toMatchObject({ reasoning_effort: 'high' });
     expect(requestTo(mistralManifest, { reasoning: { enabled: false } }).body).toMatchObject({ reasoning_effort: 'none' });
     expect(requestTo(mistralManifest, { reasoning: { enabled: true } }).body).not.toHaveProperty('prompt_mode');
+  });
+
+  it('says what it refuses', () => {
+    const problem = { type: 'extra_forbidden', loc: ['body', 'foo'], msg: 'Extra inputs are not permitted', input: 1 };
+    const body = { object: 'error', message: { detail: [problem] }, type: 'invalid_request_error', param: null, code: null };
+    expect(probe(mistralManifest).readError(422, {}, Buffer.from(JSON.stringify(body)), 0)).toMatchObject({
+      errorType: 'unprocessable',
+      message: 'Extra inputs are not permitted (body.foo)',
+    });
   });
 
   it('gets tool call ids of nine letters and digits, the same for call and result', () => {
