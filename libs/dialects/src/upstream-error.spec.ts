@@ -11,6 +11,13 @@ describe('classifyFailure', () => {
     [400, 'max_tokens: 99999 is too large', '', 'max_tokens_exceeded'],
     [400, 'The response was filtered due to the prompt triggering our content management policy.', 'content_filter', 'content_policy_violation'],
     [400, 'Your credit balance is too low to access the API.', 'invalid_request_error', 'provider_unavailable'],
+    [
+      400,
+      'You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.',
+      'invalid_request_error',
+      'provider_unavailable',
+    ],
+    [400, 'API key expired. Please renew the API key.', 'API_KEY_INVALID', 'provider_unavailable'],
     [401, 'invalid x-api-key', 'authentication_error', 'provider_unavailable'],
     [402, 'Insufficient Balance', '', 'provider_unavailable'],
     [403, 'Country not supported', '', 'provider_unavailable'],
@@ -43,6 +50,8 @@ describe('classifyFailure', () => {
   it('does not repeat what a provider says of the operator’s credential, nor endless messages', () => {
     expect(failure(401, 'Incorrect API key provided: sk-live-1234').message).not.toContain('sk-live');
     expect(failure(400, 'API key not valid. Key: AIza123').message).not.toContain('AIza');
+    expect(failure(400, 'API key expired. Please renew the API key.').message).not.toContain('key');
+    expect(failure(400, 'You have reached your specified API usage limits.').message).not.toContain('limits');
     expect(failure(400, 'x'.repeat(10_000)).message.length).toBeLessThan(1000);
   });
 });

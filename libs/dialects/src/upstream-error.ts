@@ -42,6 +42,7 @@ const CODE_TYPES: Readonly<Record<string, ErrorType>> = {
   authentication_error: 'provider_unavailable',
   permission_error: 'provider_unavailable',
   invalid_api_key: 'provider_unavailable',
+  api_key_invalid: 'provider_unavailable',
   model_not_found: 'provider_unavailable',
   not_found_error: 'provider_unavailable',
   rate_limit_exceeded: 'rate_limit_exceeded',
@@ -72,9 +73,10 @@ const CONTEXT_TEXT =
 const OUTPUT_CAP_TEXT = /max_?(completion_|output_)?tokens?\b.*(too large|at most|exceed|greater than|maximum)/i;
 const POLICY_TEXT =
   /content (management|filter|policy)|safety (system|filter)|flagged (by|as)|usage (policy|policies|guidelines)|prohibited content|moderation/i;
-const BALANCE_TEXT = /credit balance is too low|insufficient (balance|credits?|funds)|exceeded your current (plan|balance)|payment required/i;
+const BALANCE_TEXT =
+  /credit balance is too low|insufficient (balance|credits?|funds)|exceeded your current (plan|balance)|payment required|reached your specified (\w+ )?api usage limits|account is in good standing/i;
 const OVERLOAD_TEXT = /overloaded|over capacity|at capacity|no available (capacity|instances?)/i;
-const API_KEY_TEXT = /api key not valid|api[_ ]key[_ ]invalid|invalid api key/i;
+const API_KEY_TEXT = /api key (not valid|expired)|api[_ ]key[_ ]invalid|invalid api key/i;
 
 const MAX_RETRY_AFTER_MS = 86_400_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EVERY_PARAMETER, requestTo } from '../manifest-probe.fake.js';
+import { EVERY_PARAMETER, probe, requestTo } from '../manifest-probe.fake.js';
 import { qwenManifest } from './manifest.js';
 
 describe('Alibaba Qwen', () => {
@@ -29,6 +29,15 @@ describe('Alibaba Qwen', () => {
   it('keeps cache marks', () => {
     const content = [{ type: 'text', text: 'Long.', cache_control: { type: 'ephemeral' } }];
     expect(requestTo(qwenManifest, { messages: [{ role: 'user', content }] }).body['messages']).toEqual([{ role: 'user', content }]);
+  });
+
+  it.each([
+    ['Arrearage', 'Access denied, please make sure your account is in good standing.', 'provider_unavailable'],
+    ['data_inspection_failed', 'Input text data may contain inappropriate content.', 'content_policy_violation'],
+    ['DataInspectionFailed', 'Output data may contain inappropriate content.', 'content_policy_violation'],
+  ])('says with status 400, too, what is not the fault of the request: %s', (code, message, errorType) => {
+    const body = Buffer.from(JSON.stringify({ error: { code, type: code, param: null, message } }));
+    expect(probe(qwenManifest).readError(400, {}, body, 0)).toMatchObject({ errorType });
   });
 
   it('is asked for usage in streams', () => {

@@ -21,6 +21,8 @@ export const qwenManifest: ProviderManifest = {
     cacheControl: 'keep',
     // Not in the list of parameters: https://www.alibabacloud.com/help/en/model-studio/use-qwen-by-calling-api
     refusedParameters: ['top_a', 'min_p', 'logit_bias', 'verbosity', 'prediction'],
+    // https://www.alibabacloud.com/help/en/model-studio/error-code
+    errorCodes: { data_inspection_failed: 'content_policy_violation', DataInspectionFailed: 'content_policy_violation' },
   },
   policies: {
     privacyPolicyUrl: 'https://www.alibabacloud.com/help/en/legal/latest/alibaba-cloud-international-website-privacy-policy',
