@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { answerOf, EVERY_PARAMETER, requestTo, streamOf } from '../manifest-probe.fake.js';
+import { answerOf, EVERY_PARAMETER, probe, requestTo, streamOf } from '../manifest-probe.fake.js';
 import { groqManifest } from './manifest.js';
 
 describe('Groq', () => {
@@ -36,6 +36,14 @@ describe('Groq', () => {
     });
     expect(message).toMatchObject({ content: 'Yes.', reasoning: 'Hm.' });
   });
+
+  it.each(['tool_use_failed', 'json_validate_failed', 'model_decommissioned', 'model_terms_required'])(
+    'says with status 400, too, that its model failed or is not there: another endpoint may answer after %s',
+    (code) => {
+      const body = { error: { message: 'Failed to call a function. Please adjust your prompt.', type: 'invalid_request_error', code, failed_generation: '{' } };
+      expect(probe(groqManifest).readError(400, {}, Buffer.from(JSON.stringify(body)), 0)).toMatchObject({ errorType: 'provider_unavailable' });
+    },
+  );
 
   it('reports usage of a stream in its own field, too', () => {
     const { meters } = streamOf(groqManifest, [

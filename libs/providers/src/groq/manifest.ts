@@ -36,6 +36,13 @@ export const groqManifest: ProviderManifest = {
     reasoningEfforts: ['low', 'medium', 'high'],
     // With the raw format thoughts come inside the content (same page).
     thinkTags: true,
+    // Status 400 where its model wrote no valid call or JSON, or is not to be had: https://console.groq.com/docs/errors
+    errorCodes: {
+      tool_use_failed: 'provider_unavailable',
+      json_validate_failed: 'provider_unavailable',
+      model_decommissioned: 'provider_unavailable',
+      model_terms_required: 'provider_unavailable',
+    },
   },
   policies: {
     privacyPolicyUrl: 'https://groq.com/privacy-policy',
