@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EVERY_PARAMETER, probe, requestTo } from '../manifest-probe.fake.js';
+import { answerOf, EVERY_PARAMETER, probe, requestTo } from '../manifest-probe.fake.js';
 import { qwenManifest } from './manifest.js';
 
 describe('Alibaba Qwen', () => {
@@ -29,6 +29,24 @@ describe('Alibaba Qwen', () => {
   it('keeps cache marks', () => {
     const content = [{ type: 'text', text: 'Long.', cache_control: { type: 'ephemeral' } }];
     expect(requestTo(qwenManifest, { messages: [{ role: 'user', content }] }).body['messages']).toEqual([{ role: 'user', content }]);
+  });
+
+  it('counts what marks wrote to the cache, which costs more, apart', () => {
+    const { meters } = answerOf(qwenManifest, {
+      choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }],
+      usage: {
+        prompt_tokens: 2000,
+        completion_tokens: 3,
+        total_tokens: 2003,
+        prompt_tokens_details: {
+          cached_tokens: 0,
+          cache_creation_input_tokens: 1500,
+          cache_creation: { ephemeral_5m_input_tokens: 1500 },
+          cache_type: 'ephemeral',
+        },
+      },
+    });
+    expect(meters).toEqual({ input_uncached: 500, cache_write_5m: 1500, output_text: 3 });
   });
 
   it.each([

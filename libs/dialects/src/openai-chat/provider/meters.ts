@@ -15,7 +15,8 @@ export function openaiMeters(usage: JsonObject, reasoningBesideCompletion: boole
 
   const prompt = new TokenSplitter(promptTokens);
   const cacheRead = prompt.take(asNumber(promptDetails?.['cached_tokens']) ?? asNumber(usage['prompt_cache_hit_tokens']) ?? asNumber(usage['cached_tokens']));
-  const cacheWrite = prompt.take(asNumber(promptDetails?.['cache_write_tokens']));
+  // The second is Alibaba's: https://www.alibabacloud.com/help/en/model-studio/context-cache
+  const cacheWrite = prompt.take(asNumber(promptDetails?.['cache_write_tokens']) ?? asNumber(promptDetails?.['cache_creation_input_tokens']));
   const inputAudio = prompt.take(asNumber(promptDetails?.['audio_tokens']));
   const inputImage = prompt.take(asNumber(promptDetails?.['image_tokens']));
 
