@@ -17,11 +17,6 @@ const GATEWAY_FIELDS = [
   'prompt_cache_breakpoint',
 ] as const;
 
-/** Clients that give an answer back whole give its nulls back, which strict providers take for fields that they do not know. */
-const OFTEN_NULL_FIELDS = ['refusal', 'audio', 'function_call'] as const;
-
-const EDITED_FIELDS = [...GATEWAY_FIELDS, ...OFTEN_NULL_FIELDS];
-
 /** Of content parts, too. */
 const BREAKPOINT_FIELDS = ['cache_control', 'prompt_cache_breakpoint'] as const;
 
@@ -42,8 +37,8 @@ export function editMessages(messages: readonly JsonValue[], edits: MessageEdits
 }
 
 /** Nothing in these messages could be edited: their bytes may be passed on. Errs on the side of an edit. */
-export function needNoEdits({ roles, fields, partFields }: MessageBytes, { deviations, media }: MessageEdits): boolean {
-  if (EDITED_FIELDS.some((field) => fields.has(field)) || BREAKPOINT_FIELDS.some((field) => partFields.has(field))) return false;
+export function needNoEdits({ roles, fields, partFields, hasNulls }: MessageBytes, { deviations, media }: MessageEdits): boolean {
+  if (hasNulls || GATEWAY_FIELDS.some((field) => fields.has(field)) || BREAKPOINT_FIELDS.some((field) => partFields.has(field))) return false;
   if (fields.has('name') && deviations.nameField !== 'keep') return false;
   if (deviations.toolCallIds === 'nine-alphanumerics' && (fields.has('tool_calls') || fields.has('tool_call_id'))) return false;
   if (roles.has('developer') && deviations.developerRole !== 'keep') return false;
@@ -66,6 +61,7 @@ function editMessage(message: JsonObject, edits: MessageEdits): JsonObject {
   const reasoning = message['role'] === 'assistant' ? reasoningHistory(message, deviations) : {};
   const content = editContent(message, edits);
   for (const field of GATEWAY_FIELDS) drop(field);
+  // Clients that give an answer back whole give its nulls back, which strict providers take for fields that they do not know.
   for (const field in message) if (message[field] === null && field !== 'content') drop(field);
   if (content !== message['content'] && content !== undefined) change({ content });
   if (Object.keys(reasoning).length > 0) change(reasoning);

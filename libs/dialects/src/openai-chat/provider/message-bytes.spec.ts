@@ -22,6 +22,8 @@ const message = fc.record(
     tool_calls: fc.constant([{ id: 'call_with_a_long_id', type: 'function', function: { name: 'look', arguments: '{"at":"\\"it\\""}' } }]),
     annotations: fc.constant([]),
     own_field: fc.jsonValue(),
+    refusal: fc.constantFrom(null, 'No.'),
+    tool_choice: fc.constant(null),
   },
   { requiredKeys: ['role', 'content'] },
 );
@@ -74,6 +76,21 @@ describe('messages passed on as bytes', () => {
       { numRuns: 500 },
     );
     expect(passedOnCount).toBeGreaterThan(0);
+  });
+
+  it.each(['name', 'tool_calls', 'tool_call_id', 'own_field'])('are read where a %s is null, which strict providers refuse', (field) => {
+    const source = JSON.stringify({ messages: [{ role: 'user', content: LONG, [field]: null }] });
+    const exchanged = edited(source, { nameField: 'keep' }) ?? parsedAndEdited(source, { nameField: 'keep' });
+    expect(exchanged['messages']).toEqual([{ role: 'user', content: LONG }]);
+  });
+
+  it('stay bytes where only a content is null', () => {
+    const call = { id: 'a', type: 'function', function: { name: 'look', arguments: '{}' } };
+    const messages = [
+      { role: 'user', content: LONG },
+      { role: 'assistant', content: null, tool_calls: [call] },
+    ];
+    expect(edited(JSON.stringify({ messages }), {})?.['messages']).toEqual(messages);
   });
 
   it('keep the client’s own spelling of numbers and texts', () => {

@@ -17,7 +17,11 @@ export interface MessageBytes {
   readonly fields: ReadonlySet<string>;
   /** Every field that some part of a message's content has. */
   readonly partFields: ReadonlySet<string>;
+  /** Some message has a field that is null, other than its content. */
+  readonly hasNulls: boolean;
 }
+
+const FIRST_OF_NULL = 0x6e;
 
 /** Below this a parser is as fast. */
 const MIN_BODY_BYTES = 4 * 1024;
@@ -42,6 +46,7 @@ class MessageFinder {
   private readonly roles = new Set<string>();
   private readonly fields = new Set<string>();
   private readonly partFields = new Set<string>();
+  private hasNulls = false;
   private readonly places: { readonly start: number; readonly end: number | undefined }[] = [];
 
   constructor(private readonly json: Buffer) {}
@@ -53,11 +58,11 @@ class MessageFinder {
       names.add(name);
       return name === 'messages' ? this.walkMessages(start) : undefined;
     });
-    const { json, roles, fields, partFields } = this;
+    const { json, roles, fields, partFields, hasNulls } = this;
     const [place] = this.places;
     if (place?.end === undefined || this.places.length > 1) return undefined;
     if ([names, roles, fields, partFields].some((set) => [...set].some((name) => name.includes('\\')))) return undefined;
-    return { start: place.start, bytes: json.subarray(place.start, place.end), roles, fields, partFields };
+    return { start: place.start, bytes: json.subarray(place.start, place.end), roles, fields, partFields, hasNulls };
   }
 
   private walkMessages(start: number): number | undefined {
@@ -68,6 +73,7 @@ class MessageFinder {
 
   private walkField(name: string, start: number): number | undefined {
     this.fields.add(name);
+    if (name !== 'content') this.hasNulls ||= this.json[start] === FIRST_OF_NULL;
     if (name === 'content') return walkArray(this.json, start, (at) => walkObject(this.json, at, (field) => void this.partFields.add(field)));
     if (name !== 'role') return undefined;
     const end = endOfValue(this.json, start);
