@@ -2,6 +2,7 @@ import { BriefMap, type Clock } from '@switchyard/core';
 import type { EventRecord } from '../event-log.js';
 import type { Segment, SegmentWriter } from './segment-files.js';
 import { SegmentReader } from './segment-reader.js';
+import { frameByteLength } from './spool-frame.js';
 import type { AcceptedRecord, SpoolRecord } from './spool-record.js';
 import type { SpoolRecovery } from './spool.js';
 
@@ -83,9 +84,10 @@ export class LiveTail {
   /** Deletes finished segments, oldest first: a generation's mark and end must never go before its beginning. */
   async sweep(): Promise<void> {
     for (let oldest = this.options.writer.segments[0]; oldest !== undefined && this.isFinished(oldest); oldest = this.options.writer.segments[0]) {
-      for (const entry of [...this.open.values()]) {
-        if (entry.segmentNumber <= oldest.number && !this.options.carryForward(entry.record)) return;
-      }
+      const { number } = oldest;
+      const open = [...this.open.values()].filter(({ segmentNumber }) => segmentNumber <= number);
+      if (open.length > 0 && !this.isMostlyOver()) return;
+      for (const { record } of open) if (!this.options.carryForward(record)) return;
       this.unacknowledged.delete(oldest);
       await this.options.writer.remove(oldest);
     }
@@ -93,6 +95,14 @@ export class LiveTail {
 
   async close(): Promise<void> {
     await this.overflow?.close();
+  }
+
+  /** Where what is open fills whole segments, writing it again would only fill the next ones: it has to free as much as it writes. */
+  private isMostlyOver(): boolean {
+    let bytes = 0;
+    for (const segment of this.options.writer.segments) bytes += segment.byteLength;
+    for (const { record } of this.open.values()) bytes -= 2 * frameByteLength(record);
+    return bytes > 0;
   }
 
   private isFinished(segment: Segment): boolean {

@@ -279,6 +279,24 @@ describe('the spool', () => {
     );
   });
 
+  it('goes on, and stays small, while generations that run long fill whole segments', async () => {
+    const spool = await open('a', { segmentBytes: 1_024 });
+    const running = Array.from({ length: 40 }, (_, index) => `long-${index}`);
+    for (const generationId of running) spool.append({ kind: 'accepted', generationId, body: 'x'.repeat(100) });
+    for (let index = 0; index < 300; index++) {
+      complete(spool, `g${index}`, 'x'.repeat(200));
+      await spool.flushed();
+    }
+    await eventually(() => expect(spool.state().unpublishedCount).toBe(0));
+    // Twice what is open, and a segment.
+    await eventually(() => expect(spool.state().usedBytes).toBeLessThan(15_000));
+    leaveAsDead('a', 'dead');
+    const heirLog = recordingEventLog();
+    spools.push(await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger }));
+    const ended = (): string[] => heirLog.published.map(({ key }) => key).filter((key) => key.startsWith('long'));
+    await eventually(() => expect(new Set(ended())).toEqual(new Set(running)));
+  });
+
   it('turns new generations away when it is full, takes the ends of running ones, and opens again when drained', async () => {
     log.goAway();
     const spool = await open('a', { maxBytes: 10_000, segmentBytes: 1_024 });
