@@ -72,7 +72,7 @@ export class FileSpool implements Spool {
       recovery,
       deliveryHoldMs,
       maxKeptCharacters,
-      carryForward: (record) => this.carryForward(record),
+      writeAgain: (records) => this.writeAgain(records),
     });
     this.drainer = new SpoolDrainer(this.options, recovered, this.tail, this.backlog);
     this.drainer.start();
@@ -160,9 +160,13 @@ export class FileSpool implements Spool {
   }
 
   private add(record: SpoolRecord): void {
+    this.gather(record);
+    this.tail.noteAppended(record);
+  }
+
+  private gather(record: SpoolRecord): void {
     this.frames.add(record);
     this.turnRecords.push(record);
-    this.tail.noteAppended(record);
   }
 
   private write(frames: Buffer, records: readonly SpoolRecord[]): void {
@@ -212,9 +216,9 @@ export class FileSpool implements Spool {
     }
   }
 
-  private carryForward(record: AcceptedRecord): boolean {
+  private writeAgain(records: readonly AcceptedRecord[]): boolean {
     if (!this.isWritable) return false;
-    this.add(record);
+    for (const record of records) this.gather(record);
     this.flush();
     return this.isWritable;
   }

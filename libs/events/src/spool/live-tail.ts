@@ -22,8 +22,8 @@ export interface LiveTailOptions {
   readonly deliveryHoldMs: number;
   /** Characters of events that may wait in memory; what comes on top is read back from the segments when its turn comes. */
   readonly maxKeptCharacters: number;
-  /** Writes an accepted record again, into the newest segment, before it returns; false when the disk refuses. */
-  carryForward(record: AcceptedRecord): boolean;
+  /** Writes accepted records again, into the newest segment, before it returns; false when the disk refuses. */
+  writeAgain(records: readonly AcceptedRecord[]): boolean;
 }
 
 /**
@@ -86,8 +86,7 @@ export class LiveTail {
     for (let oldest = this.options.writer.segments[0]; oldest !== undefined && this.isFinished(oldest); oldest = this.options.writer.segments[0]) {
       const { number } = oldest;
       const open = [...this.open.values()].filter(({ segmentNumber }) => segmentNumber <= number);
-      if (open.length > 0 && !this.isMostlyOver()) return;
-      for (const { record } of open) if (!this.options.carryForward(record)) return;
+      if (open.length > 0 && !this.carryForward(open.map(({ record }) => record))) return;
       this.unacknowledged.delete(oldest);
       await this.options.writer.remove(oldest);
     }
@@ -95,6 +94,14 @@ export class LiveTail {
 
   async close(): Promise<void> {
     await this.overflow?.close();
+  }
+
+  /** Takes what is open out of the oldest segment, so that this may go. False when it has to stay for now. */
+  private carryForward(records: readonly AcceptedRecord[]): boolean {
+    const segmentNumber = this.options.writer.appendNumber;
+    if (!this.isMostlyOver() || !this.options.writeAgain(records)) return false;
+    for (const record of records) this.open.set(record.generationId, { record, segmentNumber });
+    return true;
   }
 
   /** Where what is open fills whole segments, writing it again would only fill the next ones: it has to free as much as it writes. */

@@ -558,6 +558,26 @@ describe('the spool', () => {
       await eventually(() => expect(new Set(ids())).toEqual(new Set(['g1', 'g2'])));
     });
 
+    it('forgets no generation that runs long because its beginning could not be written again', async () => {
+      log.goAway();
+      const own = captureLogger();
+      const spool = await open('a', { segmentBytes: 1, writeWithinMs: 100, logger: own });
+      spool.append({ kind: 'accepted', generationId: 'long', body: 'still running' });
+      complete(spool, 'g1', 'x'.repeat(200));
+      await spool.flushed();
+      const links = fillDisk(join(root, 'a'));
+      log.comeBack();
+      await eventually(() => expect(own.lines).toContainEqual(expect.objectContaining({ message: expect.stringContaining('given up') })));
+      complete(spool, 'g2');
+      await spool.flushed();
+      freeDisk(links);
+      await eventually(() => expect(spool.state()).toMatchObject({ isWritable: true, unpublishedCount: 0 }));
+      leaveAsDead('a', 'dead');
+      const heirLog = recordingEventLog();
+      spools.push(await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger }));
+      await eventually(() => expect(heirLog.published).toContainEqual({ ...event('long', 'gateway_failed'), headers: { body: 'still running' } }));
+    });
+
     it('recovers when the folder was away for a while', async () => {
       const spool = await open('a', { segmentBytes: 1 });
       complete(spool, 'g1');
