@@ -9,6 +9,8 @@ export interface LeaseCallOptions {
 }
 
 const RELEASE_ATTEMPTS = 3;
+/** Billing takes twice as many in one call. */
+const MAX_SENT_AGAIN = 5_000;
 const ACQUIRE_LEASES = 'switchyard.billing.v1.LeaseService/AcquireLeases';
 const RELEASE_LEASES = 'switchyard.billing.v1.LeaseService/ReleaseLeases';
 
@@ -19,6 +21,9 @@ export class LeaseCalls {
   private openAcquireCount = 0;
   private requestCount = 0;
   private readonly releasing = new Set<Promise<void>>();
+  /** What billing did not take, by lease. */
+  private readonly unsent = new Map<string, billing.LeaseRelease>();
+  private isSendingAgain = false;
 
   constructor(
     private readonly leasePort: LeasePort,
@@ -60,12 +65,24 @@ export class LeaseCalls {
     }
   }
 
-  /** What could not be given back returns when billing abandons the lease. */
-  async release(releases: billing.LeaseRelease[]): Promise<void> {
-    const releasing = this.releaseNow(releases);
-    this.releasing.add(releasing);
-    await releasing;
-    this.releasing.delete(releasing);
+  /** What billing does not take is kept for `sendAgain`: it would hold that for as long as it takes a lease for abandoned. */
+  release(releases: billing.LeaseRelease[]): Promise<void> {
+    return this.track(this.releaseNow(releases, RELEASE_ATTEMPTS));
+  }
+
+  /** Whether billing has still to hear what came back. */
+  get hasUnsent(): boolean {
+    return this.unsent.size > 0;
+  }
+
+  /** One try for what billing did not take. Amounts count from a lease's beginning, so it may have heard of more meanwhile. */
+  async sendAgain(): Promise<void> {
+    if (this.isSendingAgain || this.unsent.size === 0) return;
+    this.isSendingAgain = true;
+    const releases = [...this.unsent.values()].slice(0, MAX_SENT_AGAIN);
+    for (const { leaseId } of releases) this.unsent.delete(leaseId);
+    await this.track(this.releaseNow(releases, 1));
+    this.isSendingAgain = false;
   }
 
   /** One more try with the same id after a lost answer: leases that were granted the first time are granted again, not twice. */
@@ -81,10 +98,16 @@ export class LeaseCalls {
     }
   }
 
-  private async releaseNow(releases: billing.LeaseRelease[]): Promise<void> {
+  private async track(releasing: Promise<void>): Promise<void> {
+    this.releasing.add(releasing);
+    await releasing;
+    this.releasing.delete(releasing);
+  }
+
+  private async releaseNow(releases: billing.LeaseRelease[], attempts: number): Promise<void> {
     const trace = this.calls?.begin(RELEASE_LEASES);
     let failure: unknown;
-    for (let attempt = 0; attempt < RELEASE_ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < attempts; attempt++) {
       try {
         const { holderId, epoch } = this.options;
         await this.leasePort.releaseLeases({ holderId, epoch, releases }, { traceparent: trace?.traceparent });
@@ -92,9 +115,15 @@ export class LeaseCalls {
         return;
       } catch (error) {
         failure = error;
-        this.logger.warn('could not give leases back', { error });
       }
     }
     trace?.end({ error: failure });
+    if (!this.hasUnsent && attempts > 1) this.logger.warn('could not give leases back; it is tried again', { error: failure, count: releases.length });
+    for (const release of releases) this.keepUnsent(release);
+  }
+
+  private keepUnsent(release: billing.LeaseRelease): void {
+    const known = this.unsent.get(release.leaseId);
+    if (!known || (release.releasedTotal >= known.releasedTotal && !known.isClosed)) this.unsent.set(release.leaseId, release);
   }
 }

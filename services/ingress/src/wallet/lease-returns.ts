@@ -41,10 +41,12 @@ export class LeaseReturns {
     this.recall(leaseIds);
   }
 
-  /** Gives back what may not be reserved any more; the call is under way when this returns its promise. */
+  /** Gives back what may not be reserved any more, and what billing did not take before; the calls are under way when this returns its promise. */
   async sweep(isClosing = false): Promise<void> {
+    const sentAgain = this.calls.sendAgain();
     const releases = this.held.collectReleases(this.clock.monotonicMs(), isClosing);
     if (releases.length > 0) await this.calls.release(releases);
+    await sentAgain;
   }
 
   /** Recalled leases that no call can bring any more: somebody waits to hear that nothing comes of them. */

@@ -67,7 +67,7 @@ export class LeaseSupply {
     const first = wishes[0]!;
     // What a recall has freed here meanwhile is billing's to grant, to us too: it must know of it first.
     const nowMs = this.clock.monotonicMs();
-    if (first.needs.some((need) => this.held.of(need.id)?.hasReturns(nowMs) === true)) void this.returns.sweep();
+    if (this.calls.hasUnsent || first.needs.some((need) => this.held.of(need.id)?.hasReturns(nowMs) === true)) void this.returns.sweep();
     // And what was asked for ahead is ours already: billing would call it missing.
     const underWay = [...this.calls.openReleases, ...first.needs.flatMap((need) => this.prefetching.get(need.id) ?? [])];
     if (underWay.length > 0) await endOrTimeout(Promise.all(underWay), PATIENCE_MS);

@@ -17,6 +17,7 @@ class FakeBilling {
   readonly releases: billing.LeaseRelease[] = [];
   readonly order: string[] = [];
   isAway = false;
+  takesNothingBack = false;
   answersLost = 0;
   grantAtLeast = 0n;
   onAnswer: () => void = () => undefined;
@@ -45,6 +46,7 @@ class FakeBilling {
       return { leases: request.scopes.map((wanted) => this.grant(wanted)), shortage: undefined };
     },
     releaseLeases: async ({ releases }) => {
+      if (this.takesNothingBack) throw new SwitchyardError('gateway_unavailable', 'connection refused');
       this.releases.push(...releases);
       this.order.push('release');
       return {};
@@ -242,6 +244,22 @@ describe('Wallet', () => {
     for (const error of await Promise.all(waiting)) expect(error).toMatchObject({ type: 'gateway_unavailable', httpStatus: 503, retryAfterMs: 1_000 });
     fake.isAway = false;
     expect(isShortage(await wallet.reserve([need(1n)], 0))).toBe(false);
+  });
+
+  it('gives back what billing did not take while it was away, before it asks for more', async () => {
+    const { clock, fake, wallet } = walletOver(100n);
+    fake.grantAtLeast = 50n;
+    const reservation = await wallet.reserve([need(10n)], 0);
+    if (isShortage(reservation)) throw new Error('there was enough');
+    wallet.settle(reservation, () => 4n);
+    clock.advance(5_000);
+    fake.isAway = fake.takesNothingBack = true;
+    await expect(wallet.reserve([need(10n)], 0)).rejects.toMatchObject({ httpStatus: 503 });
+    expect(fake.releases).toEqual([]);
+    fake.isAway = fake.takesNothingBack = false;
+    await wallet.reserve([need(10n)], 0);
+    expect(fake.releases).toEqual([{ leaseId: 'lease-0', releasedTotal: 46n, isClosed: true }]);
+    expect(fake.order.slice(-2)).toEqual(['release', 'acquire']);
   });
 
   it('traces its calls: a reservation tells which one brought its lease, and who waits hears which it waits for', async () => {
