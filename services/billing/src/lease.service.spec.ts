@@ -152,6 +152,33 @@ describe('leases', () => {
     expect((await fixture.acquire(impatient, 'needy-3', [creditScope(customer, 60n)])).shortage).toBeDefined();
   });
 
+  it('grants nothing to a caller that left while the database stood still', async () => {
+    const customer = await fixture.createCustomer(first, { creditPico: 100n });
+    await fixture.acquire(first, 'early', [creditScope(customer, 10n)]);
+    const blocker = await fixture.pool.connect();
+    const left = new AbortController();
+    try {
+      await blocker.query('BEGIN');
+      await blocker.query('SELECT 1 FROM lease_scopes WHERE account_id = $1 FOR UPDATE', [customer.accountId]);
+      const request = { holderId: 'gone', epoch: 1n, requestId: 'r', scopes: [creditScope(customer, 60n)], acceptTimeMs: BigInt(fixture.clock.nowMs()) };
+      const call = first.leases.acquireLeases(request, { signal: left.signal });
+      call.catch(() => undefined);
+      await eventually(async () => {
+        const { rows } = await fixture.pool.query<{ count: bigint }>(
+          `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%lease_scopes%' AND datname = current_database()`,
+        );
+        expect(rows[0]!.count).toBe(1n);
+      });
+      left.abort(new Error('the caller left'));
+      await blocker.query('ROLLBACK');
+      await expect(call).rejects.toThrow('the caller left');
+    } finally {
+      blocker.release();
+    }
+    expect((await first.accounts.getCredits({ accountId: customer.accountId })).heldPico).toBe(10n);
+    await noDifferences(first);
+  });
+
   it('counts releases from the beginning, so that repeating and reordering them changes nothing', async () => {
     const customer = await fixture.createCustomer(first, { creditPico: 100n });
     const { leases } = await fixture.acquire(first, 'ingress-1', [creditScope(customer, 80n)]);

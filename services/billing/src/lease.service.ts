@@ -137,7 +137,7 @@ export class LeaseService implements LeasePort {
 
   private async grantOrWait(call: AcquireCall, signal: AbortSignal | undefined): Promise<GrantTry> {
     const { pool, options, releaseWaiter } = this.dependencies;
-    const attempt = (turn: GrantTurn): Promise<GrantTry> => withTransaction(pool, (client) => this.tryGrant(client, call, turn));
+    const attempt = (turn: GrantTurn): Promise<GrantTry> => withTransaction(pool, (client) => this.tryGrant(client, call, turn, signal));
     let result = await attempt('recall');
     if (result.pendingRecallCount === 0) return result;
     if (this.waitCount >= options.maxRecallWaits) return attempt('last');
@@ -157,7 +157,7 @@ export class LeaseService implements LeasePort {
     return result;
   }
 
-  private async tryGrant(client: PoolClient, call: AcquireCall, turn: GrantTurn): Promise<GrantTry> {
+  private async tryGrant(client: PoolClient, call: AcquireCall, turn: GrantTurn, signal: AbortSignal | undefined): Promise<GrantTry> {
     const { clock, scopeLimits, options } = this.dependencies;
     await requireOpenEpoch(client, call.holderId, call.epoch);
     const earlier = await findLeasesOfRequest(client, call);
@@ -179,6 +179,8 @@ export class LeaseService implements LeasePort {
     }));
     await insertLeases(client, call, leases, nowMs, reserveUntilMs);
     await addHeld(client, [...decision.heldByScope.keys()], [...decision.heldByScope.values()]);
+    // A database that stood still outlasts its callers: what they do not hear of would be held until it counts as abandoned.
+    signal?.throwIfAborted();
     return {
       leases: leases.map(({ leaseId, granted }) => ({ leaseId, reserveUntilMs, amounts: { granted, released: 0n, settled: 0n, isResolved: false } })),
       shortage: undefined,
