@@ -56,6 +56,7 @@ describe('an ingress', () => {
       reconnectDelayMs,
       maxLookups: 1,
       maxWaitingLookups: 1,
+      maxLookupWaitMs: 5_000,
     });
     const wallet = {} as unknown as Wallet;
     holder = new HolderWatch(server.port, wallet, clock, logger, { holderId: 'h', epoch: 1n, reconnectDelayMs, heartbeatTimeoutMs, maxClockSkewMs: 100 });

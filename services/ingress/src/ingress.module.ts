@@ -46,6 +46,8 @@ const RECONNECT_DELAY_MS = 250;
 const MAX_KEY_LOOKUPS = 16;
 /** After a gap in the watch all keys in use are asked for anew: as many as an ingress runs requests by default. */
 const MAX_WAITING_KEY_LOOKUPS = 4_096;
+/** As long as one lookup may take. */
+const MAX_KEY_LOOKUP_WAIT_MS = 5_000;
 
 /** The parts that live as long as the process, in the order of their starting. */
 interface IngressParts {
@@ -182,6 +184,7 @@ function keyCache(context: Context): KeyCache {
     reconnectDelayMs: RECONNECT_DELAY_MS,
     maxLookups: MAX_KEY_LOOKUPS,
     maxWaitingLookups: MAX_WAITING_KEY_LOOKUPS,
+    maxLookupWaitMs: MAX_KEY_LOOKUP_WAIT_MS,
   };
   return new KeyCache(context.port(KeyPort), clock, logger, options, context.callTracer(KeyPort));
 }

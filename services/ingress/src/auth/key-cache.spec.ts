@@ -52,7 +52,7 @@ describe('the key cache', () => {
   let cache: KeyCache;
   let tracing: RecordingTracing;
 
-  function start(): void {
+  function start({ maxLookupWaitMs = 5_000 } = {}): void {
     clock = manualClock();
     tracing = recordingTracing();
     source = new ScriptedBilling();
@@ -64,6 +64,7 @@ describe('the key cache', () => {
       reconnectDelayMs: 1,
       maxLookups: 2,
       maxWaitingLookups: 2,
+      maxLookupWaitMs,
     };
     cache = new KeyCache(source.port, clock, captureLogger(), options, new CallTracer(tracing.tracer, []));
     cache.start();
@@ -186,6 +187,20 @@ describe('the key cache', () => {
     expect(mostAtOnce).toHaveLength(4);
     expect(Math.max(...mostAtOnce)).toBe(2);
     expect(await cache.find('e')).toBeUndefined();
+  });
+
+  it('refuses keys whose turn does not come in time, where billing answers nobody', async () => {
+    start({ maxLookupWaitMs: 50 });
+    source.tell({});
+    await isLive();
+    const answer = Promise.withResolvers<never>();
+    Object.assign(source.port, { resolveKey: () => answer.promise });
+    const asked = ['a', 'b'].map((hash) => cache.find(hash));
+    const late = ['c', 'd'].map((hash) => cache.find(hash));
+    await Promise.all(late.map((each) => expect(each).rejects.toMatchObject({ type: 'gateway_unavailable', retryAfterMs: 1_000 })));
+    answer.reject(new SwitchyardError('not_found', 'no such key'));
+    expect(await Promise.all(asked)).toEqual([undefined, undefined]);
+    expect(await cache.find('c')).toBeUndefined();
   });
 
   it('keeps no more keys than its bound: the one resolved longest ago goes', async () => {

@@ -18,6 +18,8 @@ export interface KeyCacheOptions {
   readonly maxLookups: number;
   /** Keys that may wait for their turn to be asked for; more are refused. */
   readonly maxWaitingLookups: number;
+  /** How long a key may wait for its turn: where billing answers nobody, each turn takes until its time is over. */
+  readonly maxLookupWaitMs: number;
 }
 
 /** A key that billing is being asked for. */
@@ -50,7 +52,7 @@ export class KeyCache {
     /** Undefined where nothing is traced. */
     private readonly calls?: CallTracer,
   ) {
-    this.lookups = new WorkQueue(options.maxLookups, options.maxWaitingLookups);
+    this.lookups = new WorkQueue(options.maxLookups, options.maxWaitingLookups, options.maxLookupWaitMs);
   }
 
   start(): void {
@@ -79,7 +81,7 @@ export class KeyCache {
 
   /**
    * The key, or undefined when there is none. The waiter hears of the call that brings it.
-   * @throws SwitchyardError `gateway_unavailable` when billing cannot be asked, or is asked for too many keys already.
+   * @throws SwitchyardError `gateway_unavailable` when billing cannot be asked, or not in time, or is asked for too many keys already.
    */
   async find(hash: string, waiter?: CallWaiter): Promise<billing.Key | undefined> {
     const cached = this.peek(hash);
@@ -92,10 +94,14 @@ export class KeyCache {
   }
 
   private beginResolving(hash: string): Resolving {
-    if (this.lookups.isFull)
-      throw new SwitchyardError('gateway_unavailable', 'Too many API keys are being checked at the moment; try again shortly.', { retryAfterMs: 1_000 });
+    if (this.lookups.isFull) throw tooManyLookups();
     const call = this.calls?.begin(RESOLVE_KEY);
-    const key = this.lookups.run(() => this.resolve(hash, call)).finally(() => this.resolving.delete(hash));
+    const tooLate = (): Error => {
+      const error = tooManyLookups();
+      call?.end({ error });
+      return error;
+    };
+    const key = this.lookups.run(() => this.resolve(hash, call), tooLate).finally(() => this.resolving.delete(hash));
     const resolving = { key, call };
     this.resolving.set(hash, resolving);
     return resolving;
@@ -173,6 +179,10 @@ export class KeyCache {
 }
 
 const MAX_RESOLVE_ROUNDS = 5;
+
+function tooManyLookups(): SwitchyardError {
+  return new SwitchyardError('gateway_unavailable', 'Too many API keys are being checked at the moment; try again shortly.', { retryAfterMs: 1_000 });
+}
 
 function dropOldest(map: Map<string, unknown>, maxSize: number): void {
   if (map.size <= maxSize) return;
