@@ -9,6 +9,8 @@ const WORKER_PARTS = Symbol.for('switchyard.worker.parts');
 
 /** How long cancelled attempts may take to say what they used. */
 const CANCEL_WAIT_MS = 2_000;
+/** How long ingresses may take to hear that the worker drains. Those without attempts then hang up. */
+const HANG_UP_WAIT_MS = 1_000;
 
 /** Sends no ingress away while its attempts run; cancels what is left when the time is over. */
 class WorkerLifecycle implements BeforeApplicationShutdown, OnApplicationShutdown {
@@ -20,6 +22,7 @@ class WorkerLifecycle implements BeforeApplicationShutdown, OnApplicationShutdow
   async beforeApplicationShutdown(): Promise<void> {
     const { runner, sessions } = this.parts;
     sessions.drain();
+    await sessions.left(HANG_UP_WAIT_MS);
     await runner.idle(this.context.config.drainTimeoutMs, this.context.clock);
     if (runner.runningCount === 0) return;
     this.context.logger.warn('attempts are cancelled: the time to drain is over', { count: runner.runningCount });

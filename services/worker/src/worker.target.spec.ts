@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -28,6 +29,28 @@ afterAll(async () => {
   await postgres.close();
 });
 
+/** Between an ingress and its worker: while it holds back what the ingress sends, the worker is still heard. */
+async function holdingProxy(address: string): Promise<{ readonly address: string; hold(): void; release(): void }> {
+  const [host, port] = address.split(':');
+  const sockets = new Set<Socket>();
+  const server = createServer((ingress) => {
+    const served = connect(Number(port), host);
+    sockets.add(ingress);
+    for (const [from, to] of [
+      [ingress, served],
+      [served, ingress],
+    ] as const)
+      from.on('error', () => to.destroy()).pipe(to);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closers.push(() => server.close());
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    hold: () => sockets.forEach((socket) => socket.pause()),
+    release: () => sockets.forEach((socket) => socket.resume()),
+  };
+}
+
 async function startWorker(environment: Record<string, string> = {}): Promise<{ platform: Platform; sessions: SessionPool }> {
   const folder = await mkdtemp(join(tmpdir(), 'worker-'));
   closers.push(() => rm(folder, { recursive: true, force: true }));
@@ -40,11 +63,15 @@ async function startWorker(environment: Record<string, string> = {}): Promise<{ 
   };
   const platform = await runTargets({ targets: [workerTarget], environment: { ...defaults, ...environment }, logger: captureLogger() });
   closers.push(() => platform.stop());
-  const sessions = new SessionPool({ addresses: [platform.grpcAddress!], sessionsPerAddress: 1, logger: captureLogger() });
+  return { platform, sessions: await openSessions(platform.grpcAddress!) };
+}
+
+async function openSessions(address: string): Promise<SessionPool> {
+  const sessions = new SessionPool({ addresses: [address], sessionsPerAddress: 1, logger: captureLogger() });
   closers.push(() => sessions.close());
   await sessions.open();
   await eventually(() => expect(sessions.isReady).toBe(true));
-  return { platform, sessions };
+  return sessions;
 }
 
 describe('a worker of its own', () => {
@@ -104,6 +131,30 @@ describe('a worker of its own', () => {
     expect(running.content).toBe('Hello.');
     await stopping;
     expect(sessions.isReady).toBe(false);
+  });
+
+  it('drains no sooner than its ingresses have heard of it: what they started before runs to its end, too', async () => {
+    let finish: () => void = () => undefined;
+    upstream.script = (response) => {
+      sse(response).write(openaiChunk({ content: 'Hel' }));
+      finish = () => void response.end(openaiChunk({ content: 'lo.' }) + OPENAI_FINISH + OPENAI_USAGE + DONE);
+    };
+    const { platform, sessions: idle } = await startWorker();
+    idle.close();
+    const proxy = await holdingProxy(platform.grpcAddress!);
+    const sessions = await openSessions(proxy.address);
+    proxy.hold();
+    const running = startReading(sessions, chatStart(upstream.url, { stream: true }));
+    const stopping = platform.stop();
+    await eventually(() => expect(sessions.status()).toMatchObject([{ state: 'draining', openAttempts: 1 }]));
+    proxy.release();
+    await eventually(() => expect(running.content).toBe('Hel'));
+    const client = createPortClient(CredentialPort, platform.grpcAddress!);
+    closers.push(() => client.close());
+    expect(await client.port.listProviderCredentials({ providerSlugs: ['vllm'] })).toEqual({ providerSlugs: ['vllm'] });
+    finish();
+    expect((await running.ended).end).toBe(worker.AttemptEnd.COMPLETED);
+    await stopping;
   });
 
   it('cancels what still runs when the time to drain is over', async () => {

@@ -27,6 +27,7 @@ export class SessionServer {
   private readonly sessions = new Set<ServedSession>();
   private readonly calls: ServedCallTracer | undefined;
   private isDraining = false;
+  private noneIsLeft: (() => void) | undefined;
 
   constructor(private readonly options: SessionServerOptions) {
     this.calls = options.tracer && new ServedCallTracer(options.tracer);
@@ -40,7 +41,7 @@ export class SessionServer {
   /** Handles one call; returns at once, the session lives until either side ends it. */
   accept(call: SessionCall): void {
     const opening = this.calls?.begin(OPEN_SESSION, traceparentOf(call.metadata));
-    const session = new ServedSession(call, this.options, () => this.sessions.delete(session));
+    const session = new ServedSession(call, this.options, () => this.remove(session));
     opening?.end();
     this.sessions.add(session);
     if (this.isDraining) session.drain();
@@ -62,10 +63,25 @@ export class SessionServer {
     for (const session of this.sessions) session.drain();
   }
 
+  /** Resolves when all ingresses have hung up, or after the time: until then attempts may be on their way that they started before they heard of the drain. */
+  async left(withinMs: number): Promise<void> {
+    if (this.sessions.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.noneIsLeft = resolve;
+    const timer = setTimeout(resolve, withinMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
   /** Ends all sessions now; what still runs is cancelled. */
   close(): void {
     this.isDraining = true;
     for (const session of this.sessions) session.end();
+  }
+
+  private remove(session: ServedSession): void {
+    this.sessions.delete(session);
+    if (this.sessions.size === 0) this.noneIsLeft?.();
   }
 }
 
