@@ -110,6 +110,12 @@ describe('what goes on while a service is away', () => {
   const eventuallyBooked = (generationIds: readonly string[]) =>
     eventually(async () => expect(await books.unended(generationIds)).toEqual([]), { timeoutMs: RECOVERY_MS, intervalMs: 200 });
 
+  /** What was held through the outage has come back to its customer, long before it would count as abandoned. */
+  const expectNothingAbandoned = async () => {
+    await eventually(async () => expect(await books.unresolvedLeaseCount()).toBe(0), { timeoutMs: RECOVERY_MS, intervalMs: 200 });
+    expect((await books.read()).resolutions).not.toHaveProperty('abandoned');
+  };
+
   const fromIngress = async (path: string) => (await fetch(new URL(path, platform.ingressUrls[0]))).text();
   const readiness = async () => JSON.parse(await fromIngress('/readyz')) as { readonly ready: boolean; readonly degraded: boolean };
 
@@ -144,6 +150,7 @@ describe('what goes on while a service is away', () => {
     platform.healEverything();
     await eventuallyServed();
     await eventuallyBooked(served);
+    await expectNothingAbandoned();
   });
 
   it.each(WAYS)('serves while Kafka %s until the spool is full, then says when to come back, and everything is booked afterwards', async (way) => {
@@ -173,5 +180,6 @@ describe('what goes on while a service is away', () => {
     platform.healEverything();
     await eventuallyServed();
     await eventuallyBooked(served);
+    await expectNothingAbandoned();
   });
 });
