@@ -81,4 +81,29 @@ describe('topics in Kafka', () => {
       await Promise.all([admin.disconnect(), log.close()]);
     }
   });
+
+  it('are made anew where a broker lost them, and what is published and consumed goes on', async () => {
+    const { brokers, topicPrefix } = await startTestKafka();
+    const admin = new Kafka({ clientId: 'contract-lost', brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
+    const log = new KafkaEventLog({ brokers, clientId: 'contract', logger: captureLogger(), topicPrefix, partitionCount: 2 });
+    const topic = `lost-${randomUUID()}`;
+    const values: string[] = [];
+    const publish = (value: string) => log.publish([{ topic, key: 'key', value, headers: {} }]);
+    try {
+      await admin.connect();
+      await publish('before');
+      await log.subscribe({
+        group: 'group',
+        topics: [topic],
+        maxBatchSize: 10,
+        handler: async (batch) => void values.push(...batch.map(({ value }) => value)),
+      });
+      await eventually(() => expect(values).toEqual(['before']), { timeoutMs: 60_000 });
+      await admin.deleteTopics({ topics: [topicPrefix + topic] });
+      await eventually(() => publish('after'), { timeoutMs: 60_000 });
+      await eventually(() => expect(values).toContain('after'), { timeoutMs: 60_000 });
+    } finally {
+      await Promise.all([admin.disconnect(), log.close()]);
+    }
+  });
 });

@@ -43,8 +43,14 @@ export class KafkaEventLog implements EventLog {
   async publish(records: readonly EventRecord[]): Promise<void> {
     if (this.closing.signal.aborted) throw new Error('The event log is closed.');
     if (records.length === 0) return;
-    await Promise.all([...new Set(records.map((record) => record.topic))].map((topic) => this.ensureTopic(topic)));
-    await this.publisher.publish(records);
+    const topics = [...new Set(records.map((record) => record.topic))];
+    await Promise.all(topics.map((topic) => this.ensureTopic(topic)));
+    try {
+      await this.publisher.publish(records);
+    } catch (error) {
+      if (isTopicMissing(error)) for (const topic of topics) this.topics.delete(topic);
+      throw error;
+    }
   }
 
   async subscribe(subscribe: SubscribeOptions): Promise<Subscription> {
@@ -152,6 +158,8 @@ export class KafkaEventLog implements EventLog {
 
   private async prepareGroup({ group, topics }: SubscribeOptions, signal: AbortSignal): Promise<void> {
     const groupId = this.topicPrefix + group;
+    // Also where they were there before: the broker may have lost them, with its disk.
+    for (const topic of topics) this.topics.delete(topic);
     await Promise.all(topics.map((topic) => this.ensureTopic(topic)));
     // While the coordinator loads, a consumer would crash at once.
     await this.admin.useUntilReady(async (admin) => {
@@ -179,6 +187,12 @@ export class KafkaEventLog implements EventLog {
       await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitionCount, replicationFactor, configEntries }] });
     }, this.closing.signal);
   }
+}
+
+/** Under what kafkajs says of its own tries. */
+function isTopicMissing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ('type' in error && error.type === 'UNKNOWN_TOPIC_OR_PARTITION') || isTopicMissing(error.cause);
 }
 
 function progressOf(topic: string, partition: number, { low, high, done = -1n }: { low: bigint; high: bigint; done: bigint | undefined }): PartitionProgress {
