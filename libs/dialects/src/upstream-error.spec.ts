@@ -18,6 +18,9 @@ describe('classifyFailure', () => {
       'provider_unavailable',
     ],
     [400, 'API key expired. Please renew the API key.', 'API_KEY_INVALID', 'provider_unavailable'],
+    [400, 'This organization has been disabled.', 'invalid_request_error', 'provider_unavailable'],
+    [400, 'Incorrect API key provided: xa***12. You can obtain an API key elsewhere.', 'Client specified an invalid argument', 'provider_unavailable'],
+    [400, 'Content Exists Risk', 'invalid_request_error', 'content_policy_violation'],
     [401, 'invalid x-api-key', 'authentication_error', 'provider_unavailable'],
     [402, 'Insufficient Balance', '', 'provider_unavailable'],
     [403, 'Country not supported', '', 'provider_unavailable'],
@@ -50,6 +53,7 @@ describe('classifyFailure', () => {
   it('does not repeat what a provider says of the operator’s credential, nor endless messages', () => {
     expect(failure(401, 'Incorrect API key provided: sk-live-1234').message).not.toContain('sk-live');
     expect(failure(400, 'API key not valid. Key: AIza123').message).not.toContain('AIza');
+    expect(failure(400, 'Incorrect API key provided: xa***12.').message).not.toContain('xa');
     expect(failure(400, 'API key expired. Please renew the API key.').message).not.toContain('key');
     expect(failure(400, 'You have reached your specified API usage limits.').message).not.toContain('limits');
     expect(failure(400, 'x'.repeat(10_000)).message.length).toBeLessThan(1000);
@@ -104,6 +108,7 @@ describe('errorParts', () => {
     [[{ error: { message: 'listed', code: 429, status: 'RESOURCE_EXHAUSTED' } }], 'listed', ['RESOURCE_EXHAUSTED']],
     [{ detail: [{ msg: 'field required' }, { msg: 'too long' }] }, 'field required; too long', []],
     [{ detail: 'Not Found' }, 'Not Found', []],
+    [{ detail: { error: 'Model is not available' } }, 'Model is not available', []],
     [{ object: 'error', message: 'vllm', code: 400 }, 'vllm', []],
     [{ object: 'error', message: { detail: [{ loc: ['body', 'x'], msg: 'no' }] }, type: 'invalid_request_error' }, 'no (body.x)', ['invalid_request_error']],
     [{ object: 'Error', message: [{ loc: ['body', 'tools'], msg: 'no' }] }, 'no (body.tools)', []],

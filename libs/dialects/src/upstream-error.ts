@@ -72,11 +72,11 @@ const CONTEXT_TEXT =
   /context (length|window|size)|maximum context|prompt is too long|input (token count|is too long)|too many (input |prompt )?tokens|exceeds? the maximum (number of tokens|context)|reduce the length of the (messages|prompt|input)/i;
 const OUTPUT_CAP_TEXT = /max_?(completion_|output_)?tokens?\b.*(too large|at most|exceed|greater than|maximum)/i;
 const POLICY_TEXT =
-  /content (management|filter|policy)|safety (system|filter)|flagged (by|as)|usage (policy|policies|guidelines)|prohibited content|moderation/i;
+  /content (management|filter|policy)|safety (system|filter)|flagged (by|as)|usage (policy|policies|guidelines)|prohibited content|moderation|content exists risk/i;
 const BALANCE_TEXT =
-  /credit balance is too low|insufficient (balance|credits?|funds)|exceeded your current (plan|balance)|payment required|reached your specified (\w+ )?api usage limits|account is in good standing/i;
+  /credit balance is too low|insufficient (balance|credits?|funds)|exceeded your current (plan|balance)|payment required|reached your specified (\w+ )?api usage limits|account is in good standing|organization has been disabled/i;
 const OVERLOAD_TEXT = /overloaded|over capacity|at capacity|no available (capacity|instances?)/i;
-const API_KEY_TEXT = /api key (not valid|expired)|api[_ ]key[_ ]invalid|invalid api key/i;
+const API_KEY_TEXT = /api key (not valid|expired)|api[_ ]key[_ ]invalid|(invalid|incorrect) api key/i;
 
 const MAX_RETRY_AFTER_MS = 86_400_000;
 
@@ -216,14 +216,14 @@ export function errorParts(body: JsonValue | undefined): { codes: string[]; mess
   return { codes: codes.filter((code) => code !== 'error' && !/^\d{3}$/.test(code)), message, error };
 }
 
-/** A sentence, or FastAPI's list of problems, which Mistral has under `message`, bare or as `{detail}`. */
+/** A sentence, perhaps in an object of its own, or FastAPI's list of problems, which Mistral has under `message`, bare or as `{detail}`. */
 function messageText(message: JsonValue | undefined): string | undefined {
   if (typeof message === 'string') return message;
   const holder = asObject(message);
   const problems = asObjects(holder ? holder['detail'] : message)
     .map(problemText)
     .filter((problem) => problem !== undefined);
-  return problems.length === 0 ? asString(holder?.['message']) : problems.join('; ');
+  return problems.length === 0 ? (asString(holder?.['message']) ?? asString(holder?.['error'])) : problems.join('; ');
 }
 
 function problemText({ msg, loc }: JsonObject): string | undefined {
