@@ -135,6 +135,7 @@ describe('the built-in catalogue', () => {
       ['qwen/qwen3-32b', 'groq', { reasoning_efforts: 'none' }],
       ['deepseek/deepseek-r1-distill-llama-70b', 'groq', { reasoning_style: 'none' }],
       ['openai/gpt-oss-120b', 'cerebras', { reasoning_efforts: 'low,medium,high' }],
+      ['openai/gpt-oss-120b', 'together', { reasoning_style: 'effort', reasoning_efforts: 'low,medium,high' }],
       ['z-ai/glm-4.7', 'cerebras', { reasoning_efforts: 'none' }],
       ['qwen/qwen3-32b', 'cerebras', { reasoning_style: 'none' }],
     ])('how %s is asked for reasoning at %s', (slug, provider, traits) => {

@@ -54,6 +54,8 @@ export function reasoningTraits(slug: string, providerSlug: string): Record<stri
   const traits: Record<string, string> = isReasoningMandatory(slug) ? { reasoning_mandatory: 'true' } : {};
   if (providerSlug === 'openai' && TOOLS_WITHOUT_REASONING.test(slug)) traits['tools_without_reasoning'] = 'true';
   if (providerSlug === 'moonshot') return { ...traits, ...kimiTraits(slug) };
+  // Together switches its other models: https://docs.together.ai/docs/inference/chat/reasoning.
+  if (providerSlug === 'together' && slug.includes('gpt-oss')) return { ...traits, reasoning_style: 'effort', reasoning_efforts: 'low,medium,high' };
   const efforts = EFFORTS[providerSlug];
   if (efforts) Object.assign(traits, effortsOf(slug, efforts) ?? { reasoning_style: 'none' });
   return traits;
