@@ -42,6 +42,11 @@ export interface OpenaiChatDeviations {
   readonly reasoningEfforts?: readonly string[] | undefined;
   /** How reasoning of earlier assistant messages is given back. Default `drop`. */
   readonly reasoningHistory?: 'drop' | 'reasoning_content' | 'reasoning' | 'reasoning_details' | 'thinking-parts' | undefined;
+  /**
+   * Thinks unless `thinking.type` is `disabled`, and refuses a request whose tool choice forces a call, or whose assistant messages with tool
+   * calls have no thoughts, while it does: such a request switches thinking off, with a warning.
+   */
+  readonly strictThinking?: boolean | undefined;
   /** `<think>…</think>` in the content is reasoning. */
   readonly thinkTags?: boolean | undefined;
   /** How usage is asked for in streams. Default `include-usage`; `always` = it comes unasked and the option is refused. */

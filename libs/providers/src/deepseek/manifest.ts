@@ -18,6 +18,8 @@ export const deepseekManifest: ProviderManifest = {
     reasoningEfforts: ['low', 'high', 'max'],
     // Thoughts around tool calls must come back (same page).
     reasoningHistory: 'reasoning_content',
+    // Without them, and with a forced tool, it refuses to think, which it does by default: https://github.com/deepseek-ai/DeepSeek-V3/issues/1376
+    strictThinking: true,
     // JSON mode without a schema: https://api-docs.deepseek.com/guides/json_mode
     structuredOutput: 'json_object',
     // Not in the list of parameters: https://api-docs.deepseek.com/api/create-chat-completion

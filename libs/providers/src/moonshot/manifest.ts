@@ -17,6 +17,8 @@ export const moonshotManifest: ProviderManifest = {
     reasoningStyle: 'thinking-type',
     // Thoughts around tool calls must come back unchanged (same page).
     reasoningHistory: 'reasoning_content',
+    // Without them, and with a forced tool, Kimi K2.5 and K2.6 refuse to think, which they do by default (same page).
+    strictThinking: true,
     // A picture is base64 or a file id: https://platform.moonshot.ai/docs/api/chat
     imageSource: 'base64',
     // https://platform.moonshot.ai/docs/api/partial

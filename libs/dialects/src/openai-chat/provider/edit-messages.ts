@@ -41,6 +41,7 @@ export function needNoEdits({ roles, fields, partFields, hasNulls }: MessageByte
   if (hasNulls || GATEWAY_FIELDS.some((field) => fields.has(field)) || BREAKPOINT_FIELDS.some((field) => partFields.has(field))) return false;
   if (fields.has('name') && deviations.nameField !== 'keep') return false;
   if (deviations.toolCallIds === 'nine-alphanumerics' && (fields.has('tool_calls') || fields.has('tool_call_id'))) return false;
+  if (deviations.strictThinking === true && fields.has('tool_calls')) return false;
   if (roles.has('developer') && deviations.developerRole !== 'keep') return false;
   if (roles.has('assistant') && deviations.prefill !== undefined) return false;
   return media === undefined || media.size === 0;

@@ -6,7 +6,7 @@ import { parseReasoning } from '../client/parse-chat-request.js';
 import { RequestFields } from '../client/request-fields.js';
 import { editMessages, needNoEdits } from './edit-messages.js';
 import type { BodyAroundMessages, MessageBytes } from './message-bytes.js';
-import { reasoningParameters } from './reasoning-parameters.js';
+import { reasoningParameters, reasoningStyleOf, type ReasoningContext } from './reasoning-parameters.js';
 
 /** Fields that mean something to the gateway alone. */
 const GATEWAY_FIELDS: ReadonlySet<string> = new Set(
@@ -69,6 +69,7 @@ export function editRequest(source: JsonObject, endpoint: EndpointFacts, deviati
   dropUnlisted(body, endpoint, warnings);
   if (REASONING_FIELDS.some((name) => source[name] !== undefined)) Object.assign(body, reasoningFields(source, endpoint, deviations, outputCap, warnings));
   stopReasoningBesideTools(body, endpoint, warnings);
+  stopStrictThinking(body, { endpoint, deviations }, warnings);
   topLevelCache(source, body, deviations, warnings);
   continuePrefill(body, deviations);
   for (const name of deviations.refusedParameters ?? []) {
@@ -140,6 +141,28 @@ function stopReasoningBesideTools(body: JsonObject, endpoint: EndpointFacts, war
   if (endpoint.traits['tools_without_reasoning'] !== 'true' || body['tools'] === undefined || body['reasoning_effort'] === 'none') return;
   body['reasoning_effort'] = 'none';
   warnings.push('reasoning: the provider takes tools of this model only without it; the effort none was asked for.');
+}
+
+/** Clients that know no reasoning give none back, and the provider thinks unasked. */
+function stopStrictThinking(body: JsonObject, provider: Pick<ReasoningContext, 'endpoint' | 'deviations'>, warnings: string[]): void {
+  const canSwitch = reasoningStyleOf(provider) === 'thinking-type' && provider.endpoint.traits['reasoning_mandatory'] !== 'true';
+  if (provider.deviations.strictThinking !== true || !canSwitch || asObject(body['thinking'])?.['type'] === 'disabled') return;
+  const obstacle = obstacleToThinking(body);
+  if (obstacle === undefined) return;
+  delete body['reasoning_effort'];
+  body['thinking'] = { type: 'disabled' };
+  warnings.push(`reasoning: ${obstacle}; it was switched off.`);
+}
+
+function obstacleToThinking(body: JsonObject): string | undefined {
+  const choice = body['tool_choice'];
+  if (choice === 'required' || isJsonObject(choice)) return 'the model cannot think when tool_choice forces a call';
+  const hasSilentCall = asObjects(body['messages']).some((message) => hasCalls(message) && message['reasoning_content'] === undefined);
+  return hasSilentCall ? 'the provider refuses to think where the reasoning of earlier tool calls is not given back' : undefined;
+}
+
+function hasCalls(message: JsonObject): boolean {
+  return (asArray(message['tool_calls']) ?? []).length > 0;
 }
 
 /** Server tools are the gateway's; cache marks on function tools follow the provider's rule. */

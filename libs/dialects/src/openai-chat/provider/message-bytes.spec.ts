@@ -47,6 +47,8 @@ const deviations: fc.Arbitrary<OpenaiChatDeviations> = fc.record(
     toolCallIds: fc.constantFrom('any' as const, 'nine-alphanumerics' as const),
     reasoningHistory: fc.constantFrom('drop' as const, 'reasoning_content' as const, 'thinking-parts' as const),
     structuredOutput: fc.constantFrom('json_object' as const, 'json_schema' as const),
+    reasoningStyle: fc.constant('thinking-type' as const),
+    strictThinking: fc.boolean(),
   },
   { requiredKeys: [] },
 );

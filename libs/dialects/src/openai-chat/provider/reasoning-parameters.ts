@@ -18,7 +18,7 @@ export interface ReasoningContext {
 /** The provider's fields for what the client wants of reasoning; empty when it wants nothing in particular. */
 export function reasoningParameters(reasoning: ReasoningRequest | undefined, context: ReasoningContext, warnings: string[]): JsonObject {
   const intent = reasoningIntent(reasoning);
-  const style = styleOf(context);
+  const style = reasoningStyleOf(context);
   if (style === 'openrouter') return reasoning ? { reasoning: context.original ?? withoutUndefined(reasoning) } : {};
   if (intent.kind === 'unsaid') return {};
   const outputCap = context.outputCap ?? context.endpoint.maxCompletionTokens ?? ASSUMED_OUTPUT_CAP;
@@ -42,7 +42,7 @@ export function reasoningParameters(reasoning: ReasoningRequest | undefined, con
   }
 }
 
-function styleOf({ endpoint, deviations }: ReasoningContext): ReasoningStyle {
+export function reasoningStyleOf({ endpoint, deviations }: Pick<ReasoningContext, 'endpoint' | 'deviations'>): ReasoningStyle {
   const trait = STYLES.find((style) => style === endpoint.traits['reasoning_style']);
   return trait ?? deviations.reasoningStyle ?? 'effort';
 }
