@@ -165,6 +165,16 @@ describe('the spool', () => {
     await eventually(() => expect(log.published).toEqual([event('g1')]));
   });
 
+  it('closes within the time it is given also while the log answers nothing, and leaves what it does not know to be published', async () => {
+    const silent = { ...log, publish: () => new Promise<void>(() => undefined) };
+    const spool = await open('a', { eventLog: silent });
+    complete(spool, 'g1');
+    await spool.flushed();
+    expect(await spool.close({ drainWithinMs: 100 })).toEqual({ unpublishedCount: 1 });
+    await open('a');
+    await eventually(() => expect(ids()).toEqual(['g1']));
+  });
+
   it('writes the end of generations that a dead process had accepted, flags what was perhaps not delivered, and repeats the rest', async () => {
     log.goAway();
     const dying = await open('dying', { segmentBytes: 256 });

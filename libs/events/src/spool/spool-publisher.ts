@@ -35,7 +35,7 @@ export class SpoolPublisher {
     const backoff = new Backoff(FIRST_PAUSE_MS, MAX_PAUSE_MS);
     while (!this.options.signal.aborted) {
       try {
-        await this.options.eventLog.publish(records);
+        if (!(await this.unlessStopped(this.options.eventLog.publish(records)))) return false;
         if (backoff.failureCount > 0) this.options.logger.info('The event log takes events again.', { attempt: backoff.failureCount });
         return true;
       } catch (error) {
@@ -44,6 +44,16 @@ export class SpoolPublisher {
       await backoff.pause(this.options.signal);
     }
     return false;
+  }
+
+  /** True once it is published; false when there is no more time to hear of that. */
+  private unlessStopped(publishing: Promise<void>): Promise<boolean> {
+    const { signal } = this.options;
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => resolve(false);
+      signal.addEventListener('abort', onAbort);
+      publishing.then(() => resolve(true), reject).finally(() => signal.removeEventListener('abort', onAbort));
+    });
   }
 }
 
