@@ -16,6 +16,7 @@ describe('the public HTTP server', () => {
   let server: HttpServer;
   let port: number;
   let isHeld: PromiseWithResolvers<void>;
+  let isLeft: PromiseWithResolvers<void>;
   let report: PromiseWithResolvers<string>;
   let finish: () => void = () => undefined;
   let drain: AbortController;
@@ -23,12 +24,14 @@ describe('the public HTTP server', () => {
   beforeEach(async () => {
     drain = new AbortController();
     isHeld = Promise.withResolvers();
+    isLeft = Promise.withResolvers();
     report = Promise.withResolvers();
     const inference: Pick<InferenceServer, 'handle'> = {
       handle: (request, response) => {
         if (request.url?.includes('/management')) return false;
         finish = () => response.end('answered');
         if (request.url === '/begun') response.write('begun');
+        else if (request.url === '/waiting') response.once('close', isLeft.resolve);
         else if (request.url === '/held') isHeld.resolve();
         else finish();
         return true;
@@ -144,6 +147,23 @@ describe('the public HTTP server', () => {
     report.resolve('reported');
     expect((await held).text).toBe('reported');
     expect(await idle).toBe('idle');
+  });
+
+  it('forgets requests that waited behind another on their connection when their client leaves', async () => {
+    const client = connect(port, '127.0.0.1');
+    client.write(['/begun', '/waiting', '/management/held'].map((path) => `GET ${path} HTTP/1.1\r\nHost: gateway\r\n\r\n`).join(''));
+    await isHeld.promise;
+    client.destroy();
+    await isLeft.promise;
+    await server.idle();
+  });
+
+  it('answers requests that came at once one after the other', async () => {
+    const paths = ['/first', '/api/v1/management', '/last'];
+    const bytes = await bytesFor(
+      paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: gateway\r\n${path === '/last' ? 'Connection: close\r\n' : ''}\r\n`).join(''),
+    );
+    expect(bytes.match(/answered|managed/g)).toEqual(['answered', 'managed', 'answered']);
   });
 
   it('hangs up on a reader that stopped before it took a management answer', async () => {

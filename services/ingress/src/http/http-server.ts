@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -38,6 +38,8 @@ export class HttpServer {
   private isStopping = false;
   private managementCount = 0;
   private idleListener: (() => void) | undefined;
+  /** Answers to requests that came before the one ahead of them on their connection was answered. */
+  private readonly queued = new WeakMap<Socket, Set<ServerResponse>>();
 
   constructor(
     private readonly inference: InferenceServer,
@@ -98,6 +100,7 @@ export class HttpServer {
         headersTimeout: Math.min(60_000, this.options.requestTimeoutMs),
       },
       (request, response) => {
+        if (response.socket === null) this.closeWithConnection(request.socket, response);
         if (this.isStopping || this.options.drainSignal?.aborted === true) response.setHeader('connection', 'close');
         if (crossOrigin.answers(request, response)) return;
         if (!this.inference.handle(request, response)) this.serveManagement(request, response, handleManagement);
@@ -107,6 +110,17 @@ export class HttpServer {
     server.keepAliveTimeout = 75_000;
     this.server = server;
     return server;
+  }
+
+  /** An answer that waits for its turn on a connection has no socket yet, and the first versions of Node 24 do not tell it when that closes: whoever makes it would wait for good. */
+  private closeWithConnection(socket: Socket, response: ServerResponse): void {
+    const answers = this.queued.get(socket) ?? new Set();
+    if (!this.queued.has(socket)) {
+      this.queued.set(socket, answers);
+      socket.once('close', () => process.nextTick(() => closeAll(answers)));
+    }
+    answers.add(response);
+    response.once('socket', () => answers.delete(response));
   }
 
   private serveManagement(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
@@ -119,4 +133,9 @@ export class HttpServer {
     response.setTimeout(this.options.maxSilentMs ?? MAX_SILENT_MS);
     handle(request, response);
   }
+}
+
+/** Those that Node did not close itself. */
+function closeAll(answers: ReadonlySet<ServerResponse>): void {
+  for (const answer of answers) if (!answer.closed) answer.emit('close');
 }
