@@ -191,6 +191,14 @@ describe('an attempt against Gemini', () => {
     expect(harness.results).toHaveLength(0);
   });
 
+  it('gives back what its pictures held, so that the next request has room for its own', async () => {
+    const small = new RunnerHarness({ allowCidrs: ['127.0.0.1/32'], mediaMaxHeldBytes: 8 });
+    upstream.script = (response) => json(response, 200, { candidates: [{ content: { role: 'model', parts: [{ text: 'A dot.' }] }, finishReason: 'STOP' }] });
+    for (let count = 0; count < 3; count++)
+      expect(await startReading(small.runner, start('google', withPicture(), false)).ended).toMatchObject({ end: worker.AttemptEnd.COMPLETED });
+    await small.close();
+  });
+
   it('stops fetching pictures when the client leaves', async () => {
     const wasAsked = new Promise<void>((resolve) => (answerPicture = () => resolve()));
     const listener = startReading(harness.runner, start('google', withPicture(), true));

@@ -48,6 +48,7 @@ export class Attempt implements AttemptHandle {
   private readonly trace: AttemptTrace | undefined;
   private readonly sender: AttemptSender;
   private stopMedia: AbortController | undefined;
+  private media: Awaited<ReturnType<MediaFetcher['fetchAll']>> | undefined;
   /** Undefined until it reached for its provider. */
   private call: ProviderCall | undefined;
   private stopError: Error | undefined;
@@ -106,9 +107,9 @@ export class Attempt implements AttemptHandle {
   private async fetchMedia(exchange: Exchange, deadlines: AttemptDeadlines): ReturnType<MediaFetcher['fetchAll']> {
     deadlines.onFetching();
     this.stopMedia = new AbortController();
-    const media = await this.dependencies.media.fetchAll(exchange.mediaUrls, this.stopMedia.signal);
+    this.media = await this.dependencies.media.fetchAll(exchange.mediaUrls, this.stopMedia.signal);
     this.throwIfStopped();
-    return media;
+    return this.media;
   }
 
   private echo(request: UpstreamRequest): void {
@@ -191,6 +192,7 @@ export class Attempt implements AttemptHandle {
 
   private end(end: worker.AttemptEnd, error: SwitchyardError | undefined): void {
     this.isOver = true;
+    if (this.media) this.dependencies.media.release(this.media);
     this.onOver();
     this.sender.sendEnd(end, error, this.warnings);
   }

@@ -21,7 +21,7 @@ async function serve(handler: (request: IncomingMessage, response: ServerRespons
 }
 
 function fetcherFor(guard: EgressGuard, options: Partial<MediaFetcherOptions> = {}): MediaFetcher {
-  const fetcher = new MediaFetcher({ guard, maxBytes: 100_000, timeoutMs: 2_000, maxUrls: 4, ...options });
+  const fetcher = new MediaFetcher({ guard, maxBytes: 100_000, maxHeldBytes: 1_000_000, timeoutMs: 2_000, maxUrls: 4, ...options });
   fetchers.push(fetcher);
   return fetcher;
 }

@@ -71,12 +71,14 @@ export class RunnerHarness {
       readonly maxConcurrentAttempts?: number;
       readonly allowCidrs?: readonly string[];
       readonly mediaTimeoutMs?: number;
+      readonly mediaMaxHeldBytes?: number;
     } = {},
   ) {
     const environment = options.environment ?? {};
     const credentials = new CredentialStore({ environment, reloadIntervalMs: 1_000, logger: { info: () => undefined, warn: () => undefined } });
     const guard = new EgressGuard({ allowCidrs: options.allowCidrs ?? [] });
-    this.media = new MediaFetcher({ guard, maxBytes: 1_000_000, timeoutMs: options.mediaTimeoutMs ?? 2_000, maxUrls: 4 });
+    const { mediaTimeoutMs: timeoutMs = 2_000, mediaMaxHeldBytes: maxHeldBytes = 10_000_000 } = options;
+    this.media = new MediaFetcher({ guard, maxBytes: 1_000_000, maxHeldBytes, timeoutMs, maxUrls: 4 });
     this.runner = new AttemptRunner(
       {
         clock: { nowMs: () => 1_763_700_000_000 + Math.round(performance.now()), monotonicMs: () => performance.now() },

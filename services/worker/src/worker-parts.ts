@@ -52,7 +52,13 @@ export async function openWorkerParts(context: TargetContext<WorkerConfig>): Pro
   const providers = new ProviderAccessBook({ credentials, environment, credentialHosts: config.credentialHosts });
   const upstream = new UpstreamHttp({ connectTimeoutMs: config.connectTimeoutMs, keepAliveMs: config.keepAliveMs });
   const guard = new EgressGuard({ allowCidrs: config.egressAllowCidrs });
-  const media = new MediaFetcher({ guard, maxBytes: config.mediaMaxBytes, timeoutMs: config.mediaTimeoutMs, maxUrls: MAX_MEDIA_URLS });
+  const media = new MediaFetcher({
+    guard,
+    maxBytes: config.mediaMaxBytes,
+    maxHeldBytes: config.mediaMaxHeldBytes,
+    timeoutMs: config.mediaTimeoutMs,
+    maxUrls: MAX_MEDIA_URLS,
+  });
   const reporter = new AttemptReporter({ spool, clock, random, instanceId });
   const runner: AttemptRunner = new AttemptRunner(
     {

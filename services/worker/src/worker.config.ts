@@ -60,6 +60,13 @@ export const workerConfig = defineConfig({
     default: 20 * 1024 * 1024,
     description: 'Largest picture, sound or file that is downloaded for a provider that takes no URLs.',
   }),
+  mediaMaxHeldBytes: field({
+    env: 'SWITCHYARD_MEDIA_MAX_HELD_BYTES',
+    schema: byteSize(),
+    default: 256 * 1024 * 1024,
+    description:
+      'Most bytes of such downloads that all requests in one worker may hold together; more get 503 with Retry-After. Those of one request may be half of it.',
+  }),
   mediaTimeoutMs: field({
     env: 'SWITCHYARD_MEDIA_TIMEOUT',
     schema: durationMs(),
