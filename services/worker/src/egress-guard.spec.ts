@@ -155,15 +155,16 @@ describe('fetching what a customer names', () => {
         '/good': `http://127.0.0.1:${target}/`,
         '/scheme': 'file:///etc/passwd',
         '/loop': '/loop',
+        '/nowhere': 'http://',
       }[request.url ?? ''];
       response.writeHead(302, { location: location ?? '/' }).end();
     });
     const guard = new EgressGuard({ allowCidrs: ['127.0.0.1/32'], resolve: () => Promise.resolve(['10.9.9.9']) });
     const fetcher = fetcherFor(guard);
     const outcomes = [];
-    for (const path of ['inside', 'name', 'scheme', 'loop', 'good'])
+    for (const path of ['inside', 'name', 'scheme', 'loop', 'nowhere', 'good'])
       outcomes.push(await errorTypeOf(fetcher.fetchAll([`http://127.0.0.1:${hops}/${path}`], signal)));
-    expect(outcomes).toEqual(['invalid_request', 'invalid_request', 'invalid_request', 'image_download_failed', undefined]);
+    expect(outcomes).toEqual(['invalid_request', 'invalid_request', 'invalid_request', 'image_download_failed', 'image_download_failed', undefined]);
   });
 
   it('bounds size, time, count and type', async () => {

@@ -76,6 +76,7 @@ export class MediaFetcher {
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
       const answer = await this.get(target, signal, share);
       if (answer.location === undefined) return { mediaType: answer.mediaType, data: answer.bytes.toString('base64') };
+      if (!URL.canParse(answer.location, target.href)) throw downloadError('image_download_failed', target, 'redirects to what is no URL');
       target = this.options.guard.checkUrl(new URL(answer.location, target).href);
     }
     throw downloadError('image_download_failed', target, 'redirects too often');
