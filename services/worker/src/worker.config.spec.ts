@@ -1,11 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
-import { fieldsOf, loadConfig } from '@switchyard/config';
+import { checkConfig, fieldsOf, loadConfig } from '@switchyard/config';
 import { PROVIDER_MANIFESTS } from '@switchyard/providers';
 import { providerEnvironment, workerConfig } from './worker.config.js';
 
 describe('the worker’s settings', () => {
   it('need nothing to start', () => {
     expect(loadConfig(workerConfig, {})).toMatchObject({ maxConcurrentAttempts: 4_096, credentialHosts: [], egressAllowCidrs: [] });
+  });
+
+  it.each([
+    ['SWITCHYARD_EGRESS_ALLOW_CIDRS', '10.1.0.0/16, fd12::/64, 10.2.3.4/32', ['10.1.0.0', '10.1.0.0/33', 'intranet']],
+    [
+      'SWITCHYARD_CREDENTIAL_HOSTS',
+      'openai=relay.example.com, my-vllm=Relay:8443, groq=[fd12::1]:8000',
+      ['relay.example.com', 'openai=https://relay.example.com', 'openai=relay.example.com/v1', 'openai=relay.example.com:443'],
+    ],
+  ])('say what in %s nobody could use, before anything starts', (env, usable, unusable) => {
+    expect(checkConfig([workerConfig], { [env]: usable })).toEqual([]);
+    for (const entry of unusable) expect(checkConfig([workerConfig], { [env]: `${usable}, ${entry}` })).toMatchObject([{ env }]);
   });
 
   it('name every credential as a secret', () => {

@@ -1,5 +1,6 @@
 import { byteSize, defineConfig, durationMs, field, integer, intervalMs, list, type ConfigOf, type Environment, type Field } from '@switchyard/config';
 import { PROVIDER_MANIFESTS } from '@switchyard/providers';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
 const OPERATOR_CREDENTIAL_PREFIX = 'SWITCHYARD_CREDENTIAL_';
@@ -43,14 +44,14 @@ export const workerConfig = defineConfig({
   }),
   credentialHosts: field({
     env: 'SWITCHYARD_CREDENTIAL_HOSTS',
-    schema: list(),
+    schema: list().refine((entries) => entries.every(isProviderHost), 'must be entries such as openai=relay.example.com or openai=relay.example.com:8443'),
     default: [],
     description:
       'Further hosts that may be shown a provider’s credential, as `<provider>=<host[:port]>`, for example `openai=relay.example.com`. Without an entry a credential goes to its provider’s own host alone.',
   }),
   egressAllowCidrs: field({
     env: 'SWITCHYARD_EGRESS_ALLOW_CIDRS',
-    schema: list(),
+    schema: list().refine((networks) => networks.every((network) => ipaddr.isValidCIDR(network)), 'must be networks such as 10.1.0.0/16'),
     default: [],
     description: 'Networks that URLs named by customers (pictures) may reach although they are not public, for example `10.1.0.0/16`.',
   }),
@@ -106,6 +107,13 @@ export function providerEnvironment(config: WorkerConfig, environment: Environme
   const named = Object.keys(providerFields()).map((name) => [name, values[name]]);
   const operators = Object.entries(environment).filter(([name]) => name.startsWith(OPERATOR_CREDENTIAL_PREFIX) && name !== 'SWITCHYARD_CREDENTIAL_HOSTS');
   return Object.fromEntries([...named, ...operators]) as Environment;
+}
+
+/** `<provider>=<host[:port]>`, the host as it is compared with that of a base URL: without a scheme, a path, or the port that `https` has anyway. */
+function isProviderHost(entry: string): boolean {
+  const [, host = ''] = /^[^=]+=(.+)$/.exec(entry) ?? [];
+  const url = `https://${host}`;
+  return URL.canParse(url) && new URL(url).host === host.toLowerCase();
 }
 
 /** The providers' own variables: credentials, and parts of base URLs such as an account id, each under its own name. */
