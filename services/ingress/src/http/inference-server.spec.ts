@@ -98,6 +98,17 @@ describe('the inference server', () => {
     await inference.idle();
   });
 
+  it.each([
+    ['gzip', /^HTTP\/1.1 415 [^]*encoded \(gzip\): send it without a Content-Encoding/],
+    ['identity', /^HTTP\/1.1 400 [^]*not valid JSON/],
+  ])('says what is the matter with a body that is encoded, and not that it were no JSON: %s', async (encoding, expected) => {
+    const { authenticated } = await start(`${HEAD.replace('Host', `Content-Encoding: ${encoding}\r\nHost`)}${'x'.repeat(20)}`);
+    const answer = Promise.withResolvers<string>();
+    client.once('data', (bytes) => answer.resolve(bytes.toString()));
+    authenticated.resolve(KEY);
+    expect(await answer.promise).toMatch(expected);
+  });
+
   it('waits for a body that comes as fast as it has to', async () => {
     const patient = { ...BODY_LIMITS, minBytesPerSecond: 1_000, paceCheckMs: 20 };
     const { authenticated } = await start(HEAD.replace('20', '9000') + 'x'.repeat(8_000), { body: patient });

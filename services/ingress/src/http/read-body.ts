@@ -50,12 +50,14 @@ class BodyShare {
 
 /**
  * The whole body of a request, bounded in bytes and time.
- * @throws SwitchyardError `payload_too_large`; `gateway_unavailable` when `share` cannot grow; `invalid_request` when it comes too slowly or the client left before it was read.
+ * @throws SwitchyardError `payload_too_large`; `gateway_unavailable` when `share` cannot grow; `invalid_request` when it is encoded, comes too slowly or the client left before it was read.
  */
 export function readBody(request: IncomingMessage, limits: BodyLimits, share: BodyShare): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     // A client may leave while its key is looked up: nothing would ever come of this request.
     if (request.destroyed) return reject(clientLeft());
+    const encoding = request.headers['content-encoding'];
+    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return reject(encoded(encoding));
     const pieces: Buffer[] = [];
     let length = 0;
     let isRead = false;
@@ -106,6 +108,12 @@ function keepPace(
 
 function clientLeft(): SwitchyardError {
   return new SwitchyardError('invalid_request', 'The connection closed before the request body was complete.');
+}
+
+function encoded(encoding: string): SwitchyardError {
+  return new SwitchyardError('invalid_request', `The request body is encoded (${encoding.slice(0, 40)}): send it without a Content-Encoding.`, {
+    httpStatus: 415,
+  });
 }
 
 function tooLarge(maxBytes: number): SwitchyardError {
