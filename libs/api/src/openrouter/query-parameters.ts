@@ -8,7 +8,8 @@ export const queryCount = z.coerce.number().int().nonnegative();
 export const queryFlag = z.enum(['true', 'false', '1', '0']);
 /** Texts separated by commas. */
 export const queryList = z.string().max(4_096);
-export const pageOffset = queryCount;
+/** As far as messages between services count. */
+export const pageOffset = z.coerce.number().int().min(0).max(2_147_483_647);
 export const pageLimit = (most: number) => z.coerce.number().int().min(1).max(most);
 /** An instant: ISO 8601 with a zone, a date (UTC), or unix milliseconds. */
 export const queryTime = z.string().refine((text) => timeOf(text) !== undefined, 'expected an ISO 8601 time, a date or unix milliseconds');

@@ -341,6 +341,11 @@ describe('keys', () => {
     await expect(client('sk-sy-v1-unknown').apiKeys.list()).rejects.toBeInstanceOf(UnauthorizedResponseError);
   });
 
+  it('are not listed from further on than messages between services can say', async () => {
+    expect((await get('/api/v1/keys?offset=2147483647', MANAGEMENT_SECRET)).status).toBe(200);
+    expect((await get('/api/v1/keys?offset=2147483648', MANAGEMENT_SECRET)).status).toBe(400);
+  });
+
   it('refuse bodies that say something else', async () => {
     const post = async (body: string, headers: Record<string, string> = {}): Promise<Response> =>
       fetch(`${origin}/api/v1/keys`, { method: 'POST', body, headers: { authorization: `Bearer ${MANAGEMENT_SECRET}`, ...headers } });
