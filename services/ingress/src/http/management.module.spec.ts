@@ -366,8 +366,9 @@ describe('keys', () => {
       expect(errorEnvelopeSchema.parse(await response.json()).error.code).toBe(400);
     }
     expect((await post(`{"name":"${'x'.repeat(200_000)}"}`)).status).toBe(413);
-    // What `curl -d` sends.
-    expect((await post('{"name":"curl"}', { 'content-type': 'application/x-www-form-urlencoded' })).status).toBe(201);
+    // What `curl -d` sends, and what nobody could read.
+    for (const type of ['application/x-www-form-urlencoded', '', 'json', 'text/plain, application/json'])
+      expect((await post('{"name":"curl"}', { 'content-type': type })).status).toBe(201);
   });
 
   it('are not changed by a body with a name that nobody knows, of which a client would think that it acted', async () => {
