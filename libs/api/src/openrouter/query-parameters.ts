@@ -14,9 +14,9 @@ export const pageLimit = (most: number) => z.coerce.number().int().min(1).max(mo
 /** An instant: ISO 8601 with a zone, a date (UTC), or unix milliseconds. */
 export const queryTime = z.string().refine((text) => timeOf(text) !== undefined, 'expected an ISO 8601 time, a date or unix milliseconds');
 
-/** Unix milliseconds of a `queryTime`. */
+/** Unix milliseconds of a `queryTime`. Ten digits are seconds: as milliseconds they would be a time of which nobody has logs. */
 export function timeOf(text: string): number | undefined {
-  if (/^\d{10,16}$/.test(text)) return Number(text);
+  if (/^\d{12,16}$/.test(text)) return Number(text);
   if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)) return undefined;
   const timeMs = Date.parse(text);
   return Number.isNaN(timeMs) ? undefined : timeMs;
