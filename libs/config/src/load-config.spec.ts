@@ -114,6 +114,13 @@ describe('rendering', () => {
     expect(renderValues(sections, { onlyChanged: true, environment })).toBe('SWITCHYARD_TEST_WAIT=1s  # default 5000\nSWITCHYARD_TEST_DATABASE=<set>');
   });
 
+  it('shows URLs without the password that is in them, where something is wrong with them, too', () => {
+    const environment = { ...required, SWITCHYARD_TEST_NOTE: 'https://name:p@ss:hidden@collector:4318/path@x, b', SWITCHYARD_TEST_PORT: 'http://hidden@x' };
+    const text = renderValues(sections, { onlyChanged: true, environment });
+    expect(text).toContain('SWITCHYARD_TEST_NOTE=https://<set>@collector:4318/path@x, b');
+    expect(`${text}${JSON.stringify(checkConfig([definition], environment))}`).not.toContain('hidden');
+  });
+
   it('lists every variable in the help and in the reference', () => {
     for (const text of [renderHelp(sections), renderReference(sections)]) {
       for (const name of ['PORT', 'LIMIT', 'WAIT', 'ENABLED', 'NAMES', 'DATABASE', 'NOTE']) expect(text).toContain(`SWITCHYARD_TEST_${name}`);

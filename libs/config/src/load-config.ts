@@ -88,7 +88,12 @@ function readConfig(definition: ConfigDefinition<object>, environment: Environme
   return { values, problems };
 }
 
+/** A value as anybody may see it: a URL may hold a name and a password. */
+export function shownValue(text: string): string {
+  return text.replace(/:\/\/[^/?#\s]*@/g, '://<set>@');
+}
+
 function complaint(field: Field<unknown>, text: string, message = 'is not valid'): string {
-  const value = field.secret ? '' : `="${text}" `;
+  const value = field.secret ? '' : `="${shownValue(text)}" `;
   return `${value}${message}`;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ConfigDefinition, Field } from './define-config.js';
-import { fieldsOf, processEnvironment, rawValue, type Environment } from './load-config.js';
+import { fieldsOf, processEnvironment, rawValue, shownValue, type Environment } from './load-config.js';
 
 /** The settings of one part, under a heading. */
 export interface ConfigSection {
@@ -59,7 +59,7 @@ function valueLine(field: Field<unknown>, environment: Environment, onlyChanged:
   if (text === undefined) return onlyChanged ? undefined : `# ${field.env}=${fallback ?? ''}`;
   const parsed = field.schema.safeParse(text);
   if (onlyChanged && parsed.success && field.default !== undefined && showValue(parsed.data) === showValue(field.default)) return undefined;
-  const shown = field.secret ? '<set>' : text;
+  const shown = field.secret ? '<set>' : shownValue(text);
   return `${field.env}=${shown}${fallback === undefined || field.secret ? '' : `  # default ${fallback}`}`;
 }
 
