@@ -116,6 +116,16 @@ describe('fetching what a customer names', () => {
     expect(await fetcher.fetchAll([url, url], signal)).toEqual(new Map([[url, { mediaType: 'image/png', data: picture.toString('base64') }]]));
   });
 
+  it.each([
+    [['127.0.0.0/8', '::1/128'], undefined],
+    [[], 'image_download_failed'],
+  ])('asks the machine itself for a name that no name server knows where the operator allows networks: %j', async (allowCidrs, outcome) => {
+    const port = await serve((_request, response) => response.writeHead(200, { 'content-type': 'image/png' }).end(picture));
+    const resolve = () => Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }));
+    const fetcher = fetcherFor(new EgressGuard({ allowCidrs, resolve }));
+    expect(await errorTypeOf(fetcher.fetchAll([`http://localhost:${port}/a.png`], signal))).toBe(outcome);
+  });
+
   it('refuses a name that resolves to a private address, and never connects', async () => {
     let requests = 0;
     const port = await serve((_request, response) => {

@@ -1,13 +1,14 @@
-import { lookup as dnsLookup } from 'node:dns';
+import { lookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { SwitchyardError } from '@switchyard/errors';
 import ipaddr from 'ipaddr.js';
 import { buildConnector } from 'undici';
+import { PublicNames } from './public-names.js';
 
 export interface EgressGuardOptions {
   /** Networks that may be reached although they are not public, for example `10.1.0.0/16`. */
   readonly allowCidrs: readonly string[];
-  /** Addresses of a host name; the machine's resolver by default. */
+  /** Addresses of a host name; those that name servers tell by default. */
   readonly resolve?: (hostname: string) => Promise<readonly string[]>;
 }
 
@@ -17,9 +18,12 @@ export interface EgressGuardOptions {
  */
 export class EgressGuard {
   private readonly allowed: readonly (readonly [ipaddr.IPv4 | ipaddr.IPv6, number])[];
+  private readonly resolve: (hostname: string) => Promise<readonly string[]>;
 
-  constructor(private readonly options: EgressGuardOptions) {
-    this.allowed = options.allowCidrs.map((cidr) => ipaddr.parseCIDR(cidr));
+  constructor({ allowCidrs, resolve }: EgressGuardOptions) {
+    this.allowed = allowCidrs.map((cidr) => ipaddr.parseCIDR(cidr));
+    const names = new PublicNames();
+    this.resolve = resolve ?? ((hostname) => names.resolve(hostname));
   }
 
   /** True for public unicast addresses and those the operator allows. Addresses that hold an IPv4 address inside are never public. */
@@ -65,13 +69,19 @@ export class EgressGuard {
     );
   };
 
-  private resolveAll(hostname: string): Promise<readonly string[]> {
-    if (this.options.resolve !== undefined) return this.options.resolve(hostname);
-    return new Promise((resolve, reject) =>
-      dnsLookup(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses.map(({ address }) => address)))),
-    );
+  private async resolveAll(hostname: string): Promise<readonly string[]> {
+    try {
+      return await this.resolve(hostname);
+    } catch (error) {
+      // The machine's own hosts and search domains name private addresses, which only an operator's list lets through.
+      if (this.allowed.length === 0 || !NOT_KNOWN.has((error as NodeJS.ErrnoException).code)) throw error;
+      return (await lookup(hostname, { all: true })).map(({ address }) => address);
+    }
   }
 }
+
+/** The name servers know no such name, or there are none. One that does not answer is not asked for anew. */
+const NOT_KNOWN: ReadonlySet<string | undefined> = new Set(['ENOTFOUND', 'ENODATA', 'ECONNREFUSED']);
 
 /** `::a.b.c.d`, long deprecated, yet some stacks still reach the IPv4 address with it. */
 function isIpv4Compatible(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
