@@ -69,6 +69,7 @@ describe('AnalyticsModule', () => {
     await eventually(async () => expect(await eventLog.lag(CONSUMER_GROUP)).toBe(0n));
     const { rows } = await pool.query('SELECT sum(request_count)::int AS requests FROM activity_daily');
     expect(rows).toEqual([{ requests: 1 }]);
+    expect(metrics.render()).toContain('switchyard_analytics_dead_letters_total 1\n');
     expect(metrics.render()).toMatch(/^switchyard_consumer_lag_records{group="analytics",topic="switchyard.generation-completed.v1"} \d/m);
   });
 

@@ -39,6 +39,8 @@ export interface UsageEventConsumerOptions {
 export class UsageEventConsumer {
   /** Events so far, those that came twice included. */
   handledCount = 0;
+  /** Events that can never be stored and were kept as dead letters. */
+  deadLetterCount = 0;
   private subscription: Subscription | undefined;
 
   constructor(private readonly options: UsageEventConsumerOptions) {}
@@ -53,6 +55,9 @@ export class UsageEventConsumer {
       logger,
       parse: parseUsageEvent,
       handler: (batch) => this.consume(batch.map(({ event }) => event)),
+      onDeadLetter: (count) => {
+        this.deadLetterCount += count;
+      },
     });
   }
 

@@ -21,7 +21,7 @@ export const eventsSuite: FaultSuite = (stage) => {
         const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
         await producer.connect();
         await stage().expectUnder(
-          ['SwitchyardDeadLetters'],
+          ['SwitchyardDeadLetters', 'SwitchyardRecordsMissing'],
           () => producer.send({ topic: 'switchyard.generation-completed.v1', messages: [{ key: 'nonsense', value: 'nonsense' }] }),
           () => producer.disconnect(),
         );
