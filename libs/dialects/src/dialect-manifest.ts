@@ -64,7 +64,7 @@ export interface OpenaiChatDeviations {
   /** Default `strip`; `keep` = takes Anthropic-style `cache_control`, `openai-breakpoint` = `prompt_cache_breakpoint`. */
   readonly cacheControl?: 'strip' | 'keep' | 'openai-breakpoint' | undefined;
   /** Characters of a tool call id; others are replaced by a stable hash. */
-  readonly toolCallIds?: 'any' | 'nine-alphanumerics' | undefined;
+  readonly toolCallIds?: 'any' | 'nine-alphanumerics' | 'up-to-forty' | undefined;
   /** `total_tokens` counts reasoning beside `completion_tokens` (xAI). Found out from the sums when absent. */
   readonly reasoningBesideCompletion?: boolean | undefined;
   /** Usage states what the request cost: `cost` in USD, or `cost_in_usd_ticks`, of which 10,000,000,000 are one. Default: it does not. */

@@ -226,6 +226,26 @@ describe('a request passed through', () => {
     expect(sent[2].tool_call_id).toBe(sent[1].tool_calls[0]!.id);
   });
 
+  it.each([
+    ['short', '', 0],
+    ['long, and the messages too', 'x'.repeat(5000), 0],
+    ['long by one letter', '', 1],
+    ['long by one letter, and the messages too', 'x'.repeat(5000), 1],
+  ])('gives OpenAI ids of forty letters at most, the same for a call and its result: %s', (_name, text, surplus) => {
+    const id = `chatcmpl-tool-${'0'.repeat(26 + surplus)}`;
+    const call = { id, type: 'function', function: { name: 'f', arguments: '{}' } };
+    const messages = [
+      { role: 'user', content: `Hi ${text}` },
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: id, content: '1' },
+    ];
+    const sent = upstreamBody({ messages }, { deviations: { toolCallIds: 'up-to-forty' } }).body['messages'] as unknown as typeof messages;
+    const theirs = sent[2]!.tool_call_id!;
+    expect(sent[1]!.tool_calls).toEqual([{ ...call, id: theirs }]);
+    expect(theirs.length).toBeLessThanOrEqual(40);
+    expect(theirs === id).toBe(surplus === 0);
+  });
+
   it('puts fetched pictures in where the provider does not fetch them', () => {
     const url = 'https://pictures.example/train.png';
     const messages = [{ role: 'user', content: [{ type: 'image_url', image_url: { url, detail: 'low' } }] }];

@@ -38,6 +38,16 @@ describe('OpenAI', () => {
     expect(requestTo(openaiManifest, { tools, reasoning: { effort: 'high' } }).body).toMatchObject({ reasoning_effort: 'high' });
   });
 
+  it('never sees ids of calls longer than it takes', () => {
+    const id = `chatcmpl-tool-${'0'.repeat(32)}`;
+    const messages = [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: null, tool_calls: [{ id, type: 'function', function: { name: 'look', arguments: '{}' } }] },
+      { role: 'tool', tool_call_id: id, content: 'Here.' },
+    ];
+    expect(JSON.stringify(requestTo(openaiManifest, { messages }).body)).not.toContain(id);
+  });
+
   it('is asked for usage in streams', () => {
     expect(requestTo(openaiManifest, {}, { stream: true }).body).toMatchObject({ stream_options: { include_usage: true } });
   });

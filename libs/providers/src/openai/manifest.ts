@@ -19,6 +19,8 @@ export const openaiManifest: ProviderManifest = {
     // https://platform.openai.com/docs/api-reference/chat/create: developer messages replace system messages with o1 and newer; `name` tells participants apart.
     developerRole: 'keep',
     nameField: 'keep',
+    // Ids of calls that other servers made are longer (vLLM's have 46 letters), and refused: https://github.com/vercel/ai/issues/5171
+    toolCallIds: 'up-to-forty',
     // Sampling parameters of open-weight servers are unknown arguments here: https://platform.openai.com/docs/api-reference/chat/create
     refusedParameters: ['top_k', 'top_a', 'min_p', 'repetition_penalty'],
   },

@@ -17,6 +17,13 @@ const GATEWAY_FIELDS = [
   'prompt_cache_breakpoint',
 ] as const;
 
+const MAX_CALL_ID = 40;
+const SHORT_IDS: Readonly<Record<NonNullable<OpenaiChatDeviations['toolCallIds']>, ((id: string) => string) | undefined>> = {
+  any: undefined,
+  'nine-alphanumerics': nineAlphanumerics,
+  'up-to-forty': upToForty,
+};
+
 /** Of content parts, too. */
 const BREAKPOINT_FIELDS = ['cache_control', 'prompt_cache_breakpoint'] as const;
 
@@ -37,10 +44,11 @@ export function editMessages(messages: readonly JsonValue[], edits: MessageEdits
 }
 
 /** Nothing in these messages could be edited: their bytes may be passed on. Errs on the side of an edit. */
-export function needNoEdits({ roles, fields, partFields, hasNulls }: MessageBytes, { deviations, media }: MessageEdits): boolean {
+export function needNoEdits({ roles, fields, partFields, hasNulls, longestCallId }: MessageBytes, { deviations, media }: MessageEdits): boolean {
   if (hasNulls || GATEWAY_FIELDS.some((field) => fields.has(field)) || BREAKPOINT_FIELDS.some((field) => partFields.has(field))) return false;
   if (fields.has('name') && deviations.nameField !== 'keep') return false;
   if (deviations.toolCallIds === 'nine-alphanumerics' && (fields.has('tool_calls') || fields.has('tool_call_id'))) return false;
+  if (deviations.toolCallIds === 'up-to-forty' && longestCallId > MAX_CALL_ID) return false;
   if (deviations.strictThinking === true && fields.has('tool_calls')) return false;
   if (roles.has('developer') && deviations.developerRole !== 'keep') return false;
   if (roles.has('assistant') && deviations.prefill !== undefined) return false;
@@ -71,7 +79,8 @@ function editMessage(message: JsonObject, edits: MessageEdits): JsonObject {
     change({ content: prefixed(result['content'], message['name']) });
     drop('name');
   }
-  if (deviations.toolCallIds === 'nine-alphanumerics') change(shortIds(result));
+  const shorten = SHORT_IDS[deviations.toolCallIds ?? 'any'];
+  if (shorten) change(shortIds(result, shorten));
   return result;
 }
 
@@ -159,23 +168,27 @@ function prefixed(content: JsonValue | undefined, name: string): JsonValue {
   return content.map((part, position) => (position === index && isJsonObject(part) ? { ...part, text: `${name}: ${asString(part['text']) ?? ''}` } : part));
 }
 
-function shortIds(message: JsonObject): JsonObject {
+function shortIds(message: JsonObject, shorten: (id: string) => string): JsonObject {
   const callId = asString(message['tool_call_id']);
   const calls = message['tool_calls'];
   return {
-    ...(callId === undefined ? {} : { tool_call_id: shortId(callId) }),
+    ...(callId === undefined ? {} : { tool_call_id: shorten(callId) }),
     ...(Array.isArray(calls)
-      ? { tool_calls: calls.map((call) => (isJsonObject(call) && typeof call['id'] === 'string' ? { ...call, id: shortId(call['id']) } : call)) }
+      ? { tool_calls: calls.map((call) => (isJsonObject(call) && typeof call['id'] === 'string' ? { ...call, id: shorten(call['id']) } : call)) }
       : {}),
   };
 }
 
 /** Mistral takes exactly nine letters and digits; the same foreign id always becomes the same one. */
-function shortId(id: string): string {
+function nineAlphanumerics(id: string): string {
   if (/^[a-zA-Z0-9]{9}$/.test(id)) return id;
   return createHash('sha256')
     .update(id)
     .digest('base64')
     .replaceAll(/[^a-zA-Z0-9]/g, '')
     .slice(0, 9);
+}
+
+function upToForty(id: string): string {
+  return id.length <= MAX_CALL_ID ? id : `call_${createHash('sha256').update(id).digest('hex').slice(0, 32)}`;
 }

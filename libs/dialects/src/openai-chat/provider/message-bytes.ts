@@ -19,6 +19,8 @@ export interface MessageBytes {
   readonly partFields: ReadonlySet<string>;
   /** Some message has a field that is null, other than its content. */
   readonly hasNulls: boolean;
+  /** Bytes of the longest `tool_call_id`, which some call has as its id. */
+  readonly longestCallId: number;
 }
 
 const FIRST_OF_NULL = 0x6e;
@@ -47,6 +49,7 @@ class MessageFinder {
   private readonly fields = new Set<string>();
   private readonly partFields = new Set<string>();
   private hasNulls = false;
+  private longestCallId = 0;
   private readonly places: { readonly start: number; readonly end: number | undefined }[] = [];
 
   constructor(private readonly json: Buffer) {}
@@ -58,11 +61,11 @@ class MessageFinder {
       names.add(name);
       return name === 'messages' ? this.walkMessages(start) : undefined;
     });
-    const { json, roles, fields, partFields, hasNulls } = this;
+    const { json, roles, fields, partFields, hasNulls, longestCallId } = this;
     const [place] = this.places;
     if (place?.end === undefined || this.places.length > 1) return undefined;
     if ([names, roles, fields, partFields].some((set) => [...set].some((name) => name.includes('\\')))) return undefined;
-    return { start: place.start, bytes: json.subarray(place.start, place.end), roles, fields, partFields, hasNulls };
+    return { start: place.start, bytes: json.subarray(place.start, place.end), roles, fields, partFields, hasNulls, longestCallId };
   }
 
   private walkMessages(start: number): number | undefined {
@@ -75,9 +78,10 @@ class MessageFinder {
     this.fields.add(name);
     if (name !== 'content') this.hasNulls ||= this.json[start] === FIRST_OF_NULL;
     if (name === 'content') return walkArray(this.json, start, (at) => walkObject(this.json, at, (field) => void this.partFields.add(field)));
-    if (name !== 'role') return undefined;
+    if (name !== 'role' && name !== 'tool_call_id') return undefined;
     const end = endOfValue(this.json, start);
-    this.roles.add(this.json.toString('latin1', start + 1, end - 1));
+    if (name === 'tool_call_id') this.longestCallId = Math.max(this.longestCallId, end - start - 2);
+    else this.roles.add(this.json.toString('latin1', start + 1, end - 1));
     return end;
   }
 }
