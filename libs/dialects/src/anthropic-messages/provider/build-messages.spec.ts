@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { JsonObject } from '@switchyard/core';
+import { asObjects, type JsonObject, type JsonValue } from '@switchyard/core';
 import { openaiChatClient } from '../../openai-chat/client/openai-chat-client.js';
 import { buildConversation, type AnthropicConversation } from './build-messages.js';
 
@@ -9,7 +9,42 @@ function build(conversation: JsonObject[]): AnthropicConversation {
   return buildConversation(openaiChatClient.parseChatRequest({ messages: conversation }).messages, undefined, []);
 }
 
+/** A turn that calls the tool with each of these ids, and their results, which say which call they are of. */
+function turnOf(...ids: string[]): JsonObject[] {
+  return [
+    { role: 'assistant', content: null, tool_calls: ids.map((id, index) => ({ id, type: 'function', function: { name: 'f', arguments: `{"n":${index}}` } })) },
+    ...ids.map((id, index) => ({ role: 'tool', tool_call_id: id, content: String(index) })),
+  ];
+}
+
+function idsOf(built: AnthropicConversation): { calls: JsonValue[]; results: JsonValue[] } {
+  const blocks = built.messages.flatMap((message) => asObjects(message['content']));
+  return {
+    calls: blocks.filter((block) => block['type'] === 'tool_use').map((block) => block['id']!),
+    results: blocks.filter((block) => block['type'] === 'tool_result').map((block) => block['tool_use_id']!),
+  };
+}
+
 describe('a conversation for Anthropic', () => {
+  it.each([
+    ['of two turns', [turnOf('call_0', 'call_1'), turnOf('call_0')], ['call_0', 'call_1', 'call_0_2']],
+    ['of three turns', [turnOf('call_0'), turnOf('call_0'), turnOf('call_0')], ['call_0', 'call_0_2', 'call_0_3']],
+    ['of one turn', [turnOf('a', 'a')], ['a', 'a_2']],
+    ['that its letters allow', [turnOf('f:0', 'f.0')], ['f_0', 'f_0_2']],
+    ['that are empty', [turnOf(''), turnOf('')], ['call', 'call_2']],
+    ['that the number made', [turnOf('a', 'a_2'), turnOf('a')], ['a', 'a_2', 'a_3']],
+    ['that differ', [turnOf('a', 'b'), turnOf('c')], ['a', 'b', 'c']],
+  ])('has no id twice, which the API refuses: ids %s', (_name, turns, ids) => {
+    const built = build([{ role: 'user', content: 'Hi' }, ...turns.flat()]);
+    expect(idsOf(built)).toEqual({ calls: ids, results: ids });
+  });
+
+  it('gives a result to the call of its own turn, though one of the same id before it has none', () => {
+    const [unanswered] = turnOf('a');
+    const built = build([{ role: 'user', content: 'Hi' }, unanswered!, { role: 'user', content: 'Well?' }, ...turnOf('a')]);
+    expect(idsOf(built)).toEqual({ calls: ['a', 'a_2'], results: ['a_2'] });
+  });
+
   it('sends no text of white space alone, which the API refuses, and leaves the white space of other texts as it is', () => {
     const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } };
     const built = build([

@@ -2,6 +2,7 @@ import type { CacheBreakpoint, CanonicalMessage, ContentPart, JsonObject, JsonVa
 import { SwitchyardError } from '@switchyard/errors';
 import { parseExactly } from '../../exact-json.js';
 import type { FetchedMedia } from '../../provider-dialect.js';
+import { withUniqueCallIds } from './unique-call-ids.js';
 
 export const ANTHROPIC_FORMAT = 'anthropic-claude-v1';
 /** The API takes at most four. */
@@ -25,7 +26,7 @@ export function buildConversation(
 ): AnthropicConversation {
   const system: JsonObject[] = [];
   const turns: { role: 'user' | 'assistant'; content: JsonObject[] }[] = [];
-  for (const [index, message] of messages.entries()) {
+  for (const [index, message] of withUniqueCallIds(messages).entries()) {
     if (message.role === 'system' || message.role === 'developer') {
       if (turns.length > 0) warnings.push(`messages[${index}]: the provider keeps instructions apart; this one was moved to the front.`);
       system.push(...contentBlocks(message.parts, { media, name: message.name }, warnings));
@@ -87,12 +88,12 @@ function blockOf(part: MessagePart, media: ReadonlyMap<string, FetchedMedia> | u
     case 'reasoning':
       return thinkingBlock(part, warnings);
     case 'tool-call':
-      return { type: 'tool_use', id: toolUseId(part.id), name: part.name, input: toolInput(part.arguments, warnings) };
+      return { type: 'tool_use', id: part.id, name: part.name, input: toolInput(part.arguments, warnings) };
     case 'tool-result': {
       const content = part.content.map((inner) => blockOf(inner, media, warnings)).filter((block) => block !== undefined);
       return {
         type: 'tool_result',
-        tool_use_id: toolUseId(part.toolCallId),
+        tool_use_id: part.toolCallId,
         ...(content.length === 0 ? {} : { content }),
         ...(part.isError === true ? { is_error: true } : {}),
       };
@@ -115,10 +116,6 @@ function thinkingBlock(part: ReasoningPart, warnings: string[]): JsonObject | un
   const warning = 'reasoning: reasoning that another provider wrote, or without its signature, was not sent.';
   if (!warnings.includes(warning)) warnings.push(warning);
   return undefined;
-}
-
-function toolUseId(id: string): string {
-  return id.replaceAll(/[^a-zA-Z0-9_-]/g, '_');
 }
 
 function toolInput(text: string, warnings: string[]): JsonValue {
