@@ -12,6 +12,8 @@ const MAX_BREAKPOINTS = 4;
  * Words, since a model may take mere dots for a wish to go on.
  */
 const STAND_IN = '(empty)';
+/** For models that refuse an answer to continue, from 4.6 on: https://platform.claude.com/docs/en/about-claude/models/migration-guide */
+const GO_ON = 'Your answer was interrupted there. Go on from exactly where it ends, and repeat none of it.';
 
 export interface AnthropicConversation {
   readonly system: JsonObject[];
@@ -23,6 +25,7 @@ export function buildConversation(
   messages: readonly CanonicalMessage[],
   media: ReadonlyMap<string, FetchedMedia> | undefined,
   warnings: string[],
+  continuesAnswers = true,
 ): AnthropicConversation {
   const system: JsonObject[] = [];
   const turns: { role: 'user' | 'assistant'; content: JsonObject[] }[] = [];
@@ -44,6 +47,10 @@ export function buildConversation(
     return { system: [], messages: [{ role: 'user', content: system.length > 0 ? system : [{ type: 'text', text: STAND_IN }] }] };
   for (const turn of turns) if (turn.content.length === 0) turn.content.push({ type: 'text', text: STAND_IN });
   trimPrefill(turns.at(-1)!);
+  if (!continuesAnswers && hasPrefill(turns.at(-1)!)) {
+    turns.push({ role: 'user', content: [{ type: 'text', text: GO_ON }] });
+    warnings.push('messages: the model takes no answer to continue; it was asked in words to go on from there.');
+  }
   for (const turn of turns)
     if (turn.role === 'user') turn.content.sort((left, right) => Number(right['type'] === 'tool_result') - Number(left['type'] === 'tool_result'));
   return { system, messages: turns };
@@ -54,6 +61,10 @@ function trimPrefill(turn: { role: string; content: JsonObject[] }): void {
   const last = turn.content.at(-1);
   if (turn.role !== 'assistant' || last?.['type'] !== 'text' || typeof last['text'] !== 'string') return;
   last['text'] = last['text'].trimEnd();
+}
+
+function hasPrefill(turn: { role: string; content: JsonObject[] }): boolean {
+  return turn.role === 'assistant' && turn.content.every((block) => block['type'] !== 'tool_use');
 }
 
 interface BlockContext {

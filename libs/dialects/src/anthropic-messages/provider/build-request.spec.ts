@@ -255,6 +255,24 @@ describe('a request to Anthropic', () => {
     });
   });
 
+  it.each(['claude-sonnet-4-6', 'claude-opus-5', 'claude-fable-5'])('asks %s in words to go on, which refuses an answer to continue', (providerModelId) => {
+    const { body, warnings } = build({ messages: [...messages, { role: 'assistant', content: 'The answer is: ' }] }, { providerModelId });
+    expect(body['messages']).toEqual([
+      { role: 'user', content: [{ type: 'text', text: 'Hello' }] },
+      { role: 'assistant', content: [{ type: 'text', text: 'The answer is:' }] },
+      { role: 'user', content: [{ type: 'text', text: expect.stringContaining('Go on from exactly where it ends') }] },
+    ]);
+    expect(warnings).toEqual([expect.stringMatching(/^messages: /)]);
+    expect(build({}, { providerModelId })).toMatchObject({ body: { messages: [{ role: 'user' }] }, warnings: [] });
+  });
+
+  it('does not think while it continues an answer, which the API refuses', () => {
+    const prefilled = [...messages, { role: 'assistant', content: 'The answer is' }];
+    const { body, warnings } = build({ messages: prefilled, reasoning: { effort: 'high' }, max_tokens: 9000 }, { providerModelId: 'claude-sonnet-4-5' });
+    expect(body).not.toHaveProperty('thinking');
+    expect(warnings).toEqual([expect.stringMatching(/^reasoning: .* sent without\.$/)]);
+  });
+
   it('carries pictures and documents by address and by bytes', () => {
     const content = [
       { type: 'image_url', image_url: { url: 'https://pictures.example/a.png' } },

@@ -4,7 +4,7 @@ import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
 import { askableReasoning } from '../../reasoning-budget.js';
 import { buildConversation, cacheControl, placeBreakpoints } from './build-messages.js';
 import { anthropicSchema, inputSchema, isCompilable } from './output-schema.js';
-import { planThinking, structuredOutputOf, thinkingStyleOf, type ThinkingPlan } from './thinking.js';
+import { continuesAnswers, planThinking, structuredOutputOf, thinkingStyleOf, type ThinkingPlan } from './thinking.js';
 
 /** https://platform.claude.com/docs/en/api/versioning */
 const API_VERSION = '2023-06-01';
@@ -24,7 +24,7 @@ export function buildAnthropicRequest(asked: CanonicalChatRequest, endpoint: End
   const schemaStyle = schemaStyleOf(request.responseFormat, endpoint);
   const usesAnswerTool = request.responseFormat?.kind === 'json-schema' && schemaStyle === 'tool';
   const plan = planThinking(usesAnswerTool ? { ...request, toolChoice: { kind: 'required' } } : request, endpoint, style, maxTokens, warnings);
-  const { system, messages } = buildConversation(request.messages, options.media, warnings);
+  const { system, messages } = buildConversation(request.messages, options.media, warnings, continuesAnswers(endpoint.providerModelId));
   if (request.responseFormat?.kind === 'json-object') {
     system.push({ type: 'text', text: 'Answer with one JSON object and nothing else.' });
     warnings.push('response_format: the provider has no JSON mode; it was asked for in an instruction.');

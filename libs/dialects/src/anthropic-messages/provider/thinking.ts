@@ -58,9 +58,10 @@ function thinksOnlyWhenAsked(endpoint: EndpointFacts, style: 'budget' | 'adaptiv
   return style === 'adaptive' && version !== undefined && version < 5;
 }
 
-/** The API refuses thinking with a forced tool, and in a tool loop whose thinking is not there to be given back. */
+/** The API refuses thinking with a forced tool, with an answer to continue, and in a tool loop whose thinking is not there to be given back. */
 function obstacleTo(request: CanonicalChatRequest, style: 'budget' | 'adaptive'): string | undefined {
   if (request.toolChoice?.kind === 'required' || request.toolChoice?.kind === 'tool') return 'the model cannot think when tool_choice forces a call';
+  if (style === 'budget' && request.messages.at(-1)?.role === 'assistant') return 'the model cannot think when it continues an answer';
   if (style === 'adaptive' || request.messages.at(-1)?.role !== 'tool') return undefined;
   const caller = request.messages.findLast((message) => message.role === 'assistant');
   const hasCalls = caller?.parts.some((part) => part.kind === 'tool-call') === true;
@@ -113,4 +114,9 @@ export function thinkingStyleOf(modelId: string): 'budget' | 'adaptive' {
 export function structuredOutputOf(modelId: string): 'output_config' | 'tool' {
   const version = modelVersion(modelId);
   return version !== undefined && version < 4.5 ? 'tool' : 'output_config';
+}
+
+/** From 4.6 on the last message has to be the user's. */
+export function continuesAnswers(modelId: string): boolean {
+  return thinkingStyleOf(modelId) === 'budget';
 }
