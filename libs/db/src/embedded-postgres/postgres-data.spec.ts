@@ -43,6 +43,16 @@ describe('placePostgresData', () => {
     expect(existsSync(join(top, 'shared', 'switchyard'))).toBe(false);
   });
 
+  it('does not take the place of a folder that is somebody else’s, and does that of an empty one', async () => {
+    const notRoot = { ...asRoot, isRoot: false };
+    mkdirSync(join(home, 'postgres'));
+    expect(await placePostgresData(home, notRoot)).toEqual({ folder: join(home, 'postgres') });
+    writeFileSync(join(home, 'postgres', 'init.sql'), 'CREATE TABLE precious ();\n');
+    await expect(placePostgresData(home, notRoot)).rejects.toThrow(/postgres is in the way: .* Set SWITCHYARD_DATA_DIR to another folder/);
+    makeCluster(join(home, 'postgres'));
+    expect(await placePostgresData(home, notRoot)).toEqual({ folder: join(home, 'postgres') });
+  });
+
   it('is a shared folder otherwise, which the data folder names and the next start finds', async () => {
     const first = await placePostgresData(home, asRoot);
     expect(first.closedFolder).toBe(closed);

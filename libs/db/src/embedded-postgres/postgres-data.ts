@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { inSharedFolder, isOwnFolder, realPath, thisMachine, type Surroundings } from './surroundings.js';
@@ -23,7 +23,7 @@ const OWNER = 'data-folder';
  * Where the cluster of a data folder is: in it, or, for root and where the user `postgres` may not enter it, in a shared folder that `postgres.location` in
  * the data folder names.
  * @param dataDirectory exists.
- * @throws Error when there is no place, or when the data folder is a copy of another that still uses its cluster.
+ * @throws Error when there is no place, when the usual one holds something else, or when the data folder is a copy of another that still uses its cluster.
  */
 export async function placePostgresData(dataDirectory: string, surroundings: Surroundings = thisMachine): Promise<PostgresData> {
   const home = realPath(dataDirectory);
@@ -32,7 +32,7 @@ export async function placePostgresData(dataDirectory: string, surroundings: Sur
   const elsewhere = { closedFolder: closed ?? home, ...(isCluster(usual) && { movedFrom: usual }) };
   const named = await namedPlace(home);
   if (named !== undefined) return { folder: named, ...elsewhere };
-  if (closed === undefined) return { folder: usual };
+  if (closed === undefined) return { folder: requireOurs(usual) };
   try {
     return { folder: await inSharedFolder('data', (shared) => occupy(shared, home), surroundings), ...elsewhere };
   } catch (error) {
@@ -46,6 +46,12 @@ export async function placePostgresData(dataDirectory: string, surroundings: Sur
 
 export function isCluster(folder: string): boolean {
   return existsSync(join(folder, 'PG_VERSION'));
+}
+
+/** A folder of this name that is somebody else's must not give way to a cluster. */
+function requireOurs(folder: string): string {
+  if (isCluster(folder) || !existsSync(folder) || (statSync(folder).isDirectory() && readdirSync(folder).length === 0)) return folder;
+  throw new Error(`${folder} is in the way: it is no database of Switchyard. Set SWITCHYARD_DATA_DIR to another folder, or move what is in it.`);
 }
 
 /** The place that the data folder names, if that is still there. A data folder that was moved takes its cluster along. */

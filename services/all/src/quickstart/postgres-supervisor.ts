@@ -1,7 +1,7 @@
 // Runs the quick start's Postgres for the process that started this one, and stops it when that one is gone, however it went. The first line of standard
 // input says where and how; one line of JSON on standard output says that it accepts connections; the end of standard input stops it.
 import { execFile } from 'node:child_process';
-import { renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -40,7 +40,8 @@ async function create(order: PostgresOrder, Server: typeof EmbeddedPostgres, por
   const partial = `${order.folder}.partial`;
   rmSync(partial, { recursive: true, force: true });
   await new Server(options(order, partial, port)).initialise();
-  rmSync(order.folder, { recursive: true, force: true });
+  // Fails where it is not empty: what is in it is not ours.
+  if (existsSync(order.folder)) rmdirSync(order.folder);
   renameSync(partial, order.folder);
 }
 
