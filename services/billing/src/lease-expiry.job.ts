@@ -114,7 +114,10 @@ export class LeaseExpiryJob {
   /** Not a lag of zero: under load there never is one. */
   private isConsumed(epoch: EpochRow, progress: readonly PartitionProgress[]): boolean {
     const name = nameOf(epoch);
-    const ends = this.awaitedEnds.get(name) ?? new Map(progress.map((each) => [partitionOf(each), each.endOffset]));
+    const known = this.awaitedEnds.get(name);
+    // A log that ends before where it ended was made anew: what was awaited never comes.
+    const isSameLog = known !== undefined && progress.every((each) => each.endOffset >= (known.get(partitionOf(each)) ?? 0n));
+    const ends = isSameLog ? known : new Map(progress.map((each) => [partitionOf(each), each.endOffset]));
     this.awaitedEnds.set(name, ends);
     return progress.every((each) => each.nextOffset >= (ends.get(partitionOf(each)) ?? 0n));
   }

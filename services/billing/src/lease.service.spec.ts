@@ -230,6 +230,21 @@ describe('leases', () => {
     fixture.eventLog.lagOfBilling = 0n;
   });
 
+  it('returns what a closed epoch held also when the log was made anew meanwhile, and ends far before where it ended', async () => {
+    const customer = await fixture.createCustomer(first, { creditPico: 100n });
+    await fixture.acquire(first, 'ended', [creditScope(customer, 100n)]);
+    const { publishedCount } = fixture.eventLog;
+    fixture.eventLog.lagOfBilling = 3n;
+    await first.leases.closeEpoch({ holderId: 'ended', epoch: 1n });
+    await first.expiry.closeEpochs();
+    await second.expiry.closeEpochs();
+    fixture.eventLog.publishedCount = 5n;
+    fixture.eventLog.lagOfBilling = 0n;
+    await first.expiry.closeEpochs();
+    expect((await first.accounts.getCredits({ accountId: customer.accountId })).heldPico).toBe(0n);
+    fixture.eventLog.publishedCount = publishedCount;
+  });
+
   it('refuses an epoch when a newer one is in use', async () => {
     const customer = await fixture.createCustomer(first, { creditPico: 100n });
     await fixture.acquire(first, 'restarted', [creditScope(customer, 1n)], { epoch: 5n });
