@@ -77,6 +77,13 @@ describe('what downloads may hold', () => {
     expect((await fetchSizes(40_000)).size).toBe(1);
   });
 
+  it('is no connection after them, whatever its server promises', async () => {
+    server.keepAliveTimeout = 600_000;
+    const isClosed = new Promise<void>((resolve) => server.on('connection', (socket) => socket.once('close', resolve)));
+    await fetchSizes(1_000);
+    await isClosed;
+  });
+
   it('is given back by requests that fail', async () => {
     for (let count = 0; count < 4; count++) await expect(fetchSizes(40_000, 0)).rejects.toMatchObject({ type: 'image_not_found' });
     expect((await fetchSizes(40_000)).size).toBe(1);

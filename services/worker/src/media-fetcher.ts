@@ -19,6 +19,8 @@ export interface MediaFetcherOptions {
 
 const MAX_REDIRECTS = 3;
 const CONNECT_TIMEOUT_MS = 3_000;
+/** Whatever servers promise: hosts that customers name are many, and asked once. */
+const KEEP_ALIVE_MS = 1_000;
 const MEDIA_TYPES = /^(image|audio|video)\/[\w.+-]+$|^application\/(pdf|ogg)$/;
 
 /** Downloads pictures that a customer names by URL, for providers that take only bytes. */
@@ -34,7 +36,8 @@ export class MediaFetcher {
       connect: options.guard.connector(CONNECT_TIMEOUT_MS),
       headersTimeout: options.timeoutMs,
       bodyTimeout: options.timeoutMs,
-      keepAliveTimeout: 1_000,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
     });
   }
 

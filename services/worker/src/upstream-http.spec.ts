@@ -26,8 +26,8 @@ async function serve(handler: (request: IncomingMessage, response: ServerRespons
   return { url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/x?y=1`), server };
 }
 
-function client(): UpstreamHttp {
-  const upstream = new UpstreamHttp({ connectTimeoutMs: 1_000, keepAliveMs: 10_000 });
+function client(keepAliveMs = 10_000): UpstreamHttp {
+  const upstream = new UpstreamHttp({ connectTimeoutMs: 1_000, keepAliveMs });
   clients.push(upstream);
   return upstream;
 }
@@ -72,6 +72,16 @@ describe('an upstream call', () => {
     // undici may open a second one when a call comes before the last one's connection was handed back.
     expect(sockets.size).toBeLessThan(3);
     expect(delays).toContain(true);
+  });
+
+  it('keeps an idle connection no longer than it was told, whatever the server promises', async () => {
+    const { url, server } = await serve((_request, response) => response.end('ok'));
+    server.keepAliveTimeout = 600_000;
+    const isClosed = new Promise<void>((resolve) => server.on('connection', (socket) => socket.once('close', resolve)));
+    const call = client(1_000).post({ url, headers: {}, body: '' }, ignore);
+    expect((await call.answered()).headers['keep-alive']).toBe('timeout=600');
+    while ((await nextPiece(call)) !== undefined);
+    await isClosed;
   });
 
   it('keeps a connection whose answer was discarded, and drops one that goes on for too long', async () => {

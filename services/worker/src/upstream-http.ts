@@ -43,6 +43,8 @@ export class UpstreamHttp {
       pipelining: 1,
       connections: null,
       keepAliveTimeout: options.keepAliveMs,
+      // What servers promise counts as far as it is shorter: whatever is between forgets connections earlier than they do.
+      keepAliveMaxTimeout: options.keepAliveMs,
       // Attempts have their own deadlines.
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -20,6 +20,10 @@ describe('the worker’s settings', () => {
     for (const entry of unusable) expect(checkConfig([workerConfig], { [env]: `${usable}, ${entry}` })).toMatchObject([{ env }]);
   });
 
+  it('keep connections for some time, since with none of it no provider could be asked', () => {
+    expect(checkConfig([workerConfig], { SWITCHYARD_WORKER_KEEP_ALIVE: '0' })).toMatchObject([{ env: 'SWITCHYARD_WORKER_KEEP_ALIVE' }]);
+  });
+
   it('name every credential as a secret', () => {
     const fields = new Map(fieldsOf(workerConfig).map(([, field]) => [field.env, field]));
     for (const { credentialVariables } of PROVIDER_MANIFESTS) for (const name of credentialVariables) expect(fields.get(name)?.secret).toBe(true);

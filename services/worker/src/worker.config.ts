@@ -26,7 +26,7 @@ export const workerConfig = defineConfig({
   }),
   keepAliveMs: field({
     env: 'SWITCHYARD_WORKER_KEEP_ALIVE',
-    schema: durationMs(),
+    schema: intervalMs(),
     default: 30_000,
     description: 'How long an idle connection to a provider is kept, unless the provider says less.',
   }),
