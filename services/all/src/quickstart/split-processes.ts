@@ -7,6 +7,7 @@ import type { TargetName } from '@switchyard/runtime';
 import { freePort } from './free-port.js';
 import { untilReady } from './ingress-ready.js';
 import { ManagedProcess } from './managed-process.js';
+import { serviceEnvironment } from './service-environment.js';
 import { removeServicePids, writeServicePids } from './service-pids.js';
 import type { StartedPlatform } from './started-platform.js';
 
@@ -155,7 +156,7 @@ class SplitPlatform implements StartedPlatform {
       script: PROGRAM,
       scriptArguments: ['serve', `--target=${target}`, '--stop-with-parent'],
       nodeArguments: target === 'worker' ? WORKER_NODE_ARGUMENTS : [],
-      environment,
+      environment: serviceEnvironment(target, environment),
       logFile: join(this.options.dataDirectory, 'logs', `${name}.log`),
     });
   }

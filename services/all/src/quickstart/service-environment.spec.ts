@@ -1,0 +1,12 @@
+import { describe, expect, it } from '@jest/globals';
+import { TARGET_NAMES } from '@switchyard/runtime';
+import { serviceEnvironment } from './service-environment.js';
+
+const OTHERS = { PATH: '/bin', SWITCHYARD_LOG_LEVEL: 'debug', SWITCHYARD_DATABASE_URL: 'postgres://localhost/a' };
+const CREDENTIALS = { OPENAI_API_KEY: 'sk-1', CLOUDFLARE_API_TOKEN: 'sk-2', SWITCHYARD_CREDENTIAL_OUR_CLUSTER: 'sk-3' };
+
+describe('the variables of a service', () => {
+  it.each(TARGET_NAMES)('are all but the credentials of providers, which the worker alone has: %s', (target) => {
+    expect(serviceEnvironment(target, { ...OTHERS, ...CREDENTIALS })).toEqual(target === 'worker' ? { ...OTHERS, ...CREDENTIALS } : OTHERS);
+  });
+});
