@@ -39,6 +39,11 @@ describe('names that customers write', () => {
     expect(await names.resolve('pictures.example')).toEqual(['192.0.2.7']);
   });
 
+  it('have the addresses of one family where nobody answers for the other', async () => {
+    const names = await serve((question) => (question.readUInt16BE(question.indexOf(0, 12) + 1) === A ? reply(question) : undefined));
+    expect(await names.resolve('pictures.example')).toEqual(['192.0.2.7']);
+  });
+
   it('may be unknown', async () => {
     const names = await serve((question) => reply(question, 3));
     await expect(names.resolve('no-such-name.example')).rejects.toMatchObject({ code: 'ENOTFOUND' });

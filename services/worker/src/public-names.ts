@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 
-const TIMEOUT_MS = 1_000;
+/** Doubled with the second try: where nobody answers for one family, time is left to connect to an address of the other. */
+const TIMEOUT_MS = 700;
 const TRIES = 2;
 
 /**
