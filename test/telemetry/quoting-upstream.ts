@@ -46,8 +46,8 @@ function answer(response: ServerResponse, content: string, isStream: boolean): v
     response.end(JSON.stringify({ id: content, model: content, service_tier: content, choices: [choice], usage: USAGE }));
     return;
   }
-  for (const piece of content.match(/[^]{1,23}/g) ?? [])
-    response.write(`data: ${JSON.stringify({ id: content, model: content, choices: [{ delta: { content: piece } }] })}\n\n`);
+  response.write(`data: ${JSON.stringify({ id: content, model: content, choices: [{ delta: { role: 'assistant' } }] })}\n\n`);
+  for (const piece of content.match(/[^]{1,23}/g) ?? []) response.write(`data: ${JSON.stringify({ choices: [{ delta: { content: piece } }] })}\n\n`);
   const end = { delta: {}, finish_reason: 'stop', native_finish_reason: content };
   response.write(`data: ${JSON.stringify({ service_tier: content, choices: [end], usage: USAGE })}\n\n`);
   response.end('data: [DONE]\n\n');
