@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { JsonObject } from '@switchyard/core';
+import type { JsonObject, JsonValue } from '@switchyard/core';
 import type { EndpointFacts } from '../../dialect-manifest.js';
 import { openaiChatClient } from '../../openai-chat/client/openai-chat-client.js';
 import { anthropicMessagesProvider } from './anthropic-messages-provider.js';
@@ -246,6 +246,27 @@ describe('a request to Anthropic', () => {
     expect(build({ tools, tool_choice: { type: 'function', function: { name: 'f' } } }).body).toMatchObject({ tool_choice: { type: 'tool', name: 'f' } });
     expect(build({ tools, tool_choice: 'none' }).body).toMatchObject({ tool_choice: { type: 'none' } });
     expect(build({ tools }).body).not.toHaveProperty('tool_choice');
+  });
+
+  it.each<[string, JsonValue, string]>([
+    ['claude-opus-5-5', 'required', 'Answer with a call of at least one of your tools.'],
+    ['claude-sonnet-5-5', { type: 'function', function: { name: 'f' } }, 'Answer with a call of the tool f.'],
+    ['claude-fable-5-1-20260901', 'required', 'Answer with a call of at least one of your tools.'],
+  ])('asks %s in words for the call that it refuses to be forced to, and lets it think: %j', (providerModelId, choice, words) => {
+    const tools = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }];
+    const asked = { tools, tool_choice: choice, parallel_tool_calls: false, reasoning: { effort: 'high' } };
+    const { body, warnings } = build(asked, { providerModelId, traits: { reasoning_mandatory: 'true' } });
+    expect(body).toMatchObject({ tool_choice: { type: 'auto', disable_parallel_tool_use: true }, thinking: { type: 'adaptive' } });
+    expect(body['system']).toEqual([{ type: 'text', text: words }]);
+    expect(warnings).toEqual([expect.stringMatching(/^tool_choice: /)]);
+    expect(build({ ...asked, tool_choice: 'none' }, { providerModelId })).toMatchObject({ body: { tool_choice: { type: 'none' } }, warnings: [] });
+  });
+
+  it.each(['claude-opus-5', 'claude-fable-5-20260609', 'claude-sonnet-4-6'])('forces %s, which can be', (providerModelId) => {
+    const tools = [{ type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } }];
+    const { body } = build({ tools, tool_choice: 'required' }, { providerModelId });
+    expect(body).toMatchObject({ tool_choice: { type: 'any' } });
+    expect(body).not.toHaveProperty('system');
   });
 
   it('keeps a prefill, without white space at its end', () => {

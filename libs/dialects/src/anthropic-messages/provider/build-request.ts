@@ -4,7 +4,7 @@ import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
 import { askableReasoning } from '../../reasoning-budget.js';
 import { buildConversation, cacheControl, placeBreakpoints } from './build-messages.js';
 import { anthropicSchema, inputSchema, isCompilable } from './output-schema.js';
-import { continuesAnswers, planThinking, structuredOutputOf, thinkingStyleOf, type ThinkingPlan } from './thinking.js';
+import { continuesAnswers, planThinking, structuredOutputOf, takesForcedCalls, thinkingStyleOf, type ThinkingPlan } from './thinking.js';
 
 /** https://platform.claude.com/docs/en/api/versioning */
 const API_VERSION = '2023-06-01';
@@ -17,7 +17,12 @@ export const JSON_ANSWER_TOOL = 'switchyard_json_answer';
 
 export function buildAnthropicRequest(asked: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions): UpstreamRequest {
   const warnings: string[] = [];
-  const request = { ...asked, reasoning: askableReasoning(asked.reasoning, endpoint, warnings) };
+  const demand = takesForcedCalls(endpoint.providerModelId) ? undefined : demandedCall(asked);
+  const request: CanonicalChatRequest = {
+    ...asked,
+    reasoning: askableReasoning(asked.reasoning, endpoint, warnings),
+    ...(demand === undefined ? {} : { toolChoice: { kind: 'auto' } }),
+  };
   const maxTokens = outputCap(request, endpoint, options);
   const trait = endpoint.traits['reasoning_style'];
   const style = trait === 'budget' || trait === 'adaptive' ? trait : thinkingStyleOf(endpoint.providerModelId);
@@ -25,6 +30,10 @@ export function buildAnthropicRequest(asked: CanonicalChatRequest, endpoint: End
   const usesAnswerTool = request.responseFormat?.kind === 'json-schema' && schemaStyle === 'tool';
   const plan = planThinking(usesAnswerTool ? { ...request, toolChoice: { kind: 'required' } } : request, endpoint, style, maxTokens, warnings);
   const { system, messages } = buildConversation(request.messages, options.media, warnings, continuesAnswers(endpoint.providerModelId));
+  if (demand !== undefined) {
+    system.push({ type: 'text', text: demand });
+    warnings.push('tool_choice: the model refuses to be forced to a call; it was asked for one in an instruction.');
+  }
   if (request.responseFormat?.kind === 'json-object') {
     system.push({ type: 'text', text: 'Answer with one JSON object and nothing else.' });
     warnings.push('response_format: the provider has no JSON mode; it was asked for in an instruction.');
@@ -66,6 +75,13 @@ export function buildAnthropicRequest(asked: CanonicalChatRequest, endpoint: End
     body: JSON.stringify(body),
     warnings,
   };
+}
+
+/** The same in words. */
+function demandedCall({ tools, toolChoice }: CanonicalChatRequest): string | undefined {
+  if (tools.length === 0) return undefined;
+  if (toolChoice?.kind === 'required') return 'Answer with a call of at least one of your tools.';
+  return toolChoice?.kind === 'tool' ? `Answer with a call of the tool ${toolChoice.name}.` : undefined;
 }
 
 function outputCap(request: CanonicalChatRequest, endpoint: EndpointFacts, options: BuildOptions): number {

@@ -120,3 +120,8 @@ export function structuredOutputOf(modelId: string): 'output_config' | 'tool' {
 export function continuesAnswers(modelId: string): boolean {
   return thinkingStyleOf(modelId) === 'budget';
 }
+
+/** https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5, which names Fable 5.1 too, and sonnet-5-5/whats-new-sonnet-5-5. */
+export function takesForcedCalls(modelId: string): boolean {
+  return !/claude-(?:(?:fable|mythos)-5[-.][1-9]|(?:opus|sonnet)-5[-.]5)(?!\d)/.test(modelId);
+}
