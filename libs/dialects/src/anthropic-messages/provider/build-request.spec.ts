@@ -269,6 +269,33 @@ describe('a request to Anthropic', () => {
     expect(body).not.toHaveProperty('system');
   });
 
+  describe('with thinking given back', () => {
+    const own = { type: 'reasoning.text', text: 'Hm.', signature: 'c2ln', format: 'anthropic-claude-v1', index: 0 };
+    const given = [...messages, { role: 'assistant', content: 'Yes.', reasoning_details: [own] }, { role: 'user', content: 'Why?' }];
+    const dropped = { block_binding: { prefix_mismatch_behavior: 'drop_block' } };
+
+    it.each<[string, JsonObject, JsonObject]>([
+      ['claude-fable-5-2', {}, { type: 'adaptive', ...dropped }],
+      ['claude-opus-5-5', { reasoning: { effort: 'low' } }, { type: 'adaptive', display: 'summarized', ...dropped }],
+      ['claude-haiku-5-5-20261001', { reasoning: { enabled: true, exclude: true } }, { type: 'adaptive', display: 'omitted', ...dropped }],
+    ])('lets %s leave out what no longer fits, where it would refuse the request', (providerModelId, asked, thinking) => {
+      const { body, headers } = build({ messages: given, ...asked }, { providerModelId });
+      expect(body['thinking']).toEqual(thinking);
+      expect(headers['anthropic-beta']).toBe('thinking-binding-controls-2026-08-01');
+    });
+
+    it.each<[string, JsonObject]>([
+      ['claude-opus-5', { messages: given }],
+      ['claude-fable-5-20260609', { messages: given }],
+      ['claude-haiku-5-5', { messages: given, reasoning: { enabled: false } }],
+      ['claude-fable-5-2', {}],
+    ])('says nothing of it to %s asked for %j', (providerModelId, asked) => {
+      const { body, headers } = build(asked, { providerModelId });
+      expect(body['thinking'] ?? {}).not.toHaveProperty('block_binding');
+      expect(headers).not.toHaveProperty('anthropic-beta');
+    });
+  });
+
   it('keeps a prefill, without white space at its end', () => {
     expect((build({ messages: [...messages, { role: 'assistant', content: 'The answer is: ' }] }).body['messages'] as JsonObject[])[1]).toEqual({
       role: 'assistant',

@@ -1,13 +1,19 @@
-import type { CanonicalChatRequest, JsonObject, ResponseFormat, ToolDefinition } from '@switchyard/core';
+import { asObjects, type CanonicalChatRequest, type JsonObject, type ResponseFormat, type ToolDefinition } from '@switchyard/core';
 import type { EndpointFacts } from '../../dialect-manifest.js';
 import type { BuildOptions, UpstreamRequest } from '../../provider-dialect.js';
 import { askableReasoning } from '../../reasoning-budget.js';
 import { buildConversation, cacheControl, placeBreakpoints } from './build-messages.js';
 import { anthropicSchema, inputSchema, isCompilable } from './output-schema.js';
-import { continuesAnswers, planThinking, structuredOutputOf, takesForcedCalls, thinkingStyleOf, type ThinkingPlan } from './thinking.js';
+import { bindsThinking, continuesAnswers, planThinking, structuredOutputOf, takesForcedCalls, thinkingStyleOf, type ThinkingPlan } from './thinking.js';
 
 /** https://platform.claude.com/docs/en/api/versioning */
 const API_VERSION = '2023-06-01';
+/**
+ * Newer models refuse a conversation when anything before a thinking that they gave was changed, which clients do who shorten it, and so does this
+ * gateway; told so, they leave such thinking out: https://platform.claude.com/docs/build-with-claude/preserved-thinking
+ */
+const BINDING_CONTROLS = 'thinking-binding-controls-2026-08-01';
+const DROP_MISMATCHES: JsonObject = { block_binding: { prefix_mismatch_behavior: 'drop_block' } };
 const DEFAULT_MAX_TOKENS = 4096;
 const MIN_TOP_P_WITH_THINKING = 0.95;
 /** Clients write 0 or -1 for "off"; the provider knows that as an absent one. */
@@ -50,6 +56,7 @@ export function buildAnthropicRequest(asked: CanonicalChatRequest, endpoint: End
   placeBreakpoints({ tools, system, messages }, request.cacheBreakpoint, warnings);
   const outputConfig = outputConfigOf(request.responseFormat, plan, schemaStyle, warnings);
   const toolChoice = tools.length === 0 ? undefined : toolChoiceOf(request, usesAnswerTool);
+  const thinking = mayDropThinking(endpoint, plan, messages) ? { type: 'adaptive', ...plan.thinking, ...DROP_MISMATCHES } : plan.thinking;
   const body: JsonObject = {
     model: endpoint.providerModelId,
     max_tokens: maxTokens,
@@ -58,7 +65,7 @@ export function buildAnthropicRequest(asked: CanonicalChatRequest, endpoint: End
     ...(tools.length === 0 ? {} : { tools }),
     ...(toolChoice === undefined ? {} : { tool_choice: toolChoice }),
     ...samplingOf(request, plan.isOn, endpoint, warnings),
-    ...(plan.thinking === undefined ? {} : { thinking: plan.thinking }),
+    ...(thinking === undefined ? {} : { thinking }),
     ...(outputConfig === undefined ? {} : { output_config: outputConfig }),
     ...(request.user === undefined ? {} : { metadata: { user_id: request.user } }),
     ...(options.stream ? { stream: true } : {}),
@@ -71,10 +78,16 @@ export function buildAnthropicRequest(asked: CanonicalChatRequest, endpoint: End
       'content-type': 'application/json',
       accept: options.stream ? 'text/event-stream' : 'application/json',
       'anthropic-version': API_VERSION,
+      ...(thinking?.['block_binding'] === undefined ? {} : { 'anthropic-beta': BINDING_CONTROLS }),
     },
     body: JSON.stringify(body),
     warnings,
   };
+}
+
+function mayDropThinking(endpoint: EndpointFacts, plan: ThinkingPlan, messages: readonly JsonObject[]): boolean {
+  if (!bindsThinking(endpoint.providerModelId) || plan.thinking?.['type'] === 'disabled') return false;
+  return messages.flatMap((message) => asObjects(message['content'])).some((block) => block['type'] === 'thinking' || block['type'] === 'redacted_thinking');
 }
 
 /** The same in words. */

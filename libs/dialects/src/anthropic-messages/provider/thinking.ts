@@ -125,3 +125,8 @@ export function continuesAnswers(modelId: string): boolean {
 export function takesForcedCalls(modelId: string): boolean {
   return !/claude-(?:(?:fable|mythos)-5[-.][1-9]|(?:opus|sonnet)-5[-.]5)(?!\d)/.test(modelId);
 }
+
+/** Of https://platform.claude.com/docs/en/build-with-claude/preserved-thinking/fix-bound-to-a-different-conversation, the supported models. */
+export function bindsThinking(modelId: string): boolean {
+  return /claude-(?:(?:fable|mythos)-5[-.][1-9]|(?:opus|sonnet|haiku)-5[-.]5)(?!\d)/.test(modelId);
+}
