@@ -150,6 +150,12 @@ describe('legacy completions', () => {
     });
   });
 
+  it.each(['flex', 'default'])('tell the tier %s that served them, as chat answers do', (tier) => {
+    const upstream = { id: 'x', choices: [{ index: 0, message: { content: ' upon' }, finish_reason: 'stop' }], service_tier: tier };
+    const answer = exchange({ prompt: 'Once', service_tier: tier }, false).readWhole(Buffer.from(JSON.stringify(upstream)));
+    expect(JSON.parse(Buffer.from(answer.bytes).toString())).toMatchObject({ object: 'text_completion', service_tier: tier });
+  });
+
   it('show what was asked of tokens as lists side by side, whole and streamed', () => {
     const told = (token: string, logprob: number) => ({
       token,

@@ -128,6 +128,7 @@ export function renderCompletionResponse(response: CanonicalChatResponse, identi
       },
     ],
     system_fingerprint: response.systemFingerprint ?? null,
+    ...(response.serviceTier === undefined ? {} : { service_tier: response.serviceTier }),
   });
 }
 
