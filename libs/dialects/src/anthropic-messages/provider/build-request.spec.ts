@@ -296,11 +296,10 @@ describe('a request to Anthropic', () => {
     });
   });
 
-  it('keeps a prefill, without white space at its end', () => {
-    expect((build({ messages: [...messages, { role: 'assistant', content: 'The answer is: ' }] }).body['messages'] as JsonObject[])[1]).toEqual({
-      role: 'assistant',
-      content: [{ type: 'text', text: 'The answer is:' }],
-    });
+  it.each(['claude-sonnet-4-5', 'MiniMax-M2'])('keeps a prefill for %s, without white space at its end', (providerModelId) => {
+    const { body, warnings } = build({ messages: [...messages, { role: 'assistant', content: 'The answer is: ' }] }, { providerModelId });
+    expect((body['messages'] as JsonObject[]).slice(1)).toEqual([{ role: 'assistant', content: [{ type: 'text', text: 'The answer is:' }] }]);
+    expect(warnings).toEqual([]);
   });
 
   it.each(['claude-sonnet-4-6', 'claude-opus-5', 'claude-fable-5'])('asks %s in words to go on, which refuses an answer to continue', (providerModelId) => {

@@ -116,9 +116,9 @@ export function structuredOutputOf(modelId: string): 'output_config' | 'tool' {
   return version !== undefined && version < 4.5 ? 'tool' : 'output_config';
 }
 
-/** From 4.6 on the last message has to be the user's. */
+/** To Claude from 4.6 on the last message has to be the user's. Other models that are served in this dialect go on. */
 export function continuesAnswers(modelId: string): boolean {
-  return thinkingStyleOf(modelId) === 'budget';
+  return !modelId.includes('claude') || thinkingStyleOf(modelId) === 'budget';
 }
 
 /** https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5, which names Fable 5.1 too, and sonnet-5-5/whats-new-sonnet-5-5. */
