@@ -1,17 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { JsonObject } from '@switchyard/core';
 import { EVERY_PARAMETER, probe, requestTo } from '../manifest-probe.fake.js';
+import { thinksOnlyWhereItMay } from '../strict-thinking.fake.js';
 import { moonshotManifest } from './manifest.js';
-
-const TOOLS = [{ type: 'function', function: { name: 'look', parameters: { type: 'object' } } }];
-
-function loopWith(thoughts: JsonObject): JsonObject[] {
-  return [
-    { role: 'user', content: 'Where is it?' },
-    { role: 'assistant', content: null, tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'look', arguments: '{}' } }], ...thoughts },
-    { role: 'tool', tool_call_id: 'call_1', content: 'Here.' },
-  ];
-}
 
 describe('Moonshot AI', () => {
   it('is told the output cap as `max_completion_tokens`', () => {
@@ -36,28 +26,7 @@ describe('Moonshot AI', () => {
     expect(body).not.toHaveProperty('thinking');
   });
 
-  it.each<[string, JsonObject]>([
-    ['a forced tool', { tool_choice: 'required' }],
-    ['a forced tool of a name', { tool_choice: { type: 'function', function: { name: 'look' } }, reasoning: { effort: 'high' } }],
-    ['calls whose thoughts are not given back', { messages: loopWith({}) }],
-    ['the same when asked to think', { messages: loopWith({}), reasoning: { effort: 'high' } }],
-  ])('does not think beside %s, which it would refuse', (_name, client) => {
-    const { body, warnings } = requestTo(moonshotManifest, { tools: TOOLS, ...client });
-    expect(body).toMatchObject({ thinking: { type: 'disabled' } });
-    expect(body).not.toHaveProperty('reasoning_effort');
-    expect(warnings).toEqual([expect.stringMatching(/^reasoning: .* switched off\.$/)]);
-  });
-
-  it.each<[string, JsonObject]>([
-    ['free to choose', { tool_choice: 'auto' }],
-    ['told to call none', { tool_choice: 'none' }],
-    ['given its thoughts back', { messages: loopWith({ reasoning: 'Hm.' }) }],
-    ['told that there were none', { messages: loopWith({ reasoning_details: [] }) }],
-  ])('thinks as it likes when %s', (_name, client) => {
-    const { body, warnings } = requestTo(moonshotManifest, { tools: TOOLS, ...client });
-    expect(body).not.toHaveProperty('thinking');
-    expect(warnings).toEqual([]);
-  });
+  thinksOnlyWhereItMay(moonshotManifest);
 
   it('gets its thoughts back', () => {
     const { body } = requestTo(moonshotManifest, {
