@@ -88,6 +88,24 @@ describe('the spool', () => {
     await eventually(() => expect(log.published).toEqual([event('g1')]));
   });
 
+  it('begins to publish at most every 25 ms, also while events come all the time', async () => {
+    const startedAtMs: number[] = [];
+    const publish = async (records: readonly EventRecord[]): Promise<void> => {
+      startedAtMs.push(performance.now());
+      attempt(startedAtMs.length);
+      await spool.flushed();
+      await log.publish(records);
+    };
+    const spool = await open('a', { eventLog: { ...log, publish } });
+    const attempt = (number: number): void => {
+      if (number < 5) spool.append({ kind: 'attempt', attemptId: `g${number}:1`, event: event(`g${number}`) });
+    };
+    attempt(0);
+    await eventually(() => expect(ids()).toEqual(['g0', 'g1', 'g2', 'g3', 'g4']));
+    // A timer may be early by what is left of its millisecond.
+    for (const [index, timeMs] of startedAtMs.slice(1).entries()) expect(timeMs - startedAtMs[index]!).toBeGreaterThan(23);
+  });
+
   it('flags an event whose delivery nobody confirms in time', async () => {
     const spool = await open('a', { deliveryHoldMs: 50 });
     spool.append({ kind: 'completed', generationId: 'g1', event: event('g1') });

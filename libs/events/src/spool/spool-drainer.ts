@@ -11,6 +11,8 @@ import type { SpoolOptions } from './spool.js';
 const GATHER_MS = 5;
 /** Publishing begins at most this often, so that a busy process publishes fewer and larger batches. */
 const PUBLISH_INTERVAL_MS = 25;
+/** So many events are not kept waiting: they fill a batch. */
+const FULL_BATCH_EVENTS = 500;
 const RETRY_MS = 1_000;
 
 /** Publishes in the background: first what dead processes left, then what this one writes; and tells the owners of what is published to its end. */
@@ -94,9 +96,9 @@ export class SpoolDrainer {
       await this.untilItWorks(async () => {
         isIdle = !(await this.drainOnce());
       });
-      if (!isIdle) continue;
-      if (this.isFinishing && this.backlog.eventCount === 0) return;
-      await this.sleep();
+      if (isIdle && this.isFinishing && this.backlog.eventCount === 0) return;
+      if (isIdle) await this.doorbell.wait(this.tail.nextExpiryMs());
+      await this.gather(isIdle ? GATHER_MS : 0);
     }
   }
 
@@ -169,11 +171,12 @@ export class SpoolDrainer {
     }
   }
 
-  private async sleep(): Promise<void> {
-    await this.doorbell.wait(this.tail.nextExpiryMs());
-    if (this.isFinishing) return;
+  /** Lets more events come, at least for the given time. */
+  private async gather(atLeastMs: number): Promise<void> {
+    if (this.isFinishing || this.backlog.eventCount >= FULL_BATCH_EVENTS) return;
     const untilNextMs = this.publishedAtMs + PUBLISH_INTERVAL_MS - this.options.clock.monotonicMs();
-    await pauseFor(Math.min(PUBLISH_INTERVAL_MS, Math.max(GATHER_MS, untilNextMs)), this.stopped.signal);
+    const pauseMs = Math.min(PUBLISH_INTERVAL_MS, Math.max(atLeastMs, untilNextMs));
+    if (pauseMs > 0) await pauseFor(pauseMs, this.stopped.signal);
   }
 }
 
