@@ -22,6 +22,8 @@ const DEFAULTS = {
 const MAX_KEPT_CHARACTERS = 32 * 1024 * 1024;
 const RETRY_AFTER_MS = 2_000;
 const PROBE_AGAIN_MS = 1_000;
+/** Marks wait so long for other records to be written with: nobody waits for them. */
+const MARK_WITHIN_MS = 5;
 
 interface PendingTurn {
   readonly promise: Promise<void>;
@@ -44,6 +46,7 @@ export class FileSpool implements Spool {
   /** The newest turn that waits for a disk that refuses. */
   private refusedTurn: Promise<void> | undefined;
   private isFlushPlanned = false;
+  private areMarksPlanned = false;
   private isWritable = true;
   private isClosing = false;
   private writeCount = 0;
@@ -87,14 +90,13 @@ export class FileSpool implements Spool {
     if (record.kind === 'accepted') this.requireRoom();
     this.add(record);
     if (record.kind === 'completed' || record.kind === 'attempt') this.backlog.add(1);
-    if (this.isFlushPlanned) return;
-    this.isFlushPlanned = true;
-    // After the poll phase: all records that this turn's sockets brought go out with one write.
-    setImmediate(() => this.flush());
+    if (record.kind === 'delivered') this.planMarks();
+    else this.planFlush();
   }
 
   flushed(): Promise<void> {
-    if (!this.isFlushPlanned) return this.refusedTurn ?? Promise.resolve();
+    if (this.frames.byteLength === 0) return this.refusedTurn ?? Promise.resolve();
+    this.planFlush();
     this.turn ??= newTurn();
     return this.turn.promise;
   }
@@ -134,6 +136,22 @@ export class FileSpool implements Spool {
       });
     this.release();
     return { unpublishedCount: this.backlog.eventCount };
+  }
+
+  private planFlush(): void {
+    if (this.isFlushPlanned) return;
+    this.isFlushPlanned = true;
+    // After the poll phase: all records that this turn's sockets brought go out with one write.
+    setImmediate(() => this.flush());
+  }
+
+  private planMarks(): void {
+    if (this.areMarksPlanned) return;
+    this.areMarksPlanned = true;
+    setTimeout(() => {
+      this.areMarksPlanned = false;
+      this.flush();
+    }, MARK_WITHIN_MS);
   }
 
   private flush(): void {

@@ -123,6 +123,23 @@ describe('the spool', () => {
     for (let index = 0; index < 100; index++) expect(content).toContain(`event-g${index}"`);
   });
 
+  it('writes the marks of what was delivered together with the next records, or soon by themselves', async () => {
+    log.goAway();
+    const spool = await open('a');
+    const before = spool.state().writeCount;
+    const generations = Array.from({ length: 20 }, (_, index) => `g${index}`);
+    for (const generationId of generations) {
+      spool.append({ kind: 'completed', generationId, event: event(generationId) });
+      await spool.flushed();
+      spool.append({ kind: 'delivered', generationId });
+      await new Promise(setImmediate);
+    }
+    // A slow turn may let some of the marks go by themselves.
+    expect(spool.state().writeCount - before).toBeLessThan(30);
+    log.comeBack();
+    await eventually(() => expect(ids()).toEqual(generations));
+  });
+
   it('syncs many writes together, within the time after the first', async () => {
     log.goAway();
     const spool = await open('a', { syncWithinMs: 100 });
