@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createPool, runMigrations } from '@switchyard/db';
 import { events } from '@switchyard/proto';
 import { captureLogger, eventually, startTestPostgres, type TestPostgres } from '@switchyard/testing';
@@ -50,6 +50,24 @@ describe('the event log in Postgres', () => {
       const offsets = seen.filter((each) => each.partition === partition).map((each) => each.offset);
       expect(offsets).toEqual(offsets.map((_, index) => BigInt(index)));
     }
+  });
+
+  it('hands over together what is published shortly one after the other, also to a consumer that had nothing to do', async () => {
+    const log = open();
+    const asked = jest.spyOn(EventLogStore.prototype, 'read');
+    const batches: ConsumedRecord[][] = [];
+    await log.subscribe({ group: 'g', topics: ['line'], maxBatchSize: 20, handler: async (batch) => void batches.push(batch) });
+    for (let round = 1; round <= 10; round++) {
+      // Whoever has nothing to do asks the database now and then.
+      asked.mockClear();
+      await eventually(() => expect(asked.mock.calls.length).toBeGreaterThan(1));
+      await log.publish([record('key', 'attempt')]);
+      await log.publish([record('key', 'generation')]);
+      await eventually(() => expect(batches.flat()).toHaveLength(2 * round));
+    }
+    asked.mockRestore();
+    // A publication that takes long comes too late.
+    expect(batches.length).toBeLessThan(16);
   });
 
   it("delivers each record once and in order when the consumer's own process and another publish at the same time", async () => {

@@ -24,6 +24,8 @@ const MAX_PAUSE_MS = 5_000;
  * here is memory that the collector has to move.
  */
 const BATCH_INTERVAL_MS = 25;
+/** What comes so soon after the first record is taken with it: a request's events come from two publishers, its attempts' first. */
+const GATHER_MS = 10;
 
 /** One consumer: reads the partitions that its membership holds, in batches over all of them, until closed. A lost database is waited for. */
 export class PostgresSubscription implements Subscription {
@@ -100,7 +102,7 @@ export class PostgresSubscription implements Subscription {
       }
       const startedAtMs = performance.now();
       const batch = await this.nextBatch(membership);
-      if (batch.length === 0) await this.doorbell.wait(pollIntervalMs);
+      if (batch.length === 0) await this.awaitRecords(pollIntervalMs);
       else await this.deliver(batch, member, topicNames, handlerBackoff);
       if (batch.length > 0 && batch.length < subscribe.maxBatchSize) await this.pauseUntil(startedAtMs + BATCH_INTERVAL_MS);
     }
@@ -137,6 +139,11 @@ export class PostgresSubscription implements Subscription {
       this.suspects = new Set(positions.map(partitionKeyOf));
     }
     return positions.filter((at) => !recent.holds(at) && (this.suspects.has(partitionKeyOf(at)) || recent.isAhead(at)));
+  }
+
+  private async awaitRecords(pollIntervalMs: number): Promise<void> {
+    await this.doorbell.wait(pollIntervalMs);
+    await pauseFor(GATHER_MS, this.closing.signal);
   }
 
   private async pauseUntil(timeMs: number): Promise<void> {
