@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { readText, repositoryFiles, repositoryRoot, textFiles } from './repository-files.js';
+import { linesMatching, readText, repositoryFiles, repositoryRoot, textFiles } from './repository-files.js';
 
 interface Manifest {
   readonly dependencies?: Record<string, string>;
@@ -51,6 +51,12 @@ describe('packages', () => {
         .map(([, name]) => `${file}: ${name}`),
     );
     expect(wrong).toEqual([]);
+  });
+
+  it('that only a migration needs are loaded by nothing else: a start that finds nothing to do spares the memory', () => {
+    const files = repositoryFiles('libs', 'services').filter((file) => file.endsWith('.ts') && !/\.spec\.ts$|^libs\/testing\//.test(file));
+    expect(linesMatching(files, /(?<!^(im|ex)port type .*)from 'typeorm'/m).map((line) => line.split(':')[0])).toEqual(['libs/db/src/apply-missing.ts']);
+    expect(linesMatching(files, /from '.*apply-missing\.js'/)).toEqual([]);
   });
 
   it('for every platform are in the lockfile, or `npm ci` refuses it', () => {

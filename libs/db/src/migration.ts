@@ -10,3 +10,6 @@ export interface DatabaseSchema {
   readonly name: string;
   readonly migrations: readonly Migration[];
 }
+
+/** A migration failed, of which nothing is left; those before it stay. A sentence for people. */
+export class MigrationError extends Error {}

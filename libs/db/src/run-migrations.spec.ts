@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, startTestPostgres, type TestPostgres } from '@switchyard/testing';
-import type { MigrationInterface, QueryRunner } from './migration.js';
+import { MigrationError, type MigrationInterface, type QueryRunner } from './migration.js';
 import { createClient, createPool } from './pool.js';
-import { MigrationError, readSchemaVersion, runMigrations } from './run-migrations.js';
+import { readSchemaVersion, runMigrations } from './run-migrations.js';
 
 class CreateStation1760000000001 implements MigrationInterface {
   name = 'CreateStation1760000000001';

@@ -1,12 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { DataSource, QueryFailedError, type Logger as TypeOrmLogger } from 'typeorm';
-import { connectionConfig, type DatabaseAddress } from './database-connection.js';
+import type { DatabaseAddress } from './database-connection.js';
 import { EndingClient } from './ending-client.js';
 import type { Queryable } from './batch-insert.js';
 import type { DatabaseSchema } from './migration.js';
-import { createClient, requireSchemaName, serverOptions } from './pool.js';
-import { isLockUnavailable, isStatementCancelled } from './transaction.js';
+import { createClient, requireSchemaName } from './pool.js';
+import { isStatementCancelled } from './transaction.js';
 
 export interface MigrationReport {
   /** Names of what this call applied, in order. */
@@ -26,19 +24,8 @@ export interface SchemaVersion {
   readonly missing: readonly string[];
 }
 
-/** A migration failed, of which nothing is left; those before it stay. A sentence for people. */
-export class MigrationError extends Error {}
-
 const MIGRATION_TABLE = 'schema_migration';
 const MIGRATION_TIMEOUT_MS = 600_000;
-/** A migration that fell silent between two statements. */
-const IDLE_TIMEOUT_MS = 120_000;
-/** Whoever uses a table waits behind a migration that waits for it. */
-const TABLE_WAIT_MS = 2_000;
-const PAUSE_MS = 3_000;
-
-/** The caller logs what the report or the error says. */
-const SILENT: TypeOrmLogger = { logQuery() {}, logQueryError() {}, logQuerySlow() {}, logSchemaBuild() {}, logMigration() {}, log() {} };
 
 /**
  * Creates the schema and applies what is missing, each migration in its own transaction. Replicas may race: one works, the others wait (for as long as a
@@ -60,7 +47,10 @@ export async function runMigrations(
     await takeTurn(lock, name, signal);
     await lock.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
     const before = new Set(await appliedNames(lock, name));
-    await applyMissing(address, schema);
+    if (missingFrom(before, schema).length === 0) return { applied: [] };
+    // TypeORM is large, and most starts find nothing to do.
+    const { applyMissing } = await import('./apply-missing.js');
+    await applyMissing(address, schema, { tableName: MIGRATION_TABLE, timeoutMs: MIGRATION_TIMEOUT_MS });
     return { applied: (await appliedNames(lock, name)).filter((migration) => !before.has(migration)) };
   } finally {
     await lock.end();
@@ -83,56 +73,15 @@ async function takeTurn(lock: pg.Client, schemaName: string, signal?: AbortSigna
   }
 }
 
-async function applyMissing(address: DatabaseAddress, schema: DatabaseSchema): Promise<void> {
-  const dataSource = new DataSource({
-    type: 'postgres',
-    schema: schema.name,
-    applicationName: `switchyard migrate ${schema.name}`,
-    poolSize: 1,
-    migrations: [...schema.migrations],
-    migrationsTableName: MIGRATION_TABLE,
-    migrationsTransactionMode: 'each',
-    installExtensions: false,
-    logger: SILENT,
-    extra: {
-      ...connectionConfig(address),
-      Client: EndingClient,
-      options: serverOptions(schema.name),
-      statement_timeout: MIGRATION_TIMEOUT_MS,
-      lock_timeout: TABLE_WAIT_MS,
-      idle_in_transaction_session_timeout: IDLE_TIMEOUT_MS,
-    },
-  });
-  await dataSource.initialize();
-  try {
-    await runWhenFree(dataSource, performance.now() + MIGRATION_TIMEOUT_MS);
-  } catch (error) {
-    throw new MigrationError(`Migrating the schema ${schema.name} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  } finally {
-    await dataSource.destroy();
-  }
-}
-
-/** Again and again from the migration that met a table in use, of which nothing is left. */
-async function runWhenFree(dataSource: DataSource, untilMs: number): Promise<void> {
-  for (;;) {
-    try {
-      await dataSource.runMigrations();
-      return;
-    } catch (error) {
-      const isInUse = error instanceof QueryFailedError && isLockUnavailable(error.driverError);
-      if (!isInUse || performance.now() + PAUSE_MS > untilMs) throw error;
-    }
-    await delay(PAUSE_MS);
-  }
-}
-
 /** What readiness asks: is the schema as new as this program? */
 export async function readSchemaVersion(pool: pg.Pool, schema: DatabaseSchema): Promise<SchemaVersion> {
   const names = await appliedNames(pool, requireSchemaName(schema.name));
-  const known = new Set(names);
-  const missing = schema.migrations.map(migrationName).filter((name) => !known.has(name));
+  const missing = missingFrom(new Set(names), schema);
   return { isCurrent: missing.length === 0, missing };
+}
+
+function missingFrom(applied: ReadonlySet<string>, schema: DatabaseSchema): string[] {
+  return schema.migrations.map(migrationName).filter((name) => !applied.has(name));
 }
 
 async function appliedNames(client: Queryable, schemaName: string): Promise<string[]> {
