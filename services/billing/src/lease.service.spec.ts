@@ -73,6 +73,27 @@ describe('leases', () => {
     expect((await first.accounts.getCredits({ accountId: customer.accountId })).heldPico).toBe(10n);
   });
 
+  it('repeats the first answer also when a call is repeated while the first one still waits for the database', async () => {
+    const customer = await fixture.createCustomer(first, { creditPico: USD });
+    const call = { requestId: newEventId(fixture.clock, fixture.random) };
+    const blocker = await fixture.pool.connect();
+    try {
+      await blocker.query('BEGIN');
+      await blocker.query('SELECT 1 FROM lease_scopes WHERE account_id = $1 FOR UPDATE', [customer.accountId]);
+      const answers = Promise.all([first, second].map((instance) => fixture.acquire(instance, 'ingress-1', [creditScope(customer, 10n)], call)));
+      answers.catch(() => undefined);
+      await eventually(async () => expect(await countWaitingForScopes(fixture)).toBe(2n));
+      await blocker.query('ROLLBACK');
+      const [once, again] = await answers;
+      expect(once!.leases).toMatchObject([{ granted: 10n }]);
+      expect(again!.leases).toMatchObject([{ leaseId: once!.leases[0]!.leaseId, granted: 10n }]);
+    } finally {
+      blocker.release();
+    }
+    expect((await first.accounts.getCredits({ accountId: customer.accountId })).heldPico).toBe(10n);
+    await noDifferences(first);
+  });
+
   it('never grants more than the limit to callers that race over two instances', async () => {
     const customer = await fixture.createCustomer(first, { creditPico: 1_000n, limitPico: 900n });
     const calls = Array.from({ length: 60 }, (_, index) =>
@@ -163,12 +184,7 @@ describe('leases', () => {
       const request = { holderId: 'gone', epoch: 1n, requestId: 'r', scopes: [creditScope(customer, 60n)], acceptTimeMs: BigInt(fixture.clock.nowMs()) };
       const call = first.leases.acquireLeases(request, { signal: left.signal });
       call.catch(() => undefined);
-      await eventually(async () => {
-        const { rows } = await fixture.pool.query<{ count: bigint }>(
-          `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%lease_scopes%' AND datname = current_database()`,
-        );
-        expect(rows[0]!.count).toBe(1n);
-      });
+      await eventually(async () => expect(await countWaitingForScopes(fixture)).toBe(1n));
       left.abort(new Error('the caller left'));
       await blocker.query('ROLLBACK');
       await expect(call).rejects.toThrow('the caller left');
@@ -422,6 +438,13 @@ describe('limits over time', () => {
     expect(await countScopes()).toBe(1);
   });
 });
+
+async function countWaitingForScopes({ pool }: BillingFixture): Promise<bigint> {
+  const { rows } = await pool.query<{ count: bigint }>(
+    `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%lease_scopes%' AND datname = current_database()`,
+  );
+  return rows[0]!.count;
+}
 
 /** A holder that answers no recall. */
 async function hearRecalls(instance: Billing, holderId: string, signal: AbortSignal): Promise<void> {

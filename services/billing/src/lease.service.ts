@@ -160,9 +160,10 @@ export class LeaseService implements LeasePort {
   private async tryGrant(client: PoolClient, call: AcquireCall, turn: GrantTurn, signal: AbortSignal | undefined): Promise<GrantTry> {
     const { clock, scopeLimits, options } = this.dependencies;
     await requireOpenEpoch(client, call.holderId, call.epoch);
+    const scopes = await lockScopes(client, [...new Set(call.asks.map((ask) => ask.scopeId))]);
+    // Behind the locks: the first try of a repeated call may still be at its commit.
     const earlier = await findLeasesOfRequest(client, call);
     if (earlier.length > 0) return { leases: earlier, shortage: undefined, pendingRecallCount: 0 };
-    const scopes = await lockScopes(client, [...new Set(call.asks.map((ask) => ask.scopeId))]);
     await scopeLimits.refresh(client, [...scopes.values()]);
     const nowMs = clock.nowMs();
     const liveSinceMs = nowMs - options.holderLiveMs;
