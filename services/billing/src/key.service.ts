@@ -1,4 +1,4 @@
-import { dayWindow, type Clock, type RandomSource } from '@switchyard/core';
+import { dayWindow, type Clock, type LimitReset, type RandomSource } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing, type KeyPort } from '@switchyard/proto';
@@ -10,7 +10,7 @@ import { isKeyHash, newApiKeySecret } from './core/api-key-secret.js';
 import type { KeyChangeFeed } from './key-change-feed.js';
 import { NO_KEY_USAGE, readKeyUsage } from './key-usage.store.js';
 import { findKeys, insertKey, listKeys, lockKey, replaceKey, type KeyRow } from './key.store.js';
-import { findPresentScopes, lockScopes, readFreeRequestsSpent } from './lease-scope.store.js';
+import { findPresentScopes, lockScopes, readFreeRequestsSpent, type ScopeRow } from './lease-scope.store.js';
 import { keyMessage, keyUsageMessage, limitResetOf } from './message-mapping.js';
 import { invalid, optionalAtLeast, requireAtLeast, requireId, requireList, requireMask, requireText } from './request-checks.js';
 import type { ScopeLimits } from './scope-limits.js';
@@ -150,6 +150,8 @@ export class KeyService implements KeyPort {
       const accounts = await findAccounts(client, [changed.accountId]);
       await scopeLimits.apply(client, [...scopes.values()], { accounts, keys: [changed] });
       if (changed.deleted || changed.disabled) await scopeLimits.recall(client, [...scopes.values()], 'key_revoked');
+      else if (changed.limitReset !== present.limitReset)
+        await scopeLimits.recall(client, limitsWithin([...scopes.values()], present.limitReset), 'limit_lowered');
       await appendChanges(client, { keyHashes: [changed.keyHash] }, nowMs);
       return changed;
     });
@@ -233,6 +235,11 @@ type KeySettings = Pick<
   | 'costCentre'
   | 'includeContentInTraces'
 >;
+
+/** Windows of a day and a week may begin at the same moment: an ingress would go on spending what it holds of the one under the limit of the other. */
+function limitsWithin(scopes: readonly ScopeRow[], reset: LimitReset): ScopeRow[] {
+  return scopes.filter((scope) => scope.kind === 'key_limit' && scope.limitReset === reset);
+}
 
 /** What is no hash names no key, and the database need not be asked. */
 function requireKnowable(hash: string): string {

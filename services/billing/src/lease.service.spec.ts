@@ -372,6 +372,25 @@ describe('limits over time', () => {
     await holding;
   });
 
+  it('recalls what is held of a limit whose window was exchanged for another: both may begin at the same moment, and their leases look alike', async () => {
+    // A Monday.
+    clock.setNow(Date.UTC(2026, 10, 23, 12));
+    const customer = await fixture.createCustomer(instance, { creditPico: USD, limitPico: 100n, limitReset: billing.LimitReset.DAILY });
+    const { leases } = await fixture.acquire(instance, 'ingress-c', [keyScope(customer, KEY_LIMIT, 80n)]);
+    const stop = new AbortController();
+    const holding = giveBackOnRecall(instance, 'ingress-c', new Map([[leases[0]!.leaseId, 80n]]), stop.signal);
+    const { accountId, keyHash: hash } = customer;
+    const change = { accountId, hash, updateMask: ['limit_pico', 'limit_reset'], limitPico: 50n, limitReset: billing.LimitReset.WEEKLY };
+    await instance.keys.updateKey(billing.UpdateKeyRequest.fromPartial(change));
+    await eventually(async () => {
+      const { rows } = await fixture.pool.query<{ released: bigint }>('SELECT released FROM leases WHERE lease_id = $1', [leases[0]!.leaseId]);
+      expect(rows[0]!.released).toBe(80n);
+    });
+    stop.abort();
+    expect(await holding).toEqual([leases[0]!.leaseId]);
+    await noDifferences(instance);
+  });
+
   it('limits free requests per minute and day, with more for accounts that bought credit', async () => {
     clock.setNow(Date.UTC(2026, 10, 25, 12, 0, 1));
     const customer = await fixture.createCustomer(instance);
