@@ -19,7 +19,12 @@ export function timeOf(text: string): number | undefined {
   if (/^\d{12,16}$/.test(text)) return Number(text);
   if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)) return undefined;
   const timeMs = Date.parse(text);
-  return Number.isNaN(timeMs) ? undefined : timeMs;
+  return Number.isNaN(timeMs) || !isInCalendar(text.slice(0, 10)) ? undefined : timeMs;
+}
+
+/** Of 30 February a date would make 2 March, and of a report of February one with two days of March. */
+function isInCalendar(date: string): boolean {
+  return new Date(date).toISOString().startsWith(date);
 }
 
 export function listOf(text: string | undefined): string[] {

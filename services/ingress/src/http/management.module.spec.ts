@@ -469,7 +469,7 @@ describe('logs', () => {
     expect(fakes.analytics.listed.at(-1)).toEqual({ ...asked, keyHash: 'k' });
     await get(`/api/v1/logs?${query}`, INFERENCE_SECRET);
     expect(fakes.analytics.listed.at(-1)?.keyHash).toMatch(/^[0-9a-f]{64}$/);
-    for (const wrong of ['status=odd', 'start=soon', 'start=1779580800', 'limit=0', 'limit=1001', 'provider_slug=openai'])
+    for (const wrong of ['status=odd', 'start=soon', 'start=1779580800', 'end=2026-02-30T12:00Z', 'limit=0', 'limit=1001', 'provider_slug=openai'])
       expect((await get(`/api/v1/logs?${wrong}`, MANAGEMENT_SECRET)).status).toBe(400);
   });
 

@@ -138,6 +138,8 @@ describe('the finance routes', () => {
     '/spend',
     '/spend?start=2026-10-01',
     '/spend?start=2026-10-01T12:00:00Z&end=2026-11-01',
+    '/spend?start=2026-02-01&end=2026-02-30',
+    '/spend?start=2026-02-29&end=2026-04-01',
     `${SPEND}&granularity=hour`,
     `${SPEND}&limit=0`,
     `${SPEND}&limit=10001`,
