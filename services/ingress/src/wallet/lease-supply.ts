@@ -1,4 +1,4 @@
-import { larger, type Clock } from '@switchyard/core';
+import { larger, smaller, type Clock } from '@switchyard/core';
 import type { billing } from '@switchyard/proto';
 import type { CallTrace, Logger } from '@switchyard/telemetry';
 import type { HeldScopes } from './held-scopes.js';
@@ -29,6 +29,8 @@ interface Ask {
   readonly ahead: bigint;
 }
 
+/** Of 64 bits. */
+const MAX_TOLD_AMOUNT = 2n ** 63n - 1n;
 const PREFETCH_PAUSE_MS = 200;
 /** For calls under way that may bring what is needed. */
 const PATIENCE_MS = 500;
@@ -92,7 +94,12 @@ export class LeaseSupply {
 
   private async acquire(asks: readonly Ask[], acceptTimeMs: number, sentAtMs: number, onCall?: (call: CallTrace) => void): Promise<Acquired> {
     if (asks.length === 0) return { shortage: undefined, isPartial: false };
-    const scopes = asks.map(({ need, needed, wanted, ahead }) => ({ scope: need.scope, amountNeeded: needed, amountWanted: wanted, recentSpend: ahead }));
+    const scopes = asks.map(({ need, needed, wanted, ahead }) => ({
+      scope: need.scope,
+      amountNeeded: told(needed),
+      amountWanted: told(wanted),
+      recentSpend: told(ahead),
+    }));
     const call = this.calls.traceAcquire();
     if (call) onCall?.(call);
     // Recalls that overtook this answer: after its leases are held and those that waited for them are served.
@@ -112,6 +119,11 @@ export class LeaseSupply {
     await prefetched;
     if (this.prefetching.get(need.id) === prefetched) this.prefetching.delete(need.id);
   }
+}
+
+/** Clients name any `max_tokens`. Nobody has as much as a message can tell: who asks for more is refused as well, and not together with all who wait beside it. */
+function told(amount: bigint): bigint {
+  return smaller(amount, MAX_TOLD_AMOUNT);
 }
 
 function sumNeeds(wishes: readonly LeaseWish[]): ReadonlyMap<string, bigint> {

@@ -38,6 +38,8 @@ class FakeBilling {
       this.order.push('acquire');
       if (this.answersLost-- > 0) throw new SwitchyardError('gateway_unavailable', 'no answer in time');
       if (this.isAway) throw new SwitchyardError('provider_unavailable', 'connection refused');
+      // Throws for what no message can carry.
+      billing.AcquireLeasesRequest.encode(request);
       for (const wanted of request.scopes) {
         const available = this.credit.get(scopeId(wanted.scope!)) ?? 0n;
         if (available < wanted.amountNeeded)
@@ -122,6 +124,12 @@ describe('Wallet', () => {
     expect(results.map(isShortage)).toEqual([true, true, false]);
     // The first, who came alone; the second, and the one that fits.
     expect(fake.calls).toHaveLength(3);
+  });
+
+  it('refuses one that asks for more money than a message can tell, and nobody who waits beside it', async () => {
+    const { wallet } = walletOver(60n);
+    const results = await Promise.all([2n ** 61n, 2n ** 90n, 50n].map((amount) => wallet.reserve([need(amount)], 0)));
+    expect(results.map(isShortage)).toEqual([true, true, false]);
   });
 
   it('refuses nobody who came after billing was asked: what has come back meanwhile is for them', async () => {
