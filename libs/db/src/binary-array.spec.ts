@@ -127,6 +127,11 @@ describe('binaryArray', () => {
     expect(() => binaryArray(type, [value])).toThrow(expect.objectContaining({ name: 'RangeError' }));
   });
 
+  it('refuses what is too large with the code that Postgres has for it', async () => {
+    const { code } = (await pool.query(`SELECT '${2n ** 63n}'::bigint`).catch((error: unknown) => error)) as { code: string };
+    expect(() => binaryArray('bigint', [2n ** 63n])).toThrow(expect.objectContaining({ code }));
+  });
+
   it.each<[BinaryElementType, unknown]>([
     ['uuid', '0190a8f0-0000-7000-8000-00000000000g'],
     ['uuid', '0190a8f0-0000-7000-8000+000000000000'],

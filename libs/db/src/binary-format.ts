@@ -29,6 +29,7 @@ const MAX_BYTES_OF_CHARACTER = 3;
 const SHORT_TEXT = 40;
 const JSONB_VERSION = 1;
 const POSTGRES_EPOCH_MS = 946_684_800_000;
+const NUMERIC_VALUE_OUT_OF_RANGE = '22003';
 
 export const FORMATS: Readonly<Record<BinaryElementType, ElementFormat>> = {
   bigint: { typeId: 20, write: writeBigint },
@@ -259,8 +260,9 @@ function dashed(bare: string): string {
   return `${bare.slice(0, 8)}-${bare.slice(8, 12)}-${bare.slice(12, 16)}-${bare.slice(16, 20)}-${bare.slice(20)}`;
 }
 
+/** With the code that Postgres has for it: the value is to blame, and no other try changes that. */
 function outOfRange(type: string, value: unknown): RangeError {
-  return new RangeError(`Out of the range of ${type}: ${String(value)}.`);
+  return Object.assign(new RangeError(`Out of the range of ${type}: ${String(value)}.`), { code: NUMERIC_VALUE_OUT_OF_RANGE });
 }
 
 function notA(kind: string, value: unknown): TypeError {

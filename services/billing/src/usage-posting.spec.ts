@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { PoisonEventError } from '@switchyard/events';
+import { PoisonEventError, type EventLog, type EventRecord, type SubscribeOptions } from '@switchyard/events';
 import { billing, events } from '@switchyard/proto';
+import { PrometheusMetrics } from '@switchyard/telemetry';
 import { realClock } from '@switchyard/testing';
 import fc from 'fast-check';
+import { billingMetrics } from './billing-metrics.js';
 import type { Billing } from './billing.module.js';
 import { LEDGER } from './core/ledger-transaction.js';
-import { BillingFixture, consume, creditScope, keyScope, type Customer } from './fixtures/billing-fixture.js';
+import { BillingFixture, consume, creditScope, keyScope, recordOf, type Customer } from './fixtures/billing-fixture.js';
 import { readBalances } from './ledger.store.js';
+import { UsageEventConsumer } from './usage-event.consumer.js';
+import { UsagePosting } from './usage-posting.js';
 
 const { WORKER, INGRESS } = events.AttemptReporter;
 
@@ -90,6 +94,33 @@ describe('posting usage events', () => {
     const customer = await fixture.createCustomer(first, { creditPico: 1_000n });
     await expect(consume(first.consumer, [fixture.charge(customer, 60n, [], { unitPricesPico: { output_text: 59n } })])).rejects.toThrow(PoisonEventError);
     expect(await credits(customer)).toMatchObject({ totalUsagePico: 0n });
+  });
+
+  it('keeps a charge that the books have no room for as a dead letter, and posts what came beside it', async () => {
+    const customer = await fixture.createCustomer(first, { creditPico: 1_000n });
+    const [one, huge, other] = [5n, 2n ** 63n, 7n].map((chargePico) => fixture.charge(customer, chargePico, []));
+    const deadLetters: EventRecord[] = [];
+    let deliver: SubscribeOptions['handler'] | undefined;
+    const eventLog: Pick<EventLog, 'publish' | 'subscribe'> = {
+      publish: async (records) => void deadLetters.push(...records),
+      subscribe: async ({ handler }) => {
+        deliver = handler;
+        return { close: async () => undefined };
+      },
+    };
+    const consumer = new UsageEventConsumer({
+      eventLog: eventLog as EventLog,
+      posting: new UsagePosting(fixture.pool, fixture.clock),
+      logger: fixture.logger,
+      metrics: billingMetrics(new PrometheusMetrics()).usage,
+      keySpend: { add: () => undefined },
+      maxBatchSize: 10,
+    });
+    await consumer.start();
+    await deliver!([one!, huge!, other!].map((event) => ({ ...recordOf(event), partition: 0, offset: 0n, timeMs: 0 })));
+    expect(deadLetters.map(({ key }) => key)).toEqual([huge!.generationId]);
+    expect(await credits(customer)).toMatchObject({ totalUsagePico: 12n });
+    await expectNoDifferences();
   });
 
   it('refuses a charge to an account that does not exist', async () => {
