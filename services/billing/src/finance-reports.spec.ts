@@ -284,25 +284,43 @@ describe('what finance asks', () => {
     expect((await ask()).rows).toHaveLength(1);
   });
 
-  it.each<[string, (signal: AbortSignal) => Promise<unknown>]>([
+  const reports: [string, (signal?: AbortSignal) => Promise<unknown>][] = [
     ['a statement', (signal) => instance.ledger.getStatement({ accountId: customer.accountId, month: '2026-10' }, { signal })],
     ['spend', (signal) => ask({ groupBy: ['key'] }, signal)],
     ['a verification', (signal) => instance.ledger.verifyLedger({}, { signal })],
-  ])('ends %s when nobody waits for it any more, in the middle of a reading', async (_, report) => {
+  ];
+  const IS_WAITING = `datname = current_database() AND wait_event_type = 'Lock'`;
+
+  /** Does so while the report waits for the charges. */
+  async function whileReading(act: () => unknown, ended: () => Promise<void>): Promise<void> {
     const locker = await fixture.pool.connect();
     try {
       // Whoever reads charges waits for as long as this lasts.
       await locker.query('BEGIN; LOCK TABLE charges IN ACCESS EXCLUSIVE MODE');
-      const leave = new AbortController();
-      const ended = expect(report(leave.signal)).rejects.toThrow('gone');
-      const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-      await eventually(async () => expect((await fixture.pool.query(waiting)).rowCount).toBeGreaterThan(0));
-      leave.abort(new Error('gone'));
-      await ended;
+      const end = ended();
+      await eventually(async () => expect((await fixture.pool.query(`SELECT 1 FROM pg_stat_activity WHERE ${IS_WAITING}`)).rowCount).toBeGreaterThan(0));
+      await act();
+      await end;
     } finally {
       await locker.query('ROLLBACK');
       locker.release();
     }
+  }
+
+  it.each(reports)('ends %s when nobody waits for it any more, in the middle of a reading', async (_, report) => {
+    const leave = new AbortController();
+    await whileReading(
+      () => leave.abort(new Error('gone')),
+      () => expect(report(leave.signal)).rejects.toThrow('gone'),
+    );
+  });
+
+  it.each(reports)('says of %s that takes longer than the database lets it that it takes too long', async (_, report) => {
+    await whileReading(
+      // As when its time is over.
+      () => fixture.pool.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE ${IS_WAITING}`),
+      () => expect(report()).rejects.toMatchObject({ type: 'timeout', message: expect.stringContaining('longer than it may') }),
+    );
   });
 
   describe('a statement', () => {

@@ -57,7 +57,7 @@ export class LedgerService implements LedgerPort {
     return { explanationJson: JSON.stringify(explanation), explanationText: explanationText(explanation) };
   }
 
-  /** Reads every record, unless whoever asked for it leaves; the database aggregates, so memory stays bounded. @throws SwitchyardError `rate_limit_exceeded` */
+  /** Reads every record, unless whoever asked for it leaves; the database aggregates, so memory stays bounded. @throws SwitchyardError `rate_limit_exceeded`, `timeout` */
   async verifyLedger(_request?: billing.VerifyLedgerRequest, callOptions?: CallOptions): Promise<billing.VerifyLedgerResponse> {
     return this.longReads.run(() =>
       withTransaction(
@@ -79,12 +79,12 @@ export class LedgerService implements LedgerPort {
     );
   }
 
-  /** @throws SwitchyardError `invalid_request`, `rate_limit_exceeded` */
+  /** @throws SwitchyardError `invalid_request`, `rate_limit_exceeded`, `timeout` */
   async listSpend(request: billing.ListSpendRequest, callOptions?: CallOptions): Promise<billing.ListSpendResponse> {
     return this.longReads.run(() => this.reports.listSpend(request, callOptions?.signal));
   }
 
-  /** @throws SwitchyardError `invalid_request`, `not_found`, `rate_limit_exceeded` */
+  /** @throws SwitchyardError `invalid_request`, `not_found`, `rate_limit_exceeded`, `timeout` */
   async getStatement(request: billing.GetStatementRequest, callOptions?: CallOptions): Promise<billing.GetStatementResponse> {
     return this.longReads.run(() => this.reports.getStatement(request, callOptions?.signal));
   }
