@@ -190,6 +190,10 @@ describe('the built-in catalogue', () => {
     expect(slugOf(name)).toBe(slug);
   });
 
+  it('R01 resolves every model by its own slug', () => {
+    expect(catalog.models.map(({ slug }) => slug).filter((slug) => slugOf(slug) !== slug)).toEqual([]);
+  });
+
   it.each([
     'anthropic/claude',
     'anthropic/claude-sonnet',

@@ -24,9 +24,9 @@ export function mergeFacts(sources: readonly ModelFacts[]): ModelFacts {
   return merged;
 }
 
-/** Ids that are no chat or embedding models: they are served by other APIs, or by none. */
+/** Ids that are no chat or embedding models: they are served by other APIs, or by none. `:batch` is a model's price in the batch API, no other model. */
 const OTHER_KINDS =
-  /whisper|transcribe|-tts|tts-|realtime|moderation|gpt-image|-ocr|-live|lyria|grok-voice|rerank|m2m100|indictrans|distilbert|resnet|stable-diffusion|dreamshaper|flux|melotts|aura-|nova-3$|lucid-|parakeet|nemoretriever|uform|bart-large|computer-use|^ft:|\.ft-|^(ada|babbage|curie|davinci|text-davinci.*)$|lyria|sqlcoder|multi-agent|omni-flash|discolm|voxtral-mini|moondream|switchpoint\/router/;
+  /whisper|transcribe|-tts|tts-|realtime|moderation|gpt-image|-ocr|-live|lyria|grok-voice|rerank|m2m100|indictrans|distilbert|resnet|stable-diffusion|dreamshaper|flux|melotts|aura-|nova-3$|lucid-|parakeet|nemoretriever|uform|bart-large|computer-use|^ft:|\.ft-|^(ada|babbage|curie|davinci|text-davinci.*)$|lyria|sqlcoder|multi-agent|omni-flash|discolm|voxtral-mini|moondream|switchpoint\/router|:batch$/;
 
 /** Models of these kinds answer to `/embeddings`. */
 const EMBEDDINGS = /embed|(^|\/)bge-/;
