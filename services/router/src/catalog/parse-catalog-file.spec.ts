@@ -210,6 +210,22 @@ describe('applyCatalogFile', () => {
     expect(apply('version: 1\nbuilt_in: false').models).toEqual([]);
   });
 
+  it('gives the names of a family to the newest model that is kept (R01), and those of dropped models to none', () => {
+    const holders = (text: string, alias: string): string[] =>
+      apply(text)
+        .models.filter((model) => model.aliases.includes(alias))
+        .map((model) => model.slug);
+    const older = 'version: 1\ninclude: [anthropic/claude-sonnet-4, anthropic/claude-sonnet-4.5]';
+    for (const alias of ['~anthropic/claude-sonnet-latest', 'anthropic/claude-sonnet', '~anthropic/claude-latest', 'anthropic/claude']) {
+      expect([alias, holders(older, alias)]).toEqual([alias, ['anthropic/claude-sonnet-4.5']]);
+    }
+    const [newest] = holders('version: 1', '~anthropic/claude-sonnet-latest');
+    expect(holders('version: 1\nexclude: ["openai/*"]', '~anthropic/claude-sonnet-latest')).toEqual([newest]);
+    // Nobody who asks for a model that is not offered shall get another one.
+    expect(builtIn.models.map(({ slug }) => slug)).toContain('qwen/qwen-max');
+    expect(holders('version: 1\nexclude: [qwen/qwen-max]', 'qwen/qwen-max')).toEqual([]);
+  });
+
   it('gives an alias to whom the operator gives it', () => {
     const catalog = apply('version: 1\nmodels:\n  - { slug: openai/gpt-4o, aliases: [anthropic/claude] }');
     expect(catalog.models.filter((model) => model.aliases.includes('anthropic/claude')).map((model) => model.slug)).toEqual(['openai/gpt-4o']);

@@ -241,13 +241,18 @@ function endpointRecord(provider: BuiltInProvider, resolved: ResolvedModel, tag:
   return record;
 }
 
-function withFamilyAliases(models: readonly ModelRecord[], endpoints: readonly CatalogEndpoint[]): ModelRecord[] {
+/** Families' names that no model has go to the newest one each; never one of `taken`. */
+export function withFamilyAliases(
+  models: readonly ModelRecord[],
+  endpoints: readonly CatalogEndpoint[],
+  taken: ReadonlySet<string> = new Set(),
+): ModelRecord[] {
   const authors = new Map(BUILT_IN_PROVIDERS.flatMap((provider) => (provider.author === undefined ? [] : [[provider.slug, provider.author] as const])));
   const firstParty = new Set(
     endpoints.filter(({ record }) => record.modelSlug.startsWith(`${authors.get(record.providerSlug) ?? '?'}/`)).map(({ record }) => record.modelSlug),
   );
   const bySlug = new Map<string, string[]>();
-  const known = new Set(models.flatMap((model) => model.aliases));
+  const known = new Set([...taken, ...models.flatMap((model) => model.aliases)]);
   for (const [alias, slug] of familyAliases(models, (candidate) => firstParty.has(candidate))) {
     if (!known.has(alias)) bySlug.set(slug, [...(bySlug.get(slug) ?? []), alias]);
   }

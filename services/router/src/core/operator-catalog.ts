@@ -9,6 +9,7 @@ import {
   type CatalogFileEndpoint,
   type CatalogFilePrices,
 } from '../catalog/catalog-file.schema.js';
+import { withFamilyAliases } from './built-in-catalog.js';
 import type { Catalog, CatalogEndpoint, DatedSchedule, UndatedSchedule } from './catalog.js';
 import { multiplyPico, perMillionToPico } from './decimal-price.js';
 import { expectedFacts } from './model-facts.js';
@@ -35,13 +36,14 @@ function matchesPattern(patterns: readonly string[], slug: string): boolean {
   return patterns.some((pattern) => pattern === '*' || pattern === slug || (pattern.endsWith('/*') && modelAuthor(slug) === pattern.slice(0, -2)));
 }
 
+/** What the file keeps. Names of a family whose newest model is dropped go to the newest that is kept, yet never a dropped model's own. */
 function filtered(catalog: Catalog, file: CatalogFile): Catalog {
   const keeps = (slug: string): boolean => (file.include === undefined || matchesPattern(file.include, slug)) && !matchesPattern(file.exclude, slug);
-  return {
-    ...catalog,
-    models: catalog.models.filter((model) => keeps(model.slug)),
-    endpoints: catalog.endpoints.filter((endpoint) => keeps(endpoint.record.modelSlug)),
-  };
+  const models = catalog.models.filter((model) => keeps(model.slug));
+  if (models.length === catalog.models.length) return catalog;
+  const endpoints = catalog.endpoints.filter((endpoint) => keeps(endpoint.record.modelSlug));
+  const dropped = new Set(catalog.models.map(({ slug }) => slug).filter((slug) => !keeps(slug)));
+  return { ...catalog, models: withFamilyAliases(models, endpoints, dropped), endpoints };
 }
 
 function mergeProviders(builtIn: readonly ProviderRecord[], file: CatalogFile): ProviderRecord[] {
