@@ -142,7 +142,11 @@ const endpoint = z.strictObject({
   max_completion_tokens: tokens.optional(),
   max_prompt_tokens: tokens.optional(),
   quantization: z.enum(['int4', 'int8', 'fp4', 'mxfp4', 'nvfp4', 'fp6', 'fp8', 'mxfp8', 'fp16', 'bf16', 'fp32', 'unknown']).default('unknown'),
-  supported_parameters: z.array(z.string().max(64)).max(64).default([]).describe('Empty: everything is passed.'),
+  supported_parameters: z
+    .array(z.string().max(64))
+    .max(64)
+    .optional()
+    .describe('Empty: everything is passed. Absent: those of the built-in endpoint, if there is one for this model and API.'),
   input_modalities: z.array(modality).min(1).optional(),
   output_modalities: z.array(outputModality).min(1).optional(),
   prices: fullPrices,
@@ -155,7 +159,7 @@ const endpoint = z.strictObject({
   discount: z.number().min(0).max(1).default(0).describe('Share taken off the charge.'),
   data_policy: dataPolicy.optional(),
   traits: z.record(z.string().max(64), z.string().max(256)).default({}),
-  supports_implicit_caching: z.boolean().default(false),
+  supports_implicit_caching: z.boolean().optional(),
   is_moderated: z.boolean().default(false),
   disabled: z.boolean().default(false),
 });

@@ -121,6 +121,38 @@ describe('applyCatalogFile', () => {
     expect(catalog.providers.map((provider) => provider.slug)).toContain('acme-vllm');
   });
 
+  it('knows of an own endpoint what it does not say, where a built-in one serves the model with the same API', () => {
+    const catalog = apply(
+      [
+        'version: 1',
+        'providers:',
+        '  - { slug: proxy, name: Proxy, like: openai, base_url: "http://127.0.0.1:9/v1", credential: none }',
+        '  - { slug: mine, name: Mine, base_url: "http://127.0.0.1:8/v1" }',
+        'endpoints:',
+        '  - { model: openai/gpt-5.4, provider: openai, provider_model_id: gpt-5.4, prices: { prompt: 1, completion: 2 } }',
+        '  - { model: openai/gpt-5.4, provider: openai, provider_model_id: gpt-5.4, service_tier: priority, prices: { prompt: 4, completion: 8 } }',
+        '  - { model: openai/gpt-5.4, provider: proxy, provider_model_id: g, prices: { prompt: 1, completion: 2 }, max_completion_tokens: 9, traits: { reasoning_efforts: low } }',
+        '  - { model: openai/gpt-5.4, provider: mine, provider_model_id: g, prices: { prompt: 1, completion: 2 } }',
+        '  - { model: openai/gpt-5, provider: openai, provider_model_id: gpt-5, prices: { prompt: 1, completion: 2 }, supported_parameters: [], data_policy: { zdr: true } }',
+      ].join('\n'),
+    );
+    const recordOf = (id: string, of = catalog.endpoints) => of.find(({ record }) => record.endpointId === id)!.record;
+    const listed = recordOf('openai/gpt-5.4@openai', builtIn.endpoints);
+    expect(listed.supportedParameters).not.toContain('temperature');
+    expect(Object.keys(listed.traits)).not.toEqual([]);
+    expect(recordOf('openai/gpt-5.4@openai')).toEqual(listed);
+    expect(recordOf('openai/gpt-5.4@openai/priority')).toMatchObject({
+      supportedParameters: listed.supportedParameters,
+      maxCompletionTokens: listed.maxCompletionTokens,
+      traits: listed.traits,
+    });
+    const { supportedParameters, maxCompletionTokens, dataPolicy, traits } = recordOf('openai/gpt-5.4@proxy');
+    expect([supportedParameters, maxCompletionTokens, dataPolicy]).toEqual([listed.supportedParameters, 9n, undefined]);
+    expect(traits).toEqual({ ...listed.traits, reasoning_efforts: 'low', manifest: 'openai', credential: 'none' });
+    expect(recordOf('openai/gpt-5.4@mine')).toMatchObject({ supportedParameters: [], maxCompletionTokens: undefined, traits: { manifest: 'vllm' } });
+    expect(recordOf('openai/gpt-5@openai')).toMatchObject({ supportedParameters: [], dataPolicy: { retains: false, zdr: true } });
+  });
+
   it('mirrors every model at a multiple of its cheapest price and sends built-in providers elsewhere', () => {
     const catalog = apply(examples()[1]!);
     const served = (slug: string) => catalog.endpoints.filter(({ record }) => record.modelSlug === slug && record.variant === '');

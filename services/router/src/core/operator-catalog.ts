@@ -19,7 +19,7 @@ import { mergeModels } from './operator-models.js';
 export function applyCatalogFile(builtIn: Catalog, file: CatalogFile): Catalog {
   const base: Catalog = file.built_in ? filtered(builtIn, file) : { ...builtIn, models: [], endpoints: [] };
   const providers = mergeProviders(builtIn.providers, file);
-  const own = file.endpoints.map((endpoint) => fileEndpoint(endpoint, file, base, providers));
+  const own = file.endpoints.map((endpoint) => fileEndpoint(endpoint, file, base, builtIn, providers));
   const ownIds = new Set(own.map((endpoint) => endpoint.record.endpointId));
   const served = [...base.endpoints.filter((endpoint) => !ownIds.has(endpoint.record.endpointId)), ...own];
   const endpoints = [...served, ...mirrors(served, file, ownIds, providers)].map((endpoint) => withOverride(endpoint, file));
@@ -84,14 +84,24 @@ function withFacts(provider: ProviderRecord, facts: CatalogFile['provider_overri
   };
 }
 
-function fileEndpoint(endpoint: CatalogFileEndpoint, file: CatalogFile, base: Catalog, providers: readonly ProviderRecord[]): CatalogEndpoint {
+function fileEndpoint(
+  endpoint: CatalogFileEndpoint,
+  file: CatalogFile,
+  base: Catalog,
+  builtIn: Catalog,
+  providers: readonly ProviderRecord[],
+): CatalogEndpoint {
   const model = base.models.find((candidate) => candidate.slug === endpoint.model);
   const listed = file.models.find((candidate) => candidate.slug === endpoint.model);
   const expected = expectedFacts(endpoint.model);
   const provider = file.providers.find((candidate) => candidate.slug === endpoint.provider);
   const tag = fileEndpointTag(endpoint);
+  const counterpart = counterpartOf(endpoint, provider?.like ?? endpoint.provider, builtIn);
+  const known = counterpart ?? model;
   const policy = endpoint.data_policy ?? provider?.data_policy;
-  const tools = endpoint.supported_parameters.length === 0 || endpoint.supported_parameters.includes('tools');
+  const knownPolicy = provider ? undefined : counterpart?.dataPolicy;
+  const parameters = endpoint.supported_parameters ?? counterpart?.supportedParameters ?? [];
+  const tools = parameters.length === 0 || parameters.includes('tools');
   return {
     record: {
       endpointId: fileEndpointId(endpoint),
@@ -102,27 +112,34 @@ function fileEndpoint(endpoint: CatalogFileEndpoint, file: CatalogFile, base: Ca
       tag,
       providerModelId: endpoint.provider_model_id,
       baseUrl: endpoint.base_url ?? provider?.base_url ?? '',
-      contextLength: optionalBigint(endpoint.context_length ?? listed?.context_length) ?? model?.contextLength,
-      maxCompletionTokens: optionalBigint(endpoint.max_completion_tokens),
+      contextLength: optionalBigint(endpoint.context_length ?? listed?.context_length) ?? counterpart?.contextLength ?? model?.contextLength,
+      maxCompletionTokens: optionalBigint(endpoint.max_completion_tokens) ?? counterpart?.maxCompletionTokens,
       maxPromptTokens: optionalBigint(endpoint.max_prompt_tokens),
       quantization: endpoint.quantization,
-      supportedParameters: endpoint.supported_parameters,
-      inputModalities: [...(endpoint.input_modalities ?? listed?.input_modalities ?? model?.inputModalities ?? expected.inputModalities ?? ['text'])],
-      outputModalities: [...(endpoint.output_modalities ?? listed?.output_modalities ?? model?.outputModalities ?? expected.outputModalities ?? ['text'])],
-      dataPolicy: policy && { mayTrain: policy.may_train, retains: policy.retains, zdr: policy.zdr },
+      supportedParameters: parameters,
+      inputModalities: [...(endpoint.input_modalities ?? listed?.input_modalities ?? known?.inputModalities ?? expected.inputModalities ?? ['text'])],
+      outputModalities: [...(endpoint.output_modalities ?? listed?.output_modalities ?? known?.outputModalities ?? expected.outputModalities ?? ['text'])],
+      dataPolicy: policy ? { mayTrain: policy.may_train, retains: policy.retains, zdr: policy.zdr } : knownPolicy,
       region: endpoint.region ?? provider?.region ?? '',
       serviceTier: endpoint.service_tier,
-      supportsImplicitCaching: endpoint.supports_implicit_caching,
+      supportsImplicitCaching: endpoint.supports_implicit_caching ?? counterpart?.supportsImplicitCaching ?? false,
       supportsToolChoice: { none: tools, auto: tools, required: tools, function: tools },
       disabled: endpoint.disabled,
       isModerated: endpoint.is_moderated,
-      traits: { ...providerTraits(provider), ...endpoint.traits },
+      traits: { ...counterpart?.traits, ...providerTraits(provider), ...endpoint.traits },
       hasCredential: false,
     },
     charge: fileSchedules(endpoint, false),
     cost: fileSchedules(endpoint, true),
     source: 'operator',
   };
+}
+
+/** The built-in endpoint of the same model that is asked in the same way: what that takes, and how long its answers are, is known. */
+function counterpartOf(endpoint: CatalogFileEndpoint, api: string, builtIn: Catalog): CatalogEndpoint['record'] | undefined {
+  const same = builtIn.endpoints.filter(({ record }) => record.modelSlug === endpoint.model && record.providerSlug === api);
+  const id = fileEndpointId(endpoint);
+  return (same.find(({ record }) => record.endpointId === id) ?? same.find(({ record }) => record.variant === (endpoint.variant ?? '')) ?? same[0])?.record;
 }
 
 function fileSchedules(endpoint: CatalogFileEndpoint, isCost: boolean): DatedSchedule[] {
