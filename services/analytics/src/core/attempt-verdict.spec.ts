@@ -24,6 +24,16 @@ describe('attemptVerdict', () => {
     ['invalid_request', 400, '', 'ignored'],
     ['context_length_exceeded', 400, '', 'ignored'],
     ['payload_too_large', 413, '', 'ignored'],
+    // FastAPI's status for what Mistral, DeepInfra and vLLM find wrong with a request.
+    ['unprocessable', 422, 'temperature: Input should be less than or equal to 1.5', 'ignored'],
+    ['max_tokens_exceeded', 422, '', 'ignored'],
+    ['context_length_exceeded', 404, '', 'ignored'],
+    // An account that is used up or a key that expired is no request's fault, with whatever status a provider says so.
+    ['provider_unavailable', 400, 'The provider refused the account or credential that this endpoint uses.', 'failure'],
+    ['provider_unavailable', 429, 'You exceeded your current quota', 'failure'],
+    ['', 422, '', 'ignored'],
+    ['', 429, '', 'rate_limited'],
+    ['', 502, '', 'failure'],
     ['rate_limit_exceeded', 429, '', 'rate_limited'],
     ['provider_overloaded', 529, '', 'failure'],
     ['provider_unavailable', 200, 'an error in mid-stream', 'failure'],

@@ -6,19 +6,24 @@ export type AttemptVerdict = 'success' | 'failure' | 'rate_limited' | 'ignored';
 
 const GEOGRAPHIC = /region|country|countries|location|territor|geograph/i;
 
+/** Statuses that the request itself caused. */
+const REQUEST_STATUSES: ReadonlySet<number> = new Set([400, 413, 422]);
+
 /**
- * Uptime leaves out what the request itself caused (400, 413, refused content whatever its status), rate limits, refusals by geography, and attempts that the
- * client or a broken session of our own ended.
+ * Uptime leaves out what the request itself caused (400, 413, 422, refused content whatever its status), rate limits, refusals by geography, and attempts that
+ * the client or a broken session of our own ended. What the error table blames on the provider counts whatever its status: some say with 400 or 429 that an
+ * account is used up.
  */
 export function attemptVerdict(attempt: events.AttemptCompleted): AttemptVerdict {
   if (attempt.outcome === events.AttemptOutcome.COMPLETED) return 'success';
   if (attempt.outcome !== events.AttemptOutcome.UPSTREAM_FAILED) return 'ignored';
   const errorType = attempt.error?.errorType ?? '';
-  const status = attempt.upstreamStatus || attempt.error?.upstreamStatus || (isErrorType(errorType) ? errorRow(errorType).httpStatus : 0);
-  if (status === 429 || errorType === 'rate_limit_exceeded') return 'rate_limited';
-  if (status === 400 || status === 413 || errorType === 'content_policy_violation' || errorType === 'refusal') return 'ignored';
+  const row = isErrorType(errorType) ? errorRow(errorType) : undefined;
+  const status = attempt.upstreamStatus || attempt.error?.upstreamStatus || (row?.httpStatus ?? 0);
   if (status === 403 && GEOGRAPHIC.test(`${attempt.error?.providerCode ?? ''} ${attempt.error?.message ?? ''}`)) return 'ignored';
-  return 'failure';
+  if (row?.blame === 'upstream') return 'failure';
+  if (status === 429 || errorType === 'rate_limit_exceeded') return 'rate_limited';
+  return REQUEST_STATUSES.has(status) || REQUEST_STATUSES.has(row?.httpStatus ?? 0) ? 'ignored' : 'failure';
 }
 
 /** Output tokens per second over the whole attempt; undefined when it gave none. */
