@@ -90,6 +90,14 @@ describe('parseCatalogFile', () => {
     expect(problemsOf('version: 2')[0]).toMatch(/version/);
   });
 
+  it('takes prices that hundreds of endpoints share by an alias, and reports an alias of nothing with its line', () => {
+    const endpoint = (index: number, prices: string) => `  - { model: acme/writer-${index}, provider: openai, provider_model_id: w, prices: ${prices} }`;
+    const lines = ['version: 1', 'endpoints:', endpoint(0, '&usual { prompt: 1, completion: 2 }')];
+    for (let index = 1; index <= 500; index++) lines.push(endpoint(index, '*usual'));
+    expect(parseCatalogFile(lines.join('\n'), known).endpoints.at(-1)!.prices).toMatchObject({ prompt: '1', completion: '2' });
+    expect(problemsOf(['version: 1', 'endpoints:', endpoint(0, '*usual')].join('\n'))).toEqual([expect.stringMatching(/^line 3: .*alias.*usual/)]);
+  });
+
   it('has a JSON Schema for editors that says the same', () => {
     const written: unknown = JSON.parse(readFileSync(new URL('docs/reference/catalog.schema.json', ROOT), 'utf8'));
     expect(written).toEqual(JSON.parse(JSON.stringify(catalogFileJsonSchema())));

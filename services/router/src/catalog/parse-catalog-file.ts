@@ -1,6 +1,6 @@
 import { parseModelName } from '@switchyard/core';
 import { SwitchyardError } from '@switchyard/errors';
-import { LineCounter, parseDocument, type Document } from 'yaml';
+import { isAlias, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { catalogFileSchema, fileEndpointId, type CatalogFile } from './catalog-file.schema.js';
 
 /** One thing to mend, with its place: `line 12: endpoints[0].prices.prompt: …`. */
@@ -12,7 +12,8 @@ export class CatalogFileError extends SwitchyardError {
   }
 }
 
-const ALIAS_COUNT_MAX = 100;
+/** Prices that all endpoints share are as many; beyond, each costs more than the one before. */
+const ALIAS_COUNT_MAX = 10_000;
 
 /** @throws CatalogFileError with every problem of the file at once. */
 export function parseCatalogFile(text: string, knownProviders: ReadonlySet<string>): CatalogFile {
@@ -21,7 +22,7 @@ export function parseCatalogFile(text: string, knownProviders: ReadonlySet<strin
   if (document.errors.length > 0) {
     throw new CatalogFileError(document.errors.map((error) => `line ${error.linePos?.[0].line ?? 1}: ${error.message.split('\n', 1)[0]!}`));
   }
-  const parsed = catalogFileSchema.safeParse(document.toJS({ maxAliasCount: ALIAS_COUNT_MAX }) ?? {});
+  const parsed = catalogFileSchema.safeParse(valueOf(document, lineCounter) ?? {});
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => describe(document, lineCounter, issue.path, issue.message));
     throw new CatalogFileError(problems);
@@ -29,6 +30,25 @@ export function parseCatalogFile(text: string, knownProviders: ReadonlySet<strin
   const problems = referenceProblems(parsed.data, knownProviders).map(({ path, message }) => describe(document, lineCounter, path, message));
   if (problems.length > 0) throw new CatalogFileError(problems);
   return parsed.data;
+}
+
+function valueOf(document: Document, lineCounter: LineCounter): unknown {
+  const anchors = new Set<string>();
+  const problems: string[] = [];
+  visit(document, {
+    Node: (_key, node) => {
+      if (isAlias(node)) {
+        if (!anchors.has(node.source))
+          problems.push(`line ${lineCounter.linePos(node.range?.[0] ?? 0).line}: the alias *${node.source} stands for nothing above it`);
+      } else if (node.anchor !== undefined) anchors.add(node.anchor);
+    },
+  });
+  if (problems.length > 0) throw new CatalogFileError(problems);
+  try {
+    return document.toJS({ maxAliasCount: ALIAS_COUNT_MAX });
+  } catch (error) {
+    throw new CatalogFileError([`line 1: the file cannot be read, or has more than ${ALIAS_COUNT_MAX} aliases: ${(error as Error).message}`]);
+  }
 }
 
 interface ReferenceProblem {
