@@ -161,6 +161,16 @@ describe('applyCatalogFile', () => {
     expect(recordOf('openai/gpt-5@openai')).toMatchObject({ supportedParameters: [], dataPolicy: { retains: false, zdr: true } });
   });
 
+  it('knows that a model always reasons though the file alone names it, unless that says otherwise', () => {
+    const endpoint = (model: string) => `  - { model: ${model}, provider: openai, provider_model_id: m, prices: { prompt: 1, completion: 2 } }`;
+    const slugs = ['openai/o3', 'openai/gpt-4o', 'acme/writer-thinking', 'acme/muse-thinking'];
+    const catalog = apply(
+      ['version: 1', 'built_in: false', 'models: [{ slug: acme/muse-thinking, reasoning_mandatory: false }]', 'endpoints:', ...slugs.map(endpoint)].join('\n'),
+    );
+    const always = slugs.filter((slug) => catalog.models.find((model) => model.slug === slug)!.reasoningMandatory);
+    expect(always).toEqual(['openai/o3', 'acme/writer-thinking']);
+  });
+
   it('mirrors every model at a multiple of its cheapest price and sends built-in providers elsewhere', () => {
     const catalog = apply(examples()[1]!);
     const served = (slug: string) => catalog.endpoints.filter(({ record }) => record.modelSlug === slug && record.variant === '');

@@ -1,7 +1,7 @@
 import type { ModelRecord } from '@switchyard/routing';
 import type { CatalogFile } from '../catalog/catalog-file.schema.js';
 import type { CatalogEndpoint } from './catalog.js';
-import { expectedFacts } from './model-facts.js';
+import { expectedFacts, isReasoningMandatory } from './model-facts.js';
 import { familyAliases, familyOf } from './model-family.js';
 
 type ListedModel = CatalogFile['models'][number];
@@ -75,7 +75,7 @@ function newModel(slug: string, endpoints: readonly CatalogEndpoint[]): ModelRec
     huggingFaceId: '',
     knowledgeCutoff: '',
     expireTimeSeconds: undefined,
-    reasoningMandatory: false,
+    reasoningMandatory: expected.reasoning === true && isReasoningMandatory(slug),
     supportsReasoning: expected.reasoning === true,
     isDistillable: false,
     successorSlug: '',
