@@ -72,6 +72,12 @@ describe('applyTableUpdate', () => {
     );
     expect(table.names.get('w-1')).toEqual(['acme/writer']);
   });
+
+  it('knows an alias without its author where nothing else has that name', () => {
+    const models = [modelRecord('acme/writer', { aliases: ['acme/w-1', 'acme/poet', '~acme/writer-latest'] }), modelRecord('other/poet')];
+    const { names } = applyTableUpdate(EMPTY_ROUTING_TABLE, tableUpdate(models, []));
+    expect([names.get('w-1'), names.get('poet'), names.get('writer-latest')]).toEqual([['acme/writer'], ['other/poet'], undefined]);
+  });
 });
 
 describe('priceInForce', () => {

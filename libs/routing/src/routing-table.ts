@@ -156,20 +156,29 @@ function groupByModel(
   return models;
 }
 
-/** Names given on purpose win over names that merely occur: a provider's bare id counts only where no alias says otherwise. */
+/** Names given on purpose win over names that merely occur: a provider's bare id counts only where no alias says otherwise, and an alias without its author last. */
 function indexNames(models: ReadonlyMap<string, RoutingModel>): Map<string, readonly string[]> {
   const given = new Map<string, Set<string>>();
   const occurring = new Map<string, Set<string>>();
+  const shortened = new Map<string, Set<string>>();
   for (const model of models.values()) {
     if (model.permaslug !== '') addName(given, model.permaslug, model.slug);
-    for (const alias of model.record.aliases) addName(given, alias, model.slug);
-    addName(occurring, model.slug.slice(model.slug.indexOf('/') + 1), model.slug);
+    for (const alias of model.record.aliases) {
+      addName(given, alias, model.slug);
+      if (!alias.startsWith('~')) addName(shortened, withoutAuthor(alias), model.slug);
+    }
+    addName(occurring, withoutAuthor(model.slug), model.slug);
     for (const endpoint of model.endpoints) addName(occurring, endpoint.providerModelId, model.slug);
   }
   const names = new Map<string, readonly string[]>();
-  for (const [name, slugs] of occurring) names.set(name, [...slugs].sort());
-  for (const [name, slugs] of given) names.set(name, [...slugs].sort());
+  for (const source of [shortened, occurring, given]) {
+    for (const [name, slugs] of source) names.set(name, [...slugs].sort());
+  }
   return names;
+}
+
+function withoutAuthor(name: string): string {
+  return name.slice(name.indexOf('/') + 1);
 }
 
 function addName(names: Map<string, Set<string>>, name: string, slug: string): void {
