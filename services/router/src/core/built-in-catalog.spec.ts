@@ -194,6 +194,12 @@ describe('the built-in catalogue', () => {
     expect(slugOf(name)).toBe(slug);
   });
 
+  it('asks no provider but OpenRouter for one of OpenRouter’s variants', () => {
+    const others = catalog.endpoints.filter(({ record }) => record.providerSlug !== 'openrouter').map(({ record }) => record.providerModelId);
+    expect(others.filter((id) => /:(free|extended|thinking)$/.test(id))).toEqual([]);
+    expect(wireIds('openai/gpt-4o')).toMatchObject({ openai: 'gpt-4o' });
+  });
+
   it('R01 resolves every model by its own slug', () => {
     expect(catalog.models.map(({ slug }) => slug).filter((slug) => slugOf(slug) !== slug)).toEqual([]);
   });

@@ -38,7 +38,8 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
     priceListId: 'openai',
     factListId: 'openai',
     author: 'openai',
-    notServed: /gpt-oss/,
+    // The list has OpenRouter's longer GPT-4o beside OpenAI's own models.
+    notServed: /gpt-oss|:extended$/,
     parameterFamily: 'openai',
     dataPolicy: KEEPS_FOR_ABUSE,
     supportsImplicitCaching: true,
