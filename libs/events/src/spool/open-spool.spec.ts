@@ -239,6 +239,19 @@ describe('the spool', () => {
     expect(existsSync(join(root, 'dead'))).toBe(false);
   });
 
+  it('writes the ends of many generations that a dead process had accepted together', async () => {
+    const dying = await open('dying');
+    const accepted = Array.from({ length: 400 }, (_, index) => `g${index}`);
+    for (const generationId of accepted) dying.append({ kind: 'accepted', generationId, body: '' });
+    await dying.flushed();
+    leaveAsDead('dying', 'dead');
+    const heirLog = recordingEventLog();
+    spools.push(await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger }));
+    await eventually(() => expect(heirLog.published.map(({ key }) => key)).toEqual(accepted));
+    expect(heirLog.publishCount).toBeLessThan(5);
+    await eventually(() => expect(spools.at(-1)!.state().unpublishedCount).toBe(0));
+  });
+
   it('does not touch the folder of a living process', async () => {
     const living = await open('living');
     living.append({ kind: 'accepted', generationId: 'g1', body: '' });

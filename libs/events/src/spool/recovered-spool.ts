@@ -9,6 +9,9 @@ import { readOwners, writeOwners } from './spool-owners.js';
 import type { AcceptedRecord, SpoolRecord } from './spool-record.js';
 import type { SpoolRecovery } from './spool.js';
 
+/** Abandoned generations whose ends are published together: one by one, thousands would keep what this process writes waiting for as many round trips. */
+const ABANDONED_TOGETHER = 250;
+
 /** `count`: how many of the recovered spool's `eventCount` these are. */
 export interface RecoveredPortion {
   readonly events: readonly EventRecord[];
@@ -75,7 +78,11 @@ export class RecoveredSpool {
 
   /** Second pass: portions to publish. A segment is deleted when the caller comes back for more, so it must have published by then. */
   async *portions(recovery: SpoolRecovery): AsyncGenerator<RecoveredPortion> {
-    for (const accepted of this.abandoned.values()) yield { events: recovery.endAbandoned(accepted), count: 1 };
+    const abandoned = [...this.abandoned.values()];
+    for (let start = 0; start < abandoned.length; start += ABANDONED_TOGETHER) {
+      const together = abandoned.slice(start, start + ABANDONED_TOGETHER);
+      yield { events: together.flatMap((accepted) => recovery.endAbandoned(accepted)), count: together.length };
+    }
     for (const segment of [...this.segments]) {
       const reader = new SegmentReader(segment, true);
       try {
