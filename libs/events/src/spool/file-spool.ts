@@ -227,6 +227,10 @@ export class FileSpool implements Spool {
       this.writer.probe();
       this.isWritable = true;
       this.options.logger.info('The disk takes the spool again.');
+      // What was accepted meanwhile may have been given up. Not within the turn that is being written.
+      setImmediate(() => {
+        if (!this.drainer.isStopped) this.writeAgain(this.tail.openRecords());
+      });
     } catch {
       setTimeout(() => {
         if (this.refused.isEmpty) this.probeDisk();

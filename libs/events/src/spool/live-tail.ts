@@ -46,6 +46,10 @@ export class LiveTail {
     return this.open.size;
   }
 
+  openRecords(): readonly AcceptedRecord[] {
+    return [...this.open.values()].map(({ record }) => record);
+  }
+
   /** At the time of appending: what is open must be known before the drainer comes by. */
   noteAppended(record: SpoolRecord): void {
     if (record.kind === 'accepted') this.open.set(record.generationId, { record, segmentNumber: this.options.writer.appendNumber });

@@ -57,6 +57,10 @@ describe('the spool', () => {
     spool.append({ kind: 'delivered', generationId: id });
   };
   const ids = (): string[] => log.published.map((record) => record.key);
+  const readFolder = (folder: string): string =>
+    segmentsOf(folder)
+      .map((name) => readFileSync(join(folder, name), 'utf8'))
+      .join('');
   const segmentsOf = (folder: string): string[] =>
     readdirSync(folder)
       .filter((name) => name.endsWith('.segment'))
@@ -630,6 +634,39 @@ describe('the spool', () => {
       await spool.flushed();
       freeDisk(links);
       await eventually(() => expect(spool.state()).toMatchObject({ isWritable: true, unpublishedCount: 0 }));
+      leaveAsDead('a', 'dead');
+      const heirLog = recordingEventLog();
+      spools.push(await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger }));
+      await eventually(() => expect(heirLog.published).toContainEqual({ ...event('long', 'gateway_failed'), headers: { body: 'still running' } }));
+    });
+
+    it('knows after a crash what was accepted as the disk began to refuse, once the disk takes records again', async () => {
+      log.goAway();
+      const own = captureLogger();
+      const spool = await open('a', { segmentBytes: 1, writeWithinMs: 100, logger: own });
+      complete(spool, 'g1');
+      await spool.flushed();
+      const links = fillDisk(join(root, 'a'));
+      spool.append({ kind: 'accepted', generationId: 'long', body: 'still running' });
+      await expect(spool.flushed()).rejects.toMatchObject({ type: 'gateway_unavailable' });
+      log.comeBack();
+      freeDisk(links);
+      await eventually(() => expect(spool.state()).toMatchObject({ isWritable: true, unpublishedCount: 0 }));
+      await eventually(() => expect(readFolder(join(root, 'a'))).toContain('still running'));
+    });
+
+    it('knows after a crash also what was accepted beside an end that only the log took', async () => {
+      const spool = await open('a', { segmentBytes: 1 });
+      complete(spool, 'g1');
+      await spool.flushed();
+      const links = fillDisk(join(root, 'a'));
+      spool.append({ kind: 'accepted', generationId: 'long', body: 'still running' });
+      complete(spool, 'g2');
+      await spool.flushed();
+      expect(ids()).toContain('g2');
+      freeDisk(links);
+      await eventually(() => expect(spool.state().isWritable).toBe(true));
+      await eventually(() => expect(readFolder(join(root, 'a'))).toContain('still running'));
       leaveAsDead('a', 'dead');
       const heirLog = recordingEventLog();
       spools.push(await openSpool({ folder: join(root, 'heir'), eventLog: heirLog, recovery: RECOVERY, clock: realClock(), logger }));
