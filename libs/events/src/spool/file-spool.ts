@@ -178,13 +178,15 @@ export class FileSpool implements Spool {
   }
 
   private add(record: SpoolRecord): void {
-    this.gather(record);
-    this.tail.noteAppended(record);
+    this.tail.noteAppended(record, this.gather(record));
   }
 
-  private gather(record: SpoolRecord): void {
+  /** The bytes that it takes. */
+  private gather(record: SpoolRecord): number {
+    const before = this.frames.byteLength;
     this.frames.add(record);
     this.turnRecords.push(record);
+    return this.frames.byteLength - before;
   }
 
   private write(frames: Buffer, records: readonly SpoolRecord[]): void {

@@ -2,7 +2,6 @@ import { BriefMap, type Clock } from '@switchyard/core';
 import type { EventRecord } from '../event-log.js';
 import type { Segment, SegmentWriter } from './segment-files.js';
 import { SegmentReader } from './segment-reader.js';
-import { frameByteLength } from './spool-frame.js';
 import type { AcceptedRecord, SpoolRecord } from './spool-record.js';
 import type { SpoolRecovery } from './spool.js';
 
@@ -13,6 +12,14 @@ export interface PendingEvent {
 
 interface HeldEvent extends PendingEvent {
   readonly heldUntilMs: number;
+}
+
+/** A generation without an end. */
+interface OpenGeneration {
+  readonly record: AcceptedRecord;
+  readonly byteLength: number;
+  /** Of the segment (or an older one) that would tell of it after a crash. */
+  readonly segmentNumber: number;
 }
 
 export interface LiveTailOptions {
@@ -33,8 +40,8 @@ export interface LiveTailOptions {
 export class LiveTail {
   private ready: PendingEvent[] = [];
   private readonly held = new BriefMap<string, HeldEvent>();
-  /** Generations without an end, and the number of the segment (or an older one) that would tell of them after a crash. */
-  private readonly open = new BriefMap<string, { readonly record: AcceptedRecord; readonly segmentNumber: number }>();
+  private readonly open = new BriefMap<string, OpenGeneration>();
+  private openBytes = 0;
   private readonly unacknowledged = new Map<Segment, number>();
   private keptCharacters = 0;
   /** Where the first record lies that memory had no room for; everything behind it is read from there too, so that the order stays. */
@@ -50,10 +57,12 @@ export class LiveTail {
     return [...this.open.values()].map(({ record }) => record);
   }
 
-  /** At the time of appending: what is open must be known before the drainer comes by. */
-  noteAppended(record: SpoolRecord): void {
-    if (record.kind === 'accepted') this.open.set(record.generationId, { record, segmentNumber: this.options.writer.appendNumber });
-    else if (record.kind === 'completed') this.open.delete(record.generationId);
+  /** At the time of appending: what is open must be known before the drainer comes by. `byteLength`: what the record takes of a segment. */
+  noteAppended(record: SpoolRecord, byteLength: number): void {
+    if (record.kind === 'accepted') {
+      this.open.set(record.generationId, { record, byteLength, segmentNumber: this.options.writer.appendNumber });
+      this.openBytes += byteLength;
+    } else if (record.kind === 'completed') this.openBytes -= this.open.delete(record.generationId)?.byteLength ?? 0;
   }
 
   /** Right after the write of these records, of which the first begins at `startByte` of the segment. */
@@ -88,9 +97,7 @@ export class LiveTail {
   /** Deletes finished segments, oldest first: a generation's mark and end must never go before its beginning. */
   async sweep(): Promise<void> {
     for (let oldest = this.options.writer.segments[0]; oldest !== undefined && this.isFinished(oldest); oldest = this.options.writer.segments[0]) {
-      const { number } = oldest;
-      const open = [...this.open.values()].filter(({ segmentNumber }) => segmentNumber <= number);
-      if (open.length > 0 && !this.carryForward(open.map(({ record }) => record))) return;
+      if (this.isNeeded(oldest) && !this.carryForward(oldest)) return;
       this.unacknowledged.delete(oldest);
       await this.options.writer.remove(oldest);
     }
@@ -100,20 +107,30 @@ export class LiveTail {
     await this.overflow?.close();
   }
 
+  /** Whether it would tell of anything open after a crash. */
+  private isNeeded({ number }: Segment): boolean {
+    for (const { segmentNumber } of this.open.values()) if (segmentNumber <= number) return true;
+    return false;
+  }
+
   /** Takes what is open out of the oldest segment, so that this may go. False when it has to stay for now. */
-  private carryForward(records: readonly AcceptedRecord[]): boolean {
+  private carryForward({ number }: Segment): boolean {
+    if (!this.isMostlyOver()) return false;
     const segmentNumber = this.options.writer.appendNumber;
-    if (!this.isMostlyOver() || !this.options.writeAgain(records)) return false;
-    for (const record of records) this.open.set(record.generationId, { record, segmentNumber });
+    const carried = [...this.open.values()].filter((each) => each.segmentNumber <= number);
+    if (!this.options.writeAgain(carried.map(({ record }) => record))) return false;
+    for (const each of carried) this.open.set(each.record.generationId, { ...each, segmentNumber });
     return true;
   }
 
-  /** Where what is open fills whole segments, writing it again would only fill the next ones: it has to free as much as it writes. */
+  /**
+   * Where what is open fills whole segments, writing it again would only fill the next ones: it has to free as much as it writes. Asked at every publication
+   * for as long as thousands of streams are open.
+   */
   private isMostlyOver(): boolean {
     let bytes = 0;
     for (const segment of this.options.writer.segments) bytes += segment.byteLength;
-    for (const { record } of this.open.values()) bytes -= 2 * frameByteLength(record);
-    return bytes > 0;
+    return bytes > 2 * this.openBytes;
   }
 
   private isFinished(segment: Segment): boolean {

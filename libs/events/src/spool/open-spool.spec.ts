@@ -359,6 +359,29 @@ describe('the spool', () => {
     await eventually(() => expect(new Set(ended())).toEqual(new Set(running)));
   });
 
+  it('does not go through generations that run long at each publication', async () => {
+    let readCount = 0;
+    const readCounted = (generationId: string) => ({
+      kind: 'accepted' as const,
+      generationId,
+      get body() {
+        readCount++;
+        return 'x'.repeat(100);
+      },
+    });
+    const spool = await open('a', { segmentBytes: 1_024 });
+    for (let index = 0; index < 40; index++) spool.append(readCounted(`long-${index}`));
+    await spool.flushed();
+    const publishedBefore = log.publishCount;
+    readCount = 0;
+    for (let index = 0; index < 10; index++) {
+      spool.append({ kind: 'attempt', attemptId: `g${index}:1`, event: event(`g${index}`) });
+      await eventually(() => expect(ids()).toContain(`g${index}`));
+    }
+    expect(log.publishCount).toBe(publishedBefore + 10);
+    expect(readCount).toBe(0);
+  });
+
   it('turns new generations away when it is full, takes the ends of running ones, and opens again when drained', async () => {
     log.goAway();
     const spool = await open('a', { maxBytes: 10_000, segmentBytes: 1_024 });

@@ -86,11 +86,6 @@ export function decodeFrames(bytes: Buffer, verify: boolean): DecodedFrames {
   return { records, consumedBytes: offset, isDamaged: false };
 }
 
-/** What the record takes of a segment. */
-export function frameByteLength(record: SpoolRecord): number {
-  return HEADER_BYTES + 1 + Buffer.byteLength(headOf(record)) + Buffer.byteLength(restOf(record));
-}
-
 /** All fields of the payload but the last, with their line ends. */
 function headOf(record: SpoolRecord): string {
   switch (record.kind) {
