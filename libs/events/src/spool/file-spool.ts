@@ -172,6 +172,7 @@ export class FileSpool implements Spool {
       this.write(frames, records);
       turn?.resolve();
     } catch (error) {
+      this.tail.noteUnwritten(records);
       this.refuse(frames, turn ?? newTurn(), error);
     }
     this.drainer.wake();

@@ -71,6 +71,11 @@ export class LiveTail {
     if (this.overflow === undefined) for (const record of records) this.sort(record, segment);
   }
 
+  /** The disk refuses them. Marks count all the same: the log may take what was written with them, and they are then never written. */
+  noteUnwritten(records: readonly SpoolRecord[]): void {
+    for (const record of records) if (record.kind === 'delivered') this.confirm(record.generationId);
+  }
+
   /** Milliseconds until an event has waited long enough for its mark; undefined when none waits. */
   nextExpiryMs(): number | undefined {
     const [first] = this.held.values();
@@ -160,10 +165,12 @@ export class LiveTail {
     if (record.kind === 'attempt') this.ready.push({ event: record.event, segment });
     else if (record.kind === 'completed') {
       this.held.set(record.generationId, { event: record.event, segment, heldUntilMs: this.options.clock.monotonicMs() + this.options.deliveryHoldMs });
-    } else if (record.kind === 'delivered') {
-      const held = this.held.delete(record.generationId);
-      if (held !== undefined) this.ready.push(held);
-    }
+    } else if (record.kind === 'delivered') this.confirm(record.generationId);
+  }
+
+  private confirm(generationId: string): void {
+    const held = this.held.delete(generationId);
+    if (held !== undefined) this.ready.push(held);
   }
 
   private releaseExpired(hasNoPatience: boolean): void {

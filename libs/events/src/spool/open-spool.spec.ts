@@ -696,6 +696,18 @@ describe('the spool', () => {
       await eventually(() => expect(heirLog.published).toContainEqual({ ...event('long', 'gateway_failed'), headers: { body: 'still running' } }));
     });
 
+    it('believes marks that it could not write down', async () => {
+      const spool = await open('a', { segmentBytes: 1, deliveryHoldMs: 2_000 });
+      spool.append({ kind: 'completed', generationId: 'g1', event: event('g1') });
+      await spool.flushed();
+      const links = fillDisk(join(root, 'a'));
+      spool.append({ kind: 'attempt', attemptId: 'g2:1', event: event('g2') });
+      spool.append({ kind: 'delivered', generationId: 'g1' });
+      await eventually(() => expect(log.published).toEqual(expect.arrayContaining([event('g1'), event('g2')])));
+      freeDisk(links);
+      await eventually(() => expect(spool.state()).toMatchObject({ isWritable: true, unpublishedCount: 0 }));
+    });
+
     it('recovers when the folder was away for a while', async () => {
       const spool = await open('a', { segmentBytes: 1 });
       complete(spool, 'g1');
