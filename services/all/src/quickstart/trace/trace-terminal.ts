@@ -2,18 +2,23 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import type { Environment } from '@switchyard/config';
+import { HTTP } from '@switchyard/telemetry';
 import { UsageError } from '../../targets.js';
 import { readSpans, type ReceivedSpan } from './received-span.js';
 import { waterfall } from './waterfall.js';
 
 /** What happens after a request, its posting above all, is waited for this long. */
 const PATIENCE_MS = 2_000;
-/** Requests that may wait to be shown; more are not. */
+/** The end of the request itself: its first attempt may be over long before. Longer than any answer may take. */
+const LONGEST_REQUEST_MS = 660_000;
+/** Traces that may wait to be shown; with more the oldest is shown as far as it came. */
 const MAX_WAITING = 1_000;
 
 interface WaitingTrace {
   readonly spans: ReceivedSpan[];
   timer: NodeJS.Timeout | undefined;
+  /** The request's own span is there. */
+  hasEnded: boolean;
 }
 
 /** A collector on loopback that shows every request in the terminal. */
@@ -68,14 +73,24 @@ export class TraceTerminal {
   private add(span: ReceivedSpan): void {
     let trace = this.waiting.get(span.traceId);
     if (!trace) {
-      if (this.waiting.size >= MAX_WAITING) return;
-      trace = { spans: [], timer: undefined };
-      trace.timer = setTimeout(() => this.show(span.traceId), PATIENCE_MS);
+      const [oldest] = this.waiting.keys();
+      if (oldest !== undefined && this.waiting.size >= MAX_WAITING) this.show(oldest);
+      trace = { spans: [], timer: undefined, hasEnded: false };
+      this.showAfter(span.traceId, trace, LONGEST_REQUEST_MS);
       this.waiting.set(span.traceId, trace);
     }
     trace.spans.push(span);
+    if (!trace.hasEnded && span.attributes[HTTP.route] !== undefined) {
+      trace.hasEnded = true;
+      this.showAfter(span.traceId, trace, PATIENCE_MS);
+    }
     // The sending may be on its way from another process: what a whole request has is what ends the waiting.
     if (isWhole(trace.spans)) this.show(span.traceId);
+  }
+
+  private showAfter(traceId: string, trace: WaitingTrace, waitMs: number): void {
+    clearTimeout(trace.timer);
+    trace.timer = setTimeout(() => this.show(traceId), waitMs);
   }
 
   private show(traceId: string): void {
