@@ -5,6 +5,7 @@ import { splitAddress, TlsFileError, TlsIdentity } from '@switchyard/grpc';
 import type { Logger } from '@switchyard/telemetry';
 import { isIP } from 'node:net';
 import type { PlatformConfig } from './platform.config.js';
+import type { Target } from './target.js';
 
 /** What a connection would be half secured by: files that go together, and settings that contradict each other. */
 export function connectionProblems(config: PlatformConfig): ConfigProblem[] {
@@ -24,11 +25,24 @@ export function openTls(config: PlatformConfig, logger: Logger): TlsIdentity | u
   }
 }
 
+/** One problem when these targets need a database and none is configured. */
+export function missingDatabase(targets: readonly Target[], config: PlatformConfig): ConfigProblem[] {
+  if (config.databaseUrl !== undefined) return [];
+  const keeper = targets.find(({ schema }) => schema !== undefined);
+  if (keeper) return [databaseProblem(`the target ${keeper.name} keeps its data there`)];
+  const isLogThere = config.kafkaBrokers.length === 0 && targets.some(({ requiresEventLog }) => requiresEventLog === true);
+  return isLogThere ? [databaseProblem('without KAFKA_BROKERS the event log lives there')] : [];
+}
+
 /** @throws ConfigError when no database is configured */
 export function databaseConnection(config: PlatformConfig, reason: string): DatabaseConnection {
   const { databaseUrl: url, databaseCaFile: caFile, databasePasswordFile: passwordFile } = config;
-  if (url === undefined) throw new ConfigError([{ env: 'SWITCHYARD_DATABASE_URL', message: `is required: ${reason}` }]);
+  if (url === undefined) throw new ConfigError([databaseProblem(reason)]);
   return { url, caFile, passwordFile };
+}
+
+function databaseProblem(reason: string): ConfigProblem {
+  return { env: 'SWITCHYARD_DATABASE_URL', message: `is required: ${reason}` };
 }
 
 export function kafkaOptions(config: PlatformConfig, instanceId: string, logger: Logger): KafkaEventLogOptions {

@@ -15,7 +15,7 @@ import {
 } from '@switchyard/grpc';
 import type { Port } from '@switchyard/proto';
 import { CallTracer, createLogger, tracingConfig, type Logger, type Tracer } from '@switchyard/telemetry';
-import { connectionProblems, openTls } from './connection-settings.js';
+import { connectionProblems, missingDatabase, openTls } from './connection-settings.js';
 import { Deadline } from './deadline.js';
 import { startHealthServer, type HealthServer } from './health-server.js';
 import { nestLogger } from './nest-logger.js';
@@ -60,7 +60,11 @@ export interface Platform {
 export function checkTargets(targets: readonly Target[], environment: Environment = processEnvironment()): ConfigProblem[] {
   const problems = checkConfig([platformConfig, tracingConfig, ...targets.map((target) => target.config)], environment);
   const isReadable = checkConfig([platformConfig], environment).length === 0;
-  return [...problems, ...(isReadable ? connectionProblems(loadConfig(platformConfig, environment)) : []), ...missingAddresses(targets, environment)];
+  return [...problems, ...(isReadable ? platformProblems(targets, loadConfig(platformConfig, environment)) : []), ...missingAddresses(targets, environment)];
+}
+
+function platformProblems(targets: readonly Target[], config: PlatformConfig): ConfigProblem[] {
+  return [...connectionProblems(config), ...missingDatabase(targets, config)];
 }
 
 /**
@@ -212,6 +216,7 @@ class RunningPlatform implements Platform {
       instanceId: resources.instanceId,
       pool: () => resources.pool(target.name, target.schema),
       get eventLog() {
+        if (target.requiresEventLog !== true) throw new Error(`The target ${target.name} does not say that it requires the event log`);
         return traceEventLog(resources.eventLog, tracer);
       },
       port: (port) => {

@@ -50,6 +50,8 @@ export interface TargetManifest<Definition extends ConfigDefinition<object> = Co
   readonly requires: readonly Port<unknown>[];
   /** Whether it runs attempts (`context.attemptTransport()`), for which it needs workers. */
   readonly requiresAttempts?: boolean | undefined;
+  /** Whether it writes or reads events (`context.eventLog`), for which it needs Kafka or the database. */
+  readonly requiresEventLog?: boolean | undefined;
   /** Nest lifecycle hooks start and stop what the module holds. */
   module(context: TargetContext<ConfigOf<Definition>>): DynamicModule;
 }

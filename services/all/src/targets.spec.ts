@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { checkTargets } from '@switchyard/runtime';
 import { parseChatArguments } from './commands/chat-command.js';
 import { parseSimulateArguments } from './commands/simulate-command.js';
 import { parseTargetArguments } from './commands/target-arguments.js';
-import { parseTargetNames, UsageError } from './targets.js';
+import { loadTargets, parseTargetNames, UsageError } from './targets.js';
 
 describe('the command line', () => {
   it('reads targets in any order, once each', () => {
@@ -57,5 +58,26 @@ describe('the command line', () => {
 
   it('chats with a minute of patience and twenty words unless told otherwise', () => {
     expect(parseChatArguments(chat)).toMatchObject({ key: undefined, usesDemoAccount: false, timeoutMs: 60_000, message: 'say 20 words' });
+  });
+});
+
+describe('the check of the configuration', () => {
+  const addresses = Object.fromEntries(['ROUTER', 'WORKER', 'BILLING', 'ANALYTICS'].map((name) => [`SWITCHYARD_${name}_ADDRESS`, 'service:9090']));
+
+  it.each([
+    ['all', {}, 'the target billing keeps its data there'],
+    ['router', { KAFKA_BROKERS: 'kafka:9092' }, 'the target router keeps its data there'],
+    ['worker', {}, 'without KAFKA_BROKERS the event log lives there'],
+    ['ingress', {}, 'without KAFKA_BROKERS the event log lives there'],
+  ])('misses the database of %s with %j', async (names, environment, reason) => {
+    const problems = checkTargets(await loadTargets(parseTargetNames(names)), { ...addresses, ...environment });
+    expect(problems).toEqual([{ env: 'SWITCHYARD_DATABASE_URL', message: `is required: ${reason}` }]);
+  });
+
+  it.each([
+    ['all', { SWITCHYARD_DATABASE_URL: 'postgres://database/switchyard' }],
+    ['worker,ingress', { KAFKA_BROKERS: 'kafka:9092' }],
+  ])('lets %s start with %j', async (names, environment) => {
+    expect(checkTargets(await loadTargets(parseTargetNames(names)), { ...addresses, ...environment })).toEqual([]);
   });
 });

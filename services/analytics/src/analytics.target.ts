@@ -11,5 +11,6 @@ export const analyticsTarget = defineTarget({
   schema: { name: 'analytics', migrations: [CreateAnalytics1763700000000, KeepEventText1764200000000] },
   provides: [AnalyticsPort],
   requires: [],
+  requiresEventLog: true,
   module: (context) => AnalyticsModule.register(context),
 });

@@ -10,5 +10,6 @@ export const billingTarget = defineTarget({
   schema: { name: 'billing', migrations: BILLING_MIGRATIONS },
   provides: [KeyPort, LeasePort, AccountPort, LedgerPort],
   requires: [],
+  requiresEventLog: true,
   module: (context) => BillingModule.register(context),
 });

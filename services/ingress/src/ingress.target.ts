@@ -9,5 +9,6 @@ export const ingressTarget = defineTarget({
   provides: [],
   requires: [KeyPort, LeasePort, AccountPort, LedgerPort, AnalyticsPort, RouterPort, CatalogPort],
   requiresAttempts: true,
+  requiresEventLog: true,
   module: (context) => IngressModule.register(context),
 });

@@ -8,5 +8,6 @@ export const workerTarget = defineTarget({
   config: workerConfig,
   provides: [CredentialPort],
   requires: [],
+  requiresEventLog: true,
   module: (context) => WorkerModule.register(context),
 });
