@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -63,6 +65,18 @@ describe('the program and a database or settings that are not as they should be'
       exitCode: 0,
       lines: ['SWITCHYARD_DRAIN_DELAY is set, but nothing reads it', 'The configuration of worker is valid.'],
     });
+  }, 60_000);
+
+  it('a service that gets no port or no folder says so in one sentence', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const taken = { exitCode: 1, lines: [`The system refused: listen EADDRINUSE: address already in use 127.0.0.1:${port}`] };
+    expect(await run(['serve', '--target=worker'], { SWITCHYARD_HEALTH_PORT: String(port) })).toEqual(taken);
+    server.close();
+    const ports = { SWITCHYARD_HEALTH_PORT: '0', SWITCHYARD_GRPC_PORT: '0' };
+    const { exitCode, lines } = await run(['serve', '--target=worker'], { ...ports, SWITCHYARD_DATA_DIR: '/dev/null/nowhere' });
+    expect({ exitCode, last: lines.at(-1) }).toEqual({ exitCode: 1, last: "The system refused: ENOTDIR: not a directory, mkdir '/dev/null/nowhere/worker'" });
   }, 60_000);
 
   it('a service waits for its schemas alive, and ends with 0 when it is told to', async () => {

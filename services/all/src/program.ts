@@ -48,12 +48,16 @@ async function main(commandLine: readonly string[]): Promise<number> {
   return command(commandArguments);
 }
 
+/** What the system refused, folders and ports above all: its message names them. */
+const SYSTEM_REFUSAL = /\b(EACCES|EPERM|EROFS|ENOSPC|ENOTDIR|EISDIR|EADDRINUSE|EADDRNOTAVAIL)\b/;
+
 /** What people can act on is told in its own words; everything else with its stack. */
 function explain(error: unknown): { text: string; exitCode: number } {
   if (error instanceof UsageError) return { text: error.message, exitCode: 2 };
   if (error instanceof ConfigError || error instanceof SwitchyardError) return { text: error.message, exitCode: 1 };
   if (isStorageAway(error))
     return { text: `The database cannot be reached: ${error instanceof Error && error.message !== '' ? error.message : String(error)}`, exitCode: 1 };
+  if (error instanceof Error && SYSTEM_REFUSAL.test(error.message)) return { text: `The system refused: ${error.message}`, exitCode: 1 };
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: 1 };
 }
 

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, processEnvironment, type Environment } from '@switchyard/config';
@@ -78,7 +77,6 @@ class Quickstart {
 
   async start(): Promise<void> {
     const { ingressReplicas, billingReplicas, httpPort: wantedPort } = loadConfig(quickstartConfig);
-    mkdirSync(this.dataDirectory, { recursive: true, mode: 0o711 });
     this.releaseDirectory = claimDataDirectory(this.dataDirectory);
     removeContractFile(this.dataDirectory);
     await endStaleServices(this.dataDirectory);

@@ -42,6 +42,16 @@ describe('the files of a quick start', () => {
     expect(() => new SecretsFile(folder)).toThrow(SyntaxError);
   });
 
+  it('makes a folder that is missing, and says which setting is wrong when it cannot', () => {
+    const missing = join(folder, 'new', 'folder');
+    claimDataDirectory(missing)();
+    expect(statSync(missing).mode & 0o777).toBe(0o711);
+    writeFileSync(join(folder, 'file'), '');
+    expect(() => claimDataDirectory(join(folder, 'file', 'below'))).toThrow(
+      /^The data folder cannot be used: ENOTDIR.* Choose another with SWITCHYARD_DATA_DIR\.$/,
+    );
+  });
+
   it('gives a folder to one quick start, and not to a process id that is something else by now', () => {
     writeFileSync(join(folder, 'quickstart.pid'), '1\n');
     claimDataDirectory(folder)();

@@ -1,11 +1,12 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SwitchyardError } from '@switchyard/errors';
 import { isRunning, readPidFile } from './stale-process.js';
 
 /**
- * One quick start per data folder. A file left by a process that is gone does not count.
+ * One quick start per data folder, which is made where it is missing. A file left by a process that is gone does not count.
  * @returns what gives the folder free again.
+ * @throws SwitchyardError `conflict`, or `precondition_failed` when the folder cannot be written
  */
 export function claimDataDirectory(dataDirectory: string): () => void {
   const path = join(dataDirectory, 'quickstart.pid');
@@ -16,6 +17,12 @@ export function claimDataDirectory(dataDirectory: string): () => void {
       `Switchyard runs in ${dataDirectory} already (process ${owner}). Stop it first, or choose another SWITCHYARD_DATA_DIR.`,
     );
   }
-  writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
+  try {
+    mkdirSync(dataDirectory, { recursive: true, mode: 0o711 });
+    writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new SwitchyardError('precondition_failed', `The data folder cannot be used: ${reason}. Choose another with SWITCHYARD_DATA_DIR.`, { cause: error });
+  }
   return () => rmSync(path, { force: true });
 }
