@@ -67,6 +67,20 @@ describe('the program and a database or settings that are not as they should be'
     });
   }, 60_000);
 
+  it('a service tells in its log which variables nothing reads, another service’s not among them', async () => {
+    const service = launch(['serve', '--target=worker'], {
+      SWITCHYARD_LOG_LEVEL: 'warn',
+      SWITCHYARD_DRAIN_DELAY: '1s',
+      SWITCHYARD_CREDENTIAL_ACME_VLLM: 'secret',
+      SWITCHYARD_LEASE_RESERVE_MS: '10s',
+      SWITCHYARD_HEALTH_PORT: '0',
+      SWITCHYARD_GRPC_PORT: '0',
+    });
+    await eventually(() => expect(service.output).toContain('"names":["SWITCHYARD_DRAIN_DELAY"],"msg":"Variables are set that nothing reads"'), {
+      timeoutMs: 20_000,
+    });
+  }, 60_000);
+
   it('a service that gets no port or no folder says so in one sentence', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

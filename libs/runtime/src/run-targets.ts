@@ -39,6 +39,8 @@ export interface RunTargetsOptions {
   readonly targets: readonly Target[];
   readonly environment?: Environment;
   readonly logger?: Logger;
+  /** Variables that look like settings and are none, for the log. */
+  readonly unreadVariables?: readonly string[];
   /** Ends a start that waits, for a database that is away or for its schemas. */
   readonly cancelSignal?: AbortSignal;
 }
@@ -79,6 +81,8 @@ export async function runTargets(options: RunTargetsOptions): Promise<Platform> 
   if (problems.length > 0) throw new ConfigError(problems);
   const config = loadConfig(platformConfig, environment);
   const logger = options.logger ?? createLogger({ level: config.logLevel, format: config.logFormat });
+  const { unreadVariables: names = [] } = options;
+  if (names.length > 0) logger.warn('Variables are set that nothing reads', { names });
   const cancelSignal = options.cancelSignal ?? new AbortController().signal;
   for (;;) {
     const platform = new RunningPlatform(targets, environment, config, logger);

@@ -1,11 +1,8 @@
-import { renderValues, unknownVariables } from '@switchyard/config';
+import { renderValues } from '@switchyard/config';
 import { checkTargets, type TargetName } from '@switchyard/runtime';
-import { configSections } from '../config-sections.js';
+import { configSections, unreadVariables } from '../config-sections.js';
 import { loadTargets } from '../targets.js';
 import { parseTargetArguments } from './target-arguments.js';
-
-/** What the worker reads for providers that only the operator's catalogue knows: of these names there is no list. */
-const CREDENTIAL_PREFIX = 'SWITCHYARD_CREDENTIAL_';
 
 /** Names every problem at once; exit code 1 when there is one. */
 export async function checkConfigCommand(commandArguments: readonly string[]): Promise<number> {
@@ -15,9 +12,7 @@ export async function checkConfigCommand(commandArguments: readonly string[]): P
 export async function checkConfiguration(names: readonly TargetName[]): Promise<number> {
   const problems = checkTargets(await loadTargets(names));
   for (const problem of problems) process.stderr.write(`${problem.env} ${problem.message}\n`);
-  const sections = await configSections();
-  const unread = unknownVariables(sections.map((section) => section.definition)).filter((name) => !name.startsWith(CREDENTIAL_PREFIX));
-  for (const name of unread) process.stderr.write(`${name} is set, but nothing reads it\n`);
+  for (const name of await unreadVariables()) process.stderr.write(`${name} is set, but nothing reads it\n`);
   if (problems.length === 0) process.stdout.write(`The configuration of ${names.join(', ')} is valid.\n`);
   return problems.length === 0 ? 0 : 1;
 }

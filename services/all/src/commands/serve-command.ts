@@ -1,4 +1,5 @@
 import { runTargets, runUntilSignal } from '@switchyard/runtime';
+import { unreadVariables } from '../config-sections.js';
 import { loadTargets } from '../targets.js';
 import { checkConfiguration, printConfiguration } from './config-commands.js';
 import { parseTargetArguments } from './target-arguments.js';
@@ -11,7 +12,7 @@ export async function serveCommand(commandArguments: readonly string[]): Promise
   if (stopWithParent) followParent();
   const targets = await loadTargets(names);
   const cancel = new AbortController();
-  const starting = runTargets({ targets, cancelSignal: cancel.signal });
+  const starting = runTargets({ targets, cancelSignal: cancel.signal, unreadVariables: await unreadVariables() });
   // A signal may come while the start still waits for a database.
   const stopped = runUntilSignal(async () => {
     cancel.abort(new Error('The process is stopping'));

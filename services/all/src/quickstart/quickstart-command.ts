@@ -5,6 +5,7 @@ import { SwitchyardError } from '@switchyard/errors';
 import { AccountPort, CatalogPort, KeyPort } from '@switchyard/proto';
 import { runUntilSignal } from '@switchyard/runtime';
 import { parseFlags } from '../commands/parse-flags.js';
+import { unreadVariables } from '../config-sections.js';
 import { announcement } from './announce.js';
 import { removeContractFile, writeContractFile, type ContractFile } from './contract-file.js';
 import { quickstartDataDirectory } from './data-directory.js';
@@ -82,6 +83,7 @@ class Quickstart {
     await endStaleServices(this.dataDirectory);
     const httpPort = await chooseHttpPort(wantedPort, this.isSplit ? ingressReplicas : 1);
     this.progress.say(`Starting Switchyard${this.isSplit ? ' as separate services' : ''}; data is kept in ${this.dataDirectory}`);
+    for (const name of await unreadVariables()) this.progress.say(`  ${name} is set, but nothing reads it`);
     const secrets = new SecretsFile(this.dataDirectory);
     const environment = { ...(await this.startDependencies(secrets)), ...(await this.startTraceTerminal()) };
     const platform = await this.progress.step('starting the services', 'The services run', () =>
