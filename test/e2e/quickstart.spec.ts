@@ -76,6 +76,20 @@ describe('the quick start', () => {
     START_TIMEOUT_MS,
   );
 
+  it(
+    'stops in order although nobody reads any more what it says',
+    async () => {
+      const { child, exited } = await program.start(START_TIMEOUT_MS);
+      child.stdout!.destroy();
+      child.stderr!.destroy();
+      child.kill('SIGINT');
+      expect(await exited).toBe(0);
+      expect(existsSync(program.contractFile)).toBe(false);
+      expect(existsSync(join(program.directory, 'quickstart.pid'))).toBe(false);
+    },
+    START_TIMEOUT_MS,
+  );
+
   it('says that its port is taken, and stops what it had started', async () => {
     const blocker = createServer();
     await new Promise<void>((done) => blocker.listen(program.port, '127.0.0.1', done));

@@ -61,6 +61,13 @@ function explain(error: unknown): { text: string; exitCode: number } {
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: 1 };
 }
 
+// Whoever read what we say may be gone, as `tee` is after Ctrl-C: no reason to leave anything half done.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 try {
   process.exit(await main(process.argv.slice(2)));
 } catch (error) {
