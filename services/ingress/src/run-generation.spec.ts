@@ -593,6 +593,16 @@ describe('runGeneration', () => {
     expect(transport.starts).toHaveLength(3);
   });
 
+  it('tries a failure that may pass once more where nothing after it can be paid for', async () => {
+    await start(2, [fails('provider_overloaded'), answers], 100n);
+    credit.credit = 1_000_000n;
+    const response = await chat({ max_tokens: 10, provider: { order: ['p0', 'p1'] } });
+    expect([response.status, response.headers['x-switchyard-attempts']]).toEqual([200, '2']);
+    expect(transport.starts.map((started) => started.endpoint!.endpointId)).toEqual(['e0', 'e0']);
+    const [event] = await generations();
+    expect(event).toMatchObject({ end: events.GenerationEnd.COMPLETED, chargePico: 20_000n, leases: [{ amount: 20_000n }] });
+  });
+
   it('passes over an endpoint that does not fit the money that is left, for one that does', async () => {
     await start(2, [answers], 100n);
     // Ten tokens of answer and the prompt fit at the first endpoint, and are a hundred times as dear at the second.

@@ -135,6 +135,7 @@ interface FinalAttempt {
 async function tryCandidates(gateway: Gateway, generation: Generation, plan: RoutingPlan, answer: GenerationAnswer): Promise<FinalAttempt> {
   const refusals: Refusals = {};
   let final: FinalAttempt | undefined;
+  let tried: Turn | undefined;
   for (const turn of inTurn(gateway, plan)) {
     const { candidate } = turn;
     const isBarred = final !== undefined && (!mayTryNext(generation.attempts, candidate) || remainingMs(gateway, generation, candidate) === 0);
@@ -146,12 +147,14 @@ async function tryCandidates(gateway: Gateway, generation: Generation, plan: Rou
       if (refusals.unknown !== undefined) break;
       continue;
     }
+    tried = turn;
     final = await attemptOnce(gateway, generation, turn, reservation, answer);
     if (turn.isLast && mayRetrySame(final.attempt) && !answer.isClientGone) final = await retryOnce(gateway, generation, turn, final, answer);
     if (isDone(final.attempt)) return final;
   }
-  if (!final) throw refusalOf(refusals);
-  return final;
+  if (!final || !tried) throw refusalOf(refusals);
+  const wasLastAfterAll = !tried.isLast && refusals.unknown === undefined;
+  return wasLastAfterAll && mayRetrySame(final.attempt) && !answer.isClientGone ? retryPaidAnew(gateway, generation, tried, final, answer) : final;
 }
 
 /** Why candidates were not tried. */
@@ -270,6 +273,13 @@ async function retryOnce(
   if (answer.isClientGone || isTooLate) return failed;
   const pass = gateway.breakers.acquireAnyway(candidate.endpoint.endpointId);
   return attemptOnce(gateway, generation, { candidate, pass, isLast }, failed.reservation, answer);
+}
+
+/** Nothing behind it could be tried, for want of money: its own was free for that, and is reserved once more. */
+async function retryPaidAnew(gateway: Gateway, generation: Generation, turn: Turn, failed: FinalAttempt, answer: GenerationAnswer): Promise<FinalAttempt> {
+  const released = { ...failed, reservation: gateway.reserver.cancel(failed.reservation) };
+  const reservation = await admit(gateway, generation, turn.candidate, {});
+  return reservation ? retryOnce(gateway, generation, turn, { ...failed, reservation }, answer) : released;
 }
 
 /** Lets the last bytes go once the end is written, and marks it when they arrived. */
