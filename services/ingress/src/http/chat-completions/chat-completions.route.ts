@@ -61,7 +61,7 @@ function featuresOf(parsed: ParsedChatRequest): RequestFeatures {
     tools: parsed.toolCount > 0,
     responseFormat: responseFormat === 'text' ? undefined : responseFormat,
     verbosity: parsed.body['verbosity'] !== undefined && parsed.body['verbosity'] !== null,
-    reasoning: parsed.parameters.includes('reasoning') || parsed.parameters.includes('reasoning_effort'),
+    reasoning: (parsed.parameters.includes('reasoning') || parsed.parameters.includes('reasoning_effort')) && !isReasoningSwitchedOff(parsed),
     forbidsReasoning: parsed.reasoningEffort === 'none',
     images: parsed.counts.imageCount > 0,
     audio: parsed.counts.audioCount > 0,
@@ -69,4 +69,10 @@ function featuresOf(parsed: ParsedChatRequest): RequestFeatures {
     video: parsed.counts.videoCount > 0,
     outputModalities: parsed.outputModalities?.filter((modality) => modality !== 'text') ?? [],
   };
+}
+
+/** Without naming an effort: an effort of `none` is told apart, because some models refuse it. */
+function isReasoningSwitchedOff({ body }: ParsedChatRequest): boolean {
+  const reasoning = body['reasoning'] as { enabled?: boolean | null; max_tokens?: number | null } | null | undefined;
+  return reasoning?.enabled === false || reasoning?.max_tokens === 0;
 }
