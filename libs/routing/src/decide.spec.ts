@@ -316,6 +316,12 @@ describe('provider preferences', () => {
     expect(tagsOf(run(table, { uses: { ...uses, verbosity: true } }))).toHaveLength(3);
   });
 
+  it('R12 R05 prefers none to the endpoints that the order names where no other may be asked', () => {
+    const table = writerTable({ a: { supportedParameters: ['max_tokens'] }, b: {} });
+    const inOrder = (order: string[]) => run(table, { uses: { ...chatRequest().uses, tools: true }, provider: { order, allow_fallbacks: false } });
+    expect([['a'], ['a', 'b'], []].map((order) => tagsOf(inOrder(order)))).toEqual([['a'], ['b'], ['b']]);
+  });
+
   it('prefers endpoints that take files where one is sent, and keeps all where none is known to', () => {
     const uses = { ...chatRequest().uses, files: true };
     const table = writerTable({ a: { inputModalities: ['text'] }, b: { inputModalities: ['text', 'file'] } });

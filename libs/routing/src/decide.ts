@@ -42,6 +42,8 @@ export function decide(table: RoutingTable, request: RoutingRequest, policy: Rou
   };
 }
 
+type TieredRules = OrderRules & { readonly tiers: TierRules };
+
 /** One decision's working state. */
 class Decision {
   readonly excluded: ExcludedEndpoint[] = [];
@@ -64,14 +66,14 @@ class Decision {
   order(targets: readonly ModelTarget[]): OrderedContenders {
     if (targets.length > 1 && this.mergesModels()) {
       const rules = this.rulesOf(targets[0]!);
-      const contenders = targets.flatMap((target) => this.contendersOf(target, this.rulesOf(target).tiers));
+      const contenders = targets.flatMap((target) => this.contendersOf(target, this.rulesOf(target)));
       return this.withinFallbackRule(withoutRepeats(contenders), rules);
     }
     const groups: Contender[] = [];
     let strategy: RoutingStrategy | undefined;
     for (const target of targets) {
       const rules = this.rulesOf(target);
-      const ordered = this.withinFallbackRule(this.contendersOf(target, rules.tiers), rules);
+      const ordered = this.withinFallbackRule(this.contendersOf(target, rules), rules);
       if (ordered.contenders.length > 0) strategy ??= ordered.strategy;
       groups.push(...ordered.contenders);
     }
@@ -97,12 +99,15 @@ class Decision {
     };
   }
 
-  private contendersOf(target: ModelTarget, tiers: TierRules): Contender[] {
+  private contendersOf(target: ModelTarget, rules: TieredRules): Contender[] {
     const eligible: RoutingEndpoint[] = [];
-    const admitted = tiers.admitted(target.model.endpoints, target.variant);
+    const admitted = rules.tiers.admitted(target.model.endpoints, target.variant);
+    const namedOnly = this.forbidsFallbacks && rules.order.length > 0;
     for (const endpoint of target.model.endpoints) {
       const exclusion = exclusionOf(endpoint, target, admitted, this.context);
       if (exclusion) this.exclude(endpoint, exclusion.code, exclusion.detail);
+      // Before what is only preferred: that may leave out no endpoint for the sake of one that must not be asked.
+      else if (namedOnly && !isNamed(endpoint, rules)) this.excludeFallback(endpoint);
       else eligible.push(endpoint);
     }
     const { kept, unused } = preferCapable(eligible, this.request.uses);
@@ -133,19 +138,21 @@ class Decision {
     return statistics && this.statisticsAgeMs >= SHORT_WINDOW_MAX_AGE_MS ? { ...statistics, last5m: undefined } : statistics;
   }
 
-  private withinFallbackRule(contenders: readonly Contender[], rules: OrderRules & { readonly tiers: TierRules }): OrderedContenders {
-    if (contenders.length === 0) return { contenders: [], strategy: 'only_choice' };
-    const ordered = orderContenders(contenders, rules, this.random);
-    if (this.request.provider?.allow_fallbacks !== false) return ordered;
-    // Without an order the single best pick is pinned; with one, everything that it names.
-    const kept = rules.order.length === 0 ? ordered.contenders.slice(0, 1) : ordered.contenders.filter((contender) => isNamed(contender, rules));
-    for (const contender of ordered.contenders) {
-      if (!kept.includes(contender)) this.exclude(contender.endpoint, 'allow_fallbacks', 'provider.allow_fallbacks is false.');
-    }
-    return { contenders: kept, strategy: ordered.strategy };
+  private get forbidsFallbacks(): boolean {
+    return this.request.provider?.allow_fallbacks === false;
   }
 
-  private rulesOf(target: ModelTarget): OrderRules & { readonly tiers: TierRules } {
+  private withinFallbackRule(contenders: readonly Contender[], rules: OrderRules): OrderedContenders {
+    if (contenders.length === 0) return { contenders: [], strategy: 'only_choice' };
+    const ordered = orderContenders(contenders, rules, this.random);
+    // With an order all that it names are left, and nothing else; without one the single best pick is pinned.
+    if (!this.forbidsFallbacks || rules.order.length > 0) return ordered;
+    const [best, ...others] = ordered.contenders;
+    for (const { endpoint } of others) this.excludeFallback(endpoint);
+    return { contenders: [best!], strategy: ordered.strategy };
+  }
+
+  private rulesOf(target: ModelTarget): TieredRules {
     const tiers = tierRules(this.request, target.modifiers);
     const { order, askedTier } = this.context;
     return { sort: order.length > 0 ? undefined : (tiers.sort ?? requestedSort(this.request)), order, askedTier, tierFirst: tiers.tierFirst, tiers };
@@ -155,6 +162,10 @@ class Decision {
     const sort = this.request.provider?.sort;
     const partition = typeof sort === 'object' ? sort.partition : undefined;
     return (partition ?? (this.request.route === 'sort' ? 'none' : 'model')) === 'none';
+  }
+
+  private excludeFallback(endpoint: RoutingEndpoint): void {
+    this.exclude(endpoint, 'allow_fallbacks', 'provider.allow_fallbacks is false.');
   }
 
   private exclude(endpoint: RoutingEndpoint, code: ExclusionCode, detail: string): void {
@@ -236,7 +247,7 @@ function requestedSort(request: RoutingRequest): SortMetric | undefined {
   return typeof sort === 'object' ? sort.by : sort;
 }
 
-function isNamed({ endpoint }: Contender, { order, askedTier }: OrderRules): boolean {
+function isNamed(endpoint: RoutingEndpoint, { order, askedTier }: OrderRules): boolean {
   return order.some((pattern) => matchesProvider(pattern, endpoint, askedTier));
 }
 
