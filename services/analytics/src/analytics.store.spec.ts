@@ -4,7 +4,7 @@ import { createPool, runMigrations } from '@switchyard/db';
 import { encodeAttemptCompleted, encodeGenerationCompleted, type ConsumedRecord, type EventLog, type EventRecord } from '@switchyard/events';
 import { common, events } from '@switchyard/proto';
 import { captureLogger, eventually, manualClock, seededRandom, startTestPostgres, type TestPostgres } from '@switchyard/testing';
-import type { Pool } from 'pg';
+import type { Pool, QueryConfig } from 'pg';
 import { ActivityStore } from './activity.store.js';
 import { AnalyticsService } from './analytics.service.js';
 import { analyticsTarget } from './analytics.target.js';
@@ -343,6 +343,38 @@ describe('endpoint statistics', () => {
       expect(latency?.p99).toBeGreaterThan(390);
       expect(first.value?.endpoints[0]?.last5m?.throughput?.p50).toBeGreaterThan(48);
     }
+  });
+});
+
+describe('endpoint statistics of a busy platform', () => {
+  it('are read in few rows: each costs the process that also serves requests', async () => {
+    await pool.query(
+      `INSERT INTO endpoint_measure (slot_ms, endpoint_id, measure, bucket, sample_count)
+       SELECT $1::bigint - 60000 * minute, 'e' || endpoint, measure, bucket, 7
+       FROM generate_series(1, 29) minute, generate_series(1, 5) endpoint, unnest(ARRAY['first_token_ms', 'throughput']) measure, generate_series(101, 140) bucket`,
+      [NOW],
+    );
+    await pool.query(
+      `INSERT INTO endpoint_slot (slot_ms, endpoint_id, success_count, failure_count, rate_limited_count)
+       SELECT $1::bigint - 10000 * slot, 'e' || endpoint, 10, 2, 1 FROM generate_series(1, 174) slot, generate_series(1, 5) endpoint`,
+      [NOW],
+    );
+    let rowCount = 0;
+    const query = async (asked: QueryConfig) => {
+      const result = await pool.query(asked);
+      rowCount += result.rows.length;
+      return result;
+    };
+    const statistics = new EndpointStatisticsStore({ query } as unknown as Pool);
+    const feed = new StatisticsFeed({ store: statistics, clock: manualClock(NOW), logger: captureLogger(), intervalMs: 2_000 });
+    await feed.tick();
+    const { value } = await feed.watch().next();
+    const { last5m, last30m } = value.endpoints[2];
+    expect(last30m).toMatchObject({ successCount: 1_740n, failureCount: 348n, rateLimitedCount: 174n });
+    expect(last5m).toMatchObject({ successCount: 300n, failureCount: 60n, rateLimitedCount: 30n });
+    // The middle of buckets 120 and 140.
+    expect([last30m.firstTokenMs.p50, last5m.throughput.p99]).toEqual([113, 247]);
+    expect(rowCount).toBeLessThan(400);
   });
 });
 

@@ -2,7 +2,7 @@ import { allAnswered, batchInsert, type Queryable } from '@switchyard/db';
 import type { events } from '@switchyard/proto';
 import type { Pool } from 'pg';
 import { attemptThroughput, attemptVerdict } from './core/attempt-verdict.js';
-import { MEASURE_SLOT_MS, SLOT_MS, slotOf, type Measure, type MeasureCount, type SlotCounts } from './core/endpoint-windows.js';
+import { MEASURE_SLOT_MS, SLOT_MS, slotOf, type Measure, type MeasureCounts, type SlotCounts } from './core/endpoint-windows.js';
 import { bucketOf } from './core/log-histogram.js';
 
 const addSlots = batchInsert({
@@ -28,24 +28,26 @@ export class EndpointStatisticsStore {
     await allAnswered([addSlots(client, sumSlots(attempts)), addMeasures(client, sumMeasures(attempts))]);
   }
 
+  /** As few rows as can be: reading one costs the process more than what is in it, and a busy platform has tens of thousands in half an hour. */
   async readSlots(sinceMs: number): Promise<SlotCounts[]> {
-    const { rows } = await this.pool.query<SlotRow>({ name: 'read_slots', text: 'SELECT * FROM endpoint_slot WHERE slot_ms >= $1', values: [sinceMs] });
-    return rows.map(toCounts);
-  }
-
-  async readMeasures(sinceMs: number): Promise<MeasureCount[]> {
-    const { rows } = await this.pool.query<{ slot_ms: bigint; endpoint_id: string; measure: Measure; bucket: number; sample_count: bigint }>({
-      name: 'read_measures',
-      text: 'SELECT * FROM endpoint_measure WHERE slot_ms >= $1',
+    const { rows } = await this.pool.query<{ endpoint_id: string; counts: string }>({
+      name: 'read_slots',
+      text: `SELECT endpoint_id, string_agg(concat_ws(' ', slot_ms, success_count, failure_count, rate_limited_count), ' ') AS counts
+             FROM endpoint_slot WHERE slot_ms >= $1 GROUP BY endpoint_id`,
       values: [sinceMs],
     });
-    return rows.map((row) => ({
-      slotMs: Number(row.slot_ms),
-      endpointId: row.endpoint_id,
-      measure: row.measure,
-      bucket: row.bucket,
-      sampleCount: Number(row.sample_count),
-    }));
+    return rows.flatMap(({ endpoint_id, counts }) => slotsOf(endpoint_id, counts.split(' ').map(Number)));
+  }
+
+  /** One row for all buckets of a slot, of which there are many more still; in one order, so that what was read before is told by its text. */
+  async readMeasures(sinceMs: number): Promise<MeasureCounts[]> {
+    const { rows } = await this.pool.query<{ slot_ms: bigint; endpoint_id: string; measure: Measure; counts: string }>({
+      name: 'read_measures',
+      text: `SELECT slot_ms, endpoint_id, measure, string_agg(bucket || ':' || sample_count, ' ' ORDER BY bucket) AS counts
+             FROM endpoint_measure WHERE slot_ms >= $1 GROUP BY slot_ms, endpoint_id, measure`,
+      values: [sinceMs],
+    });
+    return rows.map((row) => ({ slotMs: Number(row.slot_ms), endpointId: row.endpoint_id, measure: row.measure, counts: row.counts }));
   }
 
   /** One sum per endpoint. */
@@ -64,6 +66,15 @@ export class EndpointStatisticsStore {
     await this.pool.query('DELETE FROM endpoint_slot WHERE slot_ms < $1', [timeMs]);
     await this.pool.query('DELETE FROM endpoint_measure WHERE slot_ms < $1', [timeMs]);
   }
+}
+
+function slotsOf(endpointId: string, numbers: readonly number[]): SlotCounts[] {
+  const slots: SlotCounts[] = [];
+  for (let index = 0; index < numbers.length; index += 4) {
+    const [slotMs, successCount, failureCount, rateLimitedCount] = numbers.slice(index, index + 4) as [number, number, number, number];
+    slots.push({ slotMs, endpointId, successCount, failureCount, rateLimitedCount });
+  }
+  return slots;
 }
 
 function toCounts(row: SlotRow): SlotCounts {

@@ -42,6 +42,20 @@ describe('StatisticsFeed', () => {
     expect((await watch.next()).value?.endpoints).toMatchObject([{ last5m: { successCount: 4n } }]);
   });
 
+  it('lets other work have its turn while it computes many endpoints', async () => {
+    const { feed } = feedOver(Array.from({ length: 500 }, (_, index) => slot(`e${index}`, 1)));
+    let turnCount = 0;
+    let isDone = false;
+    const countTurns = (): void => {
+      turnCount++;
+      if (!isDone) setImmediate(countTurns);
+    };
+    setImmediate(countTurns);
+    await feed.tick();
+    isDone = true;
+    expect(turnCount).toBeGreaterThan(20);
+  });
+
   it('lets what failed recently grow old while the database is away', async () => {
     const clock = manualClock(NOW);
     let isAway = false;

@@ -21,18 +21,25 @@ export interface SlotCounts {
   readonly rateLimitedCount: number;
 }
 
-export interface MeasureCount {
+/** All samples of a slot. */
+export interface MeasureCounts {
   readonly slotMs: number;
   readonly endpointId: string;
   readonly measure: Measure;
-  readonly bucket: number;
-  readonly sampleCount: number;
+  /** `<bucket>:<samples>` with a blank between. */
+  readonly counts: string;
+}
+
+interface MeasureSlot {
+  readonly counts: string;
+  /** Buckets and samples by turns: there are thousands of slots of dozens of buckets. */
+  readonly pairs: Int32Array;
 }
 
 interface EndpointState {
   readonly slots: Map<number, SlotCounts>;
   /** By measure and slot. */
-  readonly measures: Map<string, Map<number, Map<number, number>>>;
+  readonly measures: Map<string, Map<number, MeasureSlot>>;
   day: SlotCounts | undefined;
 }
 
@@ -48,10 +55,11 @@ export class EndpointWindows {
     for (const row of rows) this.stateOf(row.endpointId).slots.set(row.slotMs, row);
   }
 
-  setMeasures(rows: readonly MeasureCount[]): void {
-    for (const row of rows) {
-      const slots = getOrCreate(this.stateOf(row.endpointId).measures, row.measure, () => new Map<number, Map<number, number>>());
-      getOrCreate(slots, row.slotMs, () => new Map<number, number>()).set(row.bucket, row.sampleCount);
+  setMeasures(rows: readonly MeasureCounts[]): void {
+    for (const { endpointId, measure, slotMs, counts } of rows) {
+      const slots = getOrCreate(this.stateOf(endpointId).measures, measure, () => new Map<number, MeasureSlot>());
+      // Most have been read before.
+      if (slots.get(slotMs)?.counts !== counts) slots.set(slotMs, { counts, pairs: Int32Array.from(counts.split(/[ :]/), Number) });
     }
   }
 
@@ -62,15 +70,13 @@ export class EndpointWindows {
     for (const [endpointId, state] of this.endpoints) if (!seen.has(endpointId)) state.day = undefined;
   }
 
-  /** Windows of all endpoints; forgets what is too old for any, and endpoints that have nothing left. */
-  evaluate(nowMs: number): Map<string, analytics.EndpointStatistics> {
-    const result = new Map<string, analytics.EndpointStatistics>();
+  /** Windows of one endpoint after the other; forgets what is too old for any, and endpoints that have nothing left. */
+  *evaluate(nowMs: number): Generator<analytics.EndpointStatistics> {
     for (const [endpointId, state] of this.endpoints) {
       prune(state, nowMs);
       if (state.slots.size === 0 && state.day === undefined) this.endpoints.delete(endpointId);
-      else result.set(endpointId, statisticsOf(endpointId, state, nowMs));
+      else yield statisticsOf(endpointId, state, nowMs);
     }
-    return result;
   }
 
   private stateOf(endpointId: string): EndpointState {
@@ -121,9 +127,9 @@ function windowOf(state: EndpointState, sinceMs: number): analytics.Window {
 
 function histogramSince(state: EndpointState, measure: Measure, sinceMs: number): Map<number, number> {
   const histogram = new Map<number, number>();
-  for (const [slotMs, buckets] of state.measures.get(measure) ?? []) {
+  for (const [slotMs, { pairs }] of state.measures.get(measure) ?? []) {
     if (slotMs + MEASURE_SLOT_MS <= sinceMs) continue;
-    for (const [bucket, count] of buckets) histogram.set(bucket, (histogram.get(bucket) ?? 0) + count);
+    for (let index = 0; index < pairs.length; index += 2) histogram.set(pairs[index]!, (histogram.get(pairs[index]!) ?? 0) + pairs[index + 1]!);
   }
   return histogram;
 }
