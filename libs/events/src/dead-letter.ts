@@ -47,10 +47,12 @@ export interface DeadLetterConsumerOptions<Event> {
   onDeadLetter?(count: number): void;
 }
 
-interface Poison {
+export interface Poison {
   readonly record: ConsumedRecord;
   readonly reason: string;
 }
+
+type Handler<Event> = DeadLetterConsumerOptions<Event>['handler'];
 
 const UNREADABLE = 'The value is not an event of its topic.';
 /** SQLSTATE classes of what values are to blame for, and no other try changes: cardinality violations and data exceptions. */
@@ -66,7 +68,8 @@ export function consumeWithDeadLetter<Event>(options: DeadLetterConsumerOptions<
     tracing,
     handler: async (batch) => {
       const poison: Poison[] = [];
-      await handleSound(parseBatch(batch, options, poison), options, poison);
+      const parsed = parseBatch(batch, options, poison);
+      poison.push(...(await handleSound(parsed, options.handler)));
       if (poison.length === 0) return;
       await eventLog.publish(poison.map((each) => deadLetterOf(each, group)));
       reportPoison(poison, options);
@@ -86,14 +89,16 @@ function parseBatch<Event>(batch: readonly ConsumedRecord[], options: DeadLetter
   return parsed;
 }
 
-async function handleSound<Event>(parsed: ParsedRecord<Event>[], options: DeadLetterConsumerOptions<Event>, poison: Poison[]): Promise<void> {
-  let rest = parsed;
+/** Hands over what can be handled; the records that never can be are the answer. `handler`: as in `DeadLetterConsumerOptions`. */
+export async function handleSound<Event>(parsed: readonly ParsedRecord<Event>[], handler: Handler<Event>): Promise<readonly Poison[]> {
+  const poison: Poison[] = [];
+  let rest = [...parsed];
   while (rest.length > 0) {
     try {
-      await options.handler(rest);
-      return;
+      await handler(rest);
+      break;
     } catch (error) {
-      if (isRefusedData(error)) return handleRefused(rest, options, poison);
+      if (isRefusedData(error)) return [...poison, ...(await handleRefused(rest, handler))];
       if (!(error instanceof PoisonEventError)) throw error;
       const refused = new Set(error.records);
       const sound = rest.filter(({ record }) => !refused.has(record));
@@ -103,18 +108,16 @@ async function handleSound<Event>(parsed: ParsedRecord<Event>[], options: DeadLe
       rest = sound;
     }
   }
+  return poison;
 }
 
 /** Nobody knows which of the events it is, so each half is handled by itself until one is left alone. Some are refused only together. */
-async function handleRefused<Event>(refused: ParsedRecord<Event>[], options: DeadLetterConsumerOptions<Event>, poison: Poison[]): Promise<void> {
+async function handleRefused<Event>(refused: readonly ParsedRecord<Event>[], handler: Handler<Event>): Promise<readonly Poison[]> {
   const [first, ...others] = refused;
-  if (first && others.length === 0) {
-    poison.push({ record: first.record, reason: 'The database refuses its values.' });
-    return;
-  }
+  if (first && others.length === 0) return [{ record: first.record, reason: 'The database refuses its values.' }];
   const middle = Math.ceil(refused.length / 2);
-  await handleSound(refused.slice(0, middle), options, poison);
-  await handleSound(refused.slice(middle), options, poison);
+  const poison = await handleSound(refused.slice(0, middle), handler);
+  return [...poison, ...(await handleSound(refused.slice(middle), handler))];
 }
 
 function isRefusedData(error: unknown): boolean {

@@ -29,7 +29,7 @@ describe('analytics that is rebuilt', () => {
   });
 
   /** Accepted and published so many days ago. */
-  async function publishFrom(daysAgo: number): Promise<void> {
+  async function publishFrom(daysAgo: number, overrides: Partial<events.GenerationCompleted> = {}): Promise<void> {
     const clock = manualClock(Date.now() - daysAgo * DAY_MS);
     const event = events.GenerationCompleted.fromPartial({
       eventId: newEventId(clock, random),
@@ -39,6 +39,7 @@ describe('analytics that is rebuilt', () => {
       accountId: 'acme',
       endpointId: 'e1',
       chargePico: 5n,
+      ...overrides,
     });
     await eventLog.publish([encodeGenerationCompleted(event, 'test')]);
     await pool.query(`UPDATE event_log.record SET appended_at = to_timestamp($1::float8 / 1000) WHERE key = $2`, [clock.nowMs(), event.generationId]);
@@ -83,6 +84,14 @@ describe('analytics that is rebuilt', () => {
       await impatient.end();
       await pool.query('DROP TRIGGER take_long ON activity_daily; DROP FUNCTION take_long');
     }
+  });
+
+  it('comes to the end also of a log with events that the database refuses', async () => {
+    const before = await days();
+    // A day that no calendar of the database has.
+    await publishFrom(0, { acceptTimeMs: 8_000_000_000_000_000n });
+    expect(await rebuildAnalytics({ eventLog, pool, logger })).toMatchObject({ unreadableCount: 1 });
+    expect(await days()).toEqual(before);
   });
 
   it('goes back to the first day that the log has whole', () => {

@@ -1,7 +1,7 @@
 import { DAY_MS } from '@switchyard/core';
 import { withTransaction } from '@switchyard/db';
 import { SwitchyardError } from '@switchyard/errors';
-import type { ConsumedRecord, EventLog, PartitionProgress } from '@switchyard/events';
+import { handleSound, type ConsumedRecord, type EventLog, type PartitionProgress } from '@switchyard/events';
 import type { Logger } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import { ActivityStore } from './activity.store.js';
@@ -21,7 +21,7 @@ export interface RebuildReport {
   /** Figures are rebuilt from here on, unix milliseconds, the beginning of a day (UTC); 0 for all there are. */
   readonly sinceMs: number;
   readonly eventCount: number;
-  /** Records that are no events; they were dead letters when they came first. */
+  /** Records that are no events, or whose values the database refuses; they were dead letters when they came first. */
   readonly unreadableCount: number;
 }
 
@@ -87,9 +87,10 @@ async function consumeToTheEnd(
     maxBatchSize: MAX_BATCH_SIZE,
     handler: async (batch) => {
       const readable = batch.flatMap((record) => readableEvent(record).map((event) => ({ event, record })));
-      await consumer.consume(readable.flatMap(({ event, record }) => (stands(event, record) ? [] : [event])));
-      eventCount += readable.length;
-      unreadableCount += batch.length - readable.length;
+      const wanted = readable.filter(({ event, record }) => !stands(event, record));
+      const refused = await handleSound(wanted, (sound) => consumer.consume(sound.map(({ event }) => event)));
+      eventCount += readable.length - refused.length;
+      unreadableCount += batch.length - readable.length + refused.length;
     },
   });
   try {

@@ -43,7 +43,7 @@ async function withAnalytics(work: (parts: AnalyticsParts) => Promise<string>): 
 async function rebuild({ resources, pool, logger }: AnalyticsParts): Promise<string> {
   const { rebuildAnalytics } = await import('@switchyard/analytics/rebuild-analytics');
   const { sinceMs, eventCount, unreadableCount } = await rebuildAnalytics({ eventLog: resources.eventLog, pool, logger });
-  const unreadable = unreadableCount === 0 ? '' : ` ${unreadableCount} records were no events.`;
+  const unreadable = unreadableCount === 0 ? '' : ` ${unreadableCount} records are no events, or say what the database refuses.`;
   return `Read ${eventCount} events and rebuilt ${extentOf(sinceMs, Date.now())}.${unreadable}`;
 }
 
