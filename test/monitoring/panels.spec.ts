@@ -40,7 +40,7 @@ async function startCollector(): Promise<Server> {
 }
 
 /** The quick start's services speak in plain text. */
-const NOT_HERE = ['switchyard_tls_certificate_expiry_seconds'];
+const NOT_HERE = ['switchyard_tls_certificate_expiry_seconds', 'switchyard_tls_certificate_start_seconds'];
 
 describe('a platform under load, as Prometheus sees it', () => {
   let fixture: Fixture;

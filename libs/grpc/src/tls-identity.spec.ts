@@ -130,7 +130,7 @@ describe('files that are renewed', () => {
     const next = new TestAuthority('Next authority');
     const later = new Date(Math.floor((Date.now() + 7_200_000) / 1000) * 1000);
     filesOf('server', next.issue({ names: [SERVICE], expiresAt: later }), authority.certificate + next.certificate);
-    await eventually(() => expect(serverIdentity.expiryTimeMs).toBe(later.getTime()));
+    await eventually(() => expect(serverIdentity.validity.expiryTimeMs).toBe(later.getTime()));
     const after = connect(server, identityOf('after', next.issue(), { ca: next.certificate, serverName: SERVICE }));
     // The authorities are a file of their own, which may be read a moment later.
     await eventually(() => expect(after.resolveKey({ secretHash: '' })).resolves.toMatchObject(ANSWERED));

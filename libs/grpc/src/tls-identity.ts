@@ -63,9 +63,10 @@ export class TlsIdentity implements CertificateProvider {
     this.timer.unref();
   }
 
-  /** When the certificate in use ends, unix milliseconds. */
-  get expiryTimeMs(): number {
-    return new X509Certificate(this.material.certificate).validToDate.getTime();
+  /** From when and until when the certificate in use is valid, unix milliseconds. */
+  get validity(): { readonly startTimeMs: number; readonly expiryTimeMs: number } {
+    const { validFromDate, validToDate } = new X509Certificate(this.material.certificate);
+    return { startTimeMs: validFromDate.getTime(), expiryTimeMs: validToDate.getTime() };
   }
 
   close(): void {
@@ -113,7 +114,7 @@ export class TlsIdentity implements CertificateProvider {
     this.material = material;
     for (const listener of this.caListeners) listener({ caCertificate: material.ca });
     for (const listener of this.identityListeners) listener(this.identity);
-    this.options.logger.info('Read new TLS certificates', { detail: `valid until ${new Date(this.expiryTimeMs).toISOString()}` });
+    this.options.logger.info('Read new TLS certificates', { detail: `valid until ${new Date(this.validity.expiryTimeMs).toISOString()}` });
   }
 
   /** While files are being replaced they may not belong together for a moment, and a volume may be away for longer. */
