@@ -26,6 +26,16 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Milliseconds of a duration as Go writes it, of the units that values.schema.json takes. */}}
+{{- define "switchyard.milliseconds" -}}
+{{- $sum := 0.0 -}}
+{{- range regexFindAll "[0-9.]+(ms|s|m|h)" . -1 -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- $sum = addf $sum (mulf (trimSuffix $unit . | float64) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) $unit)) -}}
+{{- end -}}
+{{- int64 $sum -}}
+{{- end -}}
+
 {{/* Values that contradict each other, all at once, each in a sentence that says what to do. What is wrong by itself is in values.schema.json. */}}
 {{- define "switchyard.validate" -}}
 {{- $root := . -}}
@@ -101,6 +111,11 @@
 {{- end -}}
 {{- if and $tls.certManager.issuerRef (not $tls.certManager.issuerRef.name) -}}
 {{- $problems = append $problems "internalTls.certManager.issuerRef has no name: name your issuer, or clear all of it for an authority of the release's own." -}}
+{{- end -}}
+{{- $duration := $tls.certManager.duration -}}
+{{- $renewBefore := $tls.certManager.renewBefore -}}
+{{- if and $tls.certManager.enabled (ge (include "switchyard.milliseconds" $renewBefore | int64) (include "switchyard.milliseconds" $duration | int64)) -}}
+{{- $problems = append $problems (printf "internalTls.certManager.renewBefore (%s) must be shorter than internalTls.certManager.duration (%s), or cert-manager refuses the certificates." $renewBefore $duration) -}}
 {{- end -}}
 {{- if and (not $tls.enabled) (or $tls.certManager.enabled $tls.existingSecret) -}}
 {{- $problems = append $problems "internalTls names certificates but is not enabled: set internalTls.enabled=true, or services talk in plain text." -}}
