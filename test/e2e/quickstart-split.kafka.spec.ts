@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { call } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
 import { QuickstartProgram } from './quickstart-program.js';
@@ -32,6 +34,10 @@ describe('the split quick start', () => {
       const ask = (url: string) =>
         call(url, '/chat/completions', { key: contract.apiKey, body: { model: contract.model, messages: [{ role: 'user', content: 'Hello' }] } });
       for (const url of contract.ingressUrls) expect((await ask(url)).status).toBe(200);
+
+      // What requests leave behind is their owner's alone.
+      const folders = ['ingress', 'worker', 'postgres', 'kafka'].filter((name) => existsSync(join(program.directory, name)));
+      expect(folders.filter((name) => (statSync(join(program.directory, name)).mode & 0o077) !== 0)).toEqual([]);
 
       const killed = contract.processes['worker']![0]!;
       process.kill(killed, 'SIGKILL');

@@ -40,7 +40,8 @@ export function findKafkaRuntime() {
 export async function startKafka({ dataFolder, port, advertisedPort, controllerPort, secure, cacheFolder = DEFAULT_CACHE, progress = () => {} }) {
   const runtime = findKafkaRuntime();
   if (runtime === undefined) throw new KafkaUnavailable('Kafka needs Docker, or a JDK (17 or newer) with Maven; or name a broker in KAFKA_BROKERS.');
-  mkdirSync(dataFolder, { recursive: true });
+  // Events tell who asked for what.
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   const node = { dataFolder, cacheFolder, port: port ?? (await freePort()), advertisedPort, controllerPort: controllerPort ?? (await freePort()), secure };
   if (runtime === 'java') await fetchJars(cacheFolder, progress);
   hideNegativeTimeouts();
