@@ -57,7 +57,8 @@ export function list(): z.ZodType<readonly string[]> {
 /** A whole number within bounds, both inclusive. */
 export function integer(bounds: { readonly min?: number; readonly max?: number } = {}): z.ZodType<number> {
   const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = bounds;
-  return z.coerce.number().int('must be a whole number').min(min, `must be at least ${min}`).max(max, `must be at most ${max}`).describe('whole number');
+  const whole = z.coerce.number('must be a whole number').int('must be a whole number');
+  return whole.min(min, `must be at least ${min}`).max(max, `must be at most ${max}`).describe('whole number');
 }
 
 export function port(): z.ZodType<number> {

@@ -94,6 +94,11 @@ describe('loadConfig', () => {
     expect(error.message).not.toContain('hidden password');
   });
 
+  it.each(['abc', '80 80', 'NaN', '1.5'])('says of a number that is none what it must be: %s', (text) => {
+    const { problems } = catchConfigError(() => loadConfig(definition, { ...required, SWITCHYARD_TEST_PORT: text }));
+    expect(problems).toEqual([{ env: 'SWITCHYARD_TEST_PORT', message: `="${text}" must be a whole number` }]);
+  });
+
   it('says what a missing required variable is for', () => {
     expect(checkConfig([definition, definition], {})).toEqual([{ env: 'SWITCHYARD_TEST_DATABASE', message: 'is required: Where.' }]);
   });
