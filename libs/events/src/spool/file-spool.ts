@@ -22,8 +22,8 @@ const DEFAULTS = {
 const MAX_KEPT_CHARACTERS = 32 * 1024 * 1024;
 const RETRY_AFTER_MS = 2_000;
 const PROBE_AGAIN_MS = 1_000;
-/** Marks wait so long for other records to be written with: nobody waits for them. */
-const MARK_WITHIN_MS = 5;
+/** Marks are written with other records, or when the drainer comes by, which may be busy. Nobody else waits for them. */
+const MARK_WITHIN_MS = 500;
 
 interface PendingTurn {
   readonly promise: Promise<void>;
@@ -76,6 +76,7 @@ export class FileSpool implements Spool {
       deliveryHoldMs,
       maxKeptCharacters,
       writeAgain: (records) => this.writeAgain(records),
+      writeMarks: () => this.flush(),
     });
     this.drainer = new SpoolDrainer(this.options, recovered, this.tail, this.backlog);
     this.drainer.start();
@@ -90,8 +91,9 @@ export class FileSpool implements Spool {
     if (record.kind === 'accepted') this.requireRoom();
     this.add(record);
     if (record.kind === 'completed' || record.kind === 'attempt') this.backlog.add(1);
-    if (record.kind === 'delivered') this.planMarks();
-    else this.planFlush();
+    if (record.kind !== 'delivered') return this.planFlush();
+    this.planMarks();
+    this.drainer.wake();
   }
 
   flushed(): Promise<void> {
@@ -142,7 +144,7 @@ export class FileSpool implements Spool {
     if (this.isFlushPlanned) return;
     this.isFlushPlanned = true;
     // After the poll phase: all records that this turn's sockets brought go out with one write.
-    setImmediate(() => this.flush());
+    setImmediate(() => this.flushAndPublish());
   }
 
   private planMarks(): void {
@@ -150,8 +152,13 @@ export class FileSpool implements Spool {
     this.areMarksPlanned = true;
     setTimeout(() => {
       this.areMarksPlanned = false;
-      this.flush();
-    }, MARK_WITHIN_MS);
+      this.flushAndPublish();
+    }, MARK_WITHIN_MS).unref();
+  }
+
+  private flushAndPublish(): void {
+    this.flush();
+    this.drainer.wake();
   }
 
   private flush(): void {
@@ -175,7 +182,6 @@ export class FileSpool implements Spool {
       this.tail.noteUnwritten(records);
       this.refuse(frames, turn ?? newTurn(), error);
     }
-    this.drainer.wake();
   }
 
   private add(record: SpoolRecord): void {

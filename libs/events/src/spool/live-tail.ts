@@ -31,6 +31,8 @@ export interface LiveTailOptions {
   readonly maxKeptCharacters: number;
   /** Writes accepted records again, into the newest segment, before it returns; false when the disk refuses. */
   writeAgain(records: readonly AcceptedRecord[]): boolean;
+  /** Writes marks that still wait for other records. */
+  writeMarks(): void;
 }
 
 /**
@@ -84,6 +86,7 @@ export class LiveTail {
 
   /** Events that may be published now; empty when there are none for now. `hasNoPatience`: those without mark are flagged at once. */
   async collect(hasNoPatience: boolean): Promise<PendingEvent[]> {
+    this.options.writeMarks();
     if (this.ready.length === 0) await this.readOverflow();
     // The marks of held events may lie in what is still to be read.
     if (this.overflow === undefined) this.releaseExpired(hasNoPatience);
