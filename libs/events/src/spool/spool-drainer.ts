@@ -4,15 +4,13 @@ import type { LiveTail } from './live-tail.js';
 import type { RecoveredSpool } from './recovered-spool.js';
 import type { SpoolBacklog } from './spool-backlog.js';
 import { tellOwners, writeOwners } from './spool-owners.js';
-import { SpoolPublisher } from './spool-publisher.js';
+import { MAX_BATCH_RECORDS, SpoolPublisher } from './spool-publisher.js';
 import type { SpoolOptions } from './spool.js';
 
 /** Events of this long are published together: the publisher's round trips cost more than the wait. */
 const GATHER_MS = 5;
 /** Publishing begins at most this often, so that a busy process publishes fewer and larger batches. */
 const PUBLISH_INTERVAL_MS = 25;
-/** So many events are not kept waiting: they fill a batch. */
-const FULL_BATCH_EVENTS = 500;
 const RETRY_MS = 1_000;
 
 /** Publishes in the background: first what dead processes left, then what this one writes; and tells the owners of what is published to its end. */
@@ -171,9 +169,9 @@ export class SpoolDrainer {
     }
   }
 
-  /** Lets more events come, at least for the given time. */
+  /** Lets more events come, at least for the given time, unless a batch is full. */
   private async gather(atLeastMs: number): Promise<void> {
-    if (this.isFinishing || this.backlog.eventCount >= FULL_BATCH_EVENTS) return;
+    if (this.isFinishing || this.backlog.eventCount >= MAX_BATCH_RECORDS) return;
     const untilNextMs = this.publishedAtMs + PUBLISH_INTERVAL_MS - this.options.clock.monotonicMs();
     const pauseMs = Math.min(PUBLISH_INTERVAL_MS, Math.max(atLeastMs, untilNextMs));
     if (pauseMs > 0) await pauseFor(pauseMs, this.stopped.signal);

@@ -2,7 +2,7 @@ import { Backoff } from '../backoff.js';
 import type { EventLog, EventRecord } from '../event-log.js';
 import type { Logger } from '@switchyard/telemetry';
 
-const MAX_BATCH_RECORDS = 500;
+export const MAX_BATCH_RECORDS = 500;
 /** Kafka takes 1 MiB per batch unless told otherwise, and a character may take three bytes. */
 const MAX_BATCH_CHARACTERS = 300_000;
 const FIRST_PAUSE_MS = 100;
