@@ -40,6 +40,18 @@ class Lifecycle implements OnApplicationBootstrap, BeforeApplicationShutdown, On
   }
 }
 
+/** Starts when the process is told to stop, as what waits for another service does. */
+class Waiting implements OnApplicationBootstrap {
+  constructor(private readonly context: Pick<TargetContext<object>, 'shutdownSignal'>) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    const told = Promise.withResolvers<void>();
+    this.context.shutdownSignal.addEventListener('abort', () => told.resolve(), { once: true });
+    events.push('waits');
+    await told.promise;
+  }
+}
+
 @Module({})
 class DemoModule {
   static register(name: string, providers: DynamicModule['providers'] = []): DynamicModule {
@@ -75,11 +87,16 @@ describe('runTargets', () => {
   const started: Platform[] = [];
   const folders: string[] = [];
 
-  async function start(targets: Target[], environment: Record<string, string> = {}): Promise<Platform> {
+  async function start(targets: Target[], environment: Record<string, string> = {}, cancelSignal?: AbortSignal): Promise<Platform> {
     const folder = mkdtempSync(join(tmpdir(), 'switchyard-'));
     folders.push(folder);
     const defaults = { SWITCHYARD_DATA_DIR: folder, SWITCHYARD_GRPC_PORT: '0', SWITCHYARD_HEALTH_PORT: '0', SWITCHYARD_DRAIN_DELAY_MS: '0' };
-    const platform = await runTargets({ targets, environment: { ...defaults, ...environment }, logger: captureLogger() });
+    const platform = await runTargets({
+      targets,
+      environment: { ...defaults, ...environment },
+      logger: captureLogger(),
+      ...(cancelSignal && { cancelSignal }),
+    });
     started.push(platform);
     return platform;
   }
@@ -122,6 +139,23 @@ describe('runTargets', () => {
     const platform = await start([consumerTarget, providerTarget]);
     await platform.stop();
     expect(events).toEqual(['billing started', 'router started', 'router drained', 'billing drained', 'router closed', 'billing closed']);
+  });
+
+  it('ends a start that is cancelled while a target waits for something, without starting the next', async () => {
+    const cancel = new AbortController();
+    const waiting = defineTarget({
+      ...providerTarget,
+      module: (context) =>
+        DemoModule.register('billing', [
+          { provide: KeyPort.token, useValue: new Keys() },
+          { provide: 'waiting', useValue: new Waiting(context) },
+        ]),
+    });
+    const starting = start([waiting, consumerTarget], { SWITCHYARD_DRAIN_DELAY_MS: '3600000' }, cancel.signal);
+    await eventually(() => expect(events).toContain('waits'));
+    cancel.abort(new Error('told to stop'));
+    await expect(starting).rejects.toThrow('told to stop');
+    expect(events).toEqual(['waits', 'billing started', 'billing drained', 'billing closed']);
   });
 
   it('is not ready while it drains, and serves its ports until it has drained', async () => {

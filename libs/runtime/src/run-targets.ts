@@ -41,7 +41,7 @@ export interface RunTargetsOptions {
   readonly logger?: Logger;
   /** Variables that look like settings and are none, for the log. */
   readonly unreadVariables?: readonly string[];
-  /** Ends a start that waits, for a database that is away or for its schemas. */
+  /** Ends a start that waits: for a database that is away, for its schemas, or in a target that heeds `shutdownSignal`. */
   readonly cancelSignal?: AbortSignal;
 }
 
@@ -155,13 +155,29 @@ class RunningPlatform implements Platform {
   }
 
   async start(cancelSignal: AbortSignal): Promise<void> {
+    // What a target waits for while it starts ends as if it had started.
+    const tellTargets = (): void => this.shutdown.abort(new Error('The process is stopping'));
+    cancelSignal.addEventListener('abort', tellTargets, { once: true });
+    try {
+      await this.startParts(cancelSignal);
+    } finally {
+      cancelSignal.removeEventListener('abort', tellTargets);
+    }
+  }
+
+  /** @throws the reason of the signal as soon as what is under way has ended */
+  private async startParts(cancelSignal: AbortSignal): Promise<void> {
     this.health = await this.startHealth();
     await this.resources.startTracing(loadConfig(tracingConfig, this.environment));
     if (this.tls !== undefined) registerTlsMetrics(this.resources.metrics, this.tls);
     const gate = this.resources.schemaGate(this.targets.flatMap((target) => target.schema ?? []));
     this.readinessState.add('schema', gate?.checks ?? []);
     await gate?.pass(cancelSignal);
-    for (const target of this.targets) await this.startTarget(target);
+    for (const target of this.targets) {
+      cancelSignal.throwIfAborted();
+      await this.startTarget(target);
+    }
+    cancelSignal.throwIfAborted();
     this.server = await this.startServer();
     this.readinessState.started();
     this.logger.info('Started', { names: this.targets.map((target) => target.name), address: this.grpcAddress });

@@ -78,7 +78,7 @@ class IngressLifecycle implements OnApplicationBootstrap, BeforeApplicationShutd
     parts.keys.start();
     parts.holder.start();
     parts.wallet.start();
-    await parts.feed.start();
+    await parts.feed.start(this.context.shutdownSignal);
     parts.keepAlive.start();
     await parts.http.start();
   }

@@ -116,6 +116,21 @@ describe('RoutingTableFeed', () => {
     expect(feed.isLive).toBe(false);
   });
 
+  it('does not hold up a process that is told to stop while it starts', async () => {
+    const cancel = new AbortController();
+    feed = new RoutingTableFeed({
+      port: new ScriptedRouter(),
+      subscriberId: 'ingress-1',
+      logger: captureLogger(),
+      clock: realClock(),
+      startTimeoutMs: 3_600_000,
+    });
+    const started = feed.start(cancel.signal);
+    cancel.abort();
+    await started;
+    expect(feed.hasTable).toBe(false);
+  });
+
   it('traces each push that changes something, and tells which one the table is from', async () => {
     const port = new ScriptedRouter();
     const { tracer, finished } = recordingTracing();

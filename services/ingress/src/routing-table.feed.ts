@@ -38,11 +38,12 @@ export class RoutingTableFeed {
 
   constructor(private readonly options: RoutingTableFeedOptions) {}
 
-  /** Returns with the first table, or without one when the router does not answer in time; the watch goes on either way. */
-  async start(): Promise<void> {
+  /** Returns with the first table, or without one when the router does not answer in time or the start is cancelled; the watch goes on either way. */
+  async start(cancelSignal?: AbortSignal): Promise<void> {
     this.running ??= this.watchForever();
     const waited = new AbortController();
-    const tooLong = pause(this.options.startTimeoutMs ?? 10_000, AbortSignal.any([this.closing.signal, waited.signal]));
+    const ends = [this.closing.signal, waited.signal, ...(cancelSignal ? [cancelSignal] : [])];
+    const tooLong = pause(this.options.startTimeoutMs ?? 10_000, AbortSignal.any(ends));
     await Promise.race([this.firstTable.promise, tooLong]);
     waited.abort();
   }

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { SwitchyardError } from '@switchyard/errors';
 import { billing, type KeyPort } from '@switchyard/proto';
 import { CallTracer, type CallTrace } from '@switchyard/telemetry';
-import { captureLogger, eventually, manualClock, recordingTracing, type ManualClock, type RecordingTracing } from '@switchyard/testing';
+import { captureLogger, eventually, manualClock, recordingTracing, type CaptureLogger, type ManualClock, type RecordingTracing } from '@switchyard/testing';
 import { KeyCache } from './key-cache.js';
 
 /** Billing under the spec's control: keys, the number of its last change, and a watch that says what it is told. */
@@ -11,6 +11,7 @@ class ScriptedBilling {
   sequence = 5n;
   resolveCount = 0;
   isAway = false;
+  watchCount = 0;
   private readonly updates: billing.WatchKeysResponse[] = [];
   private wake: () => void = () => undefined;
 
@@ -37,6 +38,8 @@ class ScriptedBilling {
   } as Pick<KeyPort, 'resolveKey' | 'watchKeys'> as KeyPort;
 
   private async *watch(signal: AbortSignal | undefined): AsyncGenerator<billing.WatchKeysResponse> {
+    this.watchCount++;
+    if (this.isAway) throw new SwitchyardError('gateway_unavailable', 'billing is away');
     signal?.addEventListener('abort', () => this.wake());
     while (signal?.aborted !== true) {
       const next = this.updates.shift();
@@ -51,11 +54,14 @@ describe('the key cache', () => {
   let source: ScriptedBilling;
   let cache: KeyCache;
   let tracing: RecordingTracing;
+  let logger: CaptureLogger;
 
-  function start({ maxLookupWaitMs = 5_000 } = {}): void {
+  function start({ maxLookupWaitMs = 5_000, isAway = false } = {}): void {
+    logger = captureLogger();
     clock = manualClock();
     tracing = recordingTracing();
     source = new ScriptedBilling();
+    source.isAway = isAway;
     const options = {
       keyGraceMs: 300_000,
       maxKeys: 2,
@@ -66,7 +72,7 @@ describe('the key cache', () => {
       maxWaitingLookups: 2,
       maxLookupWaitMs,
     };
-    cache = new KeyCache(source.port, clock, captureLogger(), options, new CallTracer(tracing.tracer, []));
+    cache = new KeyCache(source.port, clock, logger, options, new CallTracer(tracing.tracer, []));
     cache.start();
   }
 
@@ -201,6 +207,16 @@ describe('the key cache', () => {
     answer.reject(new SwitchyardError('not_found', 'no such key'));
     expect(await Promise.all(asked)).toEqual([undefined, undefined]);
     expect(await cache.find('c')).toBeUndefined();
+  });
+
+  it('says once that billing is away, however often it tries, and once that it is back', async () => {
+    start({ isAway: true });
+    await eventually(() => expect(source.watchCount).toBeGreaterThan(5));
+    expect(logger.lines).toMatchObject([{ level: 'warn', message: 'API keys cannot be watched; those known serve for their grace time' }]);
+    source.isAway = false;
+    source.tell({});
+    await isLive();
+    expect(logger.lines.slice(1)).toMatchObject([{ level: 'info', message: 'API keys are watched again' }]);
   });
 
   it('keeps no more keys than its bound: the one resolved longest ago goes', async () => {

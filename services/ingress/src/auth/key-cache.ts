@@ -149,12 +149,19 @@ export class KeyCache {
   }
 
   private async watch(): Promise<void> {
+    let isBroken = false;
     while (!this.stopped.signal.aborted) {
       try {
         const updates = this.keyPort.watchKeys({ afterSequence: this.sequence }, { signal: this.stopped.signal });
-        for await (const update of updates) this.apply(update);
+        for await (const update of updates) {
+          if (isBroken) this.logger.info('API keys are watched again');
+          isBroken = false;
+          this.apply(update);
+        }
       } catch (error) {
-        if (!this.stopped.signal.aborted) this.logger.warn('the watch of API keys broke; reconnecting', { error });
+        if (this.stopped.signal.aborted) return;
+        if (!isBroken) this.logger.warn('API keys cannot be watched; those known serve for their grace time', { error });
+        isBroken = true;
       }
       await pause(this.options.reconnectDelayMs, this.stopped.signal);
     }

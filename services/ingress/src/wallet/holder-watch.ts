@@ -61,16 +61,21 @@ export class HolderWatch {
   }
 
   private async watch(): Promise<void> {
+    let isBroken = false;
     while (!this.stopped.signal.aborted) {
       try {
         const updates = this.leasePort.watchHolder({ holderId: this.options.holderId, epoch: this.options.epoch }, { signal: this.stopped.signal });
         for await (const update of updates) {
+          if (isBroken) this.logger.info('Leases are watched again');
+          isBroken = false;
           this.lastHeardMs = this.clock.monotonicMs();
           this.learnOffset(Number(update.serverTimeMs) - this.clock.nowMs());
           if (update.recalls.length > 0) this.wallet.recall(update.recalls.map((recall) => recall.leaseId));
         }
       } catch (error) {
-        if (!this.stopped.signal.aborted) this.logger.warn('the watch of leases broke; reconnecting', { error });
+        if (this.stopped.signal.aborted) return;
+        if (!isBroken) this.logger.warn('Leases cannot be watched; those held are spent', { error });
+        isBroken = true;
       }
       await pause(this.options.reconnectDelayMs, this.stopped.signal);
     }
