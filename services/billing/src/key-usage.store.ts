@@ -7,6 +7,8 @@ export interface KeyUsageDay {
   readonly chargePico: bigint;
   readonly byokPico: bigint;
   readonly generationCount: number;
+  /** When the latest of them was accepted. */
+  readonly lastUseTimeMs: number;
 }
 
 export interface KeyUsageTotals {
@@ -18,6 +20,8 @@ export interface KeyUsageTotals {
   readonly byokDailyPico: bigint;
   readonly byokWeeklyPico: bigint;
   readonly byokMonthlyPico: bigint;
+  /** When the latest generation was accepted, or the beginning of its day; undefined if there was none. */
+  readonly lastUseTimeMs: bigint | undefined;
 }
 
 export const NO_KEY_USAGE: KeyUsageTotals = {
@@ -29,13 +33,15 @@ export const NO_KEY_USAGE: KeyUsageTotals = {
   byokDailyPico: 0n,
   byokWeeklyPico: 0n,
   byokMonthlyPico: 0n,
+  lastUseTimeMs: undefined,
 };
 
 const insertDays = batchInsert({
   table: 'key_usage_days',
-  columns: { key_hash: 'text', day_start_ms: 'bigint', charge_pico: 'numeric', byok_pico: 'numeric', generation_count: 'bigint' },
+  columns: { key_hash: 'text', day_start_ms: 'bigint', charge_pico: 'numeric', byok_pico: 'numeric', generation_count: 'bigint', last_use_time_ms: 'bigint' },
   suffix: `ON CONFLICT (key_hash, day_start_ms) DO UPDATE SET charge_pico = key_usage_days.charge_pico + excluded.charge_pico,
-    byok_pico = key_usage_days.byok_pico + excluded.byok_pico, generation_count = key_usage_days.generation_count + excluded.generation_count`,
+    byok_pico = key_usage_days.byok_pico + excluded.byok_pico, generation_count = key_usage_days.generation_count + excluded.generation_count,
+    last_use_time_ms = greatest(key_usage_days.last_use_time_ms, excluded.last_use_time_ms)`,
 });
 
 /** Adds to the counts; one row per key and day, sorted by both. */
@@ -48,6 +54,7 @@ export async function addKeyUsage(client: Queryable, days: readonly KeyUsageDay[
       charge_pico: day.chargePico,
       byok_pico: day.byokPico,
       generation_count: day.generationCount,
+      last_use_time_ms: day.lastUseTimeMs,
     })),
   );
 }
@@ -77,6 +84,7 @@ export async function readWindowUsage(client: Queryable, keyHash: string, window
 export async function readKeyUsage(client: Queryable, keyHashes: readonly string[], nowMs: number): Promise<Map<string, KeyUsageTotals>> {
   const { rows } = await client.query<{ keyHash: string } & Record<keyof KeyUsageTotals, string>>(
     `SELECT key_hash AS "keyHash", sum(charge_pico) AS "totalPico", sum(byok_pico) AS "byokTotalPico",
+            max(coalesce(last_use_time_ms, day_start_ms)) AS "lastUseTimeMs",
             ${windowSums('daily', 2)}, ${windowSums('weekly', 3)}, ${windowSums('monthly', 4)}
        FROM key_usage_days WHERE key_hash = ANY($1::text[]) GROUP BY key_hash`,
     [keyHashes, dayWindow(nowMs).startMs, weekWindow(nowMs).startMs, monthWindow(nowMs).startMs],
@@ -100,5 +108,6 @@ function toTotals(sums: Record<keyof KeyUsageTotals, string>): KeyUsageTotals {
     byokDailyPico: BigInt(sums.byokDailyPico),
     byokWeeklyPico: BigInt(sums.byokWeeklyPico),
     byokMonthlyPico: BigInt(sums.byokMonthlyPico),
+    lastUseTimeMs: BigInt(sums.lastUseTimeMs),
   };
 }

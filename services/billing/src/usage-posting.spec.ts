@@ -68,6 +68,20 @@ describe('posting usage events', () => {
     await expectNoDifferences();
   });
 
+  it('remembers when a key was last used, whatever the order of its events', async () => {
+    const customer = await fixture.createCustomer(first, { creditPico: 1_000n });
+    const lastUse = async () => (await first.keys.getKey({ accountId: customer.accountId, hash: customer.keyHash })).key!.usage!.lastUseTimeMs;
+    expect(await lastUse()).toBeUndefined();
+    const earlier = fixture.charge(customer, 1n, []);
+    const later = fixture.charge(customer, 1n, [], { acceptTimeMs: earlier.acceptTimeMs + 5n });
+    const latest = fixture.charge(customer, 0n, [], { acceptTimeMs: earlier.acceptTimeMs + 7n });
+    await consume(first.consumer, [later, earlier]);
+    expect(await lastUse()).toBe(later.acceptTimeMs);
+    await consume(second.consumer, [latest]);
+    await consume(second.consumer, [fixture.charge(customer, 1n, [], { acceptTimeMs: earlier.acceptTimeMs + 6n })]);
+    expect(await lastUse()).toBe(latest.acceptTimeMs);
+  });
+
   it('records a generation that costs nothing, so that it is not charged later', async () => {
     const customer = await fixture.createCustomer(first, { creditPico: 1_000n });
     const free = fixture.charge(customer, 0n, [], { end: events.GenerationEnd.UPSTREAM_FAILED });

@@ -243,17 +243,19 @@ function usageDays(items: readonly ChargeItem[]): KeyUsageDay[] {
   const byStart = new Map<number, Map<string, Mutable<KeyUsageDay>>>();
   for (const { event } of items) {
     const { keyHash } = event;
-    const { startMs } = dayWindow(Number(event.acceptTimeMs));
+    const acceptTimeMs = Number(event.acceptTimeMs);
+    const { startMs } = dayWindow(acceptTimeMs);
     let byKey = byStart.get(startMs);
     if (byKey === undefined) byStart.set(startMs, (byKey = new Map()));
     let day = byKey.get(keyHash);
     if (day === undefined) {
-      day = { keyHash, dayStartMs: startMs, chargePico: 0n, byokPico: 0n, generationCount: 0 };
+      day = { keyHash, dayStartMs: startMs, chargePico: 0n, byokPico: 0n, generationCount: 0, lastUseTimeMs: acceptTimeMs };
       byKey.set(keyHash, day);
       days.push(day);
     }
     day.chargePico += event.chargePico;
     day.generationCount++;
+    day.lastUseTimeMs = Math.max(day.lastUseTimeMs, acceptTimeMs);
   }
   return days.sort((a, b) => (a.keyHash < b.keyHash || (a.keyHash === b.keyHash && a.dayStartMs < b.dayStartMs) ? -1 : 1));
 }

@@ -27,6 +27,8 @@ const keySchema = z.object({
   created_at: z.string(),
   updated_at: z.string().nullable(),
   expires_at: z.string().nullish(),
+  /** When its last generation was accepted; null if there was none. */
+  last_used_at: z.string().nullable(),
   creator_user_id: z.string().nullable(),
   external_user: z.string().nullable(),
   workspace_id: z.string(),
@@ -46,6 +48,20 @@ export const keysResponseSchema = z.object({ data: z.array(keySchema) });
 export const createKeyResponseSchema = z.object({ data: keySchema, key: z.string() });
 export const deleteKeyResponseSchema = z.object({ deleted: z.literal(true) });
 
+/** One budget that requests of a key have to keep to. Money in USD; without a reset it is for the key's whole life. */
+const budgetSchema = z.object({
+  scope: z.enum(['key_limit']),
+  limit_usd: money,
+  spend_usd: money,
+  remaining_usd: money,
+  reset_interval: z.enum(LIMIT_RESETS).nullable(),
+  resets_at: z.string().nullable(),
+  include_byok: z.boolean(),
+  guardrail_id: z.null(),
+  budget_id: z.null(),
+});
+export type KeyBudget = z.infer<typeof budgetSchema>;
+
 /** The calling key about itself. */
 const currentKeySchema = z.object({
   label: z.string(),
@@ -63,6 +79,9 @@ const currentKeySchema = z.object({
   rate_limit: z.object({ requests: z.int(), interval: z.string(), note: z.string() }),
   free_model_daily_requests: z.object({ limit: z.int(), used: z.int(), remaining: z.int() }),
   allowed_data_regions: z.array(z.string()),
+  budgets: z.array(budgetSchema),
+  /** The one of `budgets` that refuses requests first. */
+  effective_budget: budgetSchema.nullable(),
 });
 export type CurrentKey = z.infer<typeof currentKeySchema>;
 export const currentKeyResponseSchema = z.object({ data: currentKeySchema });

@@ -98,6 +98,12 @@ const endpointSchema = z.object({
   max_prompt_tokens: count.nullable(),
   supported_parameters: z.array(z.string()),
   supports_implicit_caching: z.boolean(),
+  /** Always empty: no provider's own tools are run. */
+  native_tools: z.record(z.string(), z.object({ type: z.string() })),
+  /** The tier that the endpoint sells, such as `flex`; null: the usual one. */
+  service_tier: z.string().nullable(),
+  /** Always false: speech is not transcribed. */
+  supports_diarization: z.boolean(),
   supports_tool_choice: z.object({ none: z.boolean(), auto: z.boolean(), required: z.boolean(), function: z.boolean() }),
   status: z.int().optional(),
   /** Percent of requests that succeeded; rate limits and refusals of the request itself are left out. */

@@ -7,6 +7,7 @@ import { CreateLedger1763700001000 } from './create-ledger.migration.js';
 import { IndexLeasesOfScope1764400000000 } from './index-leases-of-scope.migration.js';
 import { IndexStatements1764100000000 } from './index-statements.migration.js';
 import { LightenPosting1764200000000 } from './lighten-posting.migration.js';
+import { RememberLastUse1764600000000 } from './remember-last-use.migration.js';
 
 export const BILLING_MIGRATIONS: readonly Migration[] = [
   CreateAccountsAndKeys1763700000000,
@@ -17,4 +18,5 @@ export const BILLING_MIGRATIONS: readonly Migration[] = [
   AllowContentInTraces1764300000000,
   IndexLeasesOfScope1764400000000,
   BoundPastWindows1764500000000,
+  RememberLastUse1764600000000,
 ];

@@ -1,5 +1,5 @@
-import { LIMIT_RESETS, type CreateKey, type CurrentKey, type PublicKey, type UpdateKey } from '@switchyard/api';
-import { picoToUsdNumber, usdToPico } from '@switchyard/core';
+import { LIMIT_RESETS, type CreateKey, type CurrentKey, type KeyBudget, type PublicKey, type UpdateKey } from '@switchyard/api';
+import { limitWindow, picoToUsdNumber, usdToPico } from '@switchyard/core';
 import { billing } from '@switchyard/proto';
 import { isoTime, numberOf } from './public-values.js';
 
@@ -23,6 +23,7 @@ export function publicKey({ key, usage }: billing.KeyWithUsage): PublicKey {
     created_at: isoTime(key.createTimeMs),
     updated_at: key.updateTimeMs === undefined ? null : isoTime(key.updateTimeMs),
     expires_at: key.expireTimeMs === undefined ? null : isoTime(key.expireTimeMs),
+    last_used_at: usage?.lastUseTimeMs === undefined ? null : isoTime(usage.lastUseTimeMs),
     creator_user_id: key.creatorUserId || null,
     external_user: key.externalUser || null,
     workspace_id: key.workspaceId,
@@ -34,13 +35,14 @@ export function publicKey({ key, usage }: billing.KeyWithUsage): PublicKey {
   };
 }
 
-/** The calling key about itself, deprecated fields included: official clients insist on them. */
-export function currentKey({ key, usage }: billing.KeyWithUsage): CurrentKey {
+/** The calling key about itself, deprecated fields included: official clients insist on them. `nowMs` is billing's. */
+export function currentKey({ key, usage }: billing.KeyWithUsage, nowMs: number): CurrentKey {
   if (!key) throw new TypeError('a key with usage has a key');
   const isManagement = key.kind === billing.KeyKind.MANAGEMENT;
   const hasPurchased = key.account?.hasPurchased ?? false;
   const limit = Number(usage?.freeRequestsPerDay ?? 0n);
   const used = Number(usage?.freeRequestsToday ?? 0n);
+  const budget = limitBudget(key, usage, nowMs);
   return {
     label: key.label,
     ...limits(key, usage),
@@ -55,6 +57,8 @@ export function currentKey({ key, usage }: billing.KeyWithUsage): CurrentKey {
     rate_limit: { requests: numberOf(key.requestsPerMinute) ?? -1, interval: '60s', note: 'Deprecated; see requests_per_minute of the key.' },
     free_model_daily_requests: { limit, used, remaining: Math.max(0, limit - used) },
     allowed_data_regions: ['global'],
+    budgets: budget ? [budget] : [],
+    effective_budget: budget ?? null,
   };
 }
 
@@ -114,12 +118,34 @@ export function updateKeyRequest(body: UpdateKey, accountId: string, hash: strin
   };
 }
 
+/** The key's own limit as a budget. */
+function limitBudget(key: billing.Key, usage: billing.KeyUsage | undefined, nowMs: number): KeyBudget | undefined {
+  if (key.limitPico === undefined) return undefined;
+  const remainingPico = usage?.limitRemainingPico ?? key.limitPico;
+  const reset = resetNameOf(key);
+  const { endMs } = limitWindow(reset ?? '', nowMs);
+  return {
+    scope: 'key_limit',
+    limit_usd: picoToUsdNumber(key.limitPico),
+    spend_usd: picoToUsdNumber(key.limitPico - remainingPico),
+    remaining_usd: picoToUsdNumber(remainingPico),
+    reset_interval: reset,
+    resets_at: endMs === undefined ? null : isoTime(BigInt(endMs)),
+    include_byok: key.includeByokInLimit,
+    guardrail_id: null,
+    budget_id: null,
+  };
+}
+
+function resetNameOf({ limitReset }: billing.Key): LimitResetName | null {
+  return LIMIT_RESETS.find((reset) => RESET_OF[reset] === limitReset) ?? null;
+}
+
 function limits(key: billing.Key, usage: billing.KeyUsage | undefined) {
-  const name = LIMIT_RESETS.find((reset) => RESET_OF[reset] === key.limitReset);
   return {
     limit: moneyOf(key.limitPico),
     limit_remaining: key.limitPico === undefined ? null : (moneyOf(usage?.limitRemainingPico) ?? moneyOf(key.limitPico)),
-    limit_reset: name ?? null,
+    limit_reset: resetNameOf(key),
     include_byok_in_limit: key.includeByokInLimit,
   };
 }

@@ -62,6 +62,9 @@ function publicEndpoint(entry: CatalogEntry, { endpoint, schedule, statistics }:
     max_prompt_tokens: numberOf(endpoint.maxPromptTokens),
     supported_parameters: [...takenParameters(endpoint)],
     supports_implicit_caching: endpoint.supportsImplicitCaching,
+    native_tools: {},
+    service_tier: endpoint.serviceTier === '' || endpoint.serviceTier === 'default' ? null : endpoint.serviceTier,
+    supports_diarization: false,
     supports_tool_choice: {
       none: toolChoice?.none ?? false,
       auto: toolChoice?.auto ?? false,

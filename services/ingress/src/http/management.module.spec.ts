@@ -281,6 +281,11 @@ describe('endpoints', () => {
     expect(data.endpoints[0]).toMatchObject({ uptimeLast5m: null, latencyLast30m: null });
   });
 
+  it('have what newer clients insist on', async () => {
+    const { data } = (await (await get('/api/v1/models/openai/gpt-4o/endpoints')).json()) as { data: { endpoints: unknown[] } };
+    expect(data.endpoints[1]).toMatchObject({ native_tools: {}, service_tier: null, supports_diarization: false });
+  });
+
   it('keep speed from anonymous callers, and from unknown keys', async () => {
     for (const apiKey of ['', 'sk-sy-v1-unknown']) {
       const { data } = await client(apiKey).endpoints.list({ author: 'openai', slug: 'gpt-4o' });

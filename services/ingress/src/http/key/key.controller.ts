@@ -14,6 +14,6 @@ export class KeyController {
     const { accountId, hash } = await this.context.access.anyKey(request.headers);
     const { key } = await this.context.keys.getKey({ accountId, hash });
     if (!key) throw new SwitchyardError('not_found', 'API key not found');
-    return { data: currentKey(key) };
+    return { data: currentKey(key, this.context.billingNowMs()) };
   }
 }

@@ -419,6 +419,8 @@ export interface KeyUsage {
   freeRequestsToday: bigint;
   /** Quota of the account; a key of its own does not raise it. */
   freeRequestsPerDay: bigint;
+  /** When the last generation that was charged to the key was accepted; the beginning of its day where nothing more is known. Absent if there was none. */
+  lastUseTimeMs?: bigint | undefined;
 }
 
 export interface ResolveKeyRequest {
@@ -1676,6 +1678,7 @@ function createBaseKeyUsage(): KeyUsage {
     limitRemainingPico: undefined,
     freeRequestsToday: 0n,
     freeRequestsPerDay: 0n,
+    lastUseTimeMs: undefined,
   };
 }
 
@@ -1746,6 +1749,12 @@ export const KeyUsage: MessageFns<KeyUsage> = {
         throw new globalThis.Error("value provided for field message.freeRequestsPerDay of type int64 too large");
       }
       writer.uint32(88).int64(message.freeRequestsPerDay);
+    }
+    if (message.lastUseTimeMs !== undefined) {
+      if (BigInt.asIntN(64, message.lastUseTimeMs) !== message.lastUseTimeMs) {
+        throw new globalThis.Error("value provided for field message.lastUseTimeMs of type int64 too large");
+      }
+      writer.uint32(96).int64(message.lastUseTimeMs);
     }
     return writer;
   },
@@ -1851,6 +1860,14 @@ export const KeyUsage: MessageFns<KeyUsage> = {
             message.freeRequestsPerDay = reader.int64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.lastUseTimeMs = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1920,6 +1937,11 @@ export const KeyUsage: MessageFns<KeyUsage> = {
         : isSet(object.free_requests_per_day)
         ? BigInt(object.free_requests_per_day)
         : 0n,
+      lastUseTimeMs: isSet(object.lastUseTimeMs)
+        ? BigInt(object.lastUseTimeMs)
+        : isSet(object.last_use_time_ms)
+        ? BigInt(object.last_use_time_ms)
+        : undefined,
     };
   },
 
@@ -1958,6 +1980,9 @@ export const KeyUsage: MessageFns<KeyUsage> = {
     if (message.freeRequestsPerDay !== 0n) {
       obj.freeRequestsPerDay = message.freeRequestsPerDay.toString();
     }
+    if (message.lastUseTimeMs !== undefined) {
+      obj.lastUseTimeMs = message.lastUseTimeMs.toString();
+    }
     return obj;
   },
 
@@ -1995,6 +2020,9 @@ export const KeyUsage: MessageFns<KeyUsage> = {
     message.freeRequestsPerDay = (object.freeRequestsPerDay !== undefined && object.freeRequestsPerDay !== null)
       ? BigInt(object.freeRequestsPerDay)
       : 0n;
+    message.lastUseTimeMs = (object.lastUseTimeMs !== undefined && object.lastUseTimeMs !== null)
+      ? BigInt(object.lastUseTimeMs)
+      : undefined;
     return message;
   },
 };
