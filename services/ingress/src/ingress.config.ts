@@ -23,7 +23,7 @@ export const ingressConfig = defineConfig({
     env: 'SWITCHYARD_MAX_BODY_BYTES',
     schema: count,
     default: 32 * 1024 * 1024,
-    description: 'Largest request body in bytes; larger ones get 413.',
+    description: 'Largest request body in bytes; larger ones get 413, as do those over 63 MiB where the workers are other processes.',
   }),
   maxHeldBodyBytes: field({
     env: 'SWITCHYARD_MAX_HELD_BODY_BYTES',

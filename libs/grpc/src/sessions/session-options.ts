@@ -10,6 +10,8 @@ export const MEBIBYTE = 1024 * 1024;
 
 /** A start frame carries the client's whole body (32 MiB by default), and the rest of a message is small beside it. */
 const MAX_MESSAGE_BYTES = 64 * MEBIBYTE;
+/** Of one start frame; what else is in it is small. A message that is too large would end its session, and with it the attempts of all others. */
+export const MAX_BODY_BYTES = MAX_MESSAGE_BYTES - MEBIBYTE;
 
 export interface KeepaliveOptions {
   /** A ping goes out after this much silence. */

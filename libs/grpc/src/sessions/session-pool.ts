@@ -5,7 +5,7 @@ import { CallTracer, type Tracer } from '@switchyard/telemetry';
 import { joinAddress, RESOLVE_INTERVAL_MS, resolveByDns, splitAddress, type ResolveHost } from '../host-addresses.js';
 import type { TlsIdentity } from '../tls-identity.js';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
-import { sessionChannelOptions, type KeepaliveOptions, type SessionLogger } from './session-options.js';
+import { MAX_BODY_BYTES, sessionChannelOptions, type KeepaliveOptions, type SessionLogger } from './session-options.js';
 import { OPEN_SESSION } from './session-method.js';
 import { WaitingStart } from './waiting-start.js';
 import { DRAINED, WorkerSession, type SessionState } from './worker-session.js';
@@ -76,10 +76,12 @@ export class SessionPool implements AttemptTransport {
   }
 
   start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
-    const session = this.pick();
+    const isTooLarge = start.body.byteLength > MAX_BODY_BYTES;
+    const session = isTooLarge ? undefined : this.pick();
     if (session !== undefined) return session.start(start, listener);
     const waiting = new WaitingStart(start, listener, () => this.waiting.delete(waiting));
-    if (this.isClosed) waiting.refuse('this process is stopping');
+    if (isTooLarge) waiting.refuseAsTooLarge(MAX_BODY_BYTES);
+    else if (this.isClosed) waiting.refuse('this process is stopping');
     else if (this.hasOpenSession()) waiting.refuse('all workers are at their limit of concurrent attempts');
     else if (this.waiting.size >= (this.options.maxWaitingStarts ?? DEFAULTS.maxWaitingStarts)) waiting.refuse('no worker is connected');
     else {

@@ -98,6 +98,21 @@ describe('a session', () => {
     expect(served.runner.get('a').start.body.byteLength).toBe(32 * 1024 * 1024);
   });
 
+  it('refuses an attempt that is larger than a message, and goes on with the others', async () => {
+    const served = await serveWorker();
+    const pool = await readyPool({ addresses: [served.address] });
+    const neighbour = new RecordingListener();
+    pool.start(startFrame('a'), neighbour);
+    await eventually(() => expect(served.runner.attempts.has('a')).toBe(true));
+    const large = new RecordingListener();
+    pool.start(startFrame('b', { body: Buffer.alloc(65 * 1024 * 1024, 'x') }), large);
+    await eventually(() => expect(large.ends).toHaveLength(1), { timeoutMs: 10_000 });
+    expect(large.ends[0]).toMatchObject({ end: worker.AttemptEnd.FAILED, error: { errorType: 'payload_too_large' } });
+    served.runner.get('a').produce(pieces(3, 10));
+    await eventually(() => expect(neighbour.ends).toHaveLength(1));
+    expect(neighbour.ends[0]!.end).toBe(worker.AttemptEnd.COMPLETED);
+  });
+
   it('sends no more than the window, and more after a grant', async () => {
     const served = await serveWorker();
     const pool = await readyPool({ addresses: [served.address] });

@@ -1,8 +1,9 @@
+import type { ErrorType } from '@switchyard/errors';
 import { worker } from '@switchyard/proto';
 import type { CallTrace } from '@switchyard/telemetry';
 import type { AttemptHandle, AttemptListener, AttemptTransport } from './attempt-transport.js';
 
-/** An attempt that has no session yet: it gets one, or ends with `gateway_unavailable`. */
+/** An attempt that has no session yet: it gets one, or ends with `gateway_unavailable`, or `payload_too_large` where none would take it. */
 export class WaitingStart implements AttemptHandle {
   private handle: AttemptHandle | undefined;
   private grantedBytes = 0;
@@ -26,8 +27,11 @@ export class WaitingStart implements AttemptHandle {
   }
 
   refuse(message: string): void {
-    const error = { errorType: 'gateway_unavailable', message, retryAfterMs: 1_000n };
-    this.endWith(worker.EndFrame.create({ end: worker.AttemptEnd.FAILED, error }));
+    this.failWith({ errorType: 'gateway_unavailable', message, retryAfterMs: 1_000n });
+  }
+
+  refuseAsTooLarge(maxBytes: number): void {
+    this.failWith({ errorType: 'payload_too_large', message: `The request body is larger than what a worker takes (${maxBytes} bytes).` });
   }
 
   refuseAfter(delayMs: number, message: string): void {
@@ -42,6 +46,10 @@ export class WaitingStart implements AttemptHandle {
   cancel(reason: string): void {
     if (this.handle !== undefined) this.handle.cancel(reason);
     else this.endWith(worker.EndFrame.create({ end: worker.AttemptEnd.CANCELLED }));
+  }
+
+  private failWith(error: { readonly errorType: ErrorType; readonly message: string; readonly retryAfterMs?: bigint }): void {
+    this.endWith(worker.EndFrame.create({ end: worker.AttemptEnd.FAILED, error }));
   }
 
   private endWith(frame: worker.EndFrame): void {
