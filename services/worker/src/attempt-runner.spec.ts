@@ -176,6 +176,17 @@ describe('a stream', () => {
     expect(listener.data[0]).toMatchObject({ hasContent: false, isDebug: true });
   });
 
+  it('tells the size of an upstream body that is too large to be shown', async () => {
+    upstream.script = (response) => void sse(response).end(openaiChunk({ content: 'Hi' }) + OPENAI_FINISH + DONE);
+    const body = Buffer.from(JSON.stringify({ model: 'acme/model-1', stream: true, messages: [{ role: 'user', content: 'x'.repeat(5_000_000) }] }));
+    const listener = startReading(harness.runner, chatStart(upstream.url, { stream: true, echoUpstreamBody: true, body }));
+    expect((await listener.ended).end).toBe(COMPLETED);
+    const [debug] = listener.data;
+    expect(debug!.isDebug).toBe(true);
+    expect(debug!.bytes.byteLength).toBeLessThan(1_000);
+    expect(Buffer.from(debug!.bytes).toString()).toMatch(/5000\d\d\d bytes/);
+  });
+
   it('is decompressed as it comes', async () => {
     const compressed = gzipSync(openaiChunk({ content: 'Zipped' }) + OPENAI_FINISH + OPENAI_USAGE + DONE);
     upstream.script = (response) => {

@@ -39,6 +39,9 @@ export interface AttemptDependencies {
   readonly onUnexpected: (start: worker.StartFrame, error: unknown) => void;
 }
 
+/** Debug chunks are outside the window: a slow reader has all of each in memory, and one larger than a message would end the session of many. */
+const MAX_ECHOED_LENGTH = 4 * 1024 * 1024;
+
 class AttemptCancelled extends Error {}
 
 /** One attempt against one provider, from the client's bytes to the client's bytes. */
@@ -114,7 +117,10 @@ export class Attempt implements AttemptHandle {
 
   private echo(request: UpstreamRequest): void {
     if (!this.start.echoUpstreamBody || !this.start.stream) return;
-    this.sender.sendDebugChunk(this.dependencies.renderDebugChunk(this.start, request.body));
+    const { body } = request;
+    const shown =
+      body.length <= MAX_ECHOED_LENGTH ? body : JSON.stringify({ omitted: `The upstream body is too large to be shown: ${Buffer.byteLength(body)} bytes.` });
+    this.sender.sendDebugChunk(this.dependencies.renderDebugChunk(this.start, shown));
   }
 
   private callProvider(access: ProviderAccess, request: UpstreamRequest, deadlines: AttemptDeadlines): ProviderCall {
