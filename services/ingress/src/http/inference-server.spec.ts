@@ -109,6 +109,14 @@ describe('the inference server', () => {
     expect(await answer.promise).toMatch(expected);
   });
 
+  it('refuses a body that is announced as too large before any of it has come', async () => {
+    const { authenticated } = await start(HEAD.replace('20', '10001'));
+    const answer = Promise.withResolvers<string>();
+    client.once('data', (bytes) => answer.resolve(bytes.toString()));
+    authenticated.resolve(KEY);
+    expect(await answer.promise).toMatch(/^HTTP\/1.1 413 [^]*larger than 10000 bytes/);
+  });
+
   it('waits for a body that comes as fast as it has to', async () => {
     const patient = { ...BODY_LIMITS, minBytesPerSecond: 1_000, paceCheckMs: 20 };
     const { authenticated } = await start(HEAD.replace('20', '9000') + 'x'.repeat(8_000), { body: patient });

@@ -58,6 +58,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, share: Bo
     if (request.destroyed) return reject(clientLeft());
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return reject(encoded(encoding));
+    if (Number(request.headers['content-length']) > limits.maxBytes) return reject(tooLarge(limits.maxBytes));
     const pieces: Buffer[] = [];
     let length = 0;
     let isRead = false;
