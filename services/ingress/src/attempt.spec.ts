@@ -65,6 +65,11 @@ describe('an attempt', () => {
     expect(await scheduleWhenAnsweredIn('default')).toBe('its own');
   });
 
+  it('is lost with its worker, and no failure of the provider, where a worker that stops cancels it', async () => {
+    const attempt = await run((_frame, listener) => listener.onEnd({ ...COMPLETED, end: worker.AttemptEnd.CANCELLED }), { serviceTier: 'default' });
+    expect(attempt).toMatchObject({ end: 'session_lost', isReported: true });
+  });
+
   it('tells of the first content when it comes, once, and not when the stream is over', async () => {
     const order: string[] = [];
     const chunk = (hasContent: boolean): worker.DataFrame => worker.DataFrame.fromPartial({ bytes: Buffer.from('data'), hasContent });

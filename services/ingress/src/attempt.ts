@@ -264,9 +264,10 @@ function endKind(end: worker.AttemptEnd): AttemptEndKind {
     case worker.AttemptEnd.COMPLETED:
       return 'completed';
     case worker.AttemptEnd.SESSION_LOST:
+    // Nobody here asked for it: its worker stops, and had no more time.
+    case worker.AttemptEnd.CANCELLED:
       return 'session_lost';
     case worker.AttemptEnd.FAILED:
-    case worker.AttemptEnd.CANCELLED:
     case worker.AttemptEnd.UNSPECIFIED:
     case worker.AttemptEnd.UNRECOGNIZED:
       return 'failed';

@@ -81,7 +81,7 @@ export function servedTier({ serviceTier, candidate: { endpoint } }: AttemptReco
 }
 
 /**
- * `completed`: the upstream said it is done. `session_lost`: the worker went away in mid-attempt. `timed_out`: our own
+ * `completed`: the upstream said it is done. `session_lost`: the worker went away, or stopped, in mid-attempt. `timed_out`: our own
  * guard ended it. `client_gone`: the client left a stream, or stopped
  * reading it until its time was over.
  */
