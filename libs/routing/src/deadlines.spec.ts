@@ -93,6 +93,18 @@ describe('the deadline of a probe', () => {
     expect(first).toMatchObject({ isProbe: true, deadlines: { firstTokenMs: 150 } });
   });
 
+  it('is that of any attempt where nobody behind it may be asked', () => {
+    const table = writerTable({ a: { priceUsd: 0.001 }, b: { priceUsd: 2 } }, [statisticsRecord('acme/writer@a', { firstTokenMs: flat(200) })]);
+    const clock = manualClock(START_MS);
+    const breakers = breakersWithoutA();
+    const [a, b] = ['acme/writer@a', 'acme/writer@b'];
+    breakers.recordFailure(b!, breakers.acquireAnyway(b!), 0, { kind: 'rate_limited', retryAfterMs: 60_000 });
+    clock.advance(5_000);
+    const [first, second] = planOf(decide(table, chatRequest(), { breakers }, clock, seededRandom(1))).candidates;
+    expect([first!.endpoint.endpointId, second!.endpoint.endpointId]).toEqual([a, b]);
+    expect(first).toMatchObject({ isProbe: true, deadlines: { firstTokenMs: 1_500 } });
+  });
+
   it.each<[string, Record<string, EndpointFixture>, Partial<EndpointStatisticsRecord> | undefined, number]>([
     ['has nobody behind it: the time of any attempt', { a: {} }, {}, 1_500],
     ['was not measured for five minutes: by what was usual before', { a: { priceUsd: 0.001 }, b: {} }, { last5m: undefined }, 240],

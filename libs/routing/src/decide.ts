@@ -1,7 +1,7 @@
 import { publicModelId, type Clock, type RandomSource } from '@switchyard/core';
 import { attemptDeadlines, DEFAULT_DEADLINES } from './deadlines.js';
 import { exclusionOf, filterContext, isCramped, type FilterContext } from './endpoint-filters.js';
-import { contenderPrice, orderContenders, rankOf, type Contender, type OrderedContenders, type OrderRules } from './endpoint-order.js';
+import { contenderPrice, isShut, orderContenders, rankOf, type Contender, type OrderedContenders, type OrderRules } from './endpoint-order.js';
 import { resolveModel, type ModelTarget } from './model-resolution.js';
 import { isKnownProvider, matchesProvider } from './provider-matching.js';
 import { exhaustedRefusal, mandatoryReasoningRefusal, unresolvedRefusal } from './refusal.js';
@@ -32,7 +32,7 @@ export function decide(table: RoutingTable, request: RoutingRequest, policy: Rou
   return {
     kind: 'plan',
     plan: {
-      candidates: ordered.contenders.map((contender, place) => decision.candidate(contender, place === ordered.contenders.length - 1)),
+      candidates: ordered.contenders.map((contender, place) => decision.candidate(contender, ordered.contenders, place)),
       excluded: decision.excluded,
       strategy: ordered.strategy,
       modelsRequested,
@@ -80,9 +80,11 @@ class Decision {
     return { contenders: targets.length > 1 ? withoutRepeats(groups) : groups, strategy: strategy ?? 'only_choice' };
   }
 
-  candidate(contender: Contender, isLast: boolean): PlanCandidate {
+  candidate(contender: Contender, contenders: readonly Contender[], place: number): PlanCandidate {
     const { endpoint, target, charge, cost, statistics, breaker } = contender;
     const isProbe = breaker?.mayProbe === true;
+    // Nobody else would answer what the last one is too late for.
+    const isHurried = isProbe && contenders.slice(place + 1).some(({ breaker: behind }) => !isShut(behind));
     const settings = this.policy.deadlines ? { ...DEFAULT_DEADLINES, ...this.policy.deadlines } : DEFAULT_DEADLINES;
     return {
       endpoint,
@@ -92,8 +94,7 @@ class Decision {
       costSchedule: cost.schedule,
       costScheduleRecord: cost.record,
       defaultTier: defaultTierOf(endpoint, target, this.acceptTimeMs),
-      // Nobody else would answer what the last one is too late for.
-      deadlines: attemptDeadlines(settings, this.request, target.model, statistics, isProbe && !isLast),
+      deadlines: attemptDeadlines(settings, this.request, target.model, statistics, isHurried),
       isProbe,
       reason: contender.reason,
     };

@@ -76,7 +76,7 @@ export function rankOf(
   isCramped: boolean,
 ): number {
   // A half-open breaker with a free probe takes its natural place: that is how it gets its probe.
-  if (breaker && breaker.phase !== 'closed' && !breaker.mayProbe) return RANK.open;
+  if (isShut(breaker)) return RANK.open;
   if (breaker?.isFailing && breaker.phase === 'closed') return RANK.failing;
   if (healthUsable && statistics && statistics.recentFailureCount > 0n) {
     const share = Number(statistics.recentFailureCount) / Math.max(1, Number(statistics.recentRequestCount));
@@ -84,6 +84,11 @@ export function rankOf(
   }
   if (isCramped) return RANK.cramped;
   return preferences && missesPreference(statistics, preferences) ? RANK.missesPreference : RANK.healthy;
+}
+
+/** Its breaker lets nothing through now. */
+export function isShut(breaker: BreakerState | undefined): boolean {
+  return breaker !== undefined && breaker.phase !== 'closed' && !breaker.mayProbe;
 }
 
 /** The price a request of this size pays per token, plain rates precomputed. */
