@@ -109,24 +109,28 @@ class SameDialectExchange extends BaseExchange {
 
 class TranslatedExchange extends BaseExchange {
   readonly mediaUrls: readonly string[];
+  private readonly excludeReasoning: boolean;
+  /** Until the provider's request is built from it: an answer may take minutes. */
+  private request: CanonicalChatRequest | undefined;
 
   constructor(
     input: ExchangeInput,
     client: ClientDialect,
     provider: ProviderDialect,
-    private readonly request: CanonicalChatRequest,
+    request: CanonicalChatRequest,
     private readonly warnings: readonly string[],
   ) {
     super(input, client, provider);
     this.mediaUrls = provider.mediaUrlsToFetch(request, input.manifest);
-  }
-
-  private get excludeReasoning(): boolean {
-    return this.request.reasoning?.exclude === true;
+    this.excludeReasoning = request.reasoning?.exclude === true;
+    this.request = request;
   }
 
   buildRequest(media?: ReadonlyMap<string, FetchedMedia>): UpstreamRequest {
-    const upstream = this.provider.buildRequest(this.request, this.input.endpoint, this.input.manifest, this.options(media));
+    const { request } = this;
+    if (!request) throw new Error('The request of an exchange is built once');
+    this.request = undefined;
+    const upstream = this.provider.buildRequest(request, this.input.endpoint, this.input.manifest, this.options(media));
     return { ...upstream, warnings: [...this.warnings, ...upstream.warnings] };
   }
 

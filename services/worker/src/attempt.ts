@@ -90,10 +90,8 @@ export class Attempt implements AttemptHandle {
       const access = providers.accessTo(this.endpoint);
       this.credential = access.credential;
       const exchange = createExchange(exchangeInput(this.start, this.endpoint, access.manifest));
-      const request = exchange.buildRequest(exchange.mediaUrls.length === 0 ? undefined : await this.fetchMedia(exchange, deadlines));
-      this.warnings = request.warnings;
-      this.echo(request);
-      const call = this.callProvider(access, request, deadlines);
+      const media = exchange.mediaUrls.length === 0 ? undefined : await this.fetchMedia(exchange, deadlines);
+      const call = this.ask(exchange, media, access, deadlines);
       const head = await call.answered();
       if (head.status > 299) throw await this.refusal(exchange, call, head);
       this.sender.sendHeaders();
@@ -113,6 +111,14 @@ export class Attempt implements AttemptHandle {
     this.media = await this.dependencies.media.fetchAll(exchange.mediaUrls, this.stopMedia.signal);
     this.throwIfStopped();
     return this.media;
+  }
+
+  /** Not within `run`, which would keep the request's text until the end. */
+  private ask(exchange: Exchange, media: Parameters<Exchange['buildRequest']>[0], access: ProviderAccess, deadlines: AttemptDeadlines): ProviderCall {
+    const request = exchange.buildRequest(media);
+    this.warnings = request.warnings;
+    this.echo(request);
+    return this.callProvider(access, request, deadlines);
   }
 
   private echo(request: UpstreamRequest): void {
