@@ -631,6 +631,22 @@ describe('the runner', () => {
     await small.close();
   });
 
+  it('holds no more bytes of requests than it may at once, and takes more when others are over', async () => {
+    upstream.script = () => undefined;
+    const small = new RunnerHarness({ maxHeldBodyBytes: 10_000 });
+    const start = () =>
+      startReading(small.runner, chatStart(upstream.url, { body: Buffer.from(JSON.stringify({ messages: [{ role: 'user', content: 'x'.repeat(6_000) }] })) }));
+    const first = start();
+    expect(await start().ended).toMatchObject({ end: FAILED, error: { errorType: 'gateway_unavailable', retryAfterMs: 1_000n } });
+    first.handle.cancel('enough');
+    await first.ended;
+    const next = start();
+    await eventually(() => expect(small.runner.runningCount).toBe(1));
+    next.handle.cancel('enough');
+    expect((await next.ended).end).toBe(CANCELLED);
+    await small.close();
+  });
+
   it('never calls the listener inside start, and refuses what it cannot read', async () => {
     const listener = startReading(harness.runner, chatStart(upstream.url, { body: Buffer.from('not json') }));
     expect(listener.events).toEqual([]);

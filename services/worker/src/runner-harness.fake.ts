@@ -69,6 +69,7 @@ export class RunnerHarness {
       readonly environment?: Readonly<Record<string, string>>;
       readonly dependencies?: Partial<AttemptDependencies>;
       readonly maxConcurrentAttempts?: number;
+      readonly maxHeldBodyBytes?: number;
       readonly allowCidrs?: readonly string[];
       readonly mediaTimeoutMs?: number;
       readonly mediaMaxHeldBytes?: number;
@@ -93,7 +94,7 @@ export class RunnerHarness {
         onUnexpected: (_start, error) => this.unexpected.push(error),
         ...options.dependencies,
       },
-      { maxConcurrentAttempts: options.maxConcurrentAttempts ?? 1_000 },
+      { maxConcurrentAttempts: options.maxConcurrentAttempts ?? 1_000, maxHeldBodyBytes: options.maxHeldBodyBytes ?? 1_000_000_000 },
     );
   }
 

@@ -84,7 +84,7 @@ export async function openWorkerParts(context: TargetContext<WorkerConfig>): Pro
           attemptIndex: start.attemptIndex,
         }),
     },
-    { maxConcurrentAttempts: config.maxConcurrentAttempts },
+    { maxConcurrentAttempts: config.maxConcurrentAttempts, maxHeldBodyBytes: config.maxHeldBodyBytes },
   );
   const sessions = new SessionServer({ transport: runner, logger, tracer: context.tracer });
   const metrics = new WorkerMetrics(

@@ -12,6 +12,13 @@ export const workerConfig = defineConfig({
     default: 4_096,
     description: 'Attempts that may run at once in one worker; more are refused with gateway_unavailable.',
   }),
+  maxHeldBodyBytes: field({
+    env: 'SWITCHYARD_WORKER_MAX_HELD_BODY_BYTES',
+    schema: byteSize(),
+    default: 512 * 1024 * 1024,
+    description:
+      'Most bytes that the request bodies in one worker may take together; more get 503 with Retry-After. A stream keeps its body twice, so twice as much memory is taken.',
+  }),
   maxAnswerBytes: field({
     env: 'SWITCHYARD_WORKER_MAX_ANSWER_BYTES',
     schema: byteSize(),
