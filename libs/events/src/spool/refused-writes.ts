@@ -49,8 +49,12 @@ export class RefusedWrites {
 
   add(turn: Turn, cause: unknown): void {
     const frames = Buffer.from(turn.frames);
-    const events = decodeFrames(frames, false).records.flatMap((record) => (record.kind === 'completed' || record.kind === 'attempt' ? [record.event] : []));
-    const refused = { frames, events, resolve: turn.resolve, reject: turn.reject, deadlineMs: this.options.monotonicMs() + this.options.writeWithinMs };
+    const { records } = decodeFrames(frames, false);
+    const events = records.flatMap((record) => (record.kind === 'completed' || record.kind === 'attempt' ? [record.event] : []));
+    // What an attempt cost has to be kept, and no client waits until it is.
+    const isWaitedFor = records.some(({ kind }) => kind !== 'attempt');
+    const deadlineMs = isWaitedFor ? this.options.monotonicMs() + this.options.writeWithinMs : Number.POSITIVE_INFINITY;
+    const refused = { frames, events, resolve: turn.resolve, reject: turn.reject, deadlineMs };
     if (this.byteLength + frames.length > MAX_REFUSED_BYTES) {
       this.giveUp(refused, cause);
       return;
