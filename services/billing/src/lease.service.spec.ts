@@ -70,6 +70,8 @@ describe('leases', () => {
     const call = { requestId: newEventId(fixture.clock, fixture.random) };
     const [once, again] = [await fixture.acquire(first, 'ingress-1', scopes, call), await fixture.acquire(second, 'ingress-1', scopes, call)];
     expect(again.leases.map((lease) => lease.leaseId)).toEqual(once.leases.map((lease) => lease.leaseId));
+    const nothingMore = [keyScope(customer, KEY_LIMIT, 0n), creditScope(customer, 0n)];
+    expect((await fixture.acquire(first, 'ingress-1', nothingMore, call)).leases).toMatchObject([{ granted: 10n }, { granted: 10n }]);
     expect((await first.accounts.getCredits({ accountId: customer.accountId })).heldPico).toBe(10n);
   });
 

@@ -11,6 +11,8 @@ export interface LeaseCallOptions {
 const RELEASE_ATTEMPTS = 3;
 /** Billing takes twice as many in one call. */
 const MAX_SENT_AGAIN = 5_000;
+/** Of a longer outage the first: those of its beginning may have been granted. */
+const MAX_UNHEARD = 1_000;
 const ACQUIRE_LEASES = 'switchyard.billing.v1.LeaseService/AcquireLeases';
 const RELEASE_LEASES = 'switchyard.billing.v1.LeaseService/ReleaseLeases';
 
@@ -23,6 +25,8 @@ export class LeaseCalls {
   private readonly releasing = new Set<Promise<void>>();
   /** What billing did not take, by lease. */
   private readonly unsent = new Map<string, billing.LeaseRelease>();
+  /** Calls without an answer, oldest first. */
+  private readonly unheardCalls = new Set<billing.AcquireLeasesRequest>();
   private isSendingAgain = false;
 
   constructor(
@@ -35,7 +39,7 @@ export class LeaseCalls {
 
   /** A lease may be on its way here. */
   get isAcquiring(): boolean {
-    return this.openAcquireCount > 0;
+    return this.openAcquireCount > 0 || this.unheardCalls.size > 0;
   }
 
   /** Calls under way that give something back; they never fail. */
@@ -52,16 +56,40 @@ export class LeaseCalls {
   async acquire(scopes: billing.ScopeRequest[], acceptTimeMs: number, trace: CallTrace | undefined): Promise<billing.AcquireLeasesResponse> {
     const { holderId, epoch } = this.options;
     this.openAcquireCount++;
+    const request = { holderId, epoch, requestId: `${holderId}:${this.requestCount++}`, scopes, acceptTimeMs: BigInt(acceptTimeMs) };
     try {
-      const request = { holderId, epoch, requestId: `${holderId}:${this.requestCount++}`, scopes, acceptTimeMs: BigInt(acceptTimeMs) };
       const response = await this.tryTwice(request, trace?.traceparent);
       trace?.end();
       return response;
     } catch (error) {
       trace?.end({ error });
+      if (!isRefusal(error) && this.unheardCalls.size < MAX_UNHEARD) this.unheardCalls.add(request);
       throw error;
     } finally {
       this.openAcquireCount--;
+    }
+  }
+
+  /** Calls that billing may have granted without our hearing of it, oldest first. */
+  get unheard(): readonly billing.AcquireLeasesRequest[] {
+    return [...this.unheardCalls];
+  }
+
+  /**
+   * What a call was granted that had no answer: the same call once more, which otherwise wants nothing. Billing may grant the least that
+   * makes a lease. Undefined when there is again no answer.
+   */
+  async hear(request: billing.AcquireLeasesRequest): Promise<readonly billing.Lease[] | undefined> {
+    const scopes = request.scopes.map(({ scope }) => ({ scope, amountNeeded: 0n, amountWanted: 0n, recentSpend: 0n }));
+    this.acquireCount++;
+    try {
+      const { leases } = await this.leasePort.acquireLeases({ ...request, scopes }, { timeoutMs: this.options.acquireTimeoutMs });
+      this.unheardCalls.delete(request);
+      return leases;
+    } catch (error) {
+      if (!isRefusal(error)) return undefined;
+      this.unheardCalls.delete(request);
+      return [];
     }
   }
 
@@ -126,4 +154,9 @@ export class LeaseCalls {
     const known = this.unsent.get(release.leaseId);
     if (!known || (release.releasedTotal >= known.releasedTotal && !known.isClosed)) this.unsent.set(release.leaseId, release);
   }
+}
+
+/** Billing has answered, and granted nothing. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof SwitchyardError && (error.row.blame === 'client' || error.row.blame === 'account');
 }

@@ -71,7 +71,9 @@ export class LeaseSupply {
     const nowMs = this.clock.monotonicMs();
     if (this.calls.hasUnsent || first.needs.some((need) => this.held.of(need.id)?.hasReturns(nowMs) === true)) void this.returns.sweep();
     // And what was asked for ahead is ours already: billing would call it missing.
-    const underWay = [...this.calls.openReleases, ...first.needs.flatMap((need) => this.prefetching.get(need.id) ?? [])];
+    // Nor does it know that we never heard of what it granted.
+    const takenOver = this.calls.unheard.length > 0 ? [this.returns.takeOver()] : [];
+    const underWay = [...this.calls.openReleases, ...takenOver, ...first.needs.flatMap((need) => this.prefetching.get(need.id) ?? [])];
     if (underWay.length > 0) await endOrTimeout(Promise.all(underWay), PATIENCE_MS);
     const sentAtMs = this.clock.monotonicMs();
     const wanted = sumNeeds(wishes);

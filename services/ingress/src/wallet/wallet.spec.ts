@@ -18,10 +18,12 @@ class FakeBilling {
   readonly order: string[] = [];
   isAway = false;
   takesNothingBack = false;
+  /** So many calls are granted, and their callers hear nothing. */
   answersLost = 0;
   grantAtLeast = 0n;
   onAnswer: () => void = () => undefined;
   private leaseCount = 0;
+  private readonly answers = new Map<string, billing.AcquireLeasesResponse>();
 
   /** Nothing is ever settled or given back here. */
   private readonly unspent: ReadonlyMap<string, bigint>;
@@ -36,16 +38,13 @@ class FakeBilling {
       queueMicrotask(() => this.onAnswer());
       this.calls.push(request);
       this.order.push('acquire');
-      if (this.answersLost-- > 0) throw new SwitchyardError('gateway_unavailable', 'no answer in time');
       if (this.isAway) throw new SwitchyardError('provider_unavailable', 'connection refused');
       // Throws for what no message can carry.
       billing.AcquireLeasesRequest.encode(request);
-      for (const wanted of request.scopes) {
-        const available = this.credit.get(scopeId(wanted.scope!)) ?? 0n;
-        if (available < wanted.amountNeeded)
-          return { leases: [], shortage: { scope: wanted.scope, available, resetTimeMs: 0n, limit: 0n, unspent: this.unspent.get(scopeId(wanted.scope!)) } };
-      }
-      return { leases: request.scopes.map((wanted) => this.grant(wanted)), shortage: undefined };
+      const answer = this.answers.get(request.requestId) ?? this.answer(request);
+      if (answer.leases.length > 0) this.answers.set(request.requestId, answer);
+      if (this.answersLost-- > 0) throw new SwitchyardError('gateway_unavailable', 'no answer in time');
+      return answer;
     },
     releaseLeases: async ({ releases }) => {
       if (this.takesNothingBack) throw new SwitchyardError('gateway_unavailable', 'connection refused');
@@ -60,6 +59,15 @@ class FakeBilling {
   addCredit(amount: bigint): void {
     this.onAnswer = () => undefined;
     this.credit.set(scopeId(scope), this.credit.get(scopeId(scope))! + amount);
+  }
+
+  private answer(request: billing.AcquireLeasesRequest): billing.AcquireLeasesResponse {
+    for (const wanted of request.scopes) {
+      const available = this.credit.get(scopeId(wanted.scope!)) ?? 0n;
+      if (available < wanted.amountNeeded)
+        return { leases: [], shortage: { scope: wanted.scope, available, resetTimeMs: 0n, limit: 0n, unspent: this.unspent.get(scopeId(wanted.scope!)) } };
+    }
+    return { leases: request.scopes.map((wanted) => this.grant(wanted)), shortage: undefined };
   }
 
   private grant(wanted: billing.ScopeRequest): billing.Lease {
@@ -243,6 +251,22 @@ describe('Wallet', () => {
     fake.answersLost = 1;
     expect(isShortage(await wallet.reserve([need(40n)], 0))).toBe(false);
     expect(fake.calls.map((call) => call.requestId)).toEqual(['holder:0', 'holder:0']);
+  });
+
+  it('takes over what a call was granted whose answers were both lost, before it asks for more', async () => {
+    const { fake, wallet } = walletOver(100n);
+    fake.answersLost = 2;
+    await expect(wallet.reserve([need(80n)], 0)).rejects.toMatchObject({ httpStatus: 503 });
+    expect(isShortage(await wallet.reserve([need(80n)], 0))).toBe(false);
+    expect(fake.calls.map((call) => call.requestId)).toEqual(['holder:0', 'holder:0', 'holder:0']);
+  });
+
+  it('gives what it never heard of back to others that recall it', async () => {
+    const { fake, wallet } = walletOver(100n);
+    fake.answersLost = 2;
+    await expect(wallet.reserve([need(80n)], 0)).rejects.toMatchObject({ httpStatus: 503 });
+    wallet.recall(['lease-0']);
+    await eventually(() => expect(fake.releases).toEqual([{ leaseId: 'lease-0', releasedTotal: 80n, isClosed: true }]));
   });
 
   it('says that billing is away with 503, to everybody who waits, and bounds how many do', async () => {
