@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { eventually, recordingEventLog } from '@switchyard/testing';
 import type { EventRecord } from '../event-log.js';
 import { RefusedWrites } from './refused-writes.js';
@@ -11,46 +11,90 @@ function event(id: string): EventRecord {
   return { topic: 'topic', key: id, value: id, headers: {} };
 }
 
-it.each(['the event log', 'the disk'])('keeps what attempts cost, which nobody waits for, until %s takes it', async (which) => {
-  const log = recordingEventLog();
-  log.goAway();
-  let nowMs = 0;
-  let isRefusing = true;
-  let writtenCount = 0;
-  const givenUp: number[] = [];
-  const refused = new RefusedWrites({
-    eventLog: log,
-    monotonicMs: () => nowMs,
-    writeWithinMs: WRITE_WITHIN_MS,
+describe('records that the disk refuses', () => {
+  it('are handed to the log as many at once as it takes, and each turn is released when all of it is there', async () => {
+    const log = recordingEventLog();
+    const sizes: number[] = [];
+    const publish = async (records: readonly EventRecord[]): Promise<void> => {
+      sizes.push(records.reduce((sum, { value }) => sum + value.length, 0));
+      if (sizes.at(-1)! > 1_000_000) throw new Error('The request included a message larger than the max message size the server will accept.');
+      await log.publish(records);
+    };
+    log.goAway();
+    const refused = refusedWritesTo({ ...log, publish });
+    const turns = Array.from({ length: 40 }, (_, turn) =>
+      wait(refused, [`g${turn}`, `g${turn}-too`, `g${turn}-as-well`], () => log.published.map(({ key }) => key)),
+    );
+    log.comeBack();
+    refused.retry();
+    for (const [turn, published] of (await Promise.all(turns)).entries())
+      expect(published).toEqual(expect.arrayContaining([`g${turn}`, `g${turn}-too`, `g${turn}-as-well`]));
+    expect(log.published).toHaveLength(120);
+    expect(refused.isEmpty).toBe(true);
+  });
+
+  it.each(['the event log', 'the disk'])('keeps what attempts cost, which nobody waits for, until %s takes it', async (which) => {
+    const log = recordingEventLog();
+    log.goAway();
+    let nowMs = 0;
+    let isRefusing = true;
+    let writtenCount = 0;
+    const givenUp: number[] = [];
+    const refused = new RefusedWrites({
+      eventLog: log,
+      monotonicMs: () => nowMs,
+      writeWithinMs: WRITE_WITHIN_MS,
+      write: () => {
+        if (isRefusing) throw new Error('ENOSPC');
+        writtenCount++;
+      },
+      onEmpty: () => undefined,
+      onPublished: () => undefined,
+      onGivenUp: (count) => givenUp.push(count),
+    });
+    const add = (record: SpoolRecord): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const frames = new FrameBuffer();
+        frames.add(record);
+        refused.add({ frames: frames.take(), resolve, reject }, new Error('ENOSPC'));
+      });
+    try {
+      const attempt = add({ kind: 'attempt', attemptId: 'g1:0', event: event('g1') });
+      const end = add({ kind: 'completed', generationId: 'g2', event: event('g2') });
+      nowMs = WRITE_WITHIN_MS;
+      refused.retry();
+      await expect(end).rejects.toMatchObject({ type: 'gateway_unavailable' });
+      expect(givenUp).toEqual([1]);
+      if (which === 'the disk') isRefusing = false;
+      else log.comeBack();
+      refused.retry();
+      await attempt;
+      if (which === 'the disk') expect(writtenCount).toBe(1);
+      else await eventually(() => expect(log.published.map(({ key }) => key)).toEqual(['g1']));
+      expect(refused.isEmpty).toBe(true);
+    } finally {
+      refused.abandon();
+    }
+  });
+});
+
+function refusedWritesTo(eventLog: ReturnType<typeof recordingEventLog>): RefusedWrites {
+  return new RefusedWrites({
+    eventLog,
+    monotonicMs: () => performance.now(),
+    writeWithinMs: 5_000,
     write: () => {
-      if (isRefusing) throw new Error('ENOSPC');
-      writtenCount++;
+      throw new Error('ENOSPC');
     },
     onEmpty: () => undefined,
     onPublished: () => undefined,
-    onGivenUp: (count) => givenUp.push(count),
+    onGivenUp: () => undefined,
   });
-  const add = (record: SpoolRecord): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const frames = new FrameBuffer();
-      frames.add(record);
-      refused.add({ frames: frames.take(), resolve, reject }, new Error('ENOSPC'));
-    });
-  try {
-    const attempt = add({ kind: 'attempt', attemptId: 'g1:0', event: event('g1') });
-    const end = add({ kind: 'completed', generationId: 'g2', event: event('g2') });
-    nowMs = WRITE_WITHIN_MS;
-    refused.retry();
-    await expect(end).rejects.toMatchObject({ type: 'gateway_unavailable' });
-    expect(givenUp).toEqual([1]);
-    if (which === 'the disk') isRefusing = false;
-    else log.comeBack();
-    refused.retry();
-    await attempt;
-    if (which === 'the disk') expect(writtenCount).toBe(1);
-    else await eventually(() => expect(log.published.map(({ key }) => key)).toEqual(['g1']));
-    expect(refused.isEmpty).toBe(true);
-  } finally {
-    refused.abandon();
-  }
-});
+}
+
+/** A turn of one event per key, each of 150,000 characters; resolves with what `see` gives when its waiters are released. */
+function wait<Seen>(refused: RefusedWrites, keys: readonly string[], see: () => Seen): Promise<Seen> {
+  const frames = new FrameBuffer();
+  for (const key of keys) frames.add({ kind: 'attempt', attemptId: `${key}:1`, event: { topic: 'done', key, value: 'x'.repeat(150_000), headers: {} } });
+  return new Promise((resolve, reject) => refused.add({ frames: frames.take(), resolve: () => resolve(see()), reject }, new Error('ENOSPC')));
+}

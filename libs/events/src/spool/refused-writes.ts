@@ -1,6 +1,7 @@
 import { SwitchyardError } from '@switchyard/errors';
 import type { EventLog, EventRecord } from '../event-log.js';
 import { decodeFrames } from './spool-frame.js';
+import { batchesOf } from './spool-publisher.js';
 
 /** What was appended in one event-loop turn, and who waits for it. */
 export interface Turn {
@@ -92,16 +93,13 @@ export class RefusedWrites {
   }
 
   private async publishDirectly(): Promise<void> {
-    const turns = this.turns.filter((turn) => turn.events.length > 0);
-    if (turns.length === 0 || this.isPublishing) return;
+    if (this.isPublishing) return;
     this.isPublishing = true;
     try {
-      await this.options.eventLog.publish(turns.flatMap((turn) => turn.events));
-      for (const turn of turns) {
-        if (!this.turns.includes(turn)) continue;
-        this.remove(turn);
-        this.options.onPublished(turn.events.length);
-        turn.resolve();
+      const waiting = this.turns.flatMap((turn) => turn.events.map((event, index) => ({ turn, event, isLast: index === turn.events.length - 1 })));
+      for (const batch of batchesOf(waiting, ({ event }) => event)) {
+        await this.options.eventLog.publish(batch.map(({ event }) => event));
+        for (const { turn, isLast } of batch) if (isLast && this.turns.includes(turn)) this.release(turn);
       }
     } catch {
       // The next retry asks again; the waiters' deadline decides when it is too late.
@@ -109,6 +107,13 @@ export class RefusedWrites {
       this.isPublishing = false;
       this.settle();
     }
+  }
+
+  /** The log has all of it. */
+  private release(turn: RefusedTurn): void {
+    this.remove(turn);
+    this.options.onPublished(turn.events.length);
+    turn.resolve();
   }
 
   private remove(turn: RefusedTurn): void {

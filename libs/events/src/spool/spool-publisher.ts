@@ -21,12 +21,9 @@ export class SpoolPublisher {
 
   /** Calls back after each batch that the log acknowledged. Returns false when it was told to stop before the end. */
   async publish<Item>(items: readonly Item[], eventOf: (item: Item) => EventRecord, onPublished: (items: readonly Item[]) => void): Promise<boolean> {
-    for (let start = 0; start < items.length;) {
-      const end = batchEnd(items, eventOf, start);
-      const batch = items.slice(start, end);
+    for (const batch of batchesOf(items, eventOf)) {
       if (!(await this.publishBatch(batch.map(eventOf)))) return false;
       onPublished(batch);
-      start = end;
     }
     return true;
   }
@@ -54,6 +51,15 @@ export class SpoolPublisher {
       signal.addEventListener('abort', onAbort);
       publishing.then(() => resolve(true), reject).finally(() => signal.removeEventListener('abort', onAbort));
     });
+  }
+}
+
+/** As much as the log takes at once; an event that is larger goes alone. */
+export function* batchesOf<Item>(items: readonly Item[], eventOf: (item: Item) => EventRecord): Generator<readonly Item[], void, undefined> {
+  for (let start = 0; start < items.length;) {
+    const end = batchEnd(items, eventOf, start);
+    yield items.slice(start, end);
+    start = end;
   }
 }
 
