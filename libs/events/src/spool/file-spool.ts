@@ -105,14 +105,15 @@ export class FileSpool implements Spool {
 
   state(): SpoolState {
     const usedBytes = this.usedBytes();
-    const { eventCount: unpublishedCount, oldestAgeMs: oldestUnpublishedAgeMs } = this.backlog;
+    const { eventCount: unpublishedCount, oldestAgeMs } = this.backlog;
     return {
-      usedShare: Math.max(usedBytes / this.limits.maxBytes, oldestUnpublishedAgeMs / this.limits.maxAgeMs),
-      isFull: usedBytes >= this.limits.maxBytes || oldestUnpublishedAgeMs >= this.limits.maxAgeMs,
+      usedShare: Math.max(usedBytes / this.limits.maxBytes, oldestAgeMs / this.limits.maxAgeMs),
+      isFull: usedBytes >= this.limits.maxBytes || oldestAgeMs >= this.limits.maxAgeMs,
       isWritable: this.isWritable,
       usedBytes,
       unpublishedCount,
-      oldestUnpublishedAgeMs,
+      // What cannot be read is told, and keeps nobody from new requests.
+      oldestUnpublishedAgeMs: Math.max(oldestAgeMs, this.drainer.unreadableForMs),
       tornTailCount: this.drainer.tornTailCount,
       writeCount: this.writeCount,
       syncCount: this.writer.syncCount,

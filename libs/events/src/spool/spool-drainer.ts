@@ -1,4 +1,4 @@
-import { pauseFor } from '../backoff.js';
+import { Backoff, pauseFor } from '../backoff.js';
 import { WakeSignal } from '../wake-signal.js';
 import type { LiveTail } from './live-tail.js';
 import type { RecoveredSpool } from './recovered-spool.js';
@@ -12,6 +12,7 @@ const GATHER_MS = 5;
 /** Publishing begins at most this often, so that a busy process publishes fewer and larger batches. */
 const PUBLISH_INTERVAL_MS = 25;
 const RETRY_MS = 1_000;
+const MAX_UNREADABLE_RETRY_MS = 60_000;
 
 /** Publishes in the background: first what dead processes left, then what this one writes; and tells the owners of what is published to its end. */
 export class SpoolDrainer {
@@ -22,16 +23,22 @@ export class SpoolDrainer {
   private readonly doorbell = new WakeSignal();
   private isFinishing = false;
   private publishedAtMs = 0;
+  /** Left by dead processes and not read to the end yet. */
+  private recovered: readonly RecoveredSpool[];
+  private readonly unreadableBackoff = new Backoff(RETRY_MS, MAX_UNREADABLE_RETRY_MS);
+  private unreadableSinceMs: number | undefined;
+  private readAgainAtMs = 0;
   private draining: Promise<void> = Promise.resolve();
   /** Owners of what dead processes left; it does not hold up what this process publishes. */
   private told: Promise<boolean>[] = [];
 
   constructor(
     private readonly options: SpoolOptions,
-    private recovered: readonly RecoveredSpool[],
+    recovered: readonly RecoveredSpool[],
     private readonly tail: LiveTail,
     private readonly backlog: SpoolBacklog,
   ) {
+    this.recovered = recovered;
     this.publisher = new SpoolPublisher({ eventLog: options.eventLog, logger: options.logger, signal: this.stopped.signal });
   }
 
@@ -60,7 +67,12 @@ export class SpoolDrainer {
     return bytes;
   }
 
-  /** Nothing is open, and nothing waits. */
+  /** Since when something that a dead process left could not be read; 0 when nothing is left unread. */
+  get unreadableForMs(): number {
+    return this.unreadableSinceMs === undefined ? 0 : this.options.clock.monotonicMs() - this.unreadableSinceMs;
+  }
+
+  /** Nothing of this process is open, and nothing that could be read waits. */
   get isEmpty(): boolean {
     return this.backlog.eventCount === 0 && this.tail.openCount === 0;
   }
@@ -83,21 +95,47 @@ export class SpoolDrainer {
   }
 
   private async drain(): Promise<void> {
-    for (const spool of this.recovered) {
-      await this.untilItWorks(async () => {
-        if (await this.drainRecovered(spool)) this.told.push(this.tellRecovered(spool));
-      });
-    }
-    this.recovered = [];
+    await this.drainAllRecovered();
     while (!this.stopped.signal.aborted) {
       let isIdle = false;
+      if (this.recovered.length > 0 && this.options.clock.monotonicMs() >= this.readAgainAtMs) await this.drainAllRecovered();
       await this.untilItWorks(async () => {
         isIdle = !(await this.drainOnce());
       });
       if (isIdle && this.isFinishing && this.backlog.eventCount === 0) return;
-      if (isIdle) await this.doorbell.wait(this.tail.nextExpiryMs());
+      if (isIdle) await this.doorbell.wait(this.nextChangeMs());
       await this.gather(isIdle ? GATHER_MS : 0);
     }
+  }
+
+  /** What cannot be read stays for later, whole: its generations may have ended in what is missing. This process's own events do not wait for it. */
+  private async drainAllRecovered(): Promise<void> {
+    const unread: RecoveredSpool[] = [];
+    for (const spool of this.recovered) {
+      try {
+        if (!this.isStopped && (await this.drainRecovered(spool))) this.told.push(this.tellRecovered(spool));
+        else unread.push(spool);
+      } catch (error) {
+        unread.push(spool);
+        this.options.logger.error('A spool that an earlier process left could not be read and is tried again; its events are not published.', { error });
+      }
+    }
+    this.recovered = unread;
+    if (unread.length === 0) {
+      this.unreadableSinceMs = undefined;
+      return;
+    }
+    const nowMs = this.options.clock.monotonicMs();
+    this.unreadableSinceMs ??= nowMs;
+    this.readAgainAtMs = nowMs + this.unreadableBackoff.nextDelayMs();
+  }
+
+  /** Milliseconds until there may be something to do although nobody wakes it. */
+  private nextChangeMs(): number | undefined {
+    const expiryMs = this.tail.nextExpiryMs();
+    if (this.recovered.length === 0) return expiryMs;
+    const readAgainMs = Math.max(0, this.readAgainAtMs - this.options.clock.monotonicMs());
+    return Math.min(expiryMs ?? readAgainMs, readAgainMs);
   }
 
   /** False when there was no more time. */
@@ -135,7 +173,7 @@ export class SpoolDrainer {
   /** What it did not come to is done by the next process, which finds the name in the folder. */
   private async tellOwn(): Promise<void> {
     const { owner, folder, logger } = this.options;
-    const areOthersTold = (await Promise.all(this.told)).every(Boolean);
+    const areOthersTold = (await Promise.all(this.told)).every(Boolean) && this.recovered.length === 0;
     if (owner === undefined || !(await tellOwners([owner.id], owner, logger, this.stopped.signal))) return;
     if (areOthersTold) writeOwners(folder, []);
   }

@@ -17,7 +17,7 @@ const UNPUBLISHED = gaugeDefinition({
 });
 const AGE = gaugeDefinition({
   name: 'switchyard_spool_oldest_age_seconds',
-  help: 'Since when nothing could be published although something waits.',
+  help: 'Since when nothing could be published although something waits, or something left by an earlier process could not be read.',
   unit: 'seconds',
   labelNames,
 });

@@ -56,6 +56,7 @@ export interface SpoolState {
   readonly usedBytes: number;
   /** Events in it that the log has not acknowledged. */
   readonly unpublishedCount: number;
+  /** Also since when something that an earlier process left could not be read. */
   readonly oldestUnpublishedAgeMs: number;
   /** Torn tails that were cut since this process opened the spool. */
   readonly tornTailCount: number;
