@@ -89,15 +89,23 @@ function tokenFields(meters: Meters) {
   };
 }
 
-const CACHE_METERS: readonly Meter[] = ['cache_read', 'cache_write_5m', 'cache_write_1h'];
+/** And what they would have been without a cache. */
+const CACHE_METERS: readonly (readonly [meter: Meter, plain: Meter])[] = [
+  ['cache_read', 'input_uncached'],
+  ['cache_write_5m', 'input_uncached'],
+  ['cache_write_1h', 'input_uncached'],
+  ['cache_read_audio', 'input_audio'],
+];
 
-/** What caching saved against the plain prompt price, USD; negative where writing cost more. Null when no cache was used. */
+/** What caching saved against the plain prompt prices, USD; negative where writing cost more. Null when no cache was used, or beside nothing of its kind whose price would tell. */
 function cacheDiscount(event: events.GenerationCompleted, meters: Meters): number | null {
-  const plain = event.unitPricesPico['input_uncached'];
-  const used = CACHE_METERS.filter((meter) => (meters[meter] ?? 0) > 0);
-  if (plain === undefined || used.length === 0) return null;
-  const saved = used.reduce((sum, meter) => sum + (plain - (event.unitPricesPico[meter] ?? plain)) * BigInt(meters[meter] ?? 0), 0n);
-  return picoToUsdNumber((saved * BigInt(1_000_000 - event.discountMillionths)) / 1_000_000n);
+  const prices: Readonly<Record<string, bigint | undefined>> = event.unitPricesPico;
+  const saved = CACHE_METERS.flatMap(([meter, plain]) => {
+    const [count, price] = [meters[meter] ?? 0, prices[plain]];
+    return count === 0 || price === undefined ? [] : [(price - (prices[meter] ?? price)) * BigInt(count)];
+  });
+  if (saved.length === 0) return null;
+  return picoToUsdNumber((saved.reduce((sum, amount) => sum + amount, 0n) * BigInt(1_000_000 - event.discountMillionths)) / 1_000_000n);
 }
 
 function providerResponse(attempt: events.AttemptSummary) {
