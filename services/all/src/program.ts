@@ -43,7 +43,7 @@ async function main(commandLine: readonly string[]): Promise<number> {
   }
   // `switchyard --target=router` is short for `switchyard serve --target=router`.
   const [name, commandArguments] = first.startsWith('--') ? ['serve', commandLine] : [first, rest];
-  const command = COMMANDS[name];
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new UsageError(`There is no command "${name}"; try "help".`);
   return command(commandArguments);
 }

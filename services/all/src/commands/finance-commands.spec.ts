@@ -51,12 +51,16 @@ describe('ledger verify', () => {
 });
 
 describe('statement', () => {
-  it.each([[[]], [['demo']], [['demo', '2026-10', 'more']], [['demo', '2026-10', '--format=xml']], [['demo', '2026-10', '--colour']]])(
-    'refuses %j',
-    (commandArguments) => {
-      expect(() => parseStatementArguments(commandArguments)).toThrow(UsageError);
-    },
-  );
+  it.each([
+    [[]],
+    [['demo']],
+    [['demo', '2026-10', 'more']],
+    [['demo', '2026-10', '--format=xml']],
+    [['demo', '2026-10', '--format=constructor']],
+    [['demo', '2026-10', '--colour']],
+  ])('refuses %j', (commandArguments) => {
+    expect(() => parseStatementArguments(commandArguments)).toThrow(UsageError);
+  });
 
   it('takes account, month and format in any order', () => {
     const { accountId, month, format } = parseStatementArguments(['--format', 'json', 'demo', '2026-10']);

@@ -7,11 +7,11 @@ import { parseFlags } from './parse-flags.js';
 const STATEMENT_TIMEOUT_MS = 120_000;
 const USAGE = 'Usage: statement <account> <yyyy-mm> [--format=text|json|csv].';
 
-const FORMATS: Readonly<Record<string, (statement: PublicStatement) => string>> = {
-  text: statementText,
-  json: (statement) => `${JSON.stringify(statement, undefined, 2)}\n`,
-  csv: statementCsv,
-};
+const FORMATS: ReadonlyMap<string, (statement: PublicStatement) => string> = new Map([
+  ['text', statementText],
+  ['json', (statement) => `${JSON.stringify(statement, undefined, 2)}\n`],
+  ['csv', statementCsv],
+]);
 
 /** `statement <account> <yyyy-mm>`: an account's month, out of the ledger of a running billing service. Exit code 1 when it does not reconcile. */
 export async function statementCommand(commandArguments: readonly string[]): Promise<number> {
@@ -34,7 +34,7 @@ export interface StatementArguments {
 export function parseStatementArguments(commandArguments: readonly string[]): StatementArguments {
   const { values, positionals } = parseFlags({ args: commandArguments, allowPositionals: true, options: { format: { type: 'string' } } }, USAGE);
   const [accountId, month, ...rest] = positionals;
-  const format = FORMATS[values.format ?? 'text'];
+  const format = FORMATS.get(values.format ?? 'text');
   if (accountId === undefined || month === undefined || rest.length > 0 || format === undefined) throw new UsageError(USAGE);
   return { accountId, month, format };
 }
