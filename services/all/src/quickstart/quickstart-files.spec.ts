@@ -52,6 +52,10 @@ describe('the files of a quick start', () => {
     );
   });
 
+  it('says so where the system makes no folders', () => {
+    expect(() => claimDataDirectory('/proc/switchyard/data')).toThrow(/^The data folder cannot be used: E[A-Z]+.* Choose another with SWITCHYARD_DATA_DIR\.$/);
+  });
+
   it('gives a folder to one quick start, and not to a process id that is something else by now', () => {
     writeFileSync(join(folder, 'quickstart.pid'), '1\n');
     claimDataDirectory(folder)();
