@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createServer, type AddressInfo } from 'node:net';
-import { freePort, freePortRun, isPortFree } from './free-port.js';
+import { freePort, freePortRun, isPortFree, requirePorts } from './free-port.js';
 
 describe('ports for services that are about to start', () => {
   it('are free, each another, and none that the system hands out for connections', async () => {
@@ -41,5 +41,19 @@ describe('ports for services that are about to start', () => {
     } finally {
       await new Promise((resolve) => server.close(resolve));
     }
+  });
+
+  it('that are asked for are refused in a sentence: taken, or past the last one', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const taken = (server.address() as AddressInfo).port;
+    try {
+      await expect(requirePorts(taken, 1)).rejects.toThrow(`Port ${taken} is in use. Choose another with SWITCHYARD_HTTP_PORT.`);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+    await expect(requirePorts(65_535, 2)).rejects.toThrow('There are no 2 ports from 65535 on: 65535 is the last. Choose another with SWITCHYARD_HTTP_PORT.');
+    const free = await freePort();
+    expect(await requirePorts(free, 1)).toBe(free);
   });
 });

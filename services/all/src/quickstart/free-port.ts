@@ -1,4 +1,5 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { SwitchyardError } from '@switchyard/errors';
 
 const HOST = '127.0.0.1';
 
@@ -29,16 +30,30 @@ export async function freePortRun(count: number): Promise<number> {
 }
 
 export async function isPortFree(port: number): Promise<boolean> {
-  return (await tryPort(port)) !== undefined;
+  return (await portRefusal(port)) === undefined;
 }
 
-function tryPort(port: number): Promise<number | undefined> {
+/** Why a port of loopback cannot be had right now; undefined when it can. */
+export function portRefusal(port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen(port, HOST, () => {
-      const bound = (server.address() as AddressInfo).port;
-      server.close(() => resolve(bound));
-    });
+    server.once('error', resolve);
+    server.listen(port, HOST, () => server.close(() => resolve(undefined)));
   });
+}
+
+const LAST_PORT = 65_535;
+
+/** The port that was asked for, if it and those that follow can be had. @throws SwitchyardError that says why not */
+export async function requirePorts(first: number, count: number): Promise<number> {
+  const choose = 'Choose another with SWITCHYARD_HTTP_PORT.';
+  if (first + count - 1 > LAST_PORT) {
+    throw new SwitchyardError('precondition_failed', `There are no ${count} ports from ${first} on: ${LAST_PORT} is the last. ${choose}`);
+  }
+  for (let port = first; port < first + count; port++) {
+    const refusal = await portRefusal(port);
+    if (refusal?.code === 'EADDRINUSE') throw new SwitchyardError('conflict', `Port ${port} is in use. ${choose}`);
+    if (refusal) throw new SwitchyardError('precondition_failed', `Port ${port} cannot be had: ${refusal.message}. ${choose}`);
+  }
+  return first;
 }

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig, processEnvironment, type Environment } from '@switchyard/config';
-import { SwitchyardError } from '@switchyard/errors';
 import { AccountPort, CatalogPort, KeyPort } from '@switchyard/proto';
 import { runUntilSignal } from '@switchyard/runtime';
 import { parseFlags } from '../commands/parse-flags.js';
@@ -12,7 +11,7 @@ import { quickstartDataDirectory } from './data-directory.js';
 import { DEMO_ACCOUNT_ID, ensureDemoAccount } from './demo-account.js';
 import { findDemoModel } from './demo-model.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
-import { freePortRun, isPortFree } from './free-port.js';
+import { freePortRun, requirePorts } from './free-port.js';
 import { startKafkaNode } from './kafka-node.js';
 import { startInOneProcess } from './one-process.js';
 import { Progress } from './progress.js';
@@ -81,7 +80,8 @@ class Quickstart {
     this.releaseDirectory = claimDataDirectory(this.dataDirectory);
     removeContractFile(this.dataDirectory);
     await endStaleServices(this.dataDirectory);
-    const httpPort = await chooseHttpPort(wantedPort, this.isSplit ? ingressReplicas : 1);
+    const portCount = this.isSplit ? ingressReplicas : 1;
+    const httpPort = wantedPort === 0 ? await freePortRun(portCount) : await requirePorts(wantedPort, portCount);
     this.progress.say(`Starting Switchyard${this.isSplit ? ' as separate services' : ''}; data is kept in ${this.dataDirectory}`);
     for (const name of await unreadVariables()) this.progress.say(`  ${name} is set, but nothing reads it`);
     const secrets = new SecretsFile(this.dataDirectory);
@@ -194,14 +194,6 @@ class Quickstart {
       eventLog,
     };
   }
-}
-
-async function chooseHttpPort(wanted: number, count: number): Promise<number> {
-  if (wanted === 0) return freePortRun(count);
-  for (let port = wanted; port < wanted + count; port++) {
-    if (!(await isPortFree(port))) throw new SwitchyardError('conflict', `Port ${port} is in use. Choose another with SWITCHYARD_HTTP_PORT.`);
-  }
-  return wanted;
 }
 
 function isSet(environment: Environment, name: string): boolean {
