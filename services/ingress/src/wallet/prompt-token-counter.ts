@@ -18,14 +18,17 @@ export class ThreadedTokenCounter implements PromptTokenCounter {
   private heldTotalBytes = 0;
   private nextId = 0;
 
-  constructor(private readonly createThread: () => CounterThread = () => new Worker(new URL('./token-count.thread.js', import.meta.url))) {}
+  constructor(
+    private readonly createThread: () => CounterThread = () => new Worker(new URL('./token-count.thread.js', import.meta.url)),
+    private readonly timeoutMs = TIMEOUT_MS,
+  ) {}
 
   /** Undefined when too many wait, the thread failed, the body cannot be counted, or it took too long: the caller keeps its bound. */
   count(body: Uint8Array): Promise<number | undefined> {
     if (this.heldBytes.size >= MAX_BODIES || this.heldTotalBytes + body.byteLength > MAX_BYTES) return Promise.resolve(undefined);
     const id = this.nextId++;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.finish(id, undefined), TIMEOUT_MS);
+      const timer = setTimeout(() => this.finish(id, undefined), this.timeoutMs);
       const finish = (count: number | undefined) => {
         clearTimeout(timer);
         resolve(count);
