@@ -104,7 +104,9 @@ describe('loadConfig', () => {
   });
 
   it('finds variables that nobody reads', () => {
-    expect(unknownVariables([definition], { SWITCHYARD_TEST_PORTS: '1', SWITCHYARD_TEST_PORT: '1', PATH: 'x' })).toEqual(['SWITCHYARD_TEST_PORTS']);
+    expect(unknownVariables([definition], { SWITCHYARD_TEST_PORTS: '1', SWITCHYARD_TEST_HOSTS: '', SWITCHYARD_TEST_PORT: '1', PATH: 'x' })).toEqual([
+      'SWITCHYARD_TEST_PORTS',
+    ]);
     const keys = defineConfig({ key: field({ env: 'SWITCHYARD_TEST_KEY_<SLUG>', schema: z.string().optional(), description: 'One for each.' }) });
     const environment = { SWITCHYARD_TEST_KEY_ACME: '1', SWITCHYARD_TEST_KEY_: '1' };
     expect(unknownVariables([keys], environment)).toEqual(['SWITCHYARD_TEST_KEY_']);

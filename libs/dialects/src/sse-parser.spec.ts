@@ -83,8 +83,8 @@ describe('SseParser', () => {
   });
 
   it('joins data lines, drops one leading space, skips comments, unknown fields and a byte order mark', () => {
-    const wire = '\uFEFF: OPENROUTER PROCESSING\n\nid: 7\nretry: 10\ndata:  two\ndata:three\ndata\n\ndata: [DONE]\n\n';
-    expect(new SseParser().push(new TextEncoder().encode(wire))).toEqual([{ data: ' two\nthree\n' }, { data: '[DONE]' }]);
+    const wire = '\uFEFFdata: one\n\n: OPENROUTER PROCESSING\n\nid: 7\nretry: 10\ndata:  two\ndata:three\ndata\n\ndata: [DONE]\n\n';
+    expect(new SseParser().push(new TextEncoder().encode(wire))).toEqual([{ data: 'one' }, { data: ' two\nthree\n' }, { data: '[DONE]' }]);
   });
 
   it('does not report an event that the end of the stream cut off', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { captureLogger } from '@switchyard/testing';
-import { consumeWithDeadLetter, type ParsedRecord } from './dead-letter.js';
+import { consumeWithDeadLetter, handleSound, PoisonEventError, type ParsedRecord } from './dead-letter.js';
 import type { ConsumedRecord, EventLog, EventRecord } from './event-log.js';
 import { TOPICS } from './topics.js';
 
@@ -60,5 +60,16 @@ describe('events that the database refuses', () => {
 
   it.each(['08006', '40P01', '57014', '23514', '53100'])('are delivered again where they are not to blame, or it takes a person to say (%s)', async (code) => {
     await expect(deliver(['a', 'b'], () => code)).rejects.toMatchObject({ code });
+  });
+});
+
+describe('events that a handler calls poison', () => {
+  it('are delivered again where they are none of those it was given, instead of being handed over for ever', async () => {
+    const error = new PoisonEventError([record('another')], 'odd');
+    let callCount = 0;
+    const handler = async (): Promise<void> => {
+      if (++callCount < 3) throw error;
+    };
+    await expect(handleSound([{ event: 'a', record: record('a') }], handler)).rejects.toBe(error);
   });
 });

@@ -66,6 +66,13 @@ describe('deadlines', () => {
     expect(deadlines({ stream: false, apiType: 'chat', maxOutputTokens: 16_000 }).firstTokenMs).toBe(600_000);
   });
 
+  it('leave embeddings, which have no tokens to write, no more than a first token', () => {
+    const models = [modelRecord('acme/vector', { outputModalities: ['embeddings'] })];
+    const table = tableOf(models, [endpointRecord('acme/vector', 'a', { outputModalities: ['embeddings'] })]);
+    const plan = planOf(run(table, { model: 'acme/vector', apiType: 'embeddings', stream: false }));
+    expect(plan.candidates[0]!.deadlines.firstTokenMs).toBe(30_000);
+  });
+
   it('can be set', () => {
     expect(planOf(run(writerTable({ a: {} }), {}, { deadlines: { connectMs: 7, totalMs: 9_000 } })).candidates[0]!.deadlines).toMatchObject({
       connectMs: 7,

@@ -86,4 +86,17 @@ describe('StatisticsFeed', () => {
     await feed.stop();
     expect((await Promise.all(ends)).map((end) => end.done)).toEqual([true, true]);
   });
+
+  it('ends after what is known for one that comes when it was stopped, and for one that is already gone', async () => {
+    const { feed } = feedOver([]);
+    const late = feed.watch(AbortSignal.abort())[Symbol.asyncIterator]();
+    await feed.stop();
+    const later = feed.watch()[Symbol.asyncIterator]();
+    for (const watch of [late, later]) expect((await untilDone(watch)).done).toBe(true);
+  });
 });
+
+async function untilDone(watch: AsyncIterator<unknown>): Promise<IteratorResult<unknown>> {
+  const result = await watch.next();
+  return result.done === true ? result : watch.next();
+}

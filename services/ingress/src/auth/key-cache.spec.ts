@@ -228,6 +228,22 @@ describe('the key cache', () => {
     expect(['a', 'b', 'c'].map((hash) => cache.peek(hash)?.hash)).toEqual([undefined, 'b', 'c']);
   });
 
+  it('keeps the newer version of a key, whichever is told last', async () => {
+    start();
+    source.add('a', { version: 2n, name: 'newer' });
+    source.add('b');
+    source.tell({});
+    await isLive();
+    await cache.find('a');
+    await cache.find('b');
+    source.tell({
+      sequence: 6n,
+      changed: [billing.Key.create({ hash: 'a', version: 1n, name: 'older' }), billing.Key.create({ hash: 'b', version: 2n, deleted: true })],
+    });
+    await eventually(() => expect(cache.peek('b')).toBeUndefined());
+    expect(cache.peek('a')).toMatchObject({ name: 'newer' });
+  });
+
   it('traces each call, and tells whoever waits which one it is; a key at hand waits for none', async () => {
     start();
     source.add('a');

@@ -39,6 +39,12 @@ describe('a conversation for Anthropic', () => {
     expect(idsOf(built)).toEqual({ calls: ids, results: ids });
   });
 
+  it('begins a turn with the results of tools, which the API wants before any text', () => {
+    const [call, ...results] = turnOf('a', 'b');
+    const built = build([{ role: 'user', content: 'Hi' }, call!, { role: 'user', content: 'Meanwhile' }, ...results]);
+    expect(asObjects(built.messages.at(-1)!['content']).map((block) => block['type'])).toEqual(['tool_result', 'tool_result', 'text']);
+  });
+
   it('gives a result to the call of its own turn, though one of the same id before it has none', () => {
     const [unanswered] = turnOf('a');
     const built = build([{ role: 'user', content: 'Hi' }, unanswered!, { role: 'user', content: 'Well?' }, ...turnOf('a')]);
