@@ -3,6 +3,7 @@
 // [--with-parent]` prints one line of JSON, {"brokers": [...], "pid", "container"?}, when clients can work, and stops on SIGTERM or SIGINT, or (--with-parent)
 // when its input closes.
 import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -20,6 +21,8 @@ const READY_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 15_000;
 const PROTOCOLS = 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL';
 const CLASS_PATH_SUFFIX = join('', '*');
+/** For a Java that lives briefly or does little. */
+const QUICK_START = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
 export class KafkaUnavailable extends Error {
   name = 'KafkaUnavailable';
@@ -106,17 +109,23 @@ function spawnJava(node) {
       .join(''),
   );
   if (!existsSync(join(logFolder, 'meta.properties'))) {
-    const id = run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'random-uuid']).trim().split('\n').at(-1);
-    run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', propertiesFile]);
+    run('java', [...QUICK_START, '-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', newClusterId(), '-c', propertiesFile]);
   }
   const output = openSync(join(node.dataFolder, 'kafka.log'), 'a');
   // A group of its own: Ctrl-C in the terminal reaches only us, and we stop Kafka after those who need it.
-  const child = spawn('java', ['-Xms128m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', classPath, 'kafka.Kafka', propertiesFile], {
+  const child = spawn('java', ['-Xms128m', '-Xmx512m', ...QUICK_START, '-cp', classPath, 'kafka.Kafka', propertiesFile], {
     detached: true,
     stdio: ['ignore', output, output],
   });
   closeSync(output);
   return child;
+}
+
+/** What Kafka's own tool makes, without a second of Java: 16 random bytes, whose text must not begin as an option does. */
+function newClusterId() {
+  const bytes = randomBytes(16);
+  bytes[0] &= 0x7f;
+  return bytes.toString('base64url');
 }
 
 function serverProperties({ port, advertisedPort = port, controllerPort, secure }, logFolder) {
@@ -144,6 +153,9 @@ function singleNodeSettings() {
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     'group.initial.rebalance.delay.ms': 0,
+    // A node that was killed is its own predecessor's rival until this has passed.
+    'broker.session.timeout.ms': 3_000,
+    'broker.heartbeat.interval.ms': 500,
   };
 }
 
