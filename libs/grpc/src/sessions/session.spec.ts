@@ -129,7 +129,9 @@ describe('a session', () => {
     await eventually(() => expect(other.ends).toHaveLength(1));
     expect(other.receivedBytes).toBe(500_000);
     expect(listener.receivedBytes).toBe(10_000);
-    handle.grant(5_000);
+    // What is granted in one turn travels together.
+    handle.grant(2_000);
+    handle.grant(3_000);
     await eventually(() => expect(listener.receivedBytes).toBe(15_000));
     handle.grant(1_000_000);
     await eventually(() => expect(listener.ends).toHaveLength(1));
