@@ -1,5 +1,6 @@
 import { DAY_MS } from '@switchyard/core';
 import { call, Customer, startFixture, type Fixture, type TestEndpoint } from '@switchyard/test-platform';
+import { startSkewedIngress, type SkewedIngress } from './skewed-ingress.js';
 
 /** USD for a million tokens: one answer costs less than a cent, however long its upstream makes it. */
 export const PRICES = { prompt: '1', completion: '50' };
@@ -24,6 +25,8 @@ export const INGRESS_COUNT = 3;
 export const BILLING_COUNT = 2;
 /** A month that ends with a Sunday: day, week and month turn at once. */
 const MIDNIGHT = Date.UTC(2027, 1, 1);
+/** Of the ingress whose clock is wrong. */
+const SKEW_MS = 600_000;
 /** The last test before midnight begins this long before it, at the latest. */
 const EARLIEST_MIDNIGHT_MS = 8_000;
 const LONGEST_LEAD_MS = 300_000;
@@ -34,9 +37,11 @@ export interface RacePlatform extends Fixture {
   /** The clock's offset, for further processes. */
   readonly clockOffsetMs: number;
   readonly midnightMs: number;
+  /** A fourth ingress, ten minutes ahead, for as long as it is wanted. */
+  readonly skewed: SkewedIngress;
 }
 
-/** Three ingresses and two billing instances, on an evening whose midnight comes `leadMs` after the start, or later where starting takes long. */
+/** Three ingresses, a fourth whose clock is wrong, and two billing instances, on an evening whose midnight comes `leadMs` after the start, or later where starting takes long. */
 export async function startRacePlatform(leadMs: number): Promise<RacePlatform> {
   const clockOffsetMs = MIDNIGHT - Date.now() - leadMs;
   const nowMs = () => Date.now() + clockOffsetMs;
@@ -64,11 +69,19 @@ export async function startRacePlatform(leadMs: number): Promise<RacePlatform> {
       boastful: { name: 'Boastful', simulate: { usageInflation: 0.4, ignoresMaxTokens: true }, endpoints: [endpoint(MODELS.boastful)] },
     },
   });
-  if (nowMs() > MIDNIGHT - EARLIEST_MIDNIGHT_MS && leadMs < LONGEST_LEAD_MS) {
+  const skewed = await startSkewedIngress({ platform: fixture.platform, clockOffsetMs }, SKEW_MS).catch(async (error: unknown) => {
     await fixture.stop();
+    throw error;
+  });
+  const stop = async (): Promise<void> => {
+    await skewed.stop();
+    await fixture.stop();
+  };
+  if (nowMs() > MIDNIGHT - EARLIEST_MIDNIGHT_MS && leadMs < LONGEST_LEAD_MS) {
+    await stop();
     return startRacePlatform(2 * leadMs);
   }
-  return { ...fixture, nowMs, clockOffsetMs, midnightMs: MIDNIGHT };
+  return { ...fixture, stop, nowMs, clockOffsetMs, midnightMs: MIDNIGHT, skewed };
 }
 
 export const dayStartOf = (timeMs: number) => Math.floor(timeMs / DAY_MS) * DAY_MS;

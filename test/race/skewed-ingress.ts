@@ -15,7 +15,7 @@ export interface SkewedIngress {
 const PROGRAM = resolve(import.meta.dirname, '../../services/all/dist/main.js');
 
 /** A further ingress of the platform, whose wall clock is `skewMs` ahead of everybody else's. */
-export async function startSkewedIngress(race: RacePlatform, skewMs: number): Promise<SkewedIngress> {
+export async function startSkewedIngress(race: Pick<RacePlatform, 'platform' | 'clockOffsetMs'>, skewMs: number): Promise<SkewedIngress> {
   const { grpcAddresses, eventLog } = race.platform;
   const folder = mkdtempSync(join(tmpdir(), 'switchyard-race-'));
   const port = await freePort();
