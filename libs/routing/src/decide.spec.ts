@@ -220,6 +220,7 @@ describe('provider preferences', () => {
   });
 
   it('R06 intersects only with the account list, unites ignore with it, and refuses what is left empty', () => {
+    expect(tagsOf(withProvider(three, { only: [], order: [], ignore: [], quantizations: [], sort: 'price' }))).toEqual(['a', 'b', 'c']);
     expect(tagsOf(withProvider(three, { only: ['a', 'b'], sort: 'price' }, { allowedProviders: ['b', 'c'] }))).toEqual(['b']);
     expect(tagsOf(withProvider(three, { ignore: ['a'] }, { ignoredProviders: ['b'] }))).toEqual(['c']);
     const refusal = refusalOf(withProvider(three, { only: ['a'] }, { allowedProviders: ['b'] }));

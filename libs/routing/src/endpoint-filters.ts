@@ -68,7 +68,8 @@ export function filterContext(table: RoutingTable, request: RoutingRequest, poli
     request,
     policy,
     acceptTimeMs,
-    only: provider.only?.map(normalised),
+    // As with the other lists, an empty one restricts nothing.
+    only: provider.only && provider.only.length > 0 ? provider.only.map(normalised) : undefined,
     order: provider.order?.map(normalised) ?? [],
     ignore: provider.ignore?.map(normalised) ?? [],
     askedTier: askedTier(request),
