@@ -215,10 +215,6 @@ describe('provider preferences', () => {
     expect(tagsOf(withProvider(three, { allow_fallbacks: false }))).toHaveLength(1);
   });
 
-  it('R05 refuses when allow_fallbacks is false and no listed provider is there', () => {
-    expect(run(three, { provider: { order: ['zeta'], allow_fallbacks: false } }).kind).toBe('refusal');
-  });
-
   it('R06 intersects only with the account list, unites ignore with it, and refuses what is left empty', () => {
     expect(tagsOf(withProvider(three, { only: [], order: [], ignore: [], quantizations: [], sort: 'price' }))).toEqual(['a', 'b', 'c']);
     expect(tagsOf(withProvider(three, { only: ['a', 'b'], sort: 'price' }, { allowedProviders: ['b', 'c'] }))).toEqual(['b']);

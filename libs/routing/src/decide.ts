@@ -28,7 +28,11 @@ export function decide(table: RoutingTable, request: RoutingRequest, policy: Rou
   if ('refusal' in targets) return { kind: 'refusal', refusal: targets.refusal };
   const decision = new Decision(table, request, policy, acceptTimeMs, clock.monotonicMs(), random);
   const ordered = decision.order(targets.found);
-  if (ordered.contenders.length === 0) return { kind: 'refusal', refusal: exhaustedRefusal(decision.excluded, modelsRequested) };
+  if (ordered.contenders.length === 0) {
+    const refusal = exhaustedRefusal(decision.excluded, modelsRequested);
+    const message = [refusal.message, ...unknownProviderWarnings(table, request)].join(' ');
+    return { kind: 'refusal', refusal: { ...refusal, message } };
+  }
   return {
     kind: 'plan',
     plan: {

@@ -5,6 +5,9 @@ import type { Availability, AvailabilityCode, ExcludedEndpoint, ExclusionCode, R
 /** Codes that say how the platform is set up, not what the request asked: they count only when nothing else excluded. */
 const SETUP_CODES: ReadonlySet<ExclusionCode> = new Set(['variant', 'disabled', 'no_credential', 'no_price', 'service_tier']);
 
+/** Codes of endpoints that nobody wanted: why the wanted ones cannot serve says more. */
+const UNWANTED_CODES: ReadonlySet<ExclusionCode> = new Set(['allowed_providers', 'ignored_providers', 'allow_fallbacks']);
+
 /** Request fields whose constraint can by itself leave nothing. */
 const CONSTRAINT_FIELDS: Readonly<Partial<Record<ExclusionCode, string>>> = {
   max_price: 'max_price',
@@ -65,12 +68,14 @@ export function mandatoryReasoningRefusal(slug: string, modelsRequested: readonl
 export function exhaustedRefusal(excluded: readonly ExcludedEndpoint[], modelsRequested: readonly string[]): RoutingRefusal {
   const meaningful = excluded.filter((endpoint) => !SETUP_CODES.has(endpoint.code));
   const considered = meaningful.length > 0 ? meaningful : excluded.filter((endpoint) => endpoint.code !== 'variant');
-  const codes = [...new Set(considered.map((endpoint) => endpoint.code))];
   const shared = {
-    excluded_by: [...new Set(codes.map((code) => EXCLUDED_BY[code] ?? code))],
+    excluded_by: [...new Set(considered.map(({ code }) => EXCLUDED_BY[code] ?? code))],
     affected_providers: [...new Set(considered.map((endpoint) => endpoint.providerName))],
   };
   const names = modelsRequested.join(', ');
+  const wanted = considered.filter((endpoint) => !UNWANTED_CODES.has(endpoint.code));
+  const explaining = wanted.length > 0 ? wanted : considered;
+  const codes = [...new Set(explaining.map((endpoint) => endpoint.code))];
   if (codes.length === 0 && excluded.length > 0) {
     const variants = [...new Set(excluded.map((endpoint) => endpoint.endpointId.split('@', 1)[0]!))];
     const message = `${names} has no standard endpoints. Use ${variants.join(' or ')}.`;
@@ -82,11 +87,12 @@ export function exhaustedRefusal(excluded: readonly ExcludedEndpoint[], modelsRe
   if (single === 'geo')
     return { ...refusal('permission_denied', 403, 'region_restricted', `No endpoint of ${names} is in an allowed region.`, modelsRequested, shared), excluded };
   if (single === 'wrong_endpoint') {
-    const message = `${names} cannot be used with this API: ${lowerFirst(considered[0]!.detail)}`;
+    const message = `${names} cannot be used with this API: ${lowerFirst(explaining[0]!.detail)}`;
     return { ...refusal('invalid_request', 400, 'wrong_endpoint', message, modelsRequested, shared), excluded };
   }
-  const constraint = constraintOf(considered, codes);
-  if (constraint) return { ...constraintRefusal(constraint, names, considered, modelsRequested, shared), excluded };
+  const constraint = constraintOf(explaining, codes);
+  const endpoints = explaining.length < considered.length ? `${names} that may be asked` : names;
+  if (constraint) return { ...constraintRefusal(constraint, endpoints, explaining, modelsRequested, shared), excluded };
   return { ...refusal('not_found', 404, 'no_endpoints', noEndpointsMessage(codes, names), modelsRequested, shared), excluded };
 }
 
@@ -106,7 +112,7 @@ function constraintOf(considered: readonly ExcludedEndpoint[], codes: readonly E
 
 function constraintRefusal(
   constraint: Constraint,
-  names: string,
+  endpoints: string,
   considered: readonly ExcludedEndpoint[],
   modelsRequested: readonly string[],
   shared: Partial<Availability>,
@@ -118,7 +124,7 @@ function constraintRefusal(
       'context_length_exceeded',
       400,
       'constraint_filtered',
-      `The request is too long for every endpoint of ${names}. ${detail} Reduce the length of the messages or of the completion.`,
+      `The request is too long for every endpoint of ${endpoints}. ${detail} Reduce the length of the messages or of the completion.`,
       modelsRequested,
       extra,
     );
@@ -128,12 +134,12 @@ function constraintRefusal(
       'max_tokens_exceeded',
       400,
       'constraint_filtered',
-      `max_tokens is too large for every endpoint of ${names}. ${detail}`,
+      `max_tokens is too large for every endpoint of ${endpoints}. ${detail}`,
       modelsRequested,
       extra,
     );
   }
-  return refusal('not_found', 404, 'constraint_filtered', `No endpoint of ${names} fits ${constraint.field}. ${detail}`, modelsRequested, extra);
+  return refusal('not_found', 404, 'constraint_filtered', `No endpoint of ${endpoints} fits ${constraint.field}. ${detail}`, modelsRequested, extra);
 }
 
 function noEndpointsMessage(codes: readonly ExclusionCode[], names: string): string {
@@ -144,6 +150,7 @@ function noEndpointsMessage(codes: readonly ExclusionCode[], names: string): str
   }
   if (codes.includes('allowed_models') || codes.some((code) => code.startsWith('data_policy:'))) return `${PRIVACY_MESSAGE} Model: ${names}.`;
   if (codes.every((code) => code === 'allowed_providers' || code === 'ignored_providers')) return `No allowed providers are available for ${names}.`;
+  if (codes.every((code) => code === 'allow_fallbacks')) return `No provider that provider.order names offers ${names}, and provider.allow_fallbacks is false.`;
   return `No endpoints found for ${names} that match the request.`;
 }
 
