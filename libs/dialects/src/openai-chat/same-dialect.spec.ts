@@ -488,6 +488,23 @@ describe('a whole answer passed through', () => {
     });
   });
 
+  it('gives calls that come without ids some that no other answer of the conversation has, streamed or whole', () => {
+    const nameless = [{ index: 0, function: { name: 'f', arguments: '{}' } }];
+    const wholeId = () => {
+      const body = { choices: [{ index: 0, message: { role: 'assistant', tool_calls: nameless }, finish_reason: 'tool_calls' }] };
+      const { bytes } = exchange({ messages: [USER] }).readWhole(Buffer.from(JSON.stringify(body)));
+      const [choice] = (JSON.parse(`${Buffer.from(bytes).toString().slice(0, -1)}}`) as { choices: { message: { tool_calls: { id: string }[] } }[] }).choices;
+      return choice!.message.tool_calls[0]!.id;
+    };
+    const streamedId = () => {
+      const { events } = stream([{ ...BASE, choices: [{ index: 0, delta: { tool_calls: nameless } }] }]);
+      return (events[0]!.choices[0]!.delta['tool_calls'] as unknown as { id: string }[])[0]!.id;
+    };
+    const ids = [wholeId(), wholeId(), streamedId(), streamedId()];
+    for (const id of ids) expect(id).toMatch(/^call_\w+$/);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
   it('is a failure when success holds an error', () => {
     const answer = exchange({ messages: [USER] }).readWhole(Buffer.from(JSON.stringify({ error: { message: 'Rate limited', code: 429 }, user_id: 'u' })));
     expect(answer.error).toMatchObject({ errorType: 'rate_limit_exceeded', message: 'Rate limited' });

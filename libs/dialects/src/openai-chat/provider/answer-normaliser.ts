@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { asObject, asObjects, asString, type JsonObject, type JsonValue } from '@switchyard/core';
 import type { OpenaiChatDeviations } from '../../dialect-manifest.js';
 import { ThinkTagSplitter } from './think-tags.js';
@@ -81,14 +82,14 @@ export class AnswerNormaliser {
       return 0;
     }
     let bytes = 0;
-    for (const [position, value] of calls.entries()) {
+    for (const value of calls) {
       const call = asObject(value);
-      if (call) bytes += this.normaliseToolCall(call, position);
+      if (call) bytes += this.normaliseToolCall(call);
     }
     return bytes;
   }
 
-  private normaliseToolCall(call: JsonObject, position: number): number {
+  private normaliseToolCall(call: JsonObject): number {
     for (const key of ['id', 'type', 'index']) if (call[key] === null) delete call[key];
     const definition = asObject(call['function']) ?? {};
     for (const key of ['name', 'arguments']) if (definition[key] === null) delete definition[key];
@@ -97,7 +98,7 @@ export class AnswerNormaliser {
     if (this.options.isStream) this.giveIndex(call, definition);
     else {
       call['type'] ||= 'function';
-      if (typeof call['id'] !== 'string' || call['id'] === '') call['id'] = `call_${position}`;
+      if (typeof call['id'] !== 'string' || call['id'] === '') call['id'] = newCallId();
       definition['arguments'] ??= '{}';
     }
     return (asString(definition['name']) ?? '').length + Buffer.byteLength(asString(definition['arguments']) ?? '');
@@ -116,7 +117,7 @@ export class AnswerNormaliser {
     const opens = index === -1 || (id !== '' && isNamed && this.toolCallIds[index] !== id);
     if (opens) {
       index = this.toolCallIds.length;
-      if (id === '') call['id'] = `call_${index}`;
+      if (id === '') call['id'] = newCallId();
       call['type'] ||= 'function';
       this.toolCallIds.push(asString(call['id']) ?? '');
       this.toolCallNames.push(asString(definition['name']) ?? '');
@@ -133,6 +134,11 @@ export class AnswerNormaliser {
     if (name === '' || name === this.toolCallNames[index]) delete definition['name'];
     else if (this.toolCallNames[index] === '') this.toolCallNames[index] = asString(name) ?? '';
   }
+}
+
+/** Clients give it back in later turns, where no other call may have it. */
+function newCallId(): string {
+  return `call_${randomBytes(12).toString('hex')}`;
 }
 
 /** Mistral writes content as parts: text, thinking, references. */

@@ -96,7 +96,7 @@ export class OpenaiChatStreamParser implements ProviderStreamParser {
     const definition = asObject(call['function']);
     if (!this.openCalls.has(index)) {
       this.openCalls.add(index);
-      chunks.push({ type: 'tool-call-start', index, id: asString(call['id']) ?? `call_${index}`, name: asString(definition?.['name']) ?? '' });
+      chunks.push({ type: 'tool-call-start', index, id: asString(call['id']) ?? '', name: asString(definition?.['name']) ?? '' });
     }
     const pieces = asString(definition?.['arguments']);
     if (pieces !== undefined && pieces !== '') chunks.push({ type: 'tool-call-delta', index, arguments: pieces });
