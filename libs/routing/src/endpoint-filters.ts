@@ -62,7 +62,7 @@ const QUANTIZATION_ADMITS: Readonly<Record<string, readonly string[]>> = { fp4: 
 
 export function filterContext(table: RoutingTable, request: RoutingRequest, policy: RoutingPolicy, acceptTimeMs: number): FilterContext {
   const provider = request.provider ?? {};
-  const normalised = (pattern: string): string => normaliseProviderPattern(pattern, table);
+  const normalised = (pattern: string): string => normaliseProviderPattern(pattern, table.providers);
   return {
     table,
     request,

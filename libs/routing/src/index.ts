@@ -4,6 +4,7 @@ export * from './decide.js';
 export * from './explain-decision.js';
 export { PARAMETER_VOCABULARY } from './endpoint-filters.js';
 export * from './model-resolution.js';
+export { normaliseProviderPattern } from './provider-matching.js';
 export * from './routing-plan.js';
 export * from './routing-request.js';
 export * from './routing-table.js';

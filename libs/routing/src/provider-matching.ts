@@ -16,13 +16,13 @@ const PROVIDER_ALIASES: Readonly<Record<string, string>> = {
   'nebius-ai-studio': 'nebius',
 };
 
-/** Lower case, aliases replaced, unless a provider of the table has that slug itself; a `/variant`, `/region` or `/tier` part stays. */
-export function normaliseProviderPattern(pattern: string, table: RoutingTable): string {
+/** Lower case, aliases replaced, unless one of `providers` has that slug itself; a `/variant`, `/region` or `/tier` part stays. */
+export function normaliseProviderPattern(pattern: string, providers: { has(slug: string): boolean }): string {
   const text = pattern.trim().toLowerCase();
   const slash = text.indexOf('/');
   const base = slash < 0 ? text : text.slice(0, slash);
   const rest = slash < 0 ? '' : text.slice(slash);
-  return table.providers.has(base) ? text : `${PROVIDER_ALIASES[base] ?? base}${rest}`;
+  return providers.has(base) ? text : `${PROVIDER_ALIASES[base] ?? base}${rest}`;
 }
 
 /**
@@ -45,7 +45,7 @@ function isProvider(normalisedPattern: string, endpoint: RoutingEndpoint): boole
 
 /** Whether the base of a name as a client writes it is a provider of the table. */
 export function isKnownProvider(table: RoutingTable, name: string): boolean {
-  const base = normaliseProviderPattern(name, table).split('/', 1)[0]!;
+  const base = normaliseProviderPattern(name, table.providers).split('/', 1)[0]!;
   if (table.providers.has(base)) return true;
   for (const provider of table.providers.values()) if (provider.name.toLowerCase() === base) return true;
   return false;

@@ -1,6 +1,7 @@
 import { flagOf, listOf, type ModelsQuery } from '@switchyard/api';
 import { DAY_MS, modelAuthor } from '@switchyard/core';
 import type { analytics } from '@switchyard/proto';
+import { normaliseProviderPattern } from '@switchyard/routing';
 import type { CatalogEntry } from './catalog-entry.js';
 import { pricePerMillion } from './public-pricing.js';
 import { supportedParameters } from './public-model.js';
@@ -9,7 +10,7 @@ type Filter = (entry: CatalogEntry) => boolean;
 
 /** Entries that pass every filter, in the order asked for. Rows that lack what is sorted by come last; ties keep the given order. */
 export function selectModels(entries: readonly CatalogEntry[], query: ModelsQuery, nowMs: number): CatalogEntry[] {
-  const filters = filtersOf(query, nowMs);
+  const filters = filtersOf(entries, query, nowMs);
   const selected = entries.filter((entry) => filters.every((filter) => filter(entry)));
   const measure = query.sort === undefined ? undefined : SORT_MEASURES[query.sort];
   if (!measure) return selected;
@@ -36,8 +37,14 @@ const SORT_MEASURES: Readonly<Record<NonNullable<ModelsQuery['sort']>, (entry: C
   'design-arena-elo-high-to-low': () => undefined,
 };
 
-function filtersOf(query: ModelsQuery, nowMs: number): Filter[] {
-  return [...capabilityFilters(query), ...priceFilters(query), ...originFilters(query, nowMs), ...unknownFactFilters(query)];
+function filtersOf(entries: readonly CatalogEntry[], query: ModelsQuery, nowMs: number): Filter[] {
+  return [
+    ...capabilityFilters(query),
+    ...priceFilters(query),
+    ...providerFilters(entries, query),
+    ...originFilters(query, nowMs),
+    ...unknownFactFilters(query),
+  ];
 }
 
 function capabilityFilters(query: ModelsQuery): Filter[] {
@@ -65,6 +72,15 @@ function priceFilters(query: ModelsQuery): Filter[] {
   return filters;
 }
 
+/** Providers by slug, by a slug of other catalogues, or by display name, as in a request's `provider` object. */
+function providerFilters(entries: readonly CatalogEntry[], query: ModelsQuery): Filter[] {
+  const names = listOf(query.providers);
+  if (names.length === 0) return [];
+  const slugs = new Set(entries.flatMap(({ endpoints }) => endpoints.map(({ endpoint }) => endpoint.providerSlug)));
+  const wanted = new Set(names.map((name) => normaliseProviderPattern(name, slugs)));
+  return [({ endpoints }) => endpoints.some(({ endpoint }) => wanted.has(endpoint.providerSlug) || wanted.has(endpoint.providerName.toLowerCase()))];
+}
+
 function originFilters(query: ModelsQuery, nowMs: number): Filter[] {
   const filters: Filter[] = [];
   const q = query.q?.trim().toLowerCase();
@@ -73,12 +89,6 @@ function originFilters(query: ModelsQuery, nowMs: number): Filter[] {
   if (arch) filters.push(({ model }) => [model.tokenizer, model.instructType, model.family].some((name) => name.toLowerCase() === arch));
   const authors = listOf(query.model_authors).map((author) => author.toLowerCase());
   if (authors.length > 0) filters.push((entry) => authors.includes(modelAuthor(entry.model.slug) ?? ''));
-  const providers = listOf(query.providers).map((provider) => provider.toLowerCase());
-  if (providers.length > 0) {
-    filters.push((entry) =>
-      entry.endpoints.some(({ endpoint }) => providers.includes(endpoint.providerSlug) || providers.includes(endpoint.providerName.toLowerCase())),
-    );
-  }
   const distillable = flagOf(query.distillable);
   if (distillable !== undefined) filters.push(({ model }) => model.isDistillable === distillable);
   if (flagOf(query.zdr)) filters.push((entry) => entry.endpoints.some(({ endpoint }) => endpoint.dataPolicy?.zdr === true));
