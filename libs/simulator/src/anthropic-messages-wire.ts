@@ -17,7 +17,7 @@ interface Body {
   readonly max_tokens?: number;
   readonly stream?: boolean;
   readonly tools?: readonly { readonly name?: string; readonly input_schema?: unknown }[];
-  readonly tool_choice?: { readonly type?: string; readonly name?: string };
+  readonly tool_choice?: { readonly type?: string; readonly name?: string; readonly disable_parallel_tool_use?: boolean };
   readonly thinking?: { readonly type?: string };
   readonly stop_sequences?: readonly string[];
   readonly output_config?: { readonly format?: { readonly schema?: unknown } };
@@ -40,8 +40,9 @@ export const anthropicMessagesWire: SimulatedWire = {
       imageCount: messages.reduce((sum, message) => sum + blocksOf(message.content, 'image'), 0),
       stream: body.stream === true,
       maxTokens: body.max_tokens,
-      tools: (body.tools ?? []).map((tool) => ({ name: tool.name ?? '', schema: tool.input_schema })),
+      tools: (body.tool_choice?.type === 'none' ? [] : (body.tools ?? [])).map((tool) => ({ name: tool.name ?? '', schema: tool.input_schema })),
       forcedTool: body.tool_choice?.type === 'any' ? 'any' : body.tool_choice?.type === 'tool' ? body.tool_choice.name : undefined,
+      mayCallMany: body.tool_choice?.disable_parallel_tool_use !== true,
       jsonSchema: body.output_config?.format?.schema ?? body.output_format?.schema,
       wantsJson: false,
       reasoning: body.thinking !== undefined && body.thinking.type !== 'disabled',

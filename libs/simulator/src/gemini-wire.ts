@@ -46,10 +46,11 @@ export const geminiWire: SimulatedWire = {
       imageCount: contents.reduce((sum, content) => sum + (content.parts ?? []).filter((part) => part.inlineData ?? part.fileData).length, 0),
       stream: path.includes(':streamGenerateContent'),
       maxTokens: config.maxOutputTokens,
-      tools: (body.tools ?? [])
+      tools: (calling?.mode === 'NONE' ? [] : (body.tools ?? []))
         .flatMap((tool) => tool.functionDeclarations ?? [])
         .map((tool) => ({ name: tool.name ?? '', schema: tool.parametersJsonSchema ?? tool.parameters })),
       forcedTool: calling?.mode === 'ANY' ? (calling.allowedFunctionNames?.[0] ?? 'any') : undefined,
+      mayCallMany: true,
       jsonSchema: config.responseJsonSchema ?? config.responseSchema,
       wantsJson: config.responseMimeType === 'application/json',
       reasoning: config.thinkingConfig?.includeThoughts === true,

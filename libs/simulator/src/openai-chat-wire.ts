@@ -22,8 +22,11 @@ interface Body {
   readonly max_completion_tokens?: number;
   readonly tools?: readonly ToolDefinition[];
   readonly tool_choice?: string | { readonly function?: { readonly name?: string } };
+  readonly parallel_tool_calls?: boolean | null;
   readonly response_format?: { readonly type?: string; readonly json_schema?: { readonly schema?: unknown } };
   readonly reasoning_effort?: string;
+  readonly reasoning?: { readonly enabled?: boolean; readonly effort?: string; readonly max_tokens?: number };
+  readonly chat_template_kwargs?: { readonly enable_thinking?: boolean };
   readonly stop?: string | readonly string[] | null;
 }
 
@@ -43,11 +46,12 @@ export const openaiChatWire: SimulatedWire = {
       imageCount: messages.reduce((sum, message) => sum + imagesOf(message.content), 0),
       stream: body.stream === true,
       maxTokens: body.max_completion_tokens ?? body.max_tokens,
-      tools: (body.tools ?? []).map((tool) => ({ name: tool.function?.name ?? '', schema: tool.function?.parameters })),
+      tools: (body.tool_choice === 'none' ? [] : (body.tools ?? [])).map((tool) => ({ name: tool.function?.name ?? '', schema: tool.function?.parameters })),
       forcedTool: body.tool_choice === 'required' ? 'any' : typeof body.tool_choice === 'object' ? body.tool_choice.function?.name : undefined,
+      mayCallMany: body.parallel_tool_calls !== false,
       jsonSchema: body.response_format?.json_schema?.schema,
       wantsJson: body.response_format?.type === 'json_object',
-      reasoning: body.reasoning_effort !== undefined && body.reasoning_effort !== 'none',
+      reasoning: isReasoningAsked(body),
       isAfterTool: last?.role === 'tool',
       prefill: last?.role === 'assistant' ? textOf(last.content) : '',
       stop: typeof body.stop === 'string' ? [body.stop] : [...(body.stop ?? [])],
@@ -122,6 +126,13 @@ export const openaiChatWire: SimulatedWire = {
 
 function base(request: SimulatedRequest): object {
   return { id: idOf(request), object: 'chat.completion.chunk', created: CREATED, model: request.model, system_fingerprint: null, usage: null };
+}
+
+/** In any spelling that a provider of this dialect has. */
+function isReasoningAsked({ reasoning_effort: effort, reasoning, chat_template_kwargs: template }: Body): boolean {
+  if (effort !== undefined) return effort !== 'none';
+  if (reasoning?.effort === 'none' || reasoning?.enabled === false || reasoning?.max_tokens === 0) return false;
+  return template?.enable_thinking === true || (reasoning?.enabled ?? reasoning?.effort ?? reasoning?.max_tokens) !== undefined;
 }
 
 function chunk(request: SimulatedRequest, delta: object, finish: string | null = null): string {

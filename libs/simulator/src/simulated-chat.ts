@@ -7,9 +7,11 @@ export interface SimulatedRequest {
   readonly imageCount: number;
   readonly stream: boolean;
   readonly maxTokens: number | undefined;
+  /** Those that may be called. */
   readonly tools: readonly SimulatedTool[];
   /** A tool must be called: `any`, or this one. */
   readonly forcedTool: string | undefined;
+  readonly mayCallMany: boolean;
   readonly jsonSchema: unknown;
   readonly wantsJson: boolean;
   readonly reasoning: boolean;
@@ -91,7 +93,7 @@ export function answerOf(request: SimulatedRequest): SimulatedAnswer {
 function toolCallsOf(request: SimulatedRequest): SimulatedToolCall[] {
   const forced = request.forcedTool;
   const named = request.tools.filter((tool) => (forced === undefined ? request.lastUserText.includes(tool.name) : forced === 'any' || forced === tool.name));
-  const called = forced === 'any' ? named.slice(0, 1) : named;
+  const called = forced === 'any' || !request.mayCallMany ? named.slice(0, 1) : named;
   return called.map((tool, index) => ({
     id: `call_${hashOf(request.promptText)}_${index}`,
     name: tool.name,

@@ -81,6 +81,39 @@ describe('startSimulatedProvider', () => {
     expect(JSON.parse(called.choices[0]!.message.tool_calls[0]!.function.arguments)).toEqual({ city: 'sample', days: 7 });
   });
 
+  it('calls no tool where the choice is none, and one where calls may not be parallel, in every dialect', async () => {
+    await start();
+    const messages = [{ role: 'user', content: 'Use weather and calendar.' }];
+    const names = ['weather', 'calendar'];
+    const openai = { model: 'm', messages, tools: names.map((name) => ({ type: 'function', function: { name } })) };
+    const anthropic = { model: 'm', messages, max_tokens: 50, tools: names.map((name) => ({ name })) };
+    const gemini = {
+      contents: [{ role: 'user', parts: [{ text: messages[0]!.content }] }],
+      tools: [{ functionDeclarations: names.map((name) => ({ name })) }],
+    };
+    const callsOf = async (path: string, body: object) => (await post(path, body)).text.match(/"name":"(weather|calendar)"/g)?.length ?? 0;
+    expect(await callsOf('/v1/chat/completions', openai)).toBe(2);
+    expect(await callsOf('/v1/chat/completions', { ...openai, tool_choice: 'none' })).toBe(0);
+    expect(await callsOf('/v1/chat/completions', { ...openai, parallel_tool_calls: false })).toBe(1);
+    expect(await callsOf('/v1/messages', { ...anthropic, tool_choice: { type: 'none' } })).toBe(0);
+    expect(await callsOf('/v1/messages', { ...anthropic, tool_choice: { type: 'auto', disable_parallel_tool_use: true } })).toBe(1);
+    expect(await callsOf('/v1beta/models/m:generateContent', gemini)).toBe(2);
+    expect(await callsOf('/v1beta/models/m:generateContent', { ...gemini, toolConfig: { functionCallingConfig: { mode: 'NONE' } } })).toBe(0);
+  });
+
+  it.each<[string, object, boolean]>([
+    ['effort', { reasoning_effort: 'low' }, true],
+    ['OpenRouter’s object', { reasoning: { effort: 'low' } }, true],
+    ['a template', { chat_template_kwargs: { enable_thinking: true } }, true],
+    ['nothing', {}, false],
+    ['effort none', { reasoning_effort: 'none' }, false],
+    ['an object that switches it off', { reasoning: { enabled: false } }, false],
+    ['a template that switches it off', { chat_template_kwargs: { enable_thinking: false } }, false],
+  ])('thinks where the request says so by %s', async (_how, fields, thinks) => {
+    await start();
+    expect((await post('/v1/chat/completions', { ...hello, ...fields })).text.includes('reasoning_content')).toBe(thinks);
+  });
+
   it('fails as told, repeatably for a seed, until it is told to stop', async () => {
     await start();
     const fault = { kind: 'rate_limit', share: 0.5, seed: 3, retryAfterSeconds: 2 };
