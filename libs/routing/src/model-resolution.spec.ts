@@ -1,10 +1,38 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { suggestModels } from './model-resolution.js';
+import { resolveModel, suggestModels } from './model-resolution.js';
 import { modelRecord, tableOf } from './testing/table-fixtures.js';
 
 const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '-', '1'), minLength: 1, maxLength: 12 });
 const slug = fc.tuple(word, word).map(([author, name]) => `${author}/${name}`);
+
+describe('resolveModel', () => {
+  const ended = { expireTimeSeconds: 1n };
+  const table = tableOf(
+    [
+      modelRecord('acme/poet-3', { ...ended, successorSlug: 'acme/poet-2', aliases: ['~acme/poet-latest', 'acme/poet', 'acme/poet-three'] }),
+      modelRecord('acme/poet-2', { ...ended, successorSlug: 'acme/poet-1' }),
+      modelRecord('acme/poet-1'),
+      modelRecord('acme/bard-2', { ...ended, successorSlug: 'acme/bard-1', aliases: ['~acme/bard-latest'] }),
+      modelRecord('acme/bard-1', { ...ended, successorSlug: 'acme/bard-2' }),
+    ],
+    [],
+  );
+  const NOW_MS = 2_000_000;
+
+  it.each(['~acme/poet-latest', 'acme/poet', 'ACME/poet:nitro'])('goes on from a model that ended to the first successor that has not for %s', (name) => {
+    expect(resolveModel(table, name, NOW_MS)).toMatchObject({ kind: 'found', target: { model: { slug: 'acme/poet-1' } } });
+    expect(resolveModel(table, name, 0)).toMatchObject({ kind: 'found', target: { model: { slug: 'acme/poet-3' } } });
+  });
+
+  it.each([
+    ['acme/poet-3', 'acme/poet-3'],
+    ['acme/poet-three', 'acme/poet-3'],
+    ['~acme/bard-latest', 'acme/bard-2'],
+  ])('gives nobody who names one model another, nor one that ended: %s', (name, slug) => {
+    expect(resolveModel(table, name, NOW_MS)).toMatchObject({ kind: 'expired', model: { slug } });
+  });
+});
 
 describe('suggestModels', () => {
   it('names the three closest by edit distance, whole or without the author, and none that is far', () => {

@@ -22,14 +22,15 @@ const REMEMBERED_NAMES_MAX = 1_000;
 
 /**
  * Finds what a name means: slug, permaslug, alias, `~author/family-latest`, family alias or a provider's bare id where
- * only one model has it; each with known suffixes.
+ * only one model has it; each with known suffixes. The name of a family goes on to the successor of a model that ended.
  */
 export function resolveModel(table: RoutingTable, requested: string, nowMs: number): ModelResolution {
   const name = parseModelName(requested);
   const slugs = slugsOf(table, name.base);
   if (slugs.length === 0) return { kind: 'unknown', suggestions: suggestModels(table, name.base) };
   if (slugs.length > 1) return { kind: 'ambiguous', slugs };
-  const model = table.models.get(slugs[0]!);
+  const named = table.models.get(slugs[0]!);
+  const model = named && isExpired(named, nowMs) && isFamilyName(table, name.base) ? lastingModel(table, named, nowMs) : named;
   if (!model) return { kind: 'unknown', suggestions: suggestModels(table, name.base) };
   if (isExpired(model, nowMs)) return { kind: 'expired', model };
   const variant = name.variant ?? '';
@@ -93,6 +94,22 @@ function closestModels(table: RoutingTable, wanted: string): string[] {
 function slugsOf(table: RoutingTable, base: string): readonly string[] {
   if (table.models.has(base)) return [base];
   return table.names.get(base) ?? [];
+}
+
+/** `~author/family-latest`, or `author/family` beside it: who writes either wants whatever is newest. */
+function isFamilyName(table: RoutingTable, base: string): boolean {
+  return base.startsWith('~') || (table.names.has(`~${base}-latest`) && !table.models.has(base));
+}
+
+/** The first of its successors that has not ended; the model itself where all have. */
+function lastingModel(table: RoutingTable, model: RoutingModel, nowMs: number): RoutingModel {
+  const passed = new Set<RoutingModel>();
+  let next: RoutingModel | undefined = model;
+  while (next && isExpired(next, nowMs) && !passed.has(next)) {
+    passed.add(next);
+    next = table.models.get(next.record.successorSlug);
+  }
+  return next && !passed.has(next) ? next : model;
 }
 
 function isExpired(model: RoutingModel, nowMs: number): boolean {

@@ -276,6 +276,19 @@ describe('applyCatalogFile', () => {
     expect(holders('version: 1\nexclude: [qwen/qwen-max]', 'qwen/qwen-max')).toEqual([]);
   });
 
+  it('lets the newest of a family that lasts longer follow a model that ends, unless the operator names another', () => {
+    const successorOf = (text: string, slug: string) => apply(text).models.find((model) => model.slug === slug)?.successorSlug;
+    const ends = (slug: string, day: string, more = '') => `  - { slug: ${slug}, expires: "2026-01-${day}T00:00:00Z"${more} }\n`;
+    const poets = `version: 1\nmodels:\n${ends('acme/poet-3', '01')}${ends('acme/poet-2', '02')}  - { slug: acme/poet-1 }\n  - { slug: other/poet-9 }\n`;
+    expect(successorOf(poets, 'acme/poet-3')).toBe('acme/poet-2');
+    expect(successorOf(poets, 'acme/poet-2')).toBe('acme/poet-1');
+    expect(successorOf(poets, 'acme/poet-1')).toBe('');
+    expect(successorOf(`${poets}${ends('acme/poet-4', '01', ', successor: acme/poet-1')}`, 'acme/poet-4')).toBe('acme/poet-1');
+    expect(successorOf(`version: 1\nmodels:\n${ends('anthropic/claude-sonnet-4.5', '01')}`, 'anthropic/claude-sonnet-4.5')).toMatch(
+      /^anthropic\/claude-sonnet-/,
+    );
+  });
+
   it('gives an alias to whom the operator gives it', () => {
     const catalog = apply('version: 1\nmodels:\n  - { slug: openai/gpt-4o, aliases: [anthropic/claude] }');
     expect(catalog.models.filter((model) => model.aliases.includes('anthropic/claude')).map((model) => model.slug)).toEqual(['openai/gpt-4o']);

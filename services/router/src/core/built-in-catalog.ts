@@ -247,16 +247,21 @@ export function withFamilyAliases(
   endpoints: readonly CatalogEndpoint[],
   taken: ReadonlySet<string> = new Set(),
 ): ModelRecord[] {
-  const authors = new Map(BUILT_IN_PROVIDERS.flatMap((provider) => (provider.author === undefined ? [] : [[provider.slug, provider.author] as const])));
-  const firstParty = new Set(
-    endpoints.filter(({ record }) => record.modelSlug.startsWith(`${authors.get(record.providerSlug) ?? '?'}/`)).map(({ record }) => record.modelSlug),
-  );
+  const firstParty = firstPartyModels(endpoints);
   const bySlug = new Map<string, string[]>();
   const known = new Set([...taken, ...models.flatMap((model) => model.aliases)]);
   for (const [alias, slug] of familyAliases(models, (candidate) => firstParty.has(candidate))) {
     if (!known.has(alias)) bySlug.set(slug, [...(bySlug.get(slug) ?? []), alias]);
   }
   return models.map((model) => ({ ...model, aliases: [...model.aliases, ...(bySlug.get(model.slug) ?? [])].sort() }));
+}
+
+/** Models that their own authors serve. */
+export function firstPartyModels(endpoints: readonly CatalogEndpoint[]): ReadonlySet<string> {
+  const authors = new Map(BUILT_IN_PROVIDERS.flatMap((provider) => (provider.author === undefined ? [] : [[provider.slug, provider.author] as const])));
+  return new Set(
+    endpoints.filter(({ record }) => record.modelSlug.startsWith(`${authors.get(record.providerSlug) ?? '?'}/`)).map(({ record }) => record.modelSlug),
+  );
 }
 
 function providerRecord({ slug, name, policies, otelProviderName }: ProviderManifest): ProviderRecord {

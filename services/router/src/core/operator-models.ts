@@ -1,6 +1,7 @@
 import type { ModelRecord } from '@switchyard/routing';
 import type { CatalogFile } from '../catalog/catalog-file.schema.js';
 import type { CatalogEndpoint } from './catalog.js';
+import { firstPartyModels } from './built-in-catalog.js';
 import { expectedFacts, isReasoningMandatory } from './model-facts.js';
 import { familyAliases, familyOf } from './model-family.js';
 
@@ -14,7 +15,8 @@ export function mergeModels(builtIn: readonly ModelRecord[], listed: readonly Li
   const given = new Set(listed.flatMap(({ aliases }) => aliases.map((alias) => alias.toLowerCase())));
   const models = withGivenAliases([...bySlug.values()], listed, given).sort((left, right) => (left.slug < right.slug ? -1 : 1));
   const known = new Set(builtIn.map(({ slug }) => slug));
-  return withOwnFamilies(models, new Set(models.map(({ slug }) => slug).filter((slug) => !known.has(slug))), given);
+  const own = new Set(models.map(({ slug }) => slug).filter((slug) => !known.has(slug)));
+  return withSuccessors(withOwnFamilies(models, own, given), own, firstPartyModels(endpoints));
 }
 
 function withListed(model: ModelRecord, listed: ListedModel): ModelRecord {
@@ -54,6 +56,20 @@ function withOwnFamilies(models: readonly ModelRecord[], own: ReadonlySet<string
     const kept = model.aliases.filter((alias) => (newest.get(alias) ?? model.slug) === model.slug);
     const gained = [...newest].filter(([, slug]) => slug === model.slug).map(([alias]) => alias);
     return { ...model, aliases: [...new Set([...kept, ...gained])].sort() };
+  });
+}
+
+/** A model that will end has a successor: the one that the operator names, else the newest of its family that lasts longer. */
+function withSuccessors(models: readonly ModelRecord[], own: ReadonlySet<string>, firstParty: ReadonlySet<string>): ModelRecord[] {
+  return models.map((model) => {
+    const { expireTimeSeconds: end, successorSlug, slug } = model;
+    if (end === undefined || successorSlug !== '') return model;
+    const author = slug.slice(0, slug.indexOf('/') + 1);
+    const lasting = models.filter((other) => other.slug.startsWith(author) && (other.expireTimeSeconds === undefined || other.expireTimeSeconds > end));
+    const newest = familyAliases(lasting, (candidate) => own.has(candidate) || firstParty.has(candidate));
+    const family = model.family || familyOf(slug);
+    const names = [family, family.split('-', 1)[0]].map((name) => `~${author}${name}-latest`);
+    return { ...model, successorSlug: newest.get(names[0]!) ?? newest.get(names[1]!) ?? '' };
   });
 }
 
