@@ -7,6 +7,15 @@ const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '-', '1'), minLeng
 const slug = fc.tuple(word, word).map(([author, name]) => `${author}/${name}`);
 
 describe('resolveModel', () => {
+  it('takes any name of a model with the day of its release, however that is written, and no other day', () => {
+    const dated = tableOf([modelRecord('acme/writer-4.5', { permaslug: 'acme/writer-4.5-20250929', aliases: ['acme/writer-4-5', 'writer-4-5'] })], []);
+    for (const name of ['acme/writer-4.5-2025-09-29', 'acme/writer-4.5-20250929', 'acme/writer-4-5-20250929', 'writer-4-5-2025-09-29', 'writer-4-5-20250929']) {
+      expect([name, resolveModel(dated, name, 0)]).toEqual([name, expect.objectContaining({ kind: 'found' })]);
+    }
+    expect(resolveModel(dated, 'writer-4-5-2025-09-30', 0)).toMatchObject({ kind: 'unknown' });
+    expect(resolveModel(dated, '-2025-09-29', 0)).toMatchObject({ kind: 'unknown' });
+  });
+
   const ended = { expireTimeSeconds: 1n };
   const table = tableOf(
     [

@@ -92,8 +92,20 @@ function closestModels(table: RoutingTable, wanted: string): string[] {
 }
 
 function slugsOf(table: RoutingTable, base: string): readonly string[] {
-  if (table.models.has(base)) return [base];
-  return table.names.get(base) ?? [];
+  return slugsNamed(table, base) ?? datedSlugs(table, base);
+}
+
+function slugsNamed(table: RoutingTable, base: string): readonly string[] | undefined {
+  return table.models.has(base) ? [base] : table.names.get(base);
+}
+
+const DATED = /^(.+)-(\d{4})-?(\d{2})-?(\d{2})$/;
+
+/** Any name of a model with the day of its release after it, as its author writes it: `gpt-4o-mini-2024-07-18`. Another day is another model. */
+function datedSlugs(table: RoutingTable, base: string): readonly string[] {
+  const [, name, year, month, day] = DATED.exec(base) ?? [];
+  if (name === undefined) return [];
+  return (slugsNamed(table, name) ?? []).filter((slug) => table.models.get(slug)?.record.permaslug.endsWith(`-${year}${month}${day}`));
 }
 
 /** `~author/family-latest`, or `author/family` beside it: who writes either wants whatever is newest. */
