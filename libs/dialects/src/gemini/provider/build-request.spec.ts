@@ -109,6 +109,17 @@ describe('a request to Gemini', () => {
     expect((build(body, { model }).body['generationConfig'] as JsonObject | undefined)?.['thinkingConfig']).toEqual(expected);
   });
 
+  it.each<[string, JsonObject, string[], JsonObject | undefined]>([
+    ['that lists reasoning', { include_reasoning: true }, ['reasoning'], { includeThoughts: true }],
+    ['that lists reasoning', { reasoning: {} }, ['reasoning'], { includeThoughts: true }],
+    ['that lists reasoning', { include_reasoning: false }, ['reasoning'], undefined],
+    ['that lists reasoning', {}, ['reasoning'], undefined],
+    ['that lists no reasoning', { include_reasoning: true }, ['temperature'], undefined],
+    ['of which nothing is known', { include_reasoning: true }, [], undefined],
+  ])('shows what a model %s thinks by itself where the client wants to see it', (_which, body, supportedParameters, expected) => {
+    expect((build(body, { endpoint: { supportedParameters } }).body['generationConfig'] as JsonObject | undefined)?.['thinkingConfig']).toEqual(expected);
+  });
+
   it('asks for JSON and for a schema', () => {
     const schema = {
       type: 'object',

@@ -14,8 +14,11 @@ export function thinkingConfig(
   outputCap: number | undefined,
   warnings: string[],
 ): JsonObject | undefined {
-  const intent = reasoningIntent(askableReasoning(request.reasoning, endpoint, warnings));
-  if (intent.kind === 'unsaid') return undefined;
+  const reasoning = askableReasoning(request.reasoning, endpoint, warnings);
+  const intent = reasoningIntent(reasoning);
+  // These models think by themselves, yet show it only when told to. One that may not think at all could refuse that.
+  if (intent.kind === 'unsaid')
+    return reasoning && reasoning.exclude !== true && endpoint.supportedParameters.length > 0 ? { includeThoughts: true } : undefined;
   const includeThoughts = intent.kind === 'on' && request.reasoning?.exclude !== true;
   const amount =
     style === 'level'
