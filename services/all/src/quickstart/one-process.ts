@@ -5,6 +5,7 @@ import { platformConfig, runTargets } from '@switchyard/runtime';
 import { createLogger, fileDestination } from '@switchyard/telemetry';
 import { ALL_TARGETS, loadTargets } from '../targets.js';
 import { untilReady } from './ingress-ready.js';
+import { withDefaults } from './service-environment.js';
 import type { StartedPlatform } from './started-platform.js';
 
 const READY_TIMEOUT_MS = 120_000;
@@ -20,10 +21,14 @@ export async function startInOneProcess(
   const logger = createLogger({ level: logLevel, format: 'json', destination: fileDestination(join(dataDirectory, 'logs', 'switchyard.log')) });
   const settings = {
     SWITCHYARD_HTTP_PORT: String(httpPort),
-    SWITCHYARD_GRPC_PORT: environment['SWITCHYARD_GRPC_PORT'] ?? '0',
     SWITCHYARD_DATA_DIR: dataDirectory,
   };
-  const platform = await runTargets({ targets: await loadTargets(ALL_TARGETS), environment: { ...environment, ...settings }, logger, cancelSignal });
+  const platform = await runTargets({
+    targets: await loadTargets(ALL_TARGETS),
+    environment: { ...withDefaults(environment, { SWITCHYARD_GRPC_PORT: '0' }), ...settings },
+    logger,
+    cancelSignal,
+  });
   const origin = `http://127.0.0.1:${httpPort}`;
   const { grpcAddress } = platform;
   return {

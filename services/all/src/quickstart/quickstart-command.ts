@@ -19,6 +19,7 @@ import { quickstartConfig } from './quickstart.config.js';
 import { SecretsFile } from './secrets-file.js';
 import { startSimulatedProviders, wantsSimulators } from './simulated-providers.js';
 import { claimDataDirectory } from './single-instance.js';
+import { withDefaults } from './service-environment.js';
 import { endStaleServices } from './service-pids.js';
 import { startSplit, type SplitOptions } from './split-processes.js';
 import type { StartedPlatform } from './started-platform.js';
@@ -129,8 +130,7 @@ class Quickstart {
       ),
     ]);
     return {
-      ...given,
-      SWITCHYARD_DRAIN_DELAY_MS: given['SWITCHYARD_DRAIN_DELAY_MS'] ?? '0',
+      ...withDefaults(given, { SWITCHYARD_DRAIN_DELAY_MS: '0' }),
       ...(database && { SWITCHYARD_DATABASE_URL: database.url }),
       ...(kafka && { KAFKA_BROKERS: kafka.brokers.join(',') }),
       ...(simulators && { SWITCHYARD_CATALOG_FILE: simulators.catalogFile }),

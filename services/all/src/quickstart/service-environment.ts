@@ -10,3 +10,8 @@ export function serviceEnvironment(target: TargetName, environment: Environment)
   if (target === 'worker') return environment;
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !CREDENTIAL_VARIABLES.has(name) && !name.startsWith(OPERATOR_CREDENTIAL_PREFIX)));
 }
+
+/** The quick start's own defaults where nothing is set; an empty variable counts as unset. */
+export function withDefaults(environment: Environment, defaults: Readonly<Record<string, string>>): Environment {
+  return { ...environment, ...Object.fromEntries(Object.entries(defaults).filter(([name]) => (environment[name] ?? '').trim() === '')) };
+}
