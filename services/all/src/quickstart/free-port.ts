@@ -34,7 +34,7 @@ export async function isPortFree(port: number): Promise<boolean> {
 }
 
 /** Why a port of loopback cannot be had right now; undefined when it can. */
-export function portRefusal(port: number): Promise<NodeJS.ErrnoException | undefined> {
+function portRefusal(port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', resolve);
