@@ -100,6 +100,14 @@ describe('the quick start', () => {
     await new Promise((done) => blocker.close(done));
   }, 60_000);
 
+  it('tells of a setting that is wrong before anything is started', async () => {
+    const misled = await QuickstartProgram.prepare({ SWITCHYARD_LOG_LEVEL: 'loud' });
+    const refused = misled.run('quickstart');
+    expect(await refused.exited).toBe(1);
+    expect(refused.output()).toMatch(/^The configuration has a problem:\n {2}SWITCHYARD_LOG_LEVEL ="loud"/);
+    await misled.remove();
+  }, 60_000);
+
   it.each([
     ['has problems', 'version: 1\nendpoints:\n  - { model: writer }\n', 'line 3: endpoints[0].model: write author/slug in lower case'],
     ['is not there', undefined, 'ENOENT'],

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadConfig, processEnvironment, type Environment } from '@switchyard/config';
+import { checkConfig, ConfigError, loadConfig, processEnvironment, type Environment } from '@switchyard/config';
 import { AccountPort, CatalogPort, KeyPort } from '@switchyard/proto';
-import { runUntilSignal } from '@switchyard/runtime';
+import { platformConfig, runUntilSignal } from '@switchyard/runtime';
 import { parseFlags } from '../commands/parse-flags.js';
 import { unreadVariables } from '../config-sections.js';
 import { announcement } from './announce.js';
@@ -77,6 +77,9 @@ class Quickstart {
   ) {}
 
   async start(): Promise<void> {
+    // What is wrong is told before anything is started.
+    const problems = checkConfig([quickstartConfig, platformConfig]);
+    if (problems.length > 0) throw new ConfigError(problems);
     const { ingressReplicas, billingReplicas, httpPort: wantedPort } = loadConfig(quickstartConfig);
     this.releaseDirectory = claimDataDirectory(this.dataDirectory);
     removeContractFile(this.dataDirectory);
