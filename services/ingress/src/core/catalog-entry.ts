@@ -55,7 +55,8 @@ function byTierAndPrice(left: PricedEndpoint, right: PricedEndpoint): number {
   return Number(isOtherTier(left)) - Number(isOtherTier(right)) || byPrice(left, right);
 }
 
-function isOtherTier({ endpoint: { serviceTier } }: PricedEndpoint): boolean {
+/** It sells a service tier beyond the usual one. */
+export function isOtherTier({ endpoint: { serviceTier } }: PricedEndpoint): boolean {
   return serviceTier !== '' && serviceTier !== 'default';
 }
 

@@ -46,6 +46,7 @@ describe('a model as clients see it', () => {
     ]);
     expect(publicModel(entry, NOW).pricing.prompt).toBe('0.000002');
     expect(entry.endpoints.map(({ endpoint: { tag } }) => tag)).toEqual(['a', 'b', 'a/flex']);
+    expect(publicEndpoints(entry, false, NOW).endpoints.map((shown) => shown.service_tier)).toEqual([null, null, 'flex']);
     expect(publicModel(entryOf([endpoint('a/flex', 1_000_000n, { serviceTier: 'flex' })]), NOW).pricing.prompt).toBe('0.000001');
   });
 

@@ -1,6 +1,6 @@
 import { INPUT_MODALITIES, SUPPORTED_PARAMETERS, type ModelEndpoints, type PublicEndpoint, type PublicModel } from '@switchyard/api';
 import type { analytics, router } from '@switchyard/proto';
-import type { CatalogEntry, PricedEndpoint } from './catalog-entry.js';
+import { isOtherTier, type CatalogEntry, type PricedEndpoint } from './catalog-entry.js';
 import { publicPricing } from './public-pricing.js';
 import { numberOf } from './public-values.js';
 
@@ -47,7 +47,8 @@ export function publicEndpoints(entry: CatalogEntry, isAuthenticated: boolean, n
   };
 }
 
-function publicEndpoint(entry: CatalogEntry, { endpoint, schedule, statistics }: PricedEndpoint, isAuthenticated: boolean, nowMs: number): PublicEndpoint {
+function publicEndpoint(entry: CatalogEntry, priced: PricedEndpoint, isAuthenticated: boolean, nowMs: number): PublicEndpoint {
+  const { endpoint, schedule, statistics } = priced;
   const toolChoice = endpoint.supportsToolChoice;
   return {
     name: `${endpoint.providerName} | ${entry.id}`,
@@ -63,7 +64,7 @@ function publicEndpoint(entry: CatalogEntry, { endpoint, schedule, statistics }:
     supported_parameters: [...takenParameters(endpoint)],
     supports_implicit_caching: endpoint.supportsImplicitCaching,
     native_tools: {},
-    service_tier: endpoint.serviceTier === '' || endpoint.serviceTier === 'default' ? null : endpoint.serviceTier,
+    service_tier: isOtherTier(priced) ? endpoint.serviceTier : null,
     supports_diarization: false,
     supports_tool_choice: {
       none: toolChoice?.none ?? false,
