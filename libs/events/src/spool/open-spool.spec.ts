@@ -175,11 +175,13 @@ describe('the spool', () => {
 
   it('reads back from the folder what memory had no room for, in order, with the marks that came later', async () => {
     log.goAway();
-    const spool = await open('a', { segmentBytes: 4_096, maxKeptCharacters: 2_000, deliveryHoldMs: 200 });
+    const clock = manualClock();
+    const spool = await open('a', { clock, segmentBytes: 4_096, maxKeptCharacters: 2_000, deliveryHoldMs: 200 });
     for (let index = 0; index < 150; index++) {
       spool.append({ kind: 'completed', generationId: `g${index}`, event: event(`g${index}`, 'x'.repeat(100)) });
       await spool.flushed();
     }
+    clock.advance(200);
     for (let index = 0; index < 150; index++) spool.append({ kind: 'delivered', generationId: `g${index}` });
     await spool.flushed();
     log.comeBack();
@@ -603,7 +605,7 @@ describe('the spool', () => {
     /** The next segments lie on a device that is always full. */
     const fillDisk = (folder: string): string[] => {
       const next = Number(segmentsOf(folder).at(-1)!.slice(0, 12)) + 1;
-      const links = Array.from({ length: 2_000 }, (_, index) => join(folder, `${String(next + index).padStart(12, '0')}.segment`));
+      const links = Array.from({ length: 400 }, (_, index) => join(folder, `${String(next + index).padStart(12, '0')}.segment`));
       links.forEach((path) => symlinkSync('/dev/full', path));
       return links;
     };
@@ -697,7 +699,7 @@ describe('the spool', () => {
     });
 
     it('believes marks that it could not write down', async () => {
-      const spool = await open('a', { segmentBytes: 1, deliveryHoldMs: 2_000 });
+      const spool = await open('a', { segmentBytes: 1 });
       spool.append({ kind: 'completed', generationId: 'g1', event: event('g1') });
       await spool.flushed();
       const links = fillDisk(join(root, 'a'));
