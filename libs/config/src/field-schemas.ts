@@ -3,17 +3,24 @@ import { z } from 'zod';
 const BYTE_UNITS: Readonly<Record<string, number>> = { '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KIB: 1024, MIB: 1024 ** 2, GIB: 1024 ** 3 };
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Whole bytes from `4096`, `64KiB`, `32MiB`, `1GiB` (also `KB`, `MB`, `GB`). */
-export function byteSize(): z.ZodType<number> {
-  return measure(BYTE_UNITS, /^(\d+(?:\.\d+)?)\s*([KMG]i?B|B)?$/i, (unit) => unit.toUpperCase(), 'a size such as 4096, 64KiB or 32MiB').describe('size');
+interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** Whole bytes from `4096`, `64KiB`, `32MiB`, `1GiB` (also `KB`, `MB`, `GB`), at least `min`. */
+export function byteSize({ min = 0 }: Pick<Bounds, 'min'> = {}): z.ZodType<number> {
+  return measure(BYTE_UNITS, /^(\d+(?:\.\d+)?)\s*([KMG]i?B|B)?$/i, (unit) => unit.toUpperCase(), 'a size such as 4096, 64KiB or 32MiB')
+    .refine((value) => value >= min, `must be at least ${min}`)
+    .describe('size');
 }
 
 /** What a timer can hold, almost 25 days: a longer one would be over at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** Whole milliseconds from `250` (milliseconds), `250ms`, `5s`, `10m`, `24h`, `7d`, that a timer can hold. */
-export function durationMs(): z.ZodType<number> {
-  return boundedDurationMs(0, TIMER_MAX_MS);
+/** Whole milliseconds from `250` (milliseconds), `250ms`, `5s`, `10m`, `24h`, `7d`, that a timer can hold, within bounds, both inclusive. */
+export function durationMs({ min = 0, max = TIMER_MAX_MS }: Bounds = {}): z.ZodType<number> {
+  return boundedDurationMs(min, max);
 }
 
 /** The same for how often something is done. Zero would be all the time, not never. */
@@ -55,8 +62,7 @@ export function list(): z.ZodType<readonly string[]> {
 }
 
 /** A whole number within bounds, both inclusive. */
-export function integer(bounds: { readonly min?: number; readonly max?: number } = {}): z.ZodType<number> {
-  const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = bounds;
+export function integer({ min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER }: Bounds = {}): z.ZodType<number> {
   const whole = z.coerce.number('must be a whole number').int('must be a whole number');
   return whole.min(min, `must be at least ${min}`).max(max, `must be at most ${max}`).describe('whole number');
 }

@@ -1,14 +1,16 @@
-import { defineConfig, field, list, type ConfigOf } from '@switchyard/config';
+import { byteSize, defineConfig, durationMs, field, integer, list, port, type ConfigOf } from '@switchyard/config';
+import { DAY_MS } from '@switchyard/core';
 import { z } from 'zod';
 
-const milliseconds = z.coerce.number().int().positive().max(86_400_000);
-const count = z.coerce.number().int().positive();
+const duration = durationMs({ min: 1, max: DAY_MS });
+const size = byteSize({ min: 1 });
+const count = integer({ min: 1 });
 
 export const ingressConfig = defineConfig({
   httpHost: field({ env: 'SWITCHYARD_HTTP_HOST', schema: z.string(), default: '127.0.0.1', description: 'Address the public HTTP server listens on.' }),
   httpPort: field({
     env: 'SWITCHYARD_HTTP_PORT',
-    schema: z.coerce.number().int().min(0).max(65_535),
+    schema: port(),
     default: 8080,
     description: 'Port of the public HTTP server; 0 takes any free one.',
   }),
@@ -21,19 +23,19 @@ export const ingressConfig = defineConfig({
   }),
   maxBodyBytes: field({
     env: 'SWITCHYARD_MAX_BODY_BYTES',
-    schema: count,
+    schema: size,
     default: 32 * 1024 * 1024,
     description: 'Largest request body in bytes; larger ones get 413, as do those over 63 MiB where the workers are other processes.',
   }),
   maxHeldBodyBytes: field({
     env: 'SWITCHYARD_MAX_HELD_BODY_BYTES',
-    schema: count,
+    schema: size,
     default: 512 * 1024 * 1024,
     description: 'Most bytes that the request bodies in one ingress may take together; more get 503 with Retry-After.',
   }),
   maxHeaderBytes: field({
     env: 'SWITCHYARD_MAX_HEADER_BYTES',
-    schema: count,
+    schema: size,
     default: 32 * 1024,
     description: 'Largest request header block in bytes; larger ones get 431.',
   }),
@@ -54,34 +56,34 @@ export const ingressConfig = defineConfig({
   }),
   requestTimeoutMs: field({
     env: 'SWITCHYARD_REQUEST_TIMEOUT_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 120_000,
-    description: 'Longest time a client may take to send its request, in milliseconds.',
+    description: 'Longest time a client may take to send its request.',
   }),
   minUploadBytesPerSecond: field({
     env: 'SWITCHYARD_MIN_UPLOAD_BYTES_PER_SECOND',
-    schema: count,
+    schema: size,
     default: 32 * 1024,
     description: 'Slowest that a request body which takes longer than ten seconds may come, in bytes per second on average; slower ones get 408.',
   }),
   keepAliveCommentMs: field({
     env: 'SWITCHYARD_KEEP_ALIVE_COMMENT_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 10_000,
-    description: 'Silence in a stream after which a comment shows that it lives, in milliseconds.',
+    description: 'Silence in a stream after which a comment shows that it lives.',
   }),
   keyGraceMs: field({
     env: 'SWITCHYARD_KEY_GRACE_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 300_000,
-    description: 'How long keys verified earlier are served while billing cannot be reached, in milliseconds.',
+    description: 'How long keys verified earlier are served while billing cannot be reached.',
   }),
   keyCacheSize: field({ env: 'SWITCHYARD_KEY_CACHE_SIZE', schema: count, default: 100_000, description: 'Most keys that one ingress remembers.' }),
   leaseAcquireTimeoutMs: field({
     env: 'SWITCHYARD_LEASE_ACQUIRE_TIMEOUT_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 4_000,
-    description: 'Longest wait for a lease from billing, in milliseconds.',
+    description: 'Longest wait for a lease from billing.',
   }),
   leaseMaxWaiters: field({
     env: 'SWITCHYARD_LEASE_MAX_WAITERS',
@@ -109,58 +111,58 @@ export const ingressConfig = defineConfig({
   }),
   maxClockSkewMs: field({
     env: 'SWITCHYARD_MAX_CLOCK_SKEW_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 100,
-    description: 'Largest difference to the clock of billing, in milliseconds, before an ingress is not ready.',
+    description: 'Largest difference to the clock of billing before an ingress is not ready.',
   }),
   attemptConnectMs: field({
     env: 'SWITCHYARD_ATTEMPT_CONNECT_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 2_000,
-    description: 'Longest time for the connection to a provider, in milliseconds.',
+    description: 'Longest time for the connection to a provider.',
   }),
   attemptFirstTokenMs: field({
     env: 'SWITCHYARD_ATTEMPT_FIRST_TOKEN_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 30_000,
     description:
-      'Longest wait for the first token of a stream, in milliseconds; less where an endpoint is known to be faster, more for very long prompts and with reasoning.',
+      'Longest wait for the first token of a stream; less where an endpoint is known to be faster, more for very long prompts and with reasoning.',
   }),
   attemptFirstTokenLeastMs: field({
     env: 'SWITCHYARD_ATTEMPT_FIRST_TOKEN_LEAST_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 1_500,
-    description: 'What the wait for the first token is never cut below, however fast an endpoint is known to be, in milliseconds.',
+    description: 'What the wait for the first token is never cut below, however fast an endpoint is known to be.',
   }),
   attemptBetweenChunksMs: field({
     env: 'SWITCHYARD_ATTEMPT_BETWEEN_CHUNKS_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 60_000,
-    description: 'Longest silence of a provider in the middle of its answer, in milliseconds.',
+    description: 'Longest silence of a provider in the middle of its answer.',
   }),
   attemptTotalMs: field({
     env: 'SWITCHYARD_ATTEMPT_TOTAL_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 600_000,
-    description: 'Longest time a request may take, all its attempts together, in milliseconds.',
+    description: 'Longest time a request may take, all its attempts together.',
   }),
   spoolMaxBytes: field({
     env: 'SWITCHYARD_SPOOL_MAX_BYTES',
-    schema: count,
+    schema: size,
     default: 1024 * 1024 * 1024,
     description: 'Bound of the ingress spool in bytes; when it is full new paid requests get 503.',
   }),
   spoolDrainMs: field({
     env: 'SWITCHYARD_SPOOL_DRAIN_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 10_000,
-    description: 'How long a stopping ingress tries to publish what is left in its spool, in milliseconds.',
+    description: 'How long a stopping ingress tries to publish what is left in its spool.',
   }),
   drainTimeoutMs: field({
     env: 'SWITCHYARD_DRAIN_TIMEOUT_MS',
-    schema: milliseconds,
+    schema: duration,
     default: 630_000,
-    description: 'Longest time a stopping ingress waits for running requests, in milliseconds; longer than the longest attempt.',
+    description: 'Longest time a stopping ingress waits for running requests; longer than the longest attempt.',
   }),
 });
 
