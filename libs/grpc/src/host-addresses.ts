@@ -19,6 +19,13 @@ export function splitAddress(name: string): { host: string; port: string } {
   return { host: match[1]!, port: match[2]! };
 }
 
+/** Whether it is `host:port`, of a host that can be looked up or dialled. */
+export function isAddress(text: string): boolean {
+  if (!/.:\d+$/.test(text)) return false;
+  const { host, port } = splitAddress(text);
+  return (isIP(host) !== 0 || /^[\w.-]+$/.test(host)) && Number(port) > 0 && Number(port) <= 65_535;
+}
+
 export function joinAddress(host: string, port: string | number): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -12,4 +12,4 @@ export * from './sessions/session-server.js';
 export * from './sessions/session-pool.js';
 export * from './tls-identity.js';
 export { isStorageAway } from './storage-away.js';
-export { joinAddress, splitAddress } from './host-addresses.js';
+export { isAddress, joinAddress, splitAddress } from './host-addresses.js';

@@ -74,9 +74,7 @@ function tlsProblems(config: PlatformConfig): ConfigProblem[] {
 }
 
 function hasBareAddress({ routerAddress, workerAddress, billingAddress, analyticsAddress }: PlatformConfig): boolean {
-  return [routerAddress, workerAddress, billingAddress, analyticsAddress]
-    .flat()
-    .some((address) => /:\d+$/.test(address) && isIP(splitAddress(address).host) !== 0);
+  return [routerAddress, workerAddress, billingAddress, analyticsAddress].flat().some((address) => isIP(splitAddress(address).host) !== 0);
 }
 
 function kafkaProblems(config: PlatformConfig): ConfigProblem[] {

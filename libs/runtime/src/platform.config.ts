@@ -1,5 +1,6 @@
 import { defineConfig, durationMs, field, flag, integer, intervalMs, list, port, readableFile, type ConfigOf } from '@switchyard/config';
 import { databaseUrlProblem } from '@switchyard/db';
+import { isAddress } from '@switchyard/grpc';
 import { LOG_LEVELS } from '@switchyard/telemetry';
 import { z } from 'zod';
 
@@ -37,7 +38,7 @@ export const platformConfig = defineConfig({
   }),
   kafkaBrokers: field({
     env: 'KAFKA_BROKERS',
-    schema: list(),
+    schema: list().refine((brokers) => brokers.every(isBroker), 'must be host:port each, such as kafka:9092'),
     default: [],
     description: 'Kafka brokers, `host:port` each. Empty: the event log lives in Postgres.',
   }),
@@ -134,25 +135,25 @@ export const platformConfig = defineConfig({
   }),
   routerAddress: field({
     env: 'SWITCHYARD_ROUTER_ADDRESS',
-    schema: list(),
+    schema: addresses(),
     default: [],
     description: 'The router, where it runs in another process: `host:port` each; a name may stand for many addresses, which are followed as they change.',
   }),
   workerAddress: field({
     env: 'SWITCHYARD_WORKER_ADDRESS',
-    schema: list(),
+    schema: addresses(),
     default: [],
     description: 'Workers, `host:port` each, where they run in other processes; a name may stand for many addresses.',
   }),
   billingAddress: field({
     env: 'SWITCHYARD_BILLING_ADDRESS',
-    schema: list(),
+    schema: addresses(),
     default: [],
     description: 'Billing, where it runs in another process: `host:port` each; a name may stand for many addresses, which are followed as they change.',
   }),
   analyticsAddress: field({
     env: 'SWITCHYARD_ANALYTICS_ADDRESS',
-    schema: list(),
+    schema: addresses(),
     default: [],
     description: 'Analytics, where it runs in another process: `host:port` each; a name may stand for many addresses, which are followed as they change.',
   }),
@@ -190,6 +191,16 @@ export const platformConfig = defineConfig({
 });
 
 export type PlatformConfig = ConfigOf<typeof platformConfig>;
+
+/** The driver takes what is before the first colon for the host. */
+function isBroker(text: string): boolean {
+  return text.split(':').length === 2 && isAddress(text);
+}
+
+/** A scheme in front, or a port that is missing, would be looked up in vain for ever. */
+function addresses(): z.ZodType<readonly string[]> {
+  return list().refine((entries) => entries.every(isAddress), 'must be host:port each, such as billing:9090');
+}
 
 function databaseUrl(): z.ZodType<string> {
   return z

@@ -11,7 +11,7 @@ export function missingAddresses(targets: readonly Target[], environment: Enviro
     if (target.requiresAttempts === true) needed.set('worker', target.name);
   }
   return [...needed]
-    .filter(([name]) => !present.has(name) && (environment[addressVariable(name)] ?? '').trim() === '')
+    .filter(([name]) => !present.has(name) && !/[^\s,]/.test(environment[addressVariable(name)] ?? ''))
     .map(([name, neededBy]) => missingAddress(name, neededBy));
 }
 
