@@ -130,7 +130,11 @@ describe('the URL of a database', () => {
   it.each([
     ['mysql://host/db', 'must begin with postgres://'],
     ['postgres://user:p[a@host:port/db', 'is no URL: special characters of a password have to be written as %XX'],
+    ['postgres://user:100%sure@host/db', 'is no URL: special characters of a password have to be written as %XX'],
     ['postgres://host/db?sslmode=prefer', 'must have one of disable, require, verify-ca, verify-full as sslmode, not prefer'],
+    ['postgres://host/db?sslmode=verify-full&sslrootcert=/nowhere/ca.crt', 'names /nowhere/ca.crt as sslrootcert, which cannot be read: ENOENT'],
+    ['postgres://host/db?sslmode=require&sslcert=/nowhere/me.crt', 'names /nowhere/me.crt as sslcert, which cannot be read: ENOENT'],
+    ['postgres://host/db?sslmode=verify-full&sslrootcert=system', undefined],
     ['postgresql://user:p%5Ba@host/db?sslmode=verify-full', undefined],
   ])('%s: %s', (url, problem) => {
     expect(databaseUrlProblem(url)).toBe(problem);

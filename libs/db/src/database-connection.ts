@@ -1,5 +1,5 @@
 import { checkServerIdentity, type ConnectionOptions, type PeerCertificate } from 'node:tls';
-import { RenewedFile } from '@switchyard/config';
+import { readableFile, RenewedFile } from '@switchyard/config';
 import type pg from 'pg';
 
 /** Where a database is, and how to get in. */
@@ -19,15 +19,38 @@ export type DatabaseAddress = string | DatabaseConnection;
 const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const;
 type SslMode = (typeof SSL_MODES)[number];
 
+const FILE_PARAMETERS = ['sslrootcert', 'sslcert', 'sslkey'] as const;
 /** What is read here; all other parameters of a URL go to the driver. */
-const OWN_PARAMETERS: ReadonlySet<string> = new Set(['sslmode', 'sslrootcert', 'sslcert', 'sslkey']);
+const OWN_PARAMETERS: ReadonlySet<string> = new Set(['sslmode', ...FILE_PARAMETERS]);
+/** libpq's word for the authorities that the system trusts, which are taken where no file is. */
+const SYSTEM_AUTHORITIES = 'system';
 
 /** What is wrong with a URL, for people; never with its password. */
 export function databaseUrlProblem(url: string): string | undefined {
   if (!/^postgres(ql)?:\/\//.test(url)) return 'must begin with postgres://';
-  if (!URL.canParse(url)) return 'is no URL: special characters of a password have to be written as %XX';
-  const mode = new URL(url).searchParams.get('sslmode');
-  return mode === null || isSslMode(mode) ? undefined : `must have one of ${SSL_MODES.join(', ')} as sslmode, not ${mode}`;
+  if (!URL.canParse(url) || !isDecodable(url)) return 'is no URL: special characters of a password have to be written as %XX';
+  const { searchParams } = new URL(url);
+  const mode = searchParams.get('sslmode');
+  if (mode !== null && !isSslMode(mode)) return `must have one of ${SSL_MODES.join(', ')} as sslmode, not ${mode}`;
+  return FILE_PARAMETERS.map((name) => fileProblem(name, searchParams.get(name) ?? '')).find((problem) => problem !== undefined);
+}
+
+/** Without the file the server would be judged by other authorities, or refuse us, and neither names it. */
+function fileProblem(name: string, path: string): string | undefined {
+  if (path === '' || path === SYSTEM_AUTHORITIES) return undefined;
+  const { error } = readableFile().safeParse(path);
+  return error && `names ${path} as ${name}, which ${error.issues[0]!.message}`;
+}
+
+/** A parsed URL keeps a `%` that stands for nothing. */
+function isDecodable(url: string): boolean {
+  try {
+    const { username, password, hostname, pathname } = new URL(url);
+    for (const part of [username, password, hostname, pathname]) decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Settings of the driver. Passwords and certificates are read from their files whenever a connection is made. */
