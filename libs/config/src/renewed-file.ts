@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 
@@ -9,11 +9,12 @@ export function readableFile(): z.ZodType<string> {
     .transform((path, context) => {
       try {
         accessSync(path, constants.R_OK);
-        return path;
+        if (!statSync(path).isDirectory()) return path;
+        context.addIssue('cannot be read: it is a folder');
       } catch (error) {
         context.addIssue(`cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
-        return z.NEVER;
       }
+      return z.NEVER;
     })
     .describe('path of a file');
 }

@@ -49,6 +49,12 @@ describe('the settings of connections', () => {
     ]);
   });
 
+  it('name a folder that stands where a file belongs, as a secret is mounted whole', () => {
+    expect(checkConfig([platformConfig], environmentOf({ KAFKA_PASSWORD_FILE: './' }))).toEqual([
+      { env: 'SWITCHYARD_KAFKA_PASSWORD_FILE', message: `="${join(folder, './')}" cannot be read: it is a folder` },
+    ]);
+  });
+
   it('say which certificate cannot be used, and none where there is plain text', () => {
     expect(openTls(configOf({}), captureLogger())).toBeUndefined();
     expect(() => openTls(configOf(TLS), captureLogger())).toThrow(ConfigError);
