@@ -62,7 +62,17 @@ export interface Platform {
 export function checkTargets(targets: readonly Target[], environment: Environment = processEnvironment()): ConfigProblem[] {
   const problems = checkConfig([platformConfig, tracingConfig, ...targets.map((target) => target.config)], environment);
   const isReadable = checkConfig([platformConfig], environment).length === 0;
-  return [...problems, ...(isReadable ? platformProblems(targets, loadConfig(platformConfig, environment)) : []), ...missingAddresses(targets, environment)];
+  return [
+    ...problems,
+    ...(isReadable ? platformProblems(targets, loadConfig(platformConfig, environment)) : []),
+    ...targets.flatMap((target) => contradictions(target, environment)),
+    ...missingAddresses(targets, environment),
+  ];
+}
+
+/** Of settings that are each right by themselves. */
+function contradictions({ config, problems }: Target, environment: Environment): readonly ConfigProblem[] {
+  return problems === undefined || checkConfig([config], environment).length > 0 ? [] : problems(loadConfig(config, environment));
 }
 
 function platformProblems(targets: readonly Target[], config: PlatformConfig): ConfigProblem[] {

@@ -1,4 +1,4 @@
-import type { ConfigDefinition, ConfigOf } from '@switchyard/config';
+import type { ConfigDefinition, ConfigOf, ConfigProblem } from '@switchyard/config';
 import type { Clock, RandomSource } from '@switchyard/core';
 import type { DatabaseSchema } from '@switchyard/db';
 import type { EventLog } from '@switchyard/events';
@@ -43,6 +43,8 @@ export interface TargetContext<Config> {
 export interface TargetManifest<Definition extends ConfigDefinition<object> = ConfigDefinition<object>> {
   readonly name: TargetName;
   readonly config: Definition;
+  /** What its settings contradict each other in, which no field sees alone. */
+  readonly problems?: ((config: ConfigOf<Definition>) => readonly ConfigProblem[]) | undefined;
   /** Its Postgres schema and migrations; undefined when it owns none. */
   readonly schema?: DatabaseSchema | undefined;
   /** The module has one provider per port, under `port.token`. */

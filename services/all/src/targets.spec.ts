@@ -74,6 +74,15 @@ describe('the check of the configuration', () => {
     expect(problems).toEqual([{ env: 'SWITCHYARD_DATABASE_URL', message: `is required: ${reason}` }]);
   });
 
+  it('says what contradicts each other, before billing needs its database', async () => {
+    const environment = { SWITCHYARD_DATABASE_URL: 'postgres://database/switchyard', SWITCHYARD_LEASE_ABANDON_AFTER_MS: '11m' };
+    const message = 'must be more than 660000, the reserve time and the settle margin together';
+    const problems = async (settings: Record<string, string>) => checkTargets(await loadTargets(['billing']), { ...environment, ...settings });
+    expect(await problems({})).toEqual([{ env: 'SWITCHYARD_LEASE_ABANDON_AFTER_MS', message }]);
+    expect(await problems({ SWITCHYARD_LEASE_RESERVE_MS: '59s' })).toEqual([]);
+    expect(await problems({ SWITCHYARD_LEASE_RESERVE_MS: 'soon' })).toMatchObject([{ env: 'SWITCHYARD_LEASE_RESERVE_MS' }]);
+  });
+
   it.each([
     ['all', { SWITCHYARD_DATABASE_URL: 'postgres://database/switchyard' }],
     ['worker,ingress', { KAFKA_BROKERS: 'kafka:9092' }],

@@ -1,4 +1,4 @@
-import { defineConfig, durationMs, field, integer, intervalMs, type ConfigOf } from '@switchyard/config';
+import { defineConfig, durationMs, field, integer, intervalMs, type ConfigOf, type ConfigProblem } from '@switchyard/config';
 import { usdToPico } from '@switchyard/core';
 import { z } from 'zod';
 
@@ -111,3 +111,10 @@ export const billingConfig = defineConfig({
 });
 
 export type BillingConfig = ConfigOf<typeof billingConfig>;
+
+/** What a lease still holds must not return while its reservations may be charged: the limit could be passed. */
+export function billingProblems({ leaseReserveMs, leaseSettleMarginMs, leaseAbandonAfterMs }: BillingConfig): ConfigProblem[] {
+  const settleMs = leaseReserveMs + leaseSettleMarginMs;
+  if (leaseAbandonAfterMs > settleMs) return [];
+  return [{ env: 'SWITCHYARD_LEASE_ABANDON_AFTER_MS', message: `must be more than ${settleMs}, the reserve time and the settle margin together` }];
+}

@@ -5,7 +5,7 @@ import { AccountPort, KeyPort, LeasePort, LedgerPort } from '@switchyard/proto';
 import { READINESS_CHECKS, type ReadinessCheck, type TargetContext } from '@switchyard/runtime';
 import type { Pool } from 'pg';
 import { AccountService } from './account.service.js';
-import type { BillingConfig } from './billing.config.js';
+import { billingProblems, type BillingConfig } from './billing.config.js';
 import { billingMetrics } from './billing-metrics.js';
 import { HolderRecalls } from './holder-recalls.js';
 import { KeyChangeFeed } from './key-change-feed.js';
@@ -31,7 +31,8 @@ export function createBilling(context: BillingContext) {
   const { config, clock, random, logger, eventLog } = context;
   const pool = context.pool();
   const metrics = billingMetrics(context.metrics);
-  requireLateAbandon(config);
+  const problems = billingProblems(config);
+  if (problems.length > 0) throw new ConfigError(problems);
   const listener = new NotificationListener(pool, logger);
   const shared = { pool, clock, random, logger, listener, heartbeatMs: config.heartbeatMs };
   const scopeLimits = new ScopeLimits(config, () => clock.nowMs());
@@ -114,15 +115,6 @@ function createWatches({ config, clock, logger, eventLog, metrics }: BillingCont
       await Promise.all([keySpend.stop(), ledgerWatch.stop()]);
     },
   };
-}
-
-/** What a lease still holds must not return while its reservations may be charged: the limit could be passed. */
-function requireLateAbandon({ leaseReserveMs, leaseSettleMarginMs, leaseAbandonAfterMs }: BillingConfig): void {
-  const settleMs = leaseReserveMs + leaseSettleMarginMs;
-  if (leaseAbandonAfterMs > settleMs) return;
-  throw new ConfigError([
-    { env: 'SWITCHYARD_LEASE_ABANDON_AFTER_MS', message: `must be more than ${settleMs}, the reserve time and the settle margin together` },
-  ]);
 }
 
 export type Billing = ReturnType<typeof createBilling>;
