@@ -57,9 +57,9 @@ export const billingConfig = defineConfig({
   }),
   heartbeatMs: field({
     env: 'SWITCHYARD_BILLING_HEARTBEAT_MS',
-    schema: intervalMs(),
+    schema: durationMs({ min: 10, max: 1_000 }),
     default: 500,
-    description: 'Interval of heartbeats on the streams of key changes and recalls.',
+    description: 'Interval of heartbeats on the streams of key changes and recalls, 10 ms to one second: an ingress takes two seconds of silence for death.',
   }),
   accountRequestsPerMinute: field({
     env: 'SWITCHYARD_ACCOUNT_REQUESTS_PER_MINUTE',
