@@ -100,11 +100,12 @@ describe('the quick start', () => {
     await new Promise((done) => blocker.close(done));
   }, 60_000);
 
-  it('tells of a setting that is wrong before anything is started', async () => {
-    const misled = await QuickstartProgram.prepare({ SWITCHYARD_LOG_LEVEL: 'loud' });
+  it('tells of settings that are wrong, those of single services too, before anything is started', async () => {
+    const misled = await QuickstartProgram.prepare({ SWITCHYARD_LOG_LEVEL: 'loud', SWITCHYARD_LEASE_RESERVE_MS: 'soon', OTEL_TRACES_SAMPLER: 'some' });
     const refused = misled.run('quickstart');
     expect(await refused.exited).toBe(1);
-    expect(refused.output()).toMatch(/^The configuration has a problem:\n {2}SWITCHYARD_LOG_LEVEL ="loud"/);
+    expect(refused.output()).toMatch(/^The configuration has 3 problems:\n {2}SWITCHYARD_LOG_LEVEL ="loud"/);
+    expect(refused.output()).toMatch(/\n {2}SWITCHYARD_LEASE_RESERVE_MS ="soon" must be a duration/);
     await misled.remove();
   }, 60_000);
 

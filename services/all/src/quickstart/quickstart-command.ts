@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkConfig, ConfigError, loadConfig, processEnvironment, type Environment } from '@switchyard/config';
 import { AccountPort, CatalogPort, KeyPort } from '@switchyard/proto';
-import { platformConfig, runUntilSignal } from '@switchyard/runtime';
+import { runUntilSignal } from '@switchyard/runtime';
 import { parseFlags } from '../commands/parse-flags.js';
-import { unreadVariables } from '../config-sections.js';
+import { configSections, unreadVariables } from '../config-sections.js';
 import { announcement } from './announce.js';
 import { removeContractFile, writeContractFile, type ContractFile } from './contract-file.js';
 import { quickstartDataDirectory } from './data-directory.js';
@@ -78,7 +78,7 @@ class Quickstart {
 
   async start(): Promise<void> {
     // What is wrong is told before anything is started.
-    const problems = checkConfig([quickstartConfig, platformConfig]);
+    const problems = checkConfig((await configSections()).map(({ definition }) => definition));
     if (problems.length > 0) throw new ConfigError(problems);
     const { ingressReplicas, billingReplicas, httpPort: wantedPort } = loadConfig(quickstartConfig);
     this.releaseDirectory = claimDataDirectory(this.dataDirectory);
