@@ -89,8 +89,14 @@ describe('the program and a database or settings that are not as they should be'
     expect(await run(['serve', '--target=worker'], { SWITCHYARD_HEALTH_PORT: String(port) })).toEqual(taken);
     server.close();
     const ports = { SWITCHYARD_HEALTH_PORT: '0', SWITCHYARD_GRPC_PORT: '0' };
-    const { exitCode, lines } = await run(['serve', '--target=worker'], { ...ports, SWITCHYARD_DATA_DIR: '/dev/null/nowhere' });
-    expect({ exitCode, last: lines.at(-1) }).toEqual({ exitCode: 1, last: "The system refused: ENOTDIR: not a directory, mkdir '/dev/null/nowhere/worker'" });
+    for (const [folder, refusal] of [
+      ['/dev/null/nowhere', 'ENOTDIR: not a directory'],
+      // Where the system makes no folders at all.
+      ['/proc/nowhere', 'ENOENT: no such file or directory'],
+    ] as const) {
+      const { exitCode, lines } = await run(['serve', '--target=worker'], { ...ports, SWITCHYARD_DATA_DIR: folder });
+      expect({ exitCode, last: lines.at(-1) }).toEqual({ exitCode: 1, last: `The system refused: ${refusal}, mkdir '${folder}'` });
+    }
   }, 60_000);
 
   it('a service waits for its schemas alive, and ends with 0 when it is told to', async () => {

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,6 +8,7 @@ import { EVENT_LOG_SCHEMA, KafkaEventLog, PostgresEventLog, type EventLog } from
 import { PrometheusMetrics, registerProcessMetrics, startTracing, type Logger, type Metrics, type Tracing, type TracingConfig } from '@switchyard/telemetry';
 import type { Pool } from 'pg';
 import { databaseConnection, kafkaOptions } from './connection-settings.js';
+import { makeFolder } from './make-folder.js';
 import type { PlatformConfig } from './platform.config.js';
 import { retryWhileAway } from './retry-while-away.js';
 import { SchemaGate } from './schema-gate.js';
@@ -63,7 +63,7 @@ export class PlatformResources {
   /** A folder of the target's own, created. */
   directory(target: string): string {
     const folder = join(resolve(this.config.dataDirectory), target);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     return folder;
   }
 

@@ -49,7 +49,7 @@ async function main(commandLine: readonly string[]): Promise<number> {
 }
 
 /** What the system refused, folders and ports above all: its message names them. */
-const SYSTEM_REFUSAL = /\b(EACCES|EPERM|EROFS|ENOSPC|ENOTDIR|EISDIR|EADDRINUSE|EADDRNOTAVAIL)\b/;
+const SYSTEM_REFUSAL = /\b(EACCES|EPERM|EROFS|ENOSPC|ENOTDIR|EISDIR|EADDRINUSE|EADDRNOTAVAIL|ENOENT: .*, mkdir)\b/;
 
 /** What people can act on is told in its own words; everything else with its stack. */
 function explain(error: unknown): { text: string; exitCode: number } {

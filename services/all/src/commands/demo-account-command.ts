@@ -1,7 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { loadConfig } from '@switchyard/config';
 import { AccountPort, KeyPort } from '@switchyard/proto';
-import { platformConfig } from '@switchyard/runtime';
+import { makeFolder, platformConfig } from '@switchyard/runtime';
 import { DEMO_ACCOUNT_ID, ensureDemoAccount, type DemoKeys } from '../quickstart/demo-account.js';
 import { SecretsFile } from '../quickstart/secrets-file.js';
 import { UsageError } from '../targets.js';
@@ -27,6 +26,6 @@ export async function demoAccountCommand(commandArguments: readonly string[]): P
 export async function demoKeys(): Promise<DemoKeys> {
   const { billingAddress, dataDirectory } = loadConfig(platformConfig);
   if (billingAddress.length === 0) throw new UsageError(USAGE);
-  mkdirSync(dataDirectory, { recursive: true });
+  makeFolder(dataDirectory, 0o711);
   return withBilling(async (connect) => ensureDemoAccount({ accounts: connect(AccountPort), keys: connect(KeyPort) }, new SecretsFile(dataDirectory)));
 }

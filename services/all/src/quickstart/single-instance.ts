@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SwitchyardError } from '@switchyard/errors';
+import { makeFolder } from '@switchyard/runtime';
 import { isRunning, readPidFile } from './stale-process.js';
 
 /**
@@ -18,18 +19,11 @@ export function claimDataDirectory(dataDirectory: string): () => void {
     );
   }
   try {
-    makeFolder(dataDirectory);
+    makeFolder(dataDirectory, 0o711);
     writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
   } catch (error) {
     const reason = (error as Error).message;
     throw new SwitchyardError('precondition_failed', `The data folder cannot be used: ${reason}. Choose another with SWITCHYARD_DATA_DIR.`, { cause: error });
   }
   return () => rmSync(path, { force: true });
-}
-
-/** Not by `recursive`: where the system makes no folders, as below /proc, Node tries that for ever. */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return;
-  if (!existsSync(dirname(path))) makeFolder(dirname(path));
-  mkdirSync(path, { mode: 0o711 });
 }
