@@ -1,4 +1,5 @@
 export { openTls } from './connection-settings.js';
+export * from './listen-failure.js';
 export * from './make-folder.js';
 export * from './platform-resources.js';
 export * from './platform.config.js';

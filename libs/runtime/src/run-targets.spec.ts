@@ -251,6 +251,11 @@ describe('runTargets', () => {
     ]);
   });
 
+  it('ends where it is to listen on a host that nobody knows, instead of waiting for a database', async () => {
+    const starting = start([providerTarget], { SWITCHYARD_BIND_HOST: 'nowhere.invalid' });
+    await expect(starting).rejects.toThrow(/SWITCHYARD_BIND_HOST ="nowhere.invalid" cannot be listened on: getaddrinfo E\w+ nowhere.invalid/);
+  });
+
   it('refuses a port that the target does not say it requires', async () => {
     const greedy = defineTarget({ ...providerTarget, provides: [], module: (context) => DemoModule.register(String(context.port(KeyPort))) });
     await expect(start([greedy])).rejects.toThrow('does not say that it requires billing.KeyService');

@@ -18,6 +18,7 @@ import { CallTracer, createLogger, tracingConfig, type Logger, type Tracer } fro
 import { connectionProblems, missingDatabase, openTls } from './connection-settings.js';
 import { Deadline } from './deadline.js';
 import { startHealthServer, type HealthServer } from './health-server.js';
+import { listenFailure } from './listen-failure.js';
 import { nestLogger } from './nest-logger.js';
 import { PlatformResources } from './platform-resources.js';
 import { platformConfig, type PlatformConfig } from './platform.config.js';
@@ -314,7 +315,12 @@ class RunningPlatform implements Platform {
   private async startHealth(): Promise<HealthServer | undefined> {
     const port = this.config.healthPort ?? (this.isLocal('ingress') ? undefined : DEFAULT_HEALTH_PORT);
     if (port === undefined) return undefined;
-    return startHealthServer({ host: this.config.bindHost, port, readiness: () => this.readiness(), metrics: this.resources.metrics });
+    const { bindHost: host } = this.config;
+    try {
+      return await startHealthServer({ host, port, readiness: () => this.readiness(), metrics: this.resources.metrics });
+    } catch (error) {
+      throw listenFailure(error, { env: 'SWITCHYARD_BIND_HOST', host });
+    }
   }
 
   /** One part that fails to stop must not keep the others from stopping. */

@@ -52,6 +52,13 @@ describe('the public HTTP server', () => {
     await server.close();
   });
 
+  it('says which setting is wrong where nobody knows the host that it is to listen on', async () => {
+    const options = { host: 'nowhere.invalid', port: 0, maxHeaderBytes: 16_384, requestTimeoutMs: 10_000 };
+    const lost = new HttpServer({ handle: () => false } as unknown as InferenceServer, { module: NoManagement }, () => undefined, options);
+    await expect(lost.start()).rejects.toThrow('SWITCHYARD_HTTP_HOST ="nowhere.invalid" cannot be listened on: getaddrinfo');
+    await lost.close();
+  });
+
   async function answerOf(path: string): Promise<{ headers: IncomingMessage['headers']; text: string }> {
     const response = await new Promise<IncomingMessage>((resolve, reject) => get({ host: '127.0.0.1', port, path, agent }, resolve).on('error', reject));
     return { headers: response.headers, text: await text(response) };

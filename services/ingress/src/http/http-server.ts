@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { listenFailure } from '@switchyard/runtime';
 import { CrossOrigin } from './cross-origin.js';
 import { MAX_PATH_PARAMETER_LENGTH, sendClientError, sendFrameworkError } from './framework-errors.js';
 import type { InferenceServer } from './inference-server.js';
@@ -62,7 +63,12 @@ export class HttpServer {
       bodyParser: false,
     });
     this.management = application;
-    await application.listen(this.options.port, this.options.host);
+    const { host, port } = this.options;
+    try {
+      await application.listen(port, host);
+    } catch (error) {
+      throw listenFailure(error, { env: 'SWITCHYARD_HTTP_HOST', host });
+    }
   }
 
   /** Port the server listens on. */
