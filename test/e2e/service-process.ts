@@ -13,9 +13,10 @@ export class ServiceProcess {
   private readonly ended: Promise<number | null>;
   private text = '';
 
-  constructor(commandArguments: readonly string[], environment: Readonly<Record<string, string>>) {
+  /** `output`: an open file for what it says, which `output` then does not have. */
+  constructor(commandArguments: readonly string[], environment: Readonly<Record<string, string>>, output: 'pipe' | number = 'pipe') {
     this.child = spawn(process.execPath, [PROGRAM, ...commandArguments], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', output, output],
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
     });
     const add = (piece: Buffer): void => void (this.text = (this.text + piece.toString()).slice(-OUTPUT_LENGTH));

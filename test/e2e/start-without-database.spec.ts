@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,9 +22,9 @@ describe('the program and a database or settings that are not as they should be'
     rmSync(folder, { recursive: true, force: true });
   });
 
-  function launch(commandArguments: readonly string[], environment: Readonly<Record<string, string>> = {}): ServiceProcess {
+  function launch(commandArguments: readonly string[], environment: Readonly<Record<string, string>> = {}, output?: number): ServiceProcess {
     const defaults = { SWITCHYARD_DATABASE_URL: postgres.url, SWITCHYARD_DATA_DIR: folder, SWITCHYARD_LOG_LEVEL: 'error' };
-    const process = new ServiceProcess(commandArguments, { ...defaults, ...environment });
+    const process = new ServiceProcess(commandArguments, { ...defaults, ...environment }, output);
     processes.push(process);
     return process;
   }
@@ -97,6 +97,17 @@ describe('the program and a database or settings that are not as they should be'
       const { exitCode, lines } = await run(['serve', '--target=worker'], { ...ports, SWITCHYARD_DATA_DIR: folder });
       expect({ exitCode, last: lines.at(-1) }).toEqual({ exitCode: 1, last: `The system refused: ${refusal}, mkdir '${folder}'` });
     }
+  }, 60_000);
+
+  (existsSync('/dev/full') ? it : it.skip)('a service goes on where the disk of its log is full', async () => {
+    const port = await freePort();
+    const full = openSync('/dev/full', 'w');
+    const environment = { SWITCHYARD_LOG_LEVEL: 'info', SWITCHYARD_HEALTH_PORT: String(port), SWITCHYARD_GRPC_PORT: '0', SWITCHYARD_DRAIN_DELAY_MS: '0' };
+    const service = launch(['serve', '--target=billing'], environment, full);
+    closeSync(full);
+    await service.ready(`http://127.0.0.1:${port}`);
+    service.terminate();
+    expect(await service.exited).toBe(0);
   }, 60_000);
 
   it('a service waits for its schemas alive, and ends with 0 when it is told to', async () => {

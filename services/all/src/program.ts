@@ -35,6 +35,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   analytics: analyticsCommand,
 };
 
+/** Commands that run until they are told to stop. */
+const LASTING: ReadonlySet<string> = new Set(['serve', 'quickstart']);
+let isLasting = false;
+
 async function main(commandLine: readonly string[]): Promise<number> {
   const [first = '', ...rest] = commandLine;
   if (first === '' || first === 'help' || commandLine.includes('--help')) {
@@ -45,6 +49,7 @@ async function main(commandLine: readonly string[]): Promise<number> {
   const [name, commandArguments] = first.startsWith('--') ? ['serve', commandLine] : [first, rest];
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new UsageError(`There is no command "${name}"; try "help".`);
+  isLasting = LASTING.has(name);
   return command(commandArguments);
 }
 
@@ -61,10 +66,11 @@ function explain(error: unknown): { text: string; exitCode: number } {
   return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: 1 };
 }
 
-// Whoever read what we say may be gone, as `tee` is after Ctrl-C: no reason to leave anything half done.
+// Whoever read what we say may be gone, as `tee` is after Ctrl-C and a terminal that was closed, or the disk of the log is full: no reason to leave anything
+// half done. Where what we say is all that was asked for, it failed.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (!isLasting && error.code !== 'EPIPE') throw error;
   });
 }
 

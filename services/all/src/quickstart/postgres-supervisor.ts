@@ -96,6 +96,8 @@ const order = new Promise<PostgresOrder>((resolve) => lines.once('line', (line) 
 const parentGone = new Promise<undefined>((resolve) => lines.once('close', () => resolve(undefined)));
 // Whoever wants us gone tells by closing our input; a signal to the whole group is not for us.
 process.on('SIGINT', () => undefined);
+// Postgres lives through a full disk, and so does it without its log.
+process.stderr.on('error', () => undefined);
 try {
   const server = await Promise.race([order.then(run), parentGone]);
   if (server) {
