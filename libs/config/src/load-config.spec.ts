@@ -37,6 +37,11 @@ describe('loadConfig', () => {
     expect(config).toEqual({ port: 8080, limit: 1024, wait: 5000, enabled: false, names: [], database: required.SWITCHYARD_TEST_DATABASE, note: undefined });
   });
 
+  it('takes a value without the end of its line, with which secrets are often stored', () => {
+    const config = loadConfig(definition, { ...required, SWITCHYARD_TEST_NOTE: ' pass word \r\n', SWITCHYARD_TEST_NAMES: 'a,b\n' });
+    expect(config).toMatchObject({ note: ' pass word ', names: ['a', 'b'] });
+  });
+
   it('reads sizes, durations, booleans and lists', () => {
     const config = loadConfig(definition, {
       ...required,

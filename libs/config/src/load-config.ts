@@ -62,10 +62,10 @@ export function fieldsOf(definition: ConfigDefinition<object>): [string, Field<u
   return Object.entries(definition.fields as ConfigFields);
 }
 
-/** What a field's variable holds; an empty one counts as unset. */
+/** What a field's variable holds, without the end of a line that many a secret was stored with; an empty one counts as unset. */
 export function rawValue(field: Field<unknown>, environment: Environment): string | undefined {
   const text = environment[field.env];
-  return text === undefined || text.trim() === '' ? undefined : text;
+  return text === undefined || text.trim() === '' ? undefined : text.replace(/[\r\n]+$/, '');
 }
 
 function readConfig(definition: ConfigDefinition<object>, environment: Environment): { values: Record<string, unknown>; problems: ConfigProblem[] } {
