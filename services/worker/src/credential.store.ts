@@ -22,6 +22,8 @@ const MAX_CREDENTIAL_BYTES = 16 * 1024;
 export class CredentialStore {
   private files: ReadonlyMap<string, string> = new Map();
   private timer: NodeJS.Timeout | undefined;
+  /** What was last said to be wrong. */
+  private problem: string | undefined;
   /** Where each slug's credential may be; the same for every attempt. */
   private readonly variablesBySlug = new Map<string, readonly string[]>();
 
@@ -64,7 +66,7 @@ export class CredentialStore {
     return variables;
   }
 
-  /** Reads all files anew; on failure the last good ones stay. */
+  /** Reads all files anew; on failure the last good ones stay, which is logged once. */
   async reload(): Promise<void> {
     const folder = this.options.folder;
     if (folder === undefined) return;
@@ -73,7 +75,11 @@ export class CredentialStore {
       const changed = [...files.keys(), ...this.files.keys()].filter((name) => files.get(name) !== this.files.get(name));
       if (changed.length > 0) this.options.logger.info('provider credentials were read', { names: [...new Set(changed)].sort() });
       this.files = files;
+      this.problem = undefined;
     } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      if (problem === this.problem) return;
+      this.problem = problem;
       this.options.logger.warn('provider credentials cannot be read; the last ones stay in use', { folder, error });
     }
   }

@@ -133,6 +133,21 @@ describe('the credentials', () => {
     expect(JSON.stringify(logged)).toContain('cannot be read');
   });
 
+  it('are not said to be unreadable again and again, and once more when they were readable in between', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'credentials-'));
+    folders.push(root);
+    const folder = join(root, 'mounted');
+    const complaints = (): number => logged.filter((line) => JSON.stringify(line).includes('cannot be read')).length;
+    const store = storeOf({}, folder);
+    for (let count = 0; count < 3; count++) await store.reload();
+    expect(complaints()).toBe(1);
+    await mkdir(folder);
+    await store.reload();
+    await rename(folder, join(root, 'gone'));
+    for (let count = 0; count < 3; count++) await store.reload();
+    expect(complaints()).toBe(2);
+  });
+
   it('are told apart by provider, never shown', async () => {
     const service = new CredentialService(bookOf({ OPENAI_API_KEY: 'sk-1', CLOUDFLARE_API_TOKEN: 'sk-2' }));
     const asked = ['openai', 'anthropic', 'cloudflare', 'vllm', 'our-cluster'];
