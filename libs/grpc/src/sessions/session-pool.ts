@@ -64,6 +64,8 @@ export class SessionPool implements AttemptTransport {
   /** Sessions without a slot that still run attempts. */
   private readonly retired = new Set<WorkerSession>();
   private readonly waiting = new Set<WaitingStart>();
+  /** Names of which it was said that they do not resolve. */
+  private readonly unresolved = new Set<string>();
   private resolveTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
   private pickCount = 0;
@@ -152,9 +154,11 @@ export class SessionPool implements AttemptTransport {
     try {
       const addresses = await (this.options.resolve ?? resolveByDns)(host);
       if (addresses.length === 0) throw new Error(`${host} has no addresses`);
+      if (this.unresolved.delete(name)) this.options.logger.info('a worker name resolves again', { host: name });
       return addresses.map((address) => ({ name, address: joinAddress(address, port) }));
     } catch (error) {
-      this.options.logger.warn('a worker name did not resolve; its last addresses stay in use', { host: name, error });
+      if (!this.unresolved.has(name)) this.options.logger.warn('a worker name did not resolve; its last addresses stay in use', { host: name, error });
+      this.unresolved.add(name);
       const known = new Map([...this.slots].filter(({ target }) => target.name === name).map(({ target }) => [target.address, target]));
       return [...known.values()];
     }
@@ -207,6 +211,7 @@ export class SessionPool implements AttemptTransport {
 
   private onStateChange(slot: Slot, session: WorkerSession): void {
     if (session.state === 'open') {
+      if (slot.failures > 0) this.options.logger.info('a worker session is open again', { address: slot.target.address });
       slot.failures = 0;
       return this.startWaiting();
     }
@@ -215,8 +220,9 @@ export class SessionPool implements AttemptTransport {
     this.retired.delete(session);
     if (this.isClosed || !this.slots.has(slot)) return;
     slot.session = undefined;
-    const delayMs = session.closeReason === DRAINED ? DRAINED_RETRY_MS : Math.min(FIRST_RETRY_MS * 2 ** slot.failures++, LONGEST_RETRY_MS);
-    this.options.logger.info('a worker session closed; it is opened again', { address: slot.target.address, reason: session.closeReason, delayMs });
+    const { closeReason: reason } = session;
+    if (slot.failures === 0) this.options.logger.info('a worker session closed; it is opened again', { address: slot.target.address, reason });
+    const delayMs = reason === DRAINED ? DRAINED_RETRY_MS : Math.min(FIRST_RETRY_MS * 2 ** slot.failures++, LONGEST_RETRY_MS);
     slot.retryTimer = setTimeout(() => this.connect(slot), delayMs);
     slot.retryTimer.unref();
   }

@@ -293,6 +293,37 @@ describe('a pool of sessions', () => {
     expect(sound.runner.attempts.size).toBeGreaterThanOrEqual(9);
   });
 
+  it('says once that a worker is away, and once that it is back', async () => {
+    const port = await freePort();
+    let tries = 0;
+    const refusing = createServer((socket) => void (tries++, socket.destroy())).listen(port, '127.0.0.1');
+    const said: string[] = [];
+    const pool = await openPool({ addresses: [`127.0.0.1:${port}`], logger: { ...logger, info: (message) => void said.push(message) } });
+    await eventually(() => expect(tries).toBeGreaterThanOrEqual(4));
+    refusing.close();
+    await serveWorker(port);
+    await eventually(() => expect(pool.isReady).toBe(true), { timeoutMs: 10_000 });
+    expect(said).toEqual(['a worker session closed; it is opened again', 'a worker session is open again']);
+  });
+
+  it('says once that a name does not resolve, and once that it does', async () => {
+    const served = await serveWorker();
+    const said: string[] = [];
+    const say = (message: string): void => void said.push(message);
+    let lookups = 0;
+    let addresses: string[] = [];
+    const pool = await openPool({
+      addresses: [`workers.test:${served.address.split(':')[1]!}`],
+      logger: { info: say, warn: say },
+      resolve: () => Promise.resolve((lookups++, addresses)),
+      resolveIntervalMs: 5,
+    });
+    await eventually(() => expect(lookups).toBeGreaterThanOrEqual(4));
+    addresses = ['127.0.0.1'];
+    await eventually(() => expect(pool.isReady).toBe(true));
+    expect(said).toEqual(['a worker name did not resolve; its last addresses stay in use', 'a worker name resolves again']);
+  });
+
   it('follows a name to its new addresses and lets attempts at the old one finish', async () => {
     const [first, second] = [await serveWorker(), await serveWorker()];
     // Two spellings of one loopback address stand for two workers; the relay decides which one is reached.
