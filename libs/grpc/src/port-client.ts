@@ -6,6 +6,7 @@ import { callMetadata } from './call-metadata.js';
 import { CHANNEL_OPTIONS } from './channel-options.js';
 import { ERROR_DETAIL_KEY, fromGrpcError } from './error-mapping.js';
 import { followingTarget, FOLLOW_OPTIONS_KEY, type FollowOptions } from './following-resolver.js';
+import { splitAddress } from './host-addresses.js';
 import type { TlsIdentity } from './tls-identity.js';
 
 export interface PortClientOptions {
@@ -30,7 +31,8 @@ export function createPortClient<Shape>(port: Port<Shape>, addresses: string | r
   const names = typeof addresses === 'string' ? [addresses] : addresses;
   if (names.length === 0) throw new SwitchyardError('invalid_request', 'A gRPC client needs an address');
   const { tls } = options;
-  const client = new Client(followingTarget(names), tls?.channelCredentials ?? credentials.createInsecure(), {
+  const channelCredentials = tls?.credentialsFor(names.map((name) => splitAddress(name).host)) ?? credentials.createInsecure();
+  const client = new Client(followingTarget(names), channelCredentials, {
     ...CHANNEL_OPTIONS,
     ...(tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }),
     ...(options.follow === undefined ? {} : { [FOLLOW_OPTIONS_KEY]: options.follow }),

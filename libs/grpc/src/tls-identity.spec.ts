@@ -74,6 +74,23 @@ describe('services with certificates', () => {
     await expect(client.port.resolveKey({ secretHash: '' })).resolves.toMatchObject(ANSWERED);
   });
 
+  it('verify each of several hosts by its own name, and none by another', async () => {
+    const serve = (host: string): Promise<PortServer> => serveKeys(identityOf(host, authority.issue({ names: [host] })));
+    const connectTo = (servers: Readonly<Record<string, PortServer>>): KeyPort => {
+      const names = Object.entries(servers).map(([host, { address }]) => `${host}:${new URL(`tcp://${address}`).port}`);
+      const follow = { resolve: () => Promise.resolve(['127.0.0.1']) };
+      const client = createPortClient(KeyPort, names, { tls: identityOf('client', authority.issue()), follow, defaultTimeoutMs: 3_000 });
+      closers.push(() => client.close());
+      return client.port;
+    };
+    const [first, second, other] = [await serve('one.test'), await serve('two.test'), await serve('other.test')];
+    const client = connectTo({ 'one.test': first, 'two.test': second });
+    await expect(client.resolveKey({ secretHash: '' })).resolves.toMatchObject(ANSWERED);
+    await first.close(0);
+    await eventually(() => expect(client.resolveKey({ secretHash: '' })).resolves.toMatchObject(ANSWERED));
+    await expect(connectTo({ 'one.test': other, 'two.test': other }).resolveKey({ secretHash: '' })).rejects.toMatchObject(REFUSED);
+  });
+
   it('answer nobody without a certificate, with one of a stranger, or in plain text', async () => {
     const server = await serveKeys(identityOf('server', authority.issue({ names: [SERVICE] })));
     await expect(connect(server, undefined).resolveKey({ secretHash: '' })).rejects.toMatchObject(REFUSED);

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
+import { checkServerIdentity, createSecureContext } from 'node:tls';
 import { experimental, type ChannelCredentials, type ServerCredentials } from '@grpc/grpc-js';
 
 export interface TlsIdentityOptions {
@@ -67,6 +67,17 @@ export class TlsIdentity implements CertificateProvider {
   get validity(): { readonly startTimeMs: number; readonly expiryTimeMs: number } {
     const { validFromDate, validToDate } = new X509Certificate(this.material.certificate);
     return { startTimeMs: validFromDate.getTime(), expiryTimeMs: validToDate.getTime() };
+  }
+
+  /** For a client of servers at these hosts, each of which shows a name of theirs; gRPC knows one name for all that a client calls. */
+  credentialsFor(hosts: readonly string[]): ChannelCredentials {
+    if (this.serverName !== undefined || new Set(hosts).size < 2) return this.channelCredentials;
+    return experimental.createCertificateProviderChannelCredentials(this, this, {
+      checkServerIdentity: (_, certificate) => {
+        const problems = hosts.map((host) => checkServerIdentity(host, certificate));
+        return problems.includes(undefined) ? undefined : problems[0];
+      },
+    });
   }
 
   close(): void {
