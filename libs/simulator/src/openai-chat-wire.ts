@@ -49,7 +49,7 @@ export const openaiChatWire: SimulatedWire = {
       tools: (body.tool_choice === 'none' ? [] : (body.tools ?? [])).map((tool) => ({ name: tool.function?.name ?? '', schema: tool.function?.parameters })),
       forcedTool: body.tool_choice === 'required' ? 'any' : typeof body.tool_choice === 'object' ? body.tool_choice.function?.name : undefined,
       mayCallMany: body.parallel_tool_calls !== false,
-      jsonSchema: body.response_format?.json_schema?.schema,
+      jsonSchema: body.response_format?.json_schema?.schema ?? (body.response_format?.type === 'json_object' ? schemaInWords(messages) : undefined),
       wantsJson: body.response_format?.type === 'json_object',
       reasoning: isReasoningAsked(body),
       isAfterTool: last?.role === 'tool',
@@ -165,6 +165,19 @@ function idOf(request: SimulatedRequest): string {
 function textOf(content: Message['content']): string {
   if (typeof content === 'string') return content;
   return (content ?? []).map((part) => part.text ?? '').join('');
+}
+
+/** Models keep to a schema that a system message has, which is how those of providers with JSON mode alone are told of one. */
+function schemaInWords(messages: readonly Message[]): unknown {
+  for (const message of messages.filter(({ role }) => role === 'system')) {
+    const json = /JSON Schema:\s*(\{.*\})/s.exec(textOf(message.content))?.[1];
+    try {
+      if (json !== undefined) return JSON.parse(json);
+    } catch {
+      // Words alone.
+    }
+  }
+  return undefined;
 }
 
 function imagesOf(content: Message['content']): number {

@@ -1,3 +1,5 @@
+import { instanceOf } from './schema-instance.js';
+
 /** A request as every simulated dialect reads it. */
 export interface SimulatedRequest {
   readonly model: string;
@@ -132,32 +134,6 @@ function withinTokens(words: readonly string[], maxTokens: number | undefined): 
     kept.push(word);
   }
   return kept;
-}
-
-/** A value that a JSON schema accepts, as far as its usual keywords go. */
-function instanceOf(schema: unknown, depth = 0): unknown {
-  if (typeof schema !== 'object' || schema === null || depth > 16) return {};
-  const { type, properties, items, enum: choices, const: constant, anyOf, minItems, minimum } = schema as Record<string, unknown>;
-  if (constant !== undefined) return constant;
-  if (Array.isArray(choices) && choices.length > 0) return choices[0];
-  if (Array.isArray(anyOf) && anyOf.length > 0) return instanceOf(anyOf[0], depth + 1);
-  switch (String(Array.isArray(type) ? type[0] : (type ?? (properties ? 'object' : 'string'))).toLowerCase()) {
-    case 'object':
-      return Object.fromEntries(
-        Object.entries((properties ?? {}) as Record<string, unknown>).map(([name, property]) => [name, instanceOf(property, depth + 1)]),
-      );
-    case 'array':
-      return Array.from({ length: Math.max(1, Number(minItems ?? 1)) }, () => instanceOf(items, depth + 1));
-    case 'integer':
-    case 'number':
-      return typeof minimum === 'number' ? minimum : 7;
-    case 'boolean':
-      return true;
-    case 'null':
-      return null;
-    default:
-      return 'sample';
-  }
 }
 
 /** A short, stable name for a text. */

@@ -81,6 +81,17 @@ describe('startSimulatedProvider', () => {
     expect(JSON.parse(called.choices[0]!.message.tool_calls[0]!.function.arguments)).toEqual({ city: 'sample', days: 7 });
   });
 
+  it('keeps to a JSON schema, also to one that a provider without schemas is told of in words', async () => {
+    await start();
+    const schema = { type: 'object', properties: { steps: { type: 'array', items: { $ref: '#/$defs/step' } } }, $defs: { step: { type: 'object', properties: { text: { type: 'string' } } } } };
+    const contentOf = async (fields: object) =>
+      JSON.parse((JSON.parse((await post('/v1/chat/completions', { ...hello, ...fields })).text) as { choices: { message: { content: string } }[] }).choices[0]!.message.content) as unknown;
+    const answer = { steps: [{ text: 'sample' }] };
+    expect(await contentOf({ response_format: { type: 'json_schema', json_schema: { name: 'plan', schema } } })).toEqual(answer);
+    const told = { role: 'system', content: `Answer with one JSON object that validates against this JSON Schema:\n${JSON.stringify(schema)}` };
+    expect(await contentOf({ response_format: { type: 'json_object' }, messages: [told, ...hello.messages] })).toEqual(answer);
+  });
+
   it('calls no tool where the choice is none, and one where calls may not be parallel, in every dialect', async () => {
     await start();
     const messages = [{ role: 'user', content: 'Use weather and calendar.' }];
