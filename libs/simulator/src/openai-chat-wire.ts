@@ -26,7 +26,10 @@ interface Body {
   readonly response_format?: { readonly type?: string; readonly json_schema?: { readonly schema?: unknown } };
   readonly reasoning_effort?: string;
   readonly reasoning?: { readonly enabled?: boolean; readonly effort?: string; readonly max_tokens?: number };
-  readonly chat_template_kwargs?: { readonly enable_thinking?: boolean };
+  readonly chat_template_kwargs?: { readonly enable_thinking?: boolean; readonly thinking?: boolean };
+  readonly enable_thinking?: boolean;
+  readonly thinking?: { readonly type?: string };
+  readonly think?: boolean | string;
   readonly stop?: string | readonly string[] | null;
 }
 
@@ -128,11 +131,18 @@ function base(request: SimulatedRequest): object {
   return { id: idOf(request), object: 'chat.completion.chunk', created: CREATED, model: request.model, system_fingerprint: null, usage: null };
 }
 
-/** In any spelling that a provider of this dialect has. */
-function isReasoningAsked({ reasoning_effort: effort, reasoning, chat_template_kwargs: template }: Body): boolean {
-  if (effort !== undefined) return effort !== 'none';
-  if (reasoning?.effort === 'none' || reasoning?.enabled === false || reasoning?.max_tokens === 0) return false;
-  return template?.enable_thinking === true || (reasoning?.enabled ?? reasoning?.effort ?? reasoning?.max_tokens) !== undefined;
+/** In any spelling that a provider of this dialect has; what switches it off counts more than an effort beside it. */
+function isReasoningAsked(body: Body): boolean {
+  const { reasoning_effort: effort, reasoning, chat_template_kwargs: template, thinking, think } = body;
+  const said = [
+    effort && effort !== 'none',
+    reasoning && reasoning.effort !== 'none' && reasoning.max_tokens !== 0 && (reasoning.enabled ?? reasoning.effort ?? reasoning.max_tokens),
+    template?.enable_thinking ?? template?.thinking,
+    body.enable_thinking,
+    thinking && thinking.type !== 'disabled',
+    think,
+  ].filter((word) => word !== undefined && word !== null);
+  return said.length > 0 && said.every((word) => word !== false);
 }
 
 function chunk(request: SimulatedRequest, delta: object, finish: string | null = null): string {

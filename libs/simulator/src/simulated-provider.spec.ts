@@ -116,10 +116,16 @@ describe('startSimulatedProvider', () => {
     ['effort', { reasoning_effort: 'low' }, true],
     ['OpenRouter’s object', { reasoning: { effort: 'low' } }, true],
     ['a template', { chat_template_kwargs: { enable_thinking: true } }, true],
+    ['another template', { chat_template_kwargs: { thinking: true } }, true],
+    ['Qwen’s switch', { enable_thinking: true, thinking_budget: 200 }, true],
+    ['DeepSeek’s switch', { thinking: { type: 'enabled' } }, true],
+    ['Ollama’s switch', { think: 'high' }, true],
     ['nothing', {}, false],
     ['effort none', { reasoning_effort: 'none' }, false],
     ['an object that switches it off', { reasoning: { enabled: false } }, false],
     ['a template that switches it off', { chat_template_kwargs: { enable_thinking: false } }, false],
+    ['DeepSeek’s switch, off beside an effort', { thinking: { type: 'disabled' }, reasoning_effort: 'high' }, false],
+    ['null', { reasoning_effort: null, reasoning: null, enable_thinking: false }, false],
   ])('thinks where the request says so by %s', async (_how, fields, thinks) => {
     await start();
     expect((await post('/v1/chat/completions', { ...hello, ...fields })).text.includes('reasoning_content')).toBe(thinks);
