@@ -53,7 +53,7 @@ export const anthropicMessagesWire: SimulatedWire = {
   },
 
   whole(request: SimulatedRequest, answer: SimulatedAnswer): unknown {
-    return { ...message(request), content: contentOf(request, answer), stop_reason: STOP_REASONS[answer.finish], stop_sequence: null, usage: usageOf(answer) };
+    return { ...message(request), content: contentOf(request, answer), ...stopOf(answer), usage: usageOf(answer) };
   },
 
   *stream(request: SimulatedRequest, answer: SimulatedAnswer): Generator<string> {
@@ -81,7 +81,7 @@ export const anthropicMessagesWire: SimulatedWire = {
       yield event('content_block_stop', { index: index++ });
     }
     yield event('message_delta', {
-      delta: { stop_reason: STOP_REASONS[answer.finish], stop_sequence: null },
+      delta: stopOf(answer),
       usage: { output_tokens: answer.usage.outputTokens },
     });
     yield event('message_stop', {});
@@ -106,6 +106,10 @@ export const anthropicMessagesWire: SimulatedWire = {
 /** https://docs.anthropic.com/en/api/errors */
 function refused(status: number, type: string, message: string): SimulatedRefusal {
   return { status, body: { type: 'error', error: { type, message }, request_id: 'req_simulated' } };
+}
+
+function stopOf({ finish, stopSequence = null }: SimulatedAnswer): object {
+  return { stop_reason: stopSequence === null ? STOP_REASONS[finish] : 'stop_sequence', stop_sequence: stopSequence };
 }
 
 function contentOf(request: SimulatedRequest, answer: SimulatedAnswer): object[] {

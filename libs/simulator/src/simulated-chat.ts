@@ -43,6 +43,8 @@ export interface SimulatedAnswer {
   readonly toolCalls: readonly SimulatedToolCall[];
   /** `none`: the upstream gives no reason. */
   readonly finish: 'stop' | 'length' | 'tool_calls' | 'none';
+  /** The text of `stop` that ended it. */
+  readonly stopSequence: string | undefined;
   readonly usage: SimulatedUsage;
 }
 
@@ -73,23 +75,37 @@ export function pauseAskedForMs(request: SimulatedRequest): number | undefined {
  */
 export function answerOf(request: SimulatedRequest): SimulatedAnswer {
   const inputTokens = Math.max(1, simulatedTokens(request.promptText)) + request.imageCount * TOKENS_PER_IMAGE;
-  const reasoningWords = request.reasoning ? pieces('Considering the question and what is known about it.') : [];
+  const thoughts = request.reasoning ? pieces('Considering the question and what is known about it.') : [];
+  const reasoningWords = withinTokens(thoughts, request.maxTokens);
   const reasoningTokens = simulatedTokens(reasoningWords.join(''));
+  const tokensLeft = request.maxTokens === undefined ? undefined : request.maxTokens - reasoningTokens;
+  const said = reasoningWords.length < thoughts.length ? NOTHING_SAID : (callsWithin(request, tokensLeft) ?? wordsWithin(request, tokensLeft));
+  return { reasoningWords, ...said, usage: { inputTokens, outputTokens: reasoningTokens + tokensSaid(said), reasoningTokens } };
+}
+
+type Said = Pick<SimulatedAnswer, 'words' | 'toolCalls' | 'finish' | 'stopSequence'>;
+
+/** The tokens were used up before. */
+const NOTHING_SAID: Said = { words: [], toolCalls: [], finish: 'length', stopSequence: undefined };
+
+/** Undefined: no tool is to be called. */
+function callsWithin(request: SimulatedRequest, maxTokens = Number.POSITIVE_INFINITY): Said | undefined {
   const toolCalls = request.isAfterTool ? [] : toolCallsOf(request);
-  if (toolCalls.length > 0) {
-    const outputTokens = reasoningTokens + toolCalls.reduce((sum, call) => sum + simulatedTokens(call.name + call.argumentsJson), 0);
-    return { reasoningWords, words: [], toolCalls, finish: 'tool_calls', usage: { inputTokens, outputTokens, reasoningTokens } };
-  }
-  const all = cutAtStop(pieces(textOf(request)), request.stop);
-  const words = withinTokens(all, request.maxTokens === undefined ? undefined : Math.max(0, request.maxTokens - reasoningTokens));
-  const outputTokens = reasoningTokens + simulatedTokens(words.join(''));
-  return {
-    reasoningWords,
-    words,
-    toolCalls: [],
-    finish: /say nothing at all/i.test(request.lastUserText) ? 'none' : words.length < all.length ? 'length' : 'stop',
-    usage: { inputTokens, outputTokens, reasoningTokens },
-  };
+  if (toolCalls.length === 0) return undefined;
+  const calls: Said = { words: [], toolCalls, finish: 'tool_calls', stopSequence: undefined };
+  return tokensSaid(calls) > maxTokens ? NOTHING_SAID : calls;
+}
+
+function wordsWithin(request: SimulatedRequest, maxTokens: number | undefined): Said {
+  const { text, stopSequence } = cutAtStop(textOf(request), request.stop);
+  const all = pieces(text);
+  const words = withinTokens(all, maxTokens);
+  if (words.length < all.length) return { words, toolCalls: [], finish: 'length', stopSequence: undefined };
+  return { words, toolCalls: [], finish: /say nothing at all/i.test(request.lastUserText) ? 'none' : 'stop', stopSequence };
+}
+
+function tokensSaid({ words, toolCalls }: Said): number {
+  return toolCalls.reduce((sum, call) => sum + simulatedTokens(call.name + call.argumentsJson), simulatedTokens(words.join('')));
 }
 
 function toolCallsOf(request: SimulatedRequest): SimulatedToolCall[] {
@@ -118,10 +134,10 @@ function pieces(text: string): string[] {
   return text.match(/\s*\S+|\s+$/g) ?? [];
 }
 
-function cutAtStop(words: readonly string[], stop: readonly string[]): string[] {
-  const text = words.join('');
-  const ends = stop.map((sequence) => text.indexOf(sequence)).filter((index) => index >= 0);
-  return ends.length === 0 ? [...words] : pieces(text.slice(0, Math.min(...ends)));
+function cutAtStop(text: string, stop: readonly string[]): { readonly text: string; readonly stopSequence: string | undefined } {
+  const places = stop.map((sequence) => ({ sequence, at: text.indexOf(sequence) })).filter(({ at }) => at >= 0);
+  const [first] = places.sort((a, b) => a.at - b.at);
+  return first ? { text: text.slice(0, first.at), stopSequence: first.sequence } : { text, stopSequence: undefined };
 }
 
 function withinTokens(words: readonly string[], maxTokens: number | undefined): string[] {

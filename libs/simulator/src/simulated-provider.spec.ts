@@ -81,6 +81,31 @@ describe('startSimulatedProvider', () => {
     expect(JSON.parse(called.choices[0]!.message.tool_calls[0]!.function.arguments)).toEqual({ city: 'sample', days: 7 });
   });
 
+  it.each<[string, object]>([
+    ['thinks', { reasoning_effort: 'high' }],
+    ['calls a tool', { tools: [{ type: 'function', function: { name: 'say_it_with_many_words', parameters: { type: 'object', properties: { text: { type: 'string' } } } } }], tool_choice: 'required' }],
+  ])('keeps to max_tokens also where it %s', async (_how, fields) => {
+    await start();
+    const { choices, usage } = JSON.parse((await post('/v1/chat/completions', { ...hello, ...fields, max_tokens: 4 })).text) as {
+      choices: { finish_reason: string }[];
+      usage: { completion_tokens: number };
+    };
+    expect(choices[0]!.finish_reason).toBe('length');
+    expect(usage.completion_tokens).toBeLessThanOrEqual(4);
+  });
+
+  it('names the stop sequence that ended the answer, as Anthropic does', async () => {
+    await start();
+    const body = { ...hello, max_tokens: 50, stop_sequences: ['word9', ' word3'] };
+    expect(JSON.parse((await post('/v1/messages', body)).text)).toMatchObject({
+      content: [{ text: 'word1 word2' }],
+      stop_reason: 'stop_sequence',
+      stop_sequence: ' word3',
+    });
+    expect((await post('/v1/messages', { ...body, stream: true })).text).toContain('"delta":{"stop_reason":"stop_sequence","stop_sequence":" word3"}');
+    expect(JSON.parse((await post('/v1/messages', { ...body, stop_sequences: ['word9'] })).text)).toMatchObject({ stop_reason: 'end_turn', stop_sequence: null });
+  });
+
   it('keeps to a JSON schema, also to one that a provider without schemas is told of in words', async () => {
     await start();
     const schema = { type: 'object', properties: { steps: { type: 'array', items: { $ref: '#/$defs/step' } } }, $defs: { step: { type: 'object', properties: { text: { type: 'string' } } } } };
