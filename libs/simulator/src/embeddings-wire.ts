@@ -1,5 +1,27 @@
 import { mulberry32 } from './fault-plan.js';
+import { geminiModelOf, geminiWire } from './gemini-wire.js';
+import { openaiChatWire } from './openai-chat-wire.js';
 import { hashOf, simulatedTokens } from './simulated-chat.js';
+import type { SimulatedWire } from './simulated-wire.js';
+
+/** How a dialect's embeddings are asked for, given and refused. */
+export interface EmbeddingsWire {
+  readonly refusal: SimulatedWire['refusal'];
+  modelOf(body: unknown, path: string): string;
+  answer(body: unknown): object;
+}
+
+export const openaiEmbeddingsWire: EmbeddingsWire = {
+  refusal: (kind) => openaiChatWire.refusal(kind),
+  modelOf: (body) => (body as OpenaiBody).model ?? '',
+  answer: openaiEmbeddings,
+};
+
+export const geminiEmbeddingsWire: EmbeddingsWire = {
+  refusal: (kind) => geminiWire.refusal(kind),
+  modelOf: (_body, path) => geminiModelOf(path),
+  answer: geminiEmbeddings,
+};
 
 const DEFAULT_DIMENSIONS = 256;
 
@@ -11,7 +33,7 @@ interface OpenaiBody {
 }
 
 /** OpenAI's embeddings (https://platform.openai.com/docs/api-reference/embeddings): the same text gives the same vector. */
-export function openaiEmbeddings(raw: unknown): object {
+function openaiEmbeddings(raw: unknown): object {
   const body = raw as OpenaiBody;
   const input = body.input ?? '';
   const texts =
@@ -34,7 +56,7 @@ interface GeminiBody {
 }
 
 /** Google's batchEmbedContents (https://ai.google.dev/api/embeddings). */
-export function geminiEmbeddings(raw: unknown): object {
+function geminiEmbeddings(raw: unknown): object {
   const requests = (raw as GeminiBody).requests ?? [];
   const texts = requests.map((request) => (request.content?.parts ?? []).map((part) => part.text ?? '').join(''));
   return {

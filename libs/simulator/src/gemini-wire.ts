@@ -40,7 +40,7 @@ export const geminiWire: SimulatedWire = {
     const last = contents.at(-1);
     const users = contents.filter((content) => content.role !== 'model' && textOf(content) !== '');
     return {
-      model: /models\/([^:/]+)/.exec(path)?.[1] ?? '',
+      model: geminiModelOf(path),
       promptText: [textOf(body.systemInstruction), ...contents.map(textOf)].join('\n'),
       lastUserText: textOf(users.at(-1)),
       imageCount: contents.reduce((sum, content) => sum + (content.parts ?? []).filter((part) => part.inlineData ?? part.fileData).length, 0),
@@ -86,6 +86,10 @@ export const geminiWire: SimulatedWire = {
     }
   },
 };
+
+export function geminiModelOf(path: string): string {
+  return /models\/([^:/]+)/.exec(path)?.[1] ?? '';
+}
 
 function refused(status: number, name: string, message: string): SimulatedRefusal {
   return { status, body: { error: { code: status, message, status: name } } };

@@ -188,6 +188,23 @@ describe('startSimulatedProvider', () => {
     expect(refused.text).toContain(text);
   });
 
+  it.each([
+    ['/v1/embeddings', { model: 'e', input: 'a' }, /"type":"rate_limit_error"/],
+    ['/v1beta/models/e:batchEmbedContents', { requests: [{ content: { parts: [{ text: 'a' }] } }] }, /"status":"RESOURCE_EXHAUSTED"/],
+  ] as const)('fails embeddings at %s as told, by their model too, with the errors of its provider', async (path, body, refusal) => {
+    await start();
+    const { faults } = provider!;
+    const fault = { share: 1, seed: 1, delayMs: 0, afterWords: 3 };
+    faults.add({ ...fault, kind: 'rate_limit', model: 'another' });
+    expect((await post(path, body)).status).toBe(200);
+    faults.add({ ...fault, kind: 'rate_limit', model: 'e' });
+    const refused = await post(path, body);
+    expect([refused.status, refused.text]).toEqual([429, expect.stringMatching(refusal)]);
+    faults.clear();
+    faults.add({ ...fault, kind: 'cut' });
+    await expect(post(path, body)).rejects.toThrow();
+  });
+
   it('cuts a stream after the words it was told', async () => {
     await start({ faults: [{ kind: 'cut', share: 1, seed: 1, delayMs: 0, afterWords: 3 }] });
     await expect(post('/v1/chat/completions', { ...hello, stream: true })).rejects.toThrow();

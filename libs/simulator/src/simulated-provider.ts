@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { anthropicMessagesWire } from './anthropic-messages-wire.js';
-import { geminiEmbeddings, openaiEmbeddings } from './embeddings-wire.js';
+import { geminiEmbeddingsWire, openaiEmbeddingsWire, type EmbeddingsWire } from './embeddings-wire.js';
 import { FaultPlan, faultSchema, type Fault, type FaultKind, type RefusalKind } from './fault-plan.js';
 import { geminiWire } from './gemini-wire.js';
 import { openaiChatWire } from './openai-chat-wire.js';
 import { answerOf, pauseAskedForMs, type SimulatedAnswer, type SimulatedRequest } from './simulated-chat.js';
-import type { SimulatedWire } from './simulated-wire.js';
+import type { SimulatedRefusal, SimulatedWire } from './simulated-wire.js';
 
 export interface SimulatedProviderOptions {
   /** Address to listen on; default 127.0.0.1. */
@@ -98,20 +98,31 @@ class Exchange {
   async run(): Promise<void> {
     if (/\/models\/?(\?|$)/.test(this.path)) return this.json(200, { object: 'list', data: [] });
     const wire = wireOf(this.path);
-    if (!wire && !this.isEmbeddings()) return this.json(404, { error: { message: `Nothing is served at ${this.path}.`, type: 'not_found_error' } });
-    const request = wire?.read(this.body, this.path);
-    const fault = this.faults.draw(request?.model ?? '');
-    await sleep((this.options.firstTokenMs ?? 0) + (fault?.kind === 'delay' ? fault.delayMs : 0));
-    if (fault && isRefusal(fault.kind)) return this.refuse(wire ?? openaiChatWire, fault.kind, fault.retryAfterSeconds, request?.stream === true);
-    if (fault?.kind === 'garbage') return void this.response.writeHead(200, { 'content-type': 'application/json' }).end('\u0000\u0001 not an answer <html>');
-    if (!wire || !request) return this.json(200, this.path.includes('batchEmbedContents') ? geminiEmbeddings(this.body) : openaiEmbeddings(this.body));
-    const answer = this.answer(request);
-    if (request.stream) await this.stream(wire, request, answer, fault);
-    else this.whole(wire, request, answer, fault);
+    if (wire) return this.chat(wire);
+    const embeddings = embeddingsWireOf(this.path);
+    if (embeddings) return this.embed(embeddings);
+    this.json(404, { error: { message: `Nothing is served at ${this.path}.`, type: 'not_found_error' } });
   }
 
-  private isEmbeddings(): boolean {
-    return /\/embeddings(\?|$)|:batchEmbedContents/.test(this.path);
+  private async chat(wire: SimulatedWire): Promise<void> {
+    const request = wire.read(this.body, this.path);
+    const fault = await this.begin(request.model);
+    if (this.hasRefused(wire, fault, request.stream)) return;
+    const answer = this.answer(request);
+    if (request.stream) await this.stream(wire, request, answer, fault);
+    else this.whole(wire.whole(request, answer), fault);
+  }
+
+  private async embed(wire: EmbeddingsWire): Promise<void> {
+    const fault = await this.begin(wire.modelOf(this.body, this.path));
+    if (!this.hasRefused(wire, fault, false)) this.whole(wire.answer(this.body), fault);
+  }
+
+  /** Draws what happens to the request, and lets the time before its answer pass. */
+  private async begin(model: string): Promise<Fault | undefined> {
+    const fault = this.faults.draw(model);
+    await sleep((this.options.firstTokenMs ?? 0) + (fault?.kind === 'delay' ? fault.delayMs : 0));
+    return fault;
   }
 
   private answer(request: SimulatedRequest): SimulatedAnswer {
@@ -129,8 +140,8 @@ class Exchange {
     };
   }
 
-  private whole(wire: SimulatedWire, request: SimulatedRequest, answer: SimulatedAnswer, fault: Fault | undefined): void {
-    const body = JSON.stringify(wire.whole(request, answer));
+  private whole(answer: unknown, fault: Fault | undefined): void {
+    const body = JSON.stringify(answer);
     if (fault?.kind !== 'cut' && fault?.kind !== 'stall' && fault?.kind !== 'error_frame') return this.json(200, body);
     this.response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
     this.response.write(body.slice(0, fault.afterWords === 0 ? 0 : Math.ceil(body.length / 2)));
@@ -158,8 +169,15 @@ class Exchange {
     setImmediate(() => this.response.destroy());
   }
 
-  private refuse(wire: SimulatedWire, kind: RefusalKind, retryAfterSeconds: number | undefined, isStream: boolean): void {
-    const { status, body } = wire.refusal(kind);
+  /** Where that is what happens, answers with a refusal or with what is no answer. */
+  private hasRefused(wire: Pick<SimulatedWire, 'refusal'>, fault: Fault | undefined, isStream: boolean): boolean {
+    if (fault?.kind === 'garbage') this.response.writeHead(200, { 'content-type': 'application/json' }).end('\u0000\u0001 not an answer <html>');
+    else if (fault && isRefusal(fault.kind)) this.refuse(wire.refusal(fault.kind), fault.retryAfterSeconds, isStream);
+    else return false;
+    return true;
+  }
+
+  private refuse({ status, body }: SimulatedRefusal, retryAfterSeconds: number | undefined, isStream: boolean): void {
     if (retryAfterSeconds !== undefined) this.response.setHeader('retry-after', String(retryAfterSeconds));
     if (status !== 200 || !isStream) return this.json(status, body);
     this.response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' }).end(`data: ${JSON.stringify(body)}\n\n`);
@@ -179,6 +197,11 @@ function wireOf(path: string): SimulatedWire | undefined {
   if (/\/messages(\?|$)/.test(path)) return anthropicMessagesWire;
   if (/:(stream)?[gG]enerateContent/.test(path)) return geminiWire;
   return /\/(chat\/)?completions(\?|$)|\/chat(\?|$)/.test(path) ? openaiChatWire : undefined;
+}
+
+function embeddingsWireOf(path: string): EmbeddingsWire | undefined {
+  if (/:batchEmbedContents/.test(path)) return geminiEmbeddingsWire;
+  return /\/embeddings(\?|$)/.test(path) ? openaiEmbeddingsWire : undefined;
 }
 
 function control(request: IncomingMessage, response: ServerResponse, body: unknown, faults: FaultPlan): void {
