@@ -55,13 +55,24 @@ function installedVersion(path) {
   }
 }
 
-/** True when the packages that are there are those that the lockfile asks for (packages for other platforms aside). */
-function installedMatches(lockfile) {
+/** Packages that the lockfile asks for and that are not there, or in another version. Optional ones count where they are made for such a machine. */
+function wrongPackages(lockfile) {
   const packages = Object.entries(readPackages(lockfile) ?? {}).filter(([path, entry]) => path.includes('node_modules/') && !entry.link);
-  return packages.every(([path, entry]) => {
+  return packages.flatMap(([path, entry]) => {
     const version = installedVersion(path);
-    return version === undefined ? Boolean(entry.optional || entry.devOptional || entry.peer) : version === entry.version;
+    return (version === undefined ? isNeedless(entry) : version === entry.version) ? [] : [path];
   });
+}
+
+function isNeedless(entry) {
+  if (!entry.optional) return Boolean(entry.devOptional || entry.peer);
+  return !(entry.os?.includes(process.platform) && entry.cpu?.includes(process.arch) && (entry.libc === undefined || entry.libc.includes(ownLibc())));
+}
+
+function ownLibc() {
+  // What it would tell of the network takes long where names are not resolved.
+  process.report.excludeNetwork = true;
+  return process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
 }
 
 function run(command, commandArguments, { label }) {
@@ -99,12 +110,19 @@ async function installPackages() {
   const lockfile = join(root, 'package-lock.json');
   const wanted = createHash('sha256').update(readFileSync(lockfile)).digest('hex');
   if (existsSync(INSTALL_STAMP) && readFileSync(INSTALL_STAMP, 'utf8') === wanted) return;
-  if (!installedMatches(lockfile)) {
-    say(existsSync(modules) ? 'Installing packages again: package-lock.json changed …' : 'Installing packages (once; about a minute) …');
+  // npm takes this file away when it begins and writes it when it is done: without it packages may lack files.
+  const isWhole = existsSync(join(modules, '.package-lock.json'));
+  if (!isWhole || wrongPackages(lockfile).length > 0) {
+    say(isWhole ? 'Installing packages again: package-lock.json changed …' : 'Installing packages (once; about a minute) …');
     const startTime = Date.now();
     const [npm, prefix] = npmCommand();
     // No install script is needed: what the database package's would do, linkPostgresLibraries() does.
     await run(npm, [...prefix, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { label: 'installing packages' });
+    // npm passes over optional packages that it could not fetch, and says nothing.
+    const missing = wrongPackages(lockfile).map((path) => path.slice('node_modules/'.length));
+    if (missing.length > 0) {
+      throw new SetUpError(`npm did not install ${missing.join(', ')}, which this machine needs. Please start again when the package registry can be reached.`);
+    }
     say(`Installed packages in ${Math.round((Date.now() - startTime) / 1000)} s.`);
   }
   writeFileSync(INSTALL_STAMP, wanted);

@@ -1,7 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
-import { spawn } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { resolve } from 'node:path';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -33,5 +35,71 @@ describe('bootstrap', () => {
     child.kill('SIGTERM');
     expect((await draining)[0]).toBe('draining\n');
     expect(await once(child, 'exit')).toEqual([5, null]);
+  });
+});
+
+/** A clone with two packages, one of them a binary for machines such as this one, and an npm that installs what it is told to. */
+describe('bootstrap of a clone', () => {
+  const packages = {
+    'node_modules/plain': { version: '1.0.0' },
+    'node_modules/binary': { version: '2.0.0', optional: true, os: [process.platform], cpu: [process.arch] },
+    'node_modules/foreign': { version: '3.0.0', optional: true, os: ['aix'], cpu: [process.arch] },
+  };
+  let clone: string;
+  beforeEach(() => {
+    clone = mkdtempSync(join(tmpdir(), 'switchyard-clone-'));
+    cpSync(join(root, 'tools/bootstrap.mjs'), join(clone, 'tools/bootstrap.mjs'));
+    write('package-lock.json', JSON.stringify({ packages }));
+    write('program.mjs', "console.log('it runs');");
+    npmInstalls('plain', 'binary');
+  });
+  afterEach(() => rmSync(clone, { recursive: true }));
+
+  function write(file: string, content: string): void {
+    mkdirSync(dirname(join(clone, file)), { recursive: true });
+    writeFileSync(join(clone, file), content);
+  }
+
+  function install(...names: ('plain' | 'binary')[]): void {
+    for (const name of names) write(`node_modules/${name}/package.json`, JSON.stringify({ version: packages[`node_modules/${name}`].version }));
+  }
+
+  function npmInstalls(...names: string[]): void {
+    const made = names.map((name) => `mkdir -p node_modules/${name}; cp ready/${name}.json node_modules/${name}/package.json`);
+    write('bin/npm', ['#!/bin/sh', 'rm -rf node_modules; mkdir node_modules', ...made, 'echo {} > node_modules/.package-lock.json', ''].join('\n'));
+    chmodSync(join(clone, 'bin/npm'), 0o755);
+    for (const name of ['plain', 'binary'] as const) write(`ready/${name}.json`, JSON.stringify({ version: packages[`node_modules/${name}`].version }));
+  }
+
+  function start(): { status: number | null; said: string } {
+    const { npm_execpath: _npm, ...environment } = process.env;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(clone, 'tools/bootstrap.mjs'), '--no-build', 'program.mjs'], {
+      encoding: 'utf8',
+      env: { ...environment, PATH: `${join(clone, 'bin')}:${process.env['PATH']}` },
+    });
+    return { status, said: stdout + stderr };
+  }
+
+  it('installs packages once', () => {
+    expect(start()).toMatchObject({ status: 0, said: expect.stringContaining('Installing packages (once') });
+    expect(start()).toEqual({ status: 0, said: 'it runs\n' });
+  });
+
+  it('takes packages that npm has installed before', () => {
+    install('plain', 'binary');
+    write('node_modules/.package-lock.json', '{}');
+    expect(start()).toEqual({ status: 0, said: 'it runs\n' });
+  });
+
+  it('installs again what npm was killed over, although each package is there', () => {
+    install('plain', 'binary');
+    expect(start()).toMatchObject({ status: 0, said: expect.stringContaining('Installed packages') });
+  });
+
+  it('names a package for this machine that npm passed over, and tries again with the next start', () => {
+    npmInstalls('plain');
+    expect(start()).toMatchObject({ status: 1, said: expect.stringContaining('npm did not install binary, which this machine needs.') });
+    npmInstalls('plain', 'binary');
+    expect(start()).toMatchObject({ status: 0, said: expect.stringContaining('it runs') });
   });
 });
