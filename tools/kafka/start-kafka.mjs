@@ -20,6 +20,8 @@ const FETCH_TIMEOUT_MS = 300_000;
 const READY_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 15_000;
 const PROTOCOLS = 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL';
+/** A volume that begins as the folder of the image, which the user in the container owns. */
+const CONTAINER_DATA = '/var/lib/kafka/data';
 const CLASS_PATH_SUFFIX = join('', '*');
 /** For a Java that lives briefly or does little. */
 const QUICK_START = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
@@ -188,12 +190,13 @@ function spawnContainer(node) {
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${node.advertisedPort ?? node.port}${node.secure ? `,SECURE://127.0.0.1:${node.secure.port}` : ''}`,
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': PROTOCOLS,
+    'log.dirs': CONTAINER_DATA,
     ...secureSettings(node.secure),
     'auto.create.topics.enable': false,
     ...singleNodeSettings(),
   };
   const environment = Object.entries(settings).flatMap(([name, value]) => ['-e', `KAFKA_${name.toUpperCase().replaceAll('.', '_')}=${value}`]);
-  const volume = ['-v', `${containerName(node)}-${Buffer.from(node.dataFolder).toString('hex').slice(-24)}:/var/lib/kafka/data`];
+  const volume = ['-v', `${volumeOf(node.dataFolder)}:${CONTAINER_DATA}`];
   const ports = [node.port, ...(node.secure ? [node.secure.port] : [])].flatMap((port) => ['-p', `127.0.0.1:${port}:${port}`]);
   const output = openSync(join(node.dataFolder, 'kafka.log'), 'a');
   const child = spawn('docker', ['run', '--rm', '--name', containerName(node), ...ports, ...volume, ...environment, IMAGE], {
@@ -202,6 +205,13 @@ function spawnContainer(node) {
   });
   closeSync(output);
   return child;
+}
+
+/** Named in the data folder: the next start has the same one on whatever port, and a new folder a new one. */
+function volumeOf(dataFolder) {
+  const file = join(dataFolder, 'volume');
+  if (!existsSync(file)) writeFileSync(file, `switchyard-kafka-${randomBytes(8).toString('hex')}\n`);
+  return readFileSync(file, 'utf8').trim();
 }
 
 /** The port opens before the group coordinator has loaded, so a listening port is not enough: ask what clients will ask. */
