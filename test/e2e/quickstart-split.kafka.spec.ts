@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { call } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
-import { QuickstartProgram } from './quickstart-program.js';
+import { QuickstartProgram, type RunningProgram } from './quickstart-program.js';
 
 const START_TIMEOUT_MS = 300_000;
 
@@ -74,4 +74,43 @@ describe('the split quick start', () => {
     },
     2 * START_TIMEOUT_MS,
   );
+
+  // With a broker that is given, none is started here.
+  (process.env['KAFKA_BROKERS'] ? describe.skip : describe)('with a Kafka of its own', () => {
+    let starting: QuickstartProgram;
+    beforeEach(async () => void (starting = await QuickstartProgram.prepare({ JAVA_HOME: process.env['JAVA_HOME'] })));
+    afterEach(() => starting.remove(), 90_000);
+
+    async function beginKafka(): Promise<RunningProgram> {
+      const started = starting.run('quickstart', '--split');
+      await eventually(() => expect(existsSync(join(starting.directory, 'kafka', 'kafka.log'))).toBe(true), { timeoutMs: START_TIMEOUT_MS });
+      return started;
+    }
+
+    it(
+      'starts again at once over one that was killed while its Kafka came up',
+      async () => {
+        const killed = await beginKafka();
+        killed.child.kill('SIGKILL');
+        await killed.exited;
+        const { child, exited } = await starting.start(START_TIMEOUT_MS, '--split');
+        child.kill('SIGINT');
+        expect(await exited).toBe(0);
+        expect(starting.processes()).toEqual([]);
+      },
+      2 * START_TIMEOUT_MS,
+    );
+
+    it(
+      'takes Kafka along where it is told to stop while that comes up',
+      async () => {
+        const { child, exited, output } = await beginKafka();
+        child.kill('SIGINT');
+        expect(await exited).toBe(0);
+        expect(output()).not.toContain('Kafka is running');
+        expect(starting.processes()).toEqual([]);
+      },
+      START_TIMEOUT_MS,
+    );
+  });
 });

@@ -39,27 +39,29 @@ export function findKafkaRuntime() {
 /**
  * Starts a node whose data lies in `dataFolder` (kept: a second start finds its topics again). Ports that are not given are chosen.
  * Clients are told to come to `advertisedPort`, where it is given: a proxy's. `progress` hears about steps that take long.
+ * `signal` ends it while it starts, and what it has started.
  * `secure` adds a listener with TLS that demands client certificates and a password: {port, certificate, key, ca, username, password}, PEM texts.
  * Answers {brokers, port, controllerPort, pid, container?, exited, stop(), kill()}.
  */
-export async function startKafka({ dataFolder, port, advertisedPort, controllerPort, secure, cacheFolder = DEFAULT_CACHE, progress = () => {} }) {
+export async function startKafka({ dataFolder, port, advertisedPort, controllerPort, secure, cacheFolder = DEFAULT_CACHE, progress = () => {}, signal }) {
   const runtime = findKafkaRuntime();
   if (runtime === undefined) throw new KafkaUnavailable('Kafka needs Docker, or a JDK (17 or newer) with Maven; or name a broker in KAFKA_BROKERS.');
   // Events tell who asked for what.
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   const node = { dataFolder, cacheFolder, port: port ?? (await freePort()), advertisedPort, controllerPort: controllerPort ?? (await freePort()), secure };
-  if (runtime === 'java') await fetchJars(cacheFolder, progress);
+  if (runtime === 'java') await fetchJars(cacheFolder, progress, signal);
+  signal?.throwIfAborted();
   hideNegativeTimeouts();
   progress('Starting Kafka');
   const child = runtime === 'docker' ? spawnContainer(node) : spawnJava(node);
   const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
   const broker = `127.0.0.1:${node.port}`;
   const container = runtime === 'docker' ? containerName(node) : undefined;
-  const end = (signal) => endChild(child, exited, container, signal);
+  const end = (endSignal) => endChild(child, exited, container, endSignal);
   try {
-    await untilReady(broker, child);
+    await untilReady(broker, child, signal);
   } catch (error) {
-    await end('SIGKILL');
+    await end(signal?.aborted ? 'SIGTERM' : 'SIGKILL');
     throw new KafkaUnavailable(`Kafka did not become ready: ${error.message}\n${tailOfLog(dataFolder)}`);
   }
   return {
@@ -74,7 +76,7 @@ export async function startKafka({ dataFolder, port, advertisedPort, controllerP
   };
 }
 
-async function fetchJars(cacheFolder, progress) {
+async function fetchJars(cacheFolder, progress, signal) {
   if (existsSync(cacheFolder)) return;
   progress(`Fetching Kafka ${KAFKA_VERSION} with Maven (54 MB, once)`);
   const partial = `${cacheFolder}.partial-${process.pid}`;
@@ -82,10 +84,13 @@ async function fetchJars(cacheFolder, progress) {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = `${output}${chunk}`.slice(-4000)));
   const timer = setTimeout(() => child.kill('SIGKILL'), FETCH_TIMEOUT_MS);
+  const stop = () => child.kill('SIGKILL');
+  signal?.addEventListener('abort', stop);
   const code = await new Promise((resolve) => {
     child.once('error', () => resolve(-1));
     child.once('exit', resolve);
   });
+  signal?.removeEventListener('abort', stop);
   clearTimeout(timer);
   if (code !== 0) {
     rmSync(partial, { recursive: true, force: true });
@@ -215,7 +220,7 @@ function volumeOf(dataFolder) {
 }
 
 /** The port opens before the group coordinator has loaded, so a listening port is not enough: ask what clients will ask. */
-async function untilReady(broker, child) {
+async function untilReady(broker, child, signal) {
   const deadline = performance.now() + READY_TIMEOUT_MS;
   const client = new kafkajs.Kafka({
     clientId: 'switchyard-start',
@@ -226,6 +231,7 @@ async function untilReady(broker, child) {
   });
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended with code ${child.exitCode ?? child.signalCode}.`);
+    signal?.throwIfAborted();
     const admin = client.admin();
     try {
       await admin.connect();
@@ -239,7 +245,7 @@ async function untilReady(broker, child) {
     } finally {
       await admin.disconnect().catch(() => undefined);
     }
-    await delay(200);
+    await delay(200, undefined, { signal });
   }
 }
 
@@ -315,16 +321,23 @@ async function main() {
   });
   const portOf = (text) => (text === undefined ? undefined : Number(text));
   if (values['data-dir'] === undefined) throw new Error('--data-dir <folder> is needed.');
+  const cancel = new AbortController();
   const asked = new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => resolve());
-    if (values['with-parent']) process.stdin.resume().once('close', () => resolve());
+    cancel.signal.addEventListener('abort', () => resolve());
+    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => cancel.abort());
+    if (values['with-parent']) process.stdin.resume().once('close', () => cancel.abort());
   });
-  const kafka = await startKafka({
+  const starting = startKafka({
     dataFolder: values['data-dir'],
     port: portOf(values.port),
     advertisedPort: portOf(values['advertised-port']),
     progress: (step) => console.error(step),
+    signal: cancel.signal,
   });
+  const kafka = await starting.catch((error) => {
+    if (!cancel.signal.aborted) throw error;
+  });
+  if (kafka === undefined) return;
   console.log(JSON.stringify({ brokers: kafka.brokers, pid: kafka.pid, container: kafka.container }));
   const ended = await Promise.race([asked, kafka.exited]);
   if (ended !== undefined) throw new Error(`Kafka ended by itself with ${ended.code ?? ended.signal}.`);

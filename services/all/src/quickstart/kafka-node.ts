@@ -19,8 +19,8 @@ export interface KafkaBroker {
   onUnexpectedExit(listener: (how: string) => void): void;
 }
 
-/** A real Kafka with its data in `<data dir>/kafka`. */
-export async function startKafkaNode(dataDirectory: string, secrets: SecretsFile, environment: Environment): Promise<KafkaBroker> {
+/** A real Kafka with its data in `<data dir>/kafka`. The signal ends it while it starts: jars are fetched for minutes. */
+export async function startKafkaNode(dataDirectory: string, secrets: SecretsFile, environment: Environment, cancelSignal: AbortSignal): Promise<KafkaBroker> {
   const folder = join(dataDirectory, 'kafka');
   const pidFile = join(dataDirectory, 'kafka.pid');
   const stale = readPidFile(pidFile);
@@ -36,6 +36,10 @@ export async function startKafkaNode(dataDirectory: string, secrets: SecretsFile
     logFile: join(dataDirectory, 'logs', 'kafka.log'),
     answersWithLine: true,
   });
+  // Until the broker's own is known: who starts next over this folder has to wait for it.
+  writeFileSync(pidFile, `${child.pid}\n`);
+  const stopEarly = (): void => void child.stop(STOP_TIMEOUT_MS);
+  cancelSignal.addEventListener('abort', stopEarly);
   try {
     const { brokers, pid } = JSON.parse(await child.firstLine(START_TIMEOUT_MS)) as { brokers: string[]; pid: number };
     writeFileSync(pidFile, `${pid}\n`);
@@ -43,5 +47,7 @@ export async function startKafkaNode(dataDirectory: string, secrets: SecretsFile
   } catch (error) {
     child.kill();
     throw error;
+  } finally {
+    cancelSignal.removeEventListener('abort', stopEarly);
   }
 }

@@ -35,7 +35,7 @@ interface Dependency extends Stoppable {
 }
 
 const MODEL_TIMEOUT_MS = 60_000;
-/** For what is being started when the stop comes. What takes longer, as a first Kafka may, ends with this process. */
+/** For what is being started when the stop comes. What takes longer ends with this process. */
 const BEGINNING_GRACE_MS = 20_000;
 
 const flag = { type: 'boolean' } as const;
@@ -127,7 +127,9 @@ class Quickstart {
       this.unless(isSet(given, 'SWITCHYARD_DATABASE_URL'), 'starting the database', 'The database is running', () =>
         startEmbeddedPostgres(dataDirectory, secrets.value.postgresPassword, (text) => this.progress.say(text)),
       ),
-      this.unless(!this.isSplit || isSet(given, 'KAFKA_BROKERS'), 'starting Kafka', 'Kafka is running', () => startKafkaNode(dataDirectory, secrets, given)),
+      this.unless(!this.isSplit || isSet(given, 'KAFKA_BROKERS'), 'starting Kafka', 'Kafka is running', () =>
+        startKafkaNode(dataDirectory, secrets, given, this.cancel.signal),
+      ),
       this.unless(!wantsSimulators(given), 'starting simulated providers', 'Simulated providers are running', () =>
         startSimulatedProviders(dataDirectory, given),
       ),
