@@ -56,6 +56,14 @@ describe('what the bench counts', () => {
     expect([...costs.keys()]).toEqual(['0.000002']);
   });
 
+  it('keeps in mind what failed before it counts anew', async () => {
+    const running = await loadOn((socket, number) => socket.write(number === 1 ? answerWith(503, 'overloaded') : WHOLE));
+    await eventually(() => expect(running.counters.answered).toBeGreaterThan(2));
+    running.reset();
+    await eventually(() => expect(running.counters.answered).toBeGreaterThan(2));
+    expect([running.counters.failed, running.failedInAll]).toEqual([0, 1]);
+  });
+
   it('counts every answer with another status as failed, and shows what it said', async () => {
     const { counters, failures } = await loadOn((socket, number) => socket.write(number % 2 === 0 ? WHOLE : answerWith(503, 'overloaded')));
     await eventually(() => expect(counters.failed).toBeGreaterThan(5));

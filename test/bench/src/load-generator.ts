@@ -52,7 +52,9 @@ export class Load {
   readonly counters = { answered: 0, failed: 0, deltas: 0, latency: new LatencyHistogram(), firstDelta: new LatencyHistogram(), gap: new LatencyHistogram() };
   /** How often each cost was named, since the start. */
   readonly costs = new Map<string, number>();
-  /** The first few answers that were not right. */
+  /** Answers that were not right, since the start. */
+  failedInAll = 0;
+  /** The first few of them. */
   readonly failures: string[] = [];
   private readonly connections: Connection[] = [];
   private readonly idle: Connection[] = [];
@@ -117,6 +119,7 @@ export class Load {
 
   private fail(problem: string): void {
     this.counters.failed++;
+    this.failedInAll++;
     if (this.failures.length < MOST_EXAMPLES) this.failures.push(problem);
   }
 

@@ -42,6 +42,7 @@ export interface SustainedPlan {
 export interface SustainedFigures {
   readonly seconds: number;
   readonly requests: number;
+  /** From the first request on, before anything was measured. */
   readonly failed: number;
   readonly requestsPerSecond: number;
   /** Weighted over all stretches. */
@@ -83,7 +84,8 @@ export async function sustain(setUp: SetUp, upstream: Upstream, plan: SustainedP
     const lastRate = slices.at(-1)!.requestsPerSecond;
     const unanswered = await load.stop();
     const end = await books.compare(load.costs, lastRate, await lagOf(setUp.platform!));
-    return { ...summary(slices), failed: sum(slices, 'failed') + unanswered, ...end, failures: load.failures };
+    // Also what failed while it warmed up, and while nothing was measured between two slices.
+    return { ...summary(slices), failed: load.failedInAll + unanswered, ...end, failures: load.failures };
   } finally {
     books.close();
   }
@@ -193,7 +195,7 @@ function summary(windows: readonly (Slice & Window)[]) {
   };
 }
 
-function sum(windows: readonly Window[], field: 'requests' | 'seconds' | 'failed'): number {
+function sum(windows: readonly Window[], field: 'requests' | 'seconds'): number {
   return windows.reduce((total, window) => total + window[field], 0);
 }
 
