@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '@switchyard/testing';
 import { cacheFolder } from './cache-folder.js';
@@ -18,12 +18,20 @@ export async function installPortkey(): Promise<string> {
   const manifest = JSON.stringify({ name: 'switchyard-bench-peer', private: true, dependencies: PACKAGES, overrides: { '@hono/node-server': '1.13.8' } });
   const folder = join(cacheFolder(), `portkey-${createHash('sha256').update(manifest).digest('hex').slice(0, 12)}`);
   if (existsSync(scriptIn(folder))) return folder;
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), manifest);
   console.log('Fetching @portkey-ai/gateway for the comparison (once) …');
-  await npmInstall(folder);
-  const { version } = JSON.parse(readFileSync(join(folder, 'node_modules/@hono/node-server/package.json'), 'utf8')) as { version: string };
-  if (version !== PACKAGES['@hono/node-server']) throw new Error(`npm installed @hono/node-server ${version}`);
+  // Whole and of the right version, or not at all: the next run takes what is there.
+  const partial = `${folder}.partial-${process.pid}`;
+  try {
+    mkdirSync(partial, { recursive: true });
+    writeFileSync(join(partial, 'package.json'), manifest);
+    await npmInstall(partial);
+    const { version } = JSON.parse(readFileSync(join(partial, 'node_modules/@hono/node-server/package.json'), 'utf8')) as { version: string };
+    if (version !== PACKAGES['@hono/node-server']) throw new Error(`npm installed @hono/node-server ${version}`);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(partial, folder);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
   return folder;
 }
 
@@ -52,6 +60,7 @@ async function npmInstall(folder: string): Promise<void> {
   const child = spawn('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: process.env,
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => (output = (output + piece.toString()).slice(-2_000)));
