@@ -34,7 +34,8 @@ export class QuickstartProgram {
     readonly port: number,
     private readonly environment: Readonly<Record<string, string | undefined>>,
   ) {
-    this.directory = mkdtempSync(join(tmpdir(), 'switchyard-quickstart-'));
+    // Folders of people have such names.
+    this.directory = mkdtempSync(join(tmpdir(), 'switchyard quickstart, é-'));
     // Started by root, Postgres becomes another user, who must be able to reach its folder.
     chmodSync(this.directory, 0o755);
   }

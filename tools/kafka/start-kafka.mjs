@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -22,6 +22,7 @@ const STOP_TIMEOUT_MS = 15_000;
 const PROTOCOLS = 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL';
 /** A volume that begins as the folder of the image, which the user in the container owns. */
 const CONTAINER_DATA = '/var/lib/kafka/data';
+const LOG_FOLDER = 'log';
 const CLASS_PATH_SUFFIX = join('', '*');
 /** For a Java that lives briefly or does little. */
 const QUICK_START = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
@@ -106,21 +107,23 @@ async function fetchJars(cacheFolder, progress, signal) {
 }
 
 function spawnJava(node) {
-  const propertiesFile = join(node.dataFolder, 'server.properties');
-  const logFolder = join(node.dataFolder, 'log');
+  const propertiesFile = resolve(node.dataFolder, 'server.properties');
   const classPath = `${node.cacheFolder}/${CLASS_PATH_SUFFIX}`;
   writeFileSync(
     propertiesFile,
-    Object.entries(serverProperties(node, logFolder))
+    Object.entries(serverProperties(node))
       .map(([name, value]) => `${name}=${value}\n`)
       .join(''),
   );
-  if (!existsSync(join(logFolder, 'meta.properties'))) {
-    run('java', [...QUICK_START, '-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', newClusterId(), '-c', propertiesFile]);
+  // Java takes names of files for UTF-8 only where the locale says so.
+  const place = { cwd: node.dataFolder, env: { ...process.env, LC_ALL: 'C.UTF-8' } };
+  if (!existsSync(join(node.dataFolder, LOG_FOLDER, 'meta.properties'))) {
+    run('java', [...QUICK_START, '-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', newClusterId(), '-c', propertiesFile], place);
   }
   const output = openSync(join(node.dataFolder, 'kafka.log'), 'a');
   // A group of its own: Ctrl-C in the terminal reaches only us, and we stop Kafka after those who need it.
   const child = spawn('java', ['-Xms128m', '-Xmx512m', ...QUICK_START, '-cp', classPath, 'kafka.Kafka', propertiesFile], {
+    ...place,
     detached: true,
     stdio: ['ignore', output, output],
   });
@@ -135,7 +138,7 @@ function newClusterId() {
   return bytes.toString('base64url');
 }
 
-function serverProperties({ port, advertisedPort = port, controllerPort, secure }, logFolder) {
+function serverProperties({ port, advertisedPort = port, controllerPort, secure }) {
   return {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -145,7 +148,8 @@ function serverProperties({ port, advertisedPort = port, controllerPort, secure 
     'listener.security.protocol.map': PROTOCOLS,
     'controller.listener.names': 'CONTROLLER',
     ...secureSettings(secure),
-    'log.dirs': logFolder.replaceAll('\\', '/'),
+    // As seen from the data folder: a whole path may have commas, or letters that properties files do not know.
+    'log.dirs': LOG_FOLDER,
     'auto.create.topics.enable': false,
     ...singleNodeSettings(),
   };
@@ -289,8 +293,8 @@ function succeeds(command, commandArguments) {
   return spawnSync(command, commandArguments, { stdio: 'ignore', timeout: 20_000 }).status === 0;
 }
 
-function run(command, commandArguments) {
-  const result = spawnSync(command, commandArguments, { encoding: 'utf8', timeout: 60_000 });
+function run(command, commandArguments, place) {
+  const result = spawnSync(command, commandArguments, { ...place, encoding: 'utf8', timeout: 60_000 });
   if (result.status !== 0) throw new KafkaUnavailable(`${command} failed: ${result.error?.message ?? result.stderr}`);
   return result.stdout;
 }
