@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { call } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
@@ -112,6 +113,31 @@ describe('the quick start', () => {
     },
     2 * START_TIMEOUT_MS,
   );
+
+  it('has its data folder for itself, also where several begin at the same moment', async () => {
+    const module = pathToFileURL(join(dirname(PROGRAM), 'quickstart/single-instance.js')).href;
+    const source = `
+      import { existsSync } from 'node:fs';
+      import { claimDataDirectory } from '${module}';
+      const [folder, start, end] = process.argv.slice(1);
+      console.log('there');
+      while (!existsSync(start));
+      try { claimDataDirectory(folder); console.log('claimed'); } catch { console.log('refused'); }
+      const waiting = setInterval(() => existsSync(end) && clearInterval(waiting), 10);`;
+    for (let round = 0; round < 5; round++) {
+      const [folder, start, end] = ['race', 'start', 'end'].map((name) => join(program.directory, `${name}-${round}`)) as [string, string, string];
+      mkdirSync(folder);
+      if (round % 2 === 0) writeFileSync(join(folder, 'quickstart.pid'), '4194304\n');
+      const racers = Array.from({ length: 4 }, () => spawn(process.execPath, ['--input-type=module', '-e', source, folder, start, end], { stdio: ['ignore', 'pipe', 'inherit'] }));
+      const said = racers.map(() => '');
+      racers.forEach(({ stdout }, index) => stdout.on('data', (piece: Buffer) => (said[index] += piece.toString())));
+      await eventually(() => expect(said).toEqual(racers.map(() => 'there\n')), { timeoutMs: 20_000 });
+      writeFileSync(start, '');
+      await eventually(() => expect(said.join('').match(/claimed|refused/g)).toHaveLength(racers.length));
+      writeFileSync(end, '');
+      expect(said.join('').match(/claimed/g)).toHaveLength(1);
+    }
+  }, 120_000);
 
   it('says that its port is taken, and stops what it had started', async () => {
     const blocker = createServer();
