@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -89,6 +89,21 @@ describe('the quick start', () => {
       expect(existsSync(join(program.directory, 'quickstart.pid'))).toBe(false);
     },
     START_TIMEOUT_MS,
+  );
+
+  it(
+    'says that its database has ended, and can be stopped and started again then',
+    async () => {
+      const { child, exited, output } = await program.start(START_TIMEOUT_MS);
+      process.kill(Number(readFileSync(join(program.directory, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]), 'SIGKILL');
+      await eventually(() => expect(output()).toContain('the database ended with exit code 1; stop, and start again'));
+      child.kill('SIGINT');
+      expect(await exited).toBe(0);
+      const again = await program.start(START_TIMEOUT_MS);
+      again.child.kill('SIGINT');
+      await again.exited;
+    },
+    2 * START_TIMEOUT_MS,
   );
 
   // With these process ids a machine comes up again after its power was cut.

