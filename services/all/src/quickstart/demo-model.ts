@@ -14,7 +14,7 @@ export async function findDemoModel(catalog: CatalogPort, timeoutMs: number): Pr
     const usable = new Set(
       endpoints.filter((endpoint) => endpoint.hasCredential && !endpoint.disabled && endpoint.variant === '').map((endpoint) => endpoint.modelSlug),
     );
-    const slugs = models.filter((model) => usable.has(model.slug) && isChatModel(model)).map((model) => model.slug);
+    const slugs = models.filter((model) => usable.has(model.slug) && isChatModel(model) && !hasEnded(model)).map((model) => model.slug);
     const chosen = PREFERRED.find((slug) => slugs.includes(slug)) ?? slugs[0];
     if (chosen !== undefined) return chosen;
     if (performance.now() > deadline) {
@@ -25,6 +25,10 @@ export async function findDemoModel(catalog: CatalogPort, timeoutMs: number): Pr
     }
     await delay(PAUSE_MS);
   }
+}
+
+function hasEnded({ expireTimeSeconds }: router.Model): boolean {
+  return expireTimeSeconds !== undefined && Number(expireTimeSeconds) * 1000 <= Date.now();
 }
 
 function isChatModel(model: router.Model): boolean {
