@@ -76,41 +76,42 @@ describe('the split quick start', () => {
   );
 
   // With a broker that is given, none is started here.
-  (process.env['KAFKA_BROKERS'] ? describe.skip : describe)('with a Kafka of its own', () => {
-    let starting: QuickstartProgram;
-    beforeEach(async () => void (starting = await QuickstartProgram.prepare({ JAVA_HOME: process.env['JAVA_HOME'] })));
-    afterEach(() => starting.remove(), 90_000);
+  if (!process.env['KAFKA_BROKERS'])
+    describe('with a Kafka of its own', () => {
+      let starting: QuickstartProgram;
+      beforeEach(async () => void (starting = await QuickstartProgram.prepare({ JAVA_HOME: process.env['JAVA_HOME'] })));
+      afterEach(() => starting.remove(), 90_000);
 
-    async function beginKafka(): Promise<RunningProgram> {
-      const started = starting.run('quickstart', '--split');
-      await eventually(() => expect(existsSync(join(starting.directory, 'kafka', 'kafka.log'))).toBe(true), { timeoutMs: START_TIMEOUT_MS });
-      return started;
-    }
+      async function beginKafka(): Promise<RunningProgram> {
+        const started = starting.run('quickstart', '--split');
+        await eventually(() => expect(existsSync(join(starting.directory, 'kafka', 'kafka.log'))).toBe(true), { timeoutMs: START_TIMEOUT_MS });
+        return started;
+      }
 
-    it(
-      'starts again at once over one that was killed while its Kafka came up',
-      async () => {
-        const killed = await beginKafka();
-        killed.child.kill('SIGKILL');
-        await killed.exited;
-        const { child, exited } = await starting.start(START_TIMEOUT_MS, '--split');
-        child.kill('SIGINT');
-        expect(await exited).toBe(0);
-        expect(starting.processes()).toEqual([]);
-      },
-      2 * START_TIMEOUT_MS,
-    );
+      it(
+        'starts again at once over one that was killed while its Kafka came up',
+        async () => {
+          const killed = await beginKafka();
+          killed.child.kill('SIGKILL');
+          await killed.exited;
+          const { child, exited } = await starting.start(START_TIMEOUT_MS, '--split');
+          child.kill('SIGINT');
+          expect(await exited).toBe(0);
+          expect(starting.processes()).toEqual([]);
+        },
+        2 * START_TIMEOUT_MS,
+      );
 
-    it(
-      'takes Kafka along where it is told to stop while that comes up',
-      async () => {
-        const { child, exited, output } = await beginKafka();
-        child.kill('SIGINT');
-        expect(await exited).toBe(0);
-        expect(output()).not.toContain('Kafka is running');
-        expect(starting.processes()).toEqual([]);
-      },
-      START_TIMEOUT_MS,
-    );
-  });
+      it(
+        'takes Kafka along where it is told to stop while that comes up',
+        async () => {
+          const { child, exited, output } = await beginKafka();
+          child.kill('SIGINT');
+          expect(await exited).toBe(0);
+          expect(output()).not.toContain('Kafka is running');
+          expect(starting.processes()).toEqual([]);
+        },
+        START_TIMEOUT_MS,
+      );
+    });
 });

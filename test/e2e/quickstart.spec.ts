@@ -143,7 +143,9 @@ describe('the quick start', () => {
       const [folder, start, end] = ['race', 'start', 'end'].map((name) => join(program.directory, `${name}-${round}`)) as [string, string, string];
       mkdirSync(folder);
       if (round % 2 === 0) writeFileSync(join(folder, 'quickstart.pid'), '4194304\n');
-      const racers = Array.from({ length: 4 }, () => spawn(process.execPath, ['--input-type=module', '-e', source, folder, start, end], { stdio: ['ignore', 'pipe', 'inherit'] }));
+      const racers = Array.from({ length: 4 }, () =>
+        spawn(process.execPath, ['--input-type=module', '-e', source, folder, start, end], { stdio: ['ignore', 'pipe', 'inherit'] }),
+      );
       const said = racers.map(() => '');
       racers.forEach(({ stdout }, index) => stdout.on('data', (piece: Buffer) => (said[index] += piece.toString())));
       await eventually(() => expect(said).toEqual(racers.map(() => 'there\n')), { timeoutMs: 20_000 });

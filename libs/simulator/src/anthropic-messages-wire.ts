@@ -108,8 +108,9 @@ function refused(status: number, type: string, message: string): SimulatedRefusa
   return { status, body: { type: 'error', error: { type, message }, request_id: 'req_simulated' } };
 }
 
-function stopOf({ finish, stopSequence = null }: SimulatedAnswer): object {
-  return { stop_reason: stopSequence === null ? STOP_REASONS[finish] : 'stop_sequence', stop_sequence: stopSequence };
+function stopOf({ finish, stopSequence }: SimulatedAnswer): object {
+  if (stopSequence === undefined) return { stop_reason: STOP_REASONS[finish], stop_sequence: null };
+  return { stop_reason: 'stop_sequence', stop_sequence: stopSequence };
 }
 
 function contentOf(request: SimulatedRequest, answer: SimulatedAnswer): object[] {

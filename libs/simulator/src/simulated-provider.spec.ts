@@ -83,7 +83,13 @@ describe('startSimulatedProvider', () => {
 
   it.each<[string, object]>([
     ['thinks', { reasoning_effort: 'high' }],
-    ['calls a tool', { tools: [{ type: 'function', function: { name: 'say_it_with_many_words', parameters: { type: 'object', properties: { text: { type: 'string' } } } } }], tool_choice: 'required' }],
+    [
+      'calls a tool',
+      {
+        tools: [{ type: 'function', function: { name: 'say_it_with_many_words', parameters: { type: 'object', properties: { text: { type: 'string' } } } } }],
+        tool_choice: 'required',
+      },
+    ],
   ])('keeps to max_tokens also where it %s', async (_how, fields) => {
     await start();
     const { choices, usage } = JSON.parse((await post('/v1/chat/completions', { ...hello, ...fields, max_tokens: 4 })).text) as {
@@ -103,14 +109,24 @@ describe('startSimulatedProvider', () => {
       stop_sequence: ' word3',
     });
     expect((await post('/v1/messages', { ...body, stream: true })).text).toContain('"delta":{"stop_reason":"stop_sequence","stop_sequence":" word3"}');
-    expect(JSON.parse((await post('/v1/messages', { ...body, stop_sequences: ['word9'] })).text)).toMatchObject({ stop_reason: 'end_turn', stop_sequence: null });
+    expect(JSON.parse((await post('/v1/messages', { ...body, stop_sequences: ['word9'] })).text)).toMatchObject({
+      stop_reason: 'end_turn',
+      stop_sequence: null,
+    });
   });
 
   it('keeps to a JSON schema, also to one that a provider without schemas is told of in words', async () => {
     await start();
-    const schema = { type: 'object', properties: { steps: { type: 'array', items: { $ref: '#/$defs/step' } } }, $defs: { step: { type: 'object', properties: { text: { type: 'string' } } } } };
+    const schema = {
+      type: 'object',
+      properties: { steps: { type: 'array', items: { $ref: '#/$defs/step' } } },
+      $defs: { step: { type: 'object', properties: { text: { type: 'string' } } } },
+    };
     const contentOf = async (fields: object) =>
-      JSON.parse((JSON.parse((await post('/v1/chat/completions', { ...hello, ...fields })).text) as { choices: { message: { content: string } }[] }).choices[0]!.message.content) as unknown;
+      JSON.parse(
+        (JSON.parse((await post('/v1/chat/completions', { ...hello, ...fields })).text) as { choices: { message: { content: string } }[] }).choices[0]!.message
+          .content,
+      ) as unknown;
     const answer = { steps: [{ text: 'sample' }] };
     expect(await contentOf({ response_format: { type: 'json_schema', json_schema: { name: 'plan', schema } } })).toEqual(answer);
     const told = { role: 'system', content: `Answer with one JSON object that validates against this JSON Schema:\n${JSON.stringify(schema)}` };

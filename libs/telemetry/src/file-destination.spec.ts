@@ -26,8 +26,9 @@ describe('a log in a file', () => {
     expect(existsSync(`${path}.1`)).toBe(true);
   });
 
-  (existsSync(FULL) ? it : it.skip)('keeps nobody who logs from going on where the disk is full', () => {
-    const logger = createLogger({ level: 'info', format: 'json', destination: fileDestination(FULL) });
-    for (let count = 0; count < 1_000; count++) logger.warn('The disk is full', { detail: 'x'.repeat(2_000) });
-  });
+  if (existsSync(FULL))
+    it('keeps nobody who logs from going on where the disk is full', () => {
+      const logger = createLogger({ level: 'info', format: 'json', destination: fileDestination(FULL) });
+      for (let count = 0; count < 1_000; count++) logger.warn('The disk is full', { detail: 'x'.repeat(2_000) });
+    });
 });

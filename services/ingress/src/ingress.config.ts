@@ -125,8 +125,7 @@ export const ingressConfig = defineConfig({
     env: 'SWITCHYARD_ATTEMPT_FIRST_TOKEN_MS',
     schema: duration,
     default: 30_000,
-    description:
-      'Longest wait for the first token of a stream; less where an endpoint is known to be faster, more for very long prompts and with reasoning.',
+    description: 'Longest wait for the first token of a stream; less where an endpoint is known to be faster, more for very long prompts and with reasoning.',
   }),
   attemptFirstTokenLeastMs: field({
     env: 'SWITCHYARD_ATTEMPT_FIRST_TOKEN_LEAST_MS',

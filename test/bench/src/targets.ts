@@ -124,7 +124,8 @@ function failureVerdict({ setUps, sustained, traced }: Results): Verdict {
   const own = [setUps.all, setUps.split].filter((figures) => figures !== undefined);
   const turns = Object.values(traced).flatMap((row) => [row.untraced, row.traced]);
   const others = [...Object.values(sustained), ...turns];
-  const count = own.reduce((sum, figures) => sum + failuresOf(figures), 0) + others.reduce((sum, { failed, failures }) => sum + Math.max(failed, failures.length), 0);
+  const count =
+    own.reduce((sum, figures) => sum + failuresOf(figures), 0) + others.reduce((sum, { failed, failures }) => sum + Math.max(failed, failures.length), 0);
   return atMost('failed requests of Switchyard', count, 0, 0);
 }
 
