@@ -45,7 +45,16 @@ describe('instanceOf', () => {
       'that refers to itself where it need not',
       { type: 'object', properties: { left: { $ref: '#' }, right: { $ref: '#' }, value: text }, required: ['value'] },
     ],
-    ['of parts', { allOf: [step, { type: 'object', properties: { more: text, output: text }, required: ['more'] }], unevaluatedProperties: false }],
+    [
+      'of parts',
+      {
+        allOf: [
+          { ...step, additionalProperties: true },
+          { type: 'object', properties: { more: text, output: text }, required: ['more'] },
+        ],
+        unevaluatedProperties: false,
+      },
+    ],
     ['with a choice of one', { type: 'object', properties: { kind: { oneOf: [{ const: 'circle' }, { const: 'square' }] } }, required: ['kind'] }],
     [
       'with a choice of what is demanded',
