@@ -16,6 +16,30 @@ describe('resolveModel', () => {
     expect(resolveModel(dated, '-2025-09-29', 0)).toMatchObject({ kind: 'unknown' });
   });
 
+  it('takes the day that a client names where the catalogue knows none, or the month alone; but no family has a day, and not every number is one', () => {
+    const dayless = { permaslug: 'acme/writer-4.5', aliases: ['acme/writer-4-5', '~acme/writer-latest', 'acme/writer'] };
+    const table = tableOf([modelRecord('acme/writer-4.5', dayless), modelRecord('acme/poet-2', { permaslug: 'acme/poet-2-202509' })], []);
+    for (const [name, slug] of [
+      ['acme/writer-4-5-20250929', 'acme/writer-4.5'],
+      ['writer-4.5-2025-09-29', 'acme/writer-4.5'],
+      ['acme/poet-2-20250929', 'acme/poet-2'],
+    ] as const) {
+      expect([name, resolveModel(table, name, 0)]).toEqual([
+        name,
+        expect.objectContaining({ kind: 'found', target: expect.objectContaining({ model: table.models.get(slug) }) }),
+      ]);
+    }
+    for (const name of [
+      'acme/poet-2-20251001',
+      'acme/writer-20250929',
+      '~acme/writer-latest-20250929',
+      'acme/writer-4.5-20251329',
+      'acme/writer-4.5-12345678',
+    ]) {
+      expect([name, resolveModel(table, name, 0)]).toEqual([name, expect.objectContaining({ kind: 'unknown' })]);
+    }
+  });
+
   const ended = { expireTimeSeconds: 1n };
   const table = tableOf(
     [

@@ -1,5 +1,6 @@
 import { modelAuthor, parseModelName, publicModelId, type ModifierSuffix } from '@switchyard/core';
 import type { RoutingModel, RoutingTable } from './routing-table.js';
+import type { ModelRecord } from './table-records.js';
 
 /** A model as a client named it, found in the table. */
 export interface ModelTarget {
@@ -99,13 +100,24 @@ function slugsNamed(table: RoutingTable, base: string): readonly string[] | unde
   return table.models.has(base) ? [base] : table.names.get(base);
 }
 
-const DATED = /^(.+)-(\d{4})-?(\d{2})-?(\d{2})$/;
+const DATED = /^(.+)-(20\d{2})-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])$/;
 
-/** Any name of a model with the day of its release after it, as its author writes it: `gpt-4o-mini-2024-07-18`. Another day is another model. */
+/**
+ * Any name of a model with the day of its release after it, as its author writes it: `gpt-4o-mini-2024-07-18`. Another day is another model; where the
+ * catalogue does not know the day, whoever names one has it from the author.
+ */
 function datedSlugs(table: RoutingTable, base: string): readonly string[] {
   const [, name, year, month, day] = DATED.exec(base) ?? [];
   if (name === undefined) return [];
-  return (slugsNamed(table, name) ?? []).filter((slug) => table.models.get(slug)?.record.permaslug.endsWith(`-${year}${month}${day}`));
+  return (slugsNamed(table, name) ?? []).filter((slug) => {
+    const released = releaseOf(table.models.get(slug)?.record);
+    return released === '' ? !isFamilyName(table, name) : `${year}${month}${day}`.startsWith(released);
+  });
+}
+
+/** As far as the catalogue knows it: `20240718`, `202407` or nothing. */
+function releaseOf(record: ModelRecord | undefined): string {
+  return record?.permaslug.slice(record.slug.length + 1).replaceAll('-', '') ?? '';
 }
 
 /** `~author/family-latest`, or `author/family` beside it: who writes either wants whatever is newest. */

@@ -16,8 +16,9 @@ import {
   type ModelFacts,
 } from './model-facts.js';
 import { familyAliases, familyOf } from './model-family.js';
+import { parseSpelling } from './model-spelling.js';
 import { convertPrices, type ConvertedPrices } from './price-list-conversion.js';
-import type { PriceListModel, PriceListProvider } from './price-list.js';
+import type { PriceListMatch, PriceListModel, PriceListProvider } from './price-list.js';
 import { reasoningTraits } from './reasoning-traits.js';
 
 export interface CatalogSources {
@@ -71,7 +72,9 @@ class BuiltInCatalogBuilder {
     const priced = this.sources.priceList.find((entry) => entry.id === provider.priceListId)?.models ?? [];
     for (const model of priced) {
       const offer = this.offerFor(provider, model.id, Object.keys(model.prices).length === 0);
-      if (offer && (!offer.priced || model.id.length < offer.priced.id.length)) offer.priced = model;
+      if (!offer) continue;
+      if (!offer.priced || model.id.length < offer.priced.id.length) offer.priced = model;
+      this.noteDatedNames(offer, model);
     }
     const listed = Object.values(this.sources.factList.find((entry) => entry.id === provider.factListId)?.models ?? {});
     // Newest first, so that of several dated ids of one model the newest is the one that is called.
@@ -199,11 +202,26 @@ class BuiltInCatalogBuilder {
     return mergeFacts([...(this.factsBySlug.get(slug) ?? []), expectedFacts(slug)]);
   }
 
+  /** The list gathers ids of one price. Those with a day are this model's where they are its name, or OpenRouter's own for it and nobody else's. */
+  private noteDatedNames({ provider, resolved }: Offer, model: PriceListModel): void {
+    for (const id of idsOf(model.match)) {
+      if (id.includes(':') || parseSpelling(id, true).date === undefined) continue;
+      const named = this.canonical.resolve(id, provider.author, false)?.slug;
+      if (provider.slug !== 'openrouter') {
+        if (named === resolved.slug) this.noteSpelling(resolved.slug, id, provider);
+      } else if (id.includes('/') && (named ?? resolved.slug) === resolved.slug) this.addSpelling(resolved.slug, id);
+    }
+  }
+
   /** A maker's own ids are names that clients may use too. */
   private noteSpelling(slug: string, id: string, provider: BuiltInProvider): void {
     if (provider.author === undefined || !slug.startsWith(`${provider.author}/`)) return;
     const spelling = `${provider.author}/${id.toLowerCase()}`;
-    if (spelling === slug || id.includes(':') || id.includes('/')) return;
+    if (!id.includes(':') && !id.includes('/')) this.addSpelling(slug, spelling);
+  }
+
+  private addSpelling(slug: string, spelling: string): void {
+    if (spelling === slug) return;
     const spellings = this.spellings.get(slug) ?? new Set();
     this.spellings.set(slug, spellings.add(spelling));
   }
@@ -275,6 +293,10 @@ function providerRecord({ slug, name, policies, otelProviderName }: ProviderMani
     datacenters: [...policies.datacenters],
     otelProviderName,
   };
+}
+
+function idsOf(match: PriceListMatch | undefined): readonly string[] {
+  return match?.equals !== undefined ? [match.equals] : (match?.or ?? []).flatMap(idsOf);
 }
 
 function titleOf(slug: string): string {

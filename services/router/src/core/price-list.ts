@@ -9,7 +9,15 @@ export interface PriceListModel {
   readonly name?: string | undefined;
   readonly description?: string | undefined;
   readonly context_window?: number | undefined;
+  /** Which ids mean it. */
+  readonly match?: PriceListMatch | undefined;
   readonly prices: PriceSet | readonly ConditionalPrices[];
+}
+
+/** Of its kinds those that name ids. */
+export interface PriceListMatch {
+  readonly equals?: string | undefined;
+  readonly or?: readonly PriceListMatch[] | undefined;
 }
 
 /** By price key, for example `input_mtok`: USD per million tokens. */
