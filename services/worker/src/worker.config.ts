@@ -10,14 +10,14 @@ export const workerConfig = defineConfig({
     env: 'SWITCHYARD_WORKER_MAX_CONCURRENT_ATTEMPTS',
     schema: integer({ min: 1 }),
     default: 4_096,
-    description: 'Attempts that may run at once in one worker; more are refused with gateway_unavailable.',
+    description: 'Attempts that may run at once in one worker; more go to other workers, and are refused with gateway_unavailable where none has room.',
   }),
   maxHeldBodyBytes: field({
     env: 'SWITCHYARD_WORKER_MAX_HELD_BODY_BYTES',
     schema: byteSize(),
     default: 512 * 1024 * 1024,
     description:
-      'Most bytes that the request bodies in one worker may take together; more get 503 with Retry-After. A stream keeps its body twice, so twice as much memory is taken.',
+      'Most bytes that the request bodies in one worker may take together; more go to other workers, and get 503 with Retry-After where none has room. A stream keeps its body twice, so twice as much memory is taken.',
   }),
   maxAnswerBytes: field({
     env: 'SWITCHYARD_WORKER_MAX_ANSWER_BYTES',

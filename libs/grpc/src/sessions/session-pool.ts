@@ -39,6 +39,7 @@ const DEFAULTS = { sessionsPerAddress: 2, maxAttemptsPerSession: 2_000, resolveI
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;
 const DRAINED_RETRY_MS = 500;
+const NOBODY: readonly string[] = [];
 
 /** A place for one session to an address: holds the current one and reopens it after a loss. */
 interface Slot {
@@ -112,13 +113,13 @@ export class SessionPool implements AttemptTransport {
     this.slots.clear();
   }
 
-  /** The open session with the least load; among equals they take turns, so that little load is spread as well. */
-  private pick(): WorkerSession | undefined {
+  /** The open session with the least load, of workers that have not refused; among equals they take turns, so that little load is spread as well. */
+  private pick(refusedBy: readonly string[] = NOBODY): WorkerSession | undefined {
     let bestSlot: Slot | undefined;
     let leastLoad = Number.POSITIVE_INFINITY;
     for (const slot of this.slots) {
       const { session } = slot;
-      if (session?.state !== 'open' || session.isFull) continue;
+      if (session?.state !== 'open' || session.isFull || refusedBy.includes(session.address)) continue;
       const { load } = session;
       if (bestSlot !== undefined && (load > leastLoad || (load === leastLoad && slot.lastPick >= bestSlot.lastPick))) continue;
       bestSlot = slot;
@@ -205,6 +206,7 @@ export class SessionPool implements AttemptTransport {
       maxAttempts: this.options.maxAttemptsPerSession ?? DEFAULTS.maxAttemptsPerSession,
       opening: slot.calls?.begin(OPEN_SESSION),
       logger: this.options.logger,
+      startElsewhere: (start, listener, refusedBy) => this.pick(refusedBy)?.start(start, listener, refusedBy),
       onStateChange: (session) => this.onStateChange(slot, session),
     });
   }

@@ -324,6 +324,53 @@ describe('a pool of sessions', () => {
     expect(said).toEqual(['a worker name did not resolve; its last addresses stay in use', 'a worker name resolves again']);
   });
 
+  describe('where a worker has no room for an attempt', () => {
+    const error = { errorType: 'gateway_unavailable', message: '', metadataJson: '', retryAfterMs: 1_000n, providerCode: '', upstreamStatus: 0 };
+    const full: AttemptTransport = {
+      start: (_start, listener) => {
+        setImmediate(() => listener.onEnd(worker.EndFrame.create({ end: worker.AttemptEnd.FAILED, error })));
+        return { grant: () => undefined, cancel: () => undefined };
+      },
+    };
+    const readyPoolOf = async (...workers: readonly ServedWorker[]): Promise<SessionPool> => {
+      const pool = await readyPool({ addresses: workers.map(({ address }) => address), sessionsPerAddress: 2 });
+      await eventually(() => expect(pool.status().filter(({ state }) => state === 'open')).toHaveLength(workers.length * 2));
+      return pool;
+    };
+
+    it('has another run it, with all that was granted, and cancels it there', async () => {
+      const roomy = await serveWorker();
+      const pool = await readyPoolOf(await serveWorker(0, full), await serveWorker(0, full), roomy);
+      const listeners = Array.from({ length: 20 }, () => new RecordingListener());
+      const handles = listeners.map((listener, index) => {
+        const handle = pool.start(startFrame(`g${index}`, { initialGrantBytes: 1n, body: Buffer.from(String(index)) }), listener);
+        handle.grant(10_000);
+        return handle;
+      });
+      await eventually(() => expect(roomy.runner.attempts.size).toBe(20));
+      expect(Buffer.from(roomy.runner.get('g7').start.body).toString()).toBe('7');
+      for (let index = 0; index < 19; index++) roomy.runner.get(`g${index}`).produce(pieces(10, 1_000));
+      handles[19]!.cancel('the client left');
+      await eventually(() => expect(listeners.map(({ ends }) => ends.length)).toEqual(listeners.map(() => 1)));
+      expect(listeners.slice(0, 19).map(({ ends, receivedBytes }) => [ends[0]!.end, receivedBytes])).toEqual(
+        listeners.slice(0, 19).map(() => [worker.AttemptEnd.COMPLETED, 10_000]),
+      );
+      expect([roomy.runner.get('g19').cancelReason, listeners[19]!.ends[0]!.end]).toEqual(['the client left', worker.AttemptEnd.CANCELLED]);
+      expect(pool.status().reduce((sum, { openAttempts }) => sum + openAttempts, 0)).toBe(0);
+    });
+
+    it('says so when none has, and asks each worker once', async () => {
+      let asked = 0;
+      const counting: AttemptTransport = { start: (start, listener) => (asked++, full.start(start, listener)) };
+      const pool = await readyPoolOf(await serveWorker(0, counting), await serveWorker(0, counting));
+      const listener = new RecordingListener();
+      pool.start(startFrame('a'), listener);
+      await eventually(() => expect(listener.ends).toHaveLength(1));
+      expect(listener.ends[0]).toMatchObject({ end: worker.AttemptEnd.FAILED, error: { errorType: 'gateway_unavailable', retryAfterMs: 1_000n } });
+      expect(asked).toBe(2);
+    });
+  });
+
   it('follows a name to its new addresses and lets attempts at the old one finish', async () => {
     const [first, second] = [await serveWorker(), await serveWorker()];
     // Two spellings of one loopback address stand for two workers; the relay decides which one is reached.

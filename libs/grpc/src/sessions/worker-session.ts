@@ -13,6 +13,7 @@ import { MEBIBYTE, type SessionLogger } from './session-options.js';
 /** Bodies of started attempts that may wait for the connection; more go to another session or are refused. */
 const MAX_PENDING_START_BYTES = 64 * MEBIBYTE;
 const MAX_REQUEST_ID = 0xffff_ffff;
+const NOBODY: readonly string[] = [];
 
 /** Close reason of a session that ended as planned. */
 export const DRAINED = 'drained';
@@ -28,6 +29,8 @@ export interface WorkerSessionOptions {
   /** Undefined where nothing is traced. */
   readonly opening?: CallTrace | undefined;
   readonly logger: SessionLogger;
+  /** Has another worker than those at these addresses run an attempt that this one has no room for; undefined where none takes it. */
+  readonly startElsewhere: (start: worker.StartFrame, listener: AttemptListener, refusedBy: readonly string[]) => AttemptHandle | undefined;
   /** Called when the state changed; `closed` is the last one. */
   readonly onStateChange: (session: WorkerSession) => void;
 }
@@ -89,9 +92,10 @@ export class WorkerSession {
     return this.attempts.size >= this.options.maxAttempts || this.batcher.pendingBytes >= MAX_PENDING_START_BYTES;
   }
 
-  start(start: worker.StartFrame, listener: AttemptListener): AttemptHandle {
+  /** `refusedBy`: the workers that had no room for it. */
+  start(start: worker.StartFrame, listener: AttemptListener, refusedBy: readonly string[] = NOBODY): AttemptHandle {
     const requestId = this.takeRequestId();
-    const attempt = new SessionAttempt(requestId, listener, this.batcher, this.options.logger, this.options.opening);
+    const attempt = new SessionAttempt(requestId, start, listener, refusedBy, this.batcher, this.options);
     this.batcher.add({ requestId, frame: { $case: 'start', value: start } });
     this.attempts.set(requestId, attempt);
     return attempt;
@@ -139,8 +143,11 @@ export class WorkerSession {
     if (frame === undefined || attempt === undefined) return;
     if (frame.$case !== 'end') return attempt.receive(frame);
     this.attempts.delete(requestId);
-    if (frame.value.end === worker.AttemptEnd.FAILED && frame.value.error?.upstreamStatus === 0) this.unanswered.add();
-    attempt.end(frame.value);
+    const { end, error } = frame.value;
+    const isUnanswered = end === worker.AttemptEnd.FAILED && error?.upstreamStatus === 0;
+    if (isUnanswered) this.unanswered.add();
+    // No room in this worker is no news for the client while another has some.
+    if (!isUnanswered || error.errorType !== 'gateway_unavailable' || !attempt.moveElsewhere()) attempt.end(frame.value);
     this.hangUpWhenIdle();
   }
 
@@ -168,27 +175,41 @@ type AttemptFrame = Exclude<NonNullable<worker.WorkerFrame['frame']>, { $case: '
 class SessionAttempt implements AttemptHandle {
   private isOver = false;
   private grantedBytes = 0;
+  /** What was granted before anything came of it here. */
+  private earlyBytes = 0;
+  private moved: AttemptHandle | undefined;
 
   constructor(
     private readonly requestId: number,
+    /** Undefined once something came of it here, or nobody wants it any more: it will not begin anew elsewhere. */
+    private startFrame: worker.StartFrame | undefined,
     private readonly listener: AttemptListener,
+    private readonly refusedBy: readonly string[],
     private readonly batcher: FrameBatcher<worker.IngressFrame>,
-    private readonly logger: SessionLogger,
-    readonly session: CallTrace | undefined,
+    private readonly options: WorkerSessionOptions,
   ) {}
+
+  get session(): CallTrace | undefined {
+    return this.moved ? this.moved.session : this.options.opening;
+  }
 
   /** Grants of one turn travel as one frame. */
   grant(bytes: number): void {
+    if (this.moved) return this.moved.grant(bytes);
     if (this.isOver || bytes <= 0) return;
+    if (this.startFrame) this.earlyBytes += bytes;
     if (this.grantedBytes === 0) queueMicrotask(() => this.sendGrant());
     this.grantedBytes += bytes;
   }
 
   cancel(reason: string): void {
+    if (this.moved) return this.moved.cancel(reason);
+    this.startFrame = undefined;
     if (!this.isOver) this.batcher.add({ requestId: this.requestId, frame: { $case: 'cancel', value: { reason } } });
   }
 
   receive(frame: AttemptFrame): void {
+    this.startFrame = undefined;
     this.guard(() => {
       if (frame.$case === 'data') this.listener.onData(frame.value);
       else if (frame.$case === 'headers') this.listener.onHeaders(frame.value);
@@ -196,8 +217,19 @@ class SessionAttempt implements AttemptHandle {
     });
   }
 
+  /** False where its end stands. */
+  moveElsewhere(): boolean {
+    const { startFrame, listener, refusedBy, options } = this;
+    this.moved = startFrame && options.startElsewhere(startFrame, listener, [...refusedBy, options.address]);
+    if (!this.moved) return false;
+    this.startFrame = undefined;
+    this.moved.grant(this.earlyBytes);
+    return true;
+  }
+
   end(frame: worker.EndFrame): void {
     this.isOver = true;
+    this.startFrame = undefined;
     this.guard(() => this.listener.onEnd(frame));
   }
 
@@ -206,13 +238,13 @@ class SessionAttempt implements AttemptHandle {
     try {
       call();
     } catch (error) {
-      this.logger.warn('an attempt listener threw', { error });
+      this.options.logger.warn('an attempt listener threw', { error });
     }
   }
 
   private sendGrant(): void {
     const bytes = this.grantedBytes;
     this.grantedBytes = 0;
-    if (!this.isOver) this.batcher.add({ requestId: this.requestId, frame: { $case: 'grant', value: { bytes: BigInt(bytes) } } });
+    if (!this.isOver && !this.moved) this.batcher.add({ requestId: this.requestId, frame: { $case: 'grant', value: { bytes: BigInt(bytes) } } });
   }
 }
