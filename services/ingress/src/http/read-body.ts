@@ -49,7 +49,7 @@ class BodyShare {
 }
 
 /**
- * The whole body of a request, bounded in bytes and time.
+ * The whole body of a request without its byte order mark, bounded in bytes and time.
  * @throws SwitchyardError `payload_too_large`; `gateway_unavailable` when `share` cannot grow; `invalid_request` when it is encoded, comes too slowly or the client left before it was read.
  */
 export function readBody(request: IncomingMessage, limits: BodyLimits, share: BodyShare): Promise<Buffer> {
@@ -81,7 +81,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, share: Bo
     request.once('end', () => {
       isRead = true;
       stopPace();
-      resolve(pieces.length === 1 ? pieces[0]! : pieces.length === 0 ? EMPTY : Buffer.concat(pieces, length));
+      resolve(withoutMark(pieces.length === 1 ? pieces[0]! : pieces.length === 0 ? EMPTY : Buffer.concat(pieces, length)));
     });
     request.once('error', (error) => reject(new SwitchyardError('invalid_request', 'The request body could not be read.', { cause: error })));
     // Every request closes; an error that nobody waits for would still cost its stack trace.
@@ -90,6 +90,11 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, share: Bo
       if (!isRead) reject(clientLeft());
     });
   });
+}
+
+/** The byte order mark that editors on Windows put before UTF-8 says nothing, and is no JSON. */
+function withoutMark(body: Buffer): Buffer {
+  return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body;
 }
 
 /** Nearly every body has come with its head, and is watched by nobody. Returns what ends the watch. */
