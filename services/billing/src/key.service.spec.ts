@@ -106,6 +106,18 @@ describe('accounts and keys', () => {
     await expect(first.keys.updateKey(update({ accountId: 'acme', hash, updateMask: ['name'], name: 'x' }))).rejects.toMatchObject({ type: 'not_found' });
   });
 
+  it('makes no key that has expired already, and ends one there and then by a change', async () => {
+    const { accountId } = await first.accounts.createAccount({ accountId: '', name: '' });
+    const past = BigInt(Date.now() - 60_000);
+    await expect(first.keys.createKey(create({ accountId, expireTimeMs: past }))).rejects.toMatchObject({
+      type: 'invalid_request',
+      message: expect.stringContaining('expires_at'),
+    });
+    const { key } = await first.keys.createKey(create({ accountId, expireTimeMs: past + 120_000n }));
+    const ended = await first.keys.updateKey(update({ accountId, hash: key!.hash, updateMask: ['expire_time_ms'], expireTimeMs: past }));
+    expect(ended.key!.key).toMatchObject({ expireTimeMs: past });
+  });
+
   it('keeps a key’s content out of traces unless it says otherwise, and tells the ingresses', async () => {
     const customer = await fixture.createCustomer(first);
     const { accountId, keyHash: hash } = customer;

@@ -65,6 +65,8 @@ export class KeyService implements KeyPort {
   async createKey(request: billing.CreateKeyRequest): Promise<billing.CreateKeyResponse> {
     const { pool, clock, random } = this.dependencies;
     const accountId = requireId(request.accountId, 'account_id');
+    // A change of a key may say so: it ends there and then.
+    if (request.expireTimeMs !== undefined && request.expireTimeMs <= clock.nowMs()) throw invalid('expires_at is in the past: the key could never be used.');
     const { secret, hash, label } = newApiKeySecret(random);
     const workspaceId = await this.workspaceFor(accountId, requireText(request.workspaceId, 'workspace_id', 128));
     const key: KeyRow = {
