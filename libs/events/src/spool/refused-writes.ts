@@ -1,7 +1,8 @@
 import { SwitchyardError } from '@switchyard/errors';
 import type { EventLog, EventRecord } from '../event-log.js';
-import { decodeFrames } from './spool-frame.js';
+import { decodeFrames, FrameBuffer } from './spool-frame.js';
 import { batchesOf } from './spool-publisher.js';
+import type { SpoolRecord } from './spool-record.js';
 
 /** What was appended in one event-loop turn, and who waits for it. */
 export interface Turn {
@@ -49,13 +50,24 @@ export class RefusedWrites {
   }
 
   add(turn: Turn, cause: unknown): void {
-    const frames = Buffer.from(turn.frames);
-    const { records } = decodeFrames(frames, false);
+    const { records } = decodeFrames(turn.frames, false);
+    const attempts = records.filter(({ kind }) => kind === 'attempt');
+    if (attempts.length === 0 || attempts.length === records.length) {
+      this.keep({ ...turn, frames: Buffer.from(turn.frames) }, records, cause);
+      return;
+    }
+    // What has a deadline takes nothing with it that has none.
+    const others = records.filter(({ kind }) => kind !== 'attempt');
+    this.keep({ ...turn, frames: framesOf(others) }, others, cause);
+    this.keep({ frames: framesOf(attempts), resolve: () => undefined, reject: () => undefined }, attempts, cause);
+  }
+
+  private keep({ frames, resolve, reject }: Turn, records: readonly SpoolRecord[], cause: unknown): void {
     const events = records.flatMap((record) => (record.kind === 'completed' || record.kind === 'attempt' ? [record.event] : []));
     // What an attempt cost has to be kept, and no client waits until it is.
     const isWaitedFor = records.some(({ kind }) => kind !== 'attempt');
     const deadlineMs = isWaitedFor ? this.options.monotonicMs() + this.options.writeWithinMs : Number.POSITIVE_INFINITY;
-    const refused = { frames, events, resolve: turn.resolve, reject: turn.reject, deadlineMs };
+    const refused = { frames, events, resolve, reject, deadlineMs };
     if (this.byteLength + frames.length > MAX_REFUSED_BYTES) {
       this.giveUp(refused, cause);
       return;
@@ -132,4 +144,10 @@ export class RefusedWrites {
     this.timer = undefined;
     this.options.onEmpty();
   }
+}
+
+function framesOf(records: readonly SpoolRecord[]): Buffer {
+  const frames = new FrameBuffer();
+  for (const record of records) frames.add(record);
+  return Buffer.from(frames.take());
 }
