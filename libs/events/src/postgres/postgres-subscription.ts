@@ -56,6 +56,8 @@ export class PostgresSubscription implements Subscription {
     const recent = this.options.openReader([...topicNames.keys()], () => this.doorbell.ring());
     try {
       await member.join();
+      // A server that took over may lack the last of what was published, and gives its positions anew: to read on from memory would skip what has them now.
+      recent.forgetAll();
       await member.rebalance();
       this.areAllSuspect = true;
       return { member, topicNames, recent };

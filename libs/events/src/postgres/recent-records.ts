@@ -29,6 +29,7 @@ export class RecentRecords {
     const reader = new RecentReader(new Set(topicIds), onAdd, {
       chunksOf: (partitionKey) => this.byPartition.get(partitionKey) ?? [],
       forgetRead: (partitionKey) => this.forgetRead(partitionKey),
+      forgetAll: () => this.forgetAll(),
       close: (closing) => this.readers.delete(closing),
     });
     this.readers.add(reader);
@@ -73,6 +74,10 @@ export class RecentRecords {
     for (const chunk of [...(this.byPartition.get(partitionKey) ?? [])]) if (endOf(chunk) <= readTo) this.forget(chunk);
   }
 
+  private forgetAll(): void {
+    for (const chunk of [...this.chunks]) this.forget(chunk);
+  }
+
   private forget(chunk: Chunk): void {
     this.chunks.delete(chunk);
     this.characters -= chunk.characters;
@@ -84,6 +89,7 @@ export class RecentRecords {
 interface RecentSource {
   chunksOf(partitionKey: string): readonly Chunk[];
   forgetRead(partitionKey: string): void;
+  forgetAll(): void;
   close(reader: RecentReader): void;
 }
 
@@ -131,6 +137,11 @@ export class RecentReader {
   /** Whether later records of the partition are here. */
   isAhead(at: PartitionPosition): boolean {
     return this.source.chunksOf(partitionKeyOf(at)).some((chunk) => chunk.firstPosition > at.position);
+  }
+
+  /** For all readers: what is published from here on is known again. */
+  forgetAll(): void {
+    this.source.forgetAll();
   }
 
   close(): void {
