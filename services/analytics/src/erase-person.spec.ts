@@ -3,7 +3,7 @@ import { newEventId, newGenerationId } from '@switchyard/core';
 import { createPool, runMigrations } from '@switchyard/db';
 import { encodeGenerationCompleted, type ConsumedRecord, type EventLog } from '@switchyard/events';
 import { common, events } from '@switchyard/proto';
-import { captureLogger, realClock, seededRandom, startTestPostgres, type TestPostgres } from '@switchyard/testing';
+import { captureLogger, eventually, realClock, seededRandom, startTestPostgres, type TestPostgres } from '@switchyard/testing';
 import type { Pool } from 'pg';
 import { ActivityStore } from './activity.store.js';
 import { analyticsTarget } from './analytics.target.js';
@@ -144,6 +144,33 @@ describe('what clients said about a person', () => {
       { user: '', spent: 10, requests: 2 },
       ...Array.from({ length: 3 }, () => ({ user: 'bob', spent: 5, requests: 1 })),
     ]);
+  });
+
+  it('is gone from a day that events come for meanwhile, which lock its rows the other way round', async () => {
+    await record(eventOf('tyrell', { user: SECRET }), eventOf('tyrell', {}));
+    const consumer = await pool.connect();
+    const touch = (user: string) =>
+      consumer.query('UPDATE activity_daily SET request_count = request_count + 1 WHERE account_id = $1 AND external_user = $2', ['tyrell', user]);
+    const name = new URL(postgres.url).pathname.slice(1);
+    // Of the two that wait for each other the erasure is given up.
+    await consumer.query(`ALTER DATABASE ${name} SET deadlock_timeout = '3s'`);
+    await consumer.query(`SET deadlock_timeout = '1min'`);
+    const erasing = createPool(postgres.url, { schema: 'analytics', applicationName: 'erasure' });
+    try {
+      await consumer.query('BEGIN');
+      await touch('');
+      const erased = erasePerson({ pool: erasing, logger }, { accountId: 'tyrell', by: 'user', value: SECRET });
+      await eventually(async () => {
+        const { rowCount } = await pool.query(`SELECT 1 FROM pg_stat_activity WHERE application_name = 'erasure' AND wait_event_type = 'Lock'`);
+        expect(rowCount).toBe(1);
+      });
+      await Promise.all([expect(erased).resolves.toEqual({ generationCount: 1, activityCount: 1 }), touch(SECRET).then(() => consumer.query('COMMIT'))]);
+    } finally {
+      consumer.release(true);
+      await erasing.end();
+      await pool.query(`ALTER DATABASE ${name} RESET deadlock_timeout`);
+    }
+    expect(await activity('tyrell')).toEqual([{ user: '', spent: 10, requests: 4 }]);
   });
 
   it.each(['user', 'session'] as const)('is looked for in a bounded number of records at a time, however many an account has: %s', async (by) => {

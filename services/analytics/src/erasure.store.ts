@@ -100,15 +100,18 @@ export class ErasureStore {
     return rows[0]?.day ?? undefined;
   }
 
-  private async eraseDay(accountId: string, day: string, user: string): Promise<number> {
-    const { rows } = await this.pool.query<{ count: number }>(
-      `WITH moved AS (DELETE FROM activity_daily WHERE account_id = $1 AND day = $2::date AND external_user = $3 RETURNING *),
-            kept AS (INSERT INTO activity_daily (${DIMENSIONS}, external_user, ${COUNTERS.join(', ')})
-                     SELECT ${DIMENSIONS}, '', ${COUNTERS.join(', ')} FROM moved
-                     ON CONFLICT (${DIMENSIONS}, external_user) DO UPDATE SET ${COUNTERS.map((column) => `${column} = activity_daily.${column} + excluded.${column}`).join(', ')})
-       SELECT count(*)::int AS count FROM moved`,
-      [accountId, day, storableUser(user)],
-    );
-    return rows[0]?.count ?? 0;
+  /** Repeated when it met a batch of events of the same day: both add to the rows of nobody and of the user, each in an order of its own. */
+  private eraseDay(accountId: string, day: string, user: string): Promise<number> {
+    return withTransaction(this.pool, async (client) => {
+      const { rows } = await client.query<{ count: number }>(
+        `WITH moved AS (DELETE FROM activity_daily WHERE account_id = $1 AND day = $2::date AND external_user = $3 RETURNING *),
+              kept AS (INSERT INTO activity_daily (${DIMENSIONS}, external_user, ${COUNTERS.join(', ')})
+                       SELECT ${DIMENSIONS}, '', ${COUNTERS.join(', ')} FROM moved
+                       ON CONFLICT (${DIMENSIONS}, external_user) DO UPDATE SET ${COUNTERS.map((column) => `${column} = activity_daily.${column} + excluded.${column}`).join(', ')})
+         SELECT count(*)::int AS count FROM moved`,
+        [accountId, day, storableUser(user)],
+      );
+      return rows[0]?.count ?? 0;
+    });
   }
 }
