@@ -49,6 +49,16 @@ describe('statements of a transaction that are asked together', () => {
     expect(await stored()).toEqual([6]);
   });
 
+  it('tell what failed first, wherever it stands, so that a transaction is repeated where that helps', async () => {
+    let tries = 0;
+    await withTransaction(pool, async (client) => {
+      const isFirst = tries++ === 0;
+      const one = insert(client, 1).then(() => insert(client, 2));
+      await allAnswered([one, isFirst ? client.query(`DO $$ BEGIN RAISE 'met another' USING ERRCODE = 'deadlock_detected'; END $$`) : insert(client, 3)]);
+    });
+    expect([tries, await stored()]).toEqual([2, [1, 2, 3]]);
+  });
+
   it('are all answered before the failure of one of them is told', async () => {
     let isAnswered = false;
     const slow = async (client: PoolClient): Promise<void> => {

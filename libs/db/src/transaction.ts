@@ -17,6 +17,7 @@ export interface TransactionOptions {
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
 const READ_ONLY = '25006';
+const IN_FAILED_TRANSACTION = '25P02';
 const LOCK_NOT_AVAILABLE = '55P03';
 const QUERY_CANCELED = '57014';
 
@@ -75,7 +76,9 @@ export async function allAnswered<Answers extends readonly unknown[]>(asked: {
   readonly [Index in keyof Answers]: Answers[Index] | Promise<Answers[Index]>;
 }): Promise<Answers> {
   const outcomes = await Promise.allSettled(asked);
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
+  // What is asked after an earlier answer came may stand before what was asked, and failed, in the meantime.
+  const failed = failures.find(({ reason }) => !isConsequence(reason)) ?? failures[0];
   if (failed !== undefined) throw failed.reason;
   return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as unknown as Answers;
 }
@@ -93,6 +96,11 @@ async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
 /** Another server is the primary by now: this one would be found again and again as long as it is connected to. */
 function isReadOnly(error: unknown): error is pg.DatabaseError {
   return error instanceof pg.DatabaseError && error.code === READ_ONLY;
+}
+
+/** The transaction had failed before. */
+function isConsequence(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === IN_FAILED_TRANSACTION;
 }
 
 /** A lock was not to be had within `lock_timeout`. */
