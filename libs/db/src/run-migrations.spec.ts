@@ -146,6 +146,26 @@ describe('runMigrations', () => {
     await lock.end();
   });
 
+  it('puts nothing into a database that cannot keep what clients write', async () => {
+    const admin = createPool(postgres.url);
+    const url = new URL(postgres.url);
+    url.pathname += '_latin';
+    const name = url.pathname.slice(1);
+    await admin.query(`CREATE DATABASE ${name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
+    const latin = createPool(url.href);
+    try {
+      const migrating = runMigrations(url.href, { name: 'narrow', migrations: [CreateStation1760000000001] });
+      await expect(migrating).rejects.toThrow(
+        new MigrationError(`The database has the encoding LATIN1, which lacks most characters; make one with ENCODING 'UTF8' and name that`),
+      );
+      expect((await latin.query(`SELECT 1 FROM pg_namespace WHERE nspname = 'narrow'`)).rowCount).toBe(0);
+    } finally {
+      await latin.end();
+      await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+      await admin.end();
+    }
+  });
+
   it('refuses a schema name that would need quoting', async () => {
     await expect(runMigrations(postgres.url, { name: 'a"; DROP', migrations: [] })).rejects.toThrow(/Not a schema name/);
   });

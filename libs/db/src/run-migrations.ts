@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { DatabaseAddress } from './database-connection.js';
 import { EndingClient } from './ending-client.js';
 import type { Queryable } from './batch-insert.js';
-import type { DatabaseSchema } from './migration.js';
+import { MigrationError, type DatabaseSchema } from './migration.js';
 import { createClient, requireSchemaName } from './pool.js';
 import { isStatementCancelled } from './transaction.js';
 
@@ -45,8 +45,9 @@ export async function runMigrations(
   await lock.connect();
   try {
     await takeTurn(lock, name, signal);
-    await lock.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
     const before = new Set(await appliedNames(lock, name));
+    if (before.size === 0) await requireEveryCharacter(lock);
+    await lock.query(`CREATE SCHEMA IF NOT EXISTS ${name}`);
     if (missingFrom(before, schema).length === 0) return { applied: [] };
     // TypeORM is large, and most starts find nothing to do.
     const { applyMissing } = await import('./apply-missing.js');
@@ -71,6 +72,15 @@ async function takeTurn(lock: pg.Client, schemaName: string, signal?: AbortSigna
   } finally {
     signal?.removeEventListener('abort', giveUp);
   }
+}
+
+/** Clients write in every script there is, and an event that a database cannot keep is never charged. @throws MigrationError */
+async function requireEveryCharacter(client: Queryable): Promise<void> {
+  const { rows } = await client.query<{ encoding: string }>(`SELECT current_setting('server_encoding') AS encoding`);
+  const { encoding } = rows[0]!;
+  // The latter takes all bytes as they come.
+  if (encoding === 'UTF8' || encoding === 'SQL_ASCII') return;
+  throw new MigrationError(`The database has the encoding ${encoding}, which lacks most characters; make one with ENCODING 'UTF8' and name that`);
 }
 
 /** What readiness asks: is the schema as new as this program? */
