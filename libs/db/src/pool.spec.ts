@@ -77,6 +77,24 @@ describe('a pool', () => {
     expect((await pool.query('SHOW tcp_keepalives_idle')).rows).toEqual([{ tcp_keepalives_idle: '60' }]);
   });
 
+  it('reads times, and waits for a row that another changes, whatever the defaults of its database are', async () => {
+    const { rows } = await pool.query<{ name: string }>('SELECT current_database() AS name');
+    const settings = { DateStyle: 'German', default_transaction_isolation: 'serializable' };
+    for (const [setting, value] of Object.entries(settings)) await pool.query(`ALTER DATABASE ${rows[0]!.name} SET ${setting} = '${value}'`);
+    const elsewhere = createPool(postgres.url, { schema: 'yard', max: 2 });
+    try {
+      const read = await elsewhere.query(`SELECT '2026-11-23T07:00:00.123Z'::timestamptz AS time`);
+      expect(read.rows).toEqual([{ time: new Date('2026-11-23T07:00:00.123Z') }]);
+      await pool.query(`INSERT INTO counter (name, value) VALUES ('shared', 0)`);
+      const increments = Array.from({ length: 20 }, () => elsewhere.query(`UPDATE counter SET value = value + 1 WHERE name = 'shared'`));
+      await Promise.all(increments);
+      expect((await pool.query(`SELECT value FROM counter WHERE name = 'shared'`)).rows).toEqual([{ value: 20n }]);
+    } finally {
+      await elsewhere.end();
+      for (const setting of Object.keys(settings)) await pool.query(`ALTER DATABASE ${rows[0]!.name} RESET ${setting}`);
+    }
+  });
+
   it('survives the end of a connection that is taken and waits, and gives another', async () => {
     const client = await pool.connect();
     const ended = new Promise((resolve) => client.once('end', resolve));

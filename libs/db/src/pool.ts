@@ -25,6 +25,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
 /** The same for the server, which would keep the connections of a machine that has gone for as long: it asks after a minute, and ends them after another. */
 const SERVER_KEEP_ALIVE = '-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6';
+/** What the code relies on, and a database or a role may have otherwise: times are read in this form, and a lone statement waits for another's row instead of failing. */
+const SERVER_DEFAULTS = '-c DateStyle=ISO -c default_transaction_isolation=read\\ committed';
 const INT8 = 20;
 const INT8_ARRAY = 1016;
 
@@ -64,7 +66,8 @@ function connectionSettings(options: PoolOptions): pg.ClientConfig {
 
 /** What the server is told for the whole of a connection. */
 export function serverOptions(schema?: string): string {
-  return schema === undefined ? SERVER_KEEP_ALIVE : `-c search_path=${requireSchemaName(schema)} ${SERVER_KEEP_ALIVE}`;
+  const settings = `${SERVER_DEFAULTS} ${SERVER_KEEP_ALIVE}`;
+  return schema === undefined ? settings : `-c search_path=${requireSchemaName(schema)} ${settings}`;
 }
 
 /** A schema's name is written into SQL and connection options, so only plain lower-case names are taken. */
