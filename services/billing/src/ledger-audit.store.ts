@@ -1,5 +1,6 @@
 import { DAY_MS } from '@switchyard/core';
 import { allowStatementTime, type Queryable } from '@switchyard/db';
+import { INT64_MAX } from './request-checks.js';
 
 export interface AuditFinding {
   readonly check: string;
@@ -162,12 +163,12 @@ const LEASE_CHECKS: readonly AuditCheck[] = [
   },
   {
     // A key's window counts all that the key was charged in it, and what events beyond it settled against its leases. There are seldom any of these:
-    // events are opened only when some window needs them.
+    // events are opened only when some window needs them. Each window looks its days up by the index: a key has ever more of both.
     name: 'limits_equal_charges',
-    sql: `WITH counted AS (SELECT scope_id, sum(charge_pico) FROM lease_scopes JOIN key_usage_days USING (key_hash)
-                            WHERE kind = 'key_limit' AND day_start_ms >= window_start_ms AND (window_end_ms IS NULL OR day_start_ms < window_end_ms) GROUP BY scope_id),
-               odd AS MATERIALIZED (SELECT scope.*, coalesce(counted.sum, 0) AS counted FROM lease_scopes scope LEFT JOIN counted USING (scope_id)
-                                     WHERE kind = 'key_limit' AND spent <> coalesce(counted.sum, 0)),
+    sql: `WITH odd AS MATERIALIZED (SELECT scope.*, counted FROM lease_scopes scope
+                            CROSS JOIN LATERAL (SELECT coalesce(sum(charge_pico), 0) AS counted FROM key_usage_days usage WHERE usage.key_hash = scope.key_hash
+                                                   AND day_start_ms >= window_start_ms AND day_start_ms < coalesce(window_end_ms, ${INT64_MAX})) days
+                            WHERE kind = 'key_limit' AND spent <> counted),
                beyond AS (SELECT scope_id, sum(CASE WHEN accept_time_ms >= window_start_ms AND (window_end_ms IS NULL OR accept_time_ms < window_end_ms)
                                                     THEN greatest(0, amount - charge_pico) ELSE amount END)
                             FROM (SELECT scope_id, event_id, charge_pico, accept_time_ms, sum(amount) AS amount FROM (${leaseUses('(SELECT count(*) FROM odd) > 0')}) uses

@@ -5,6 +5,7 @@ import type { PoolClient } from 'pg';
 import { BillingFixture, USD } from './fixtures/billing-fixture.js';
 import { dropOldQuotaWindows, lockScopes, saveScopes } from './lease-scope.store.js';
 import { requestRecalls } from './lease.store.js';
+import { AUDIT_CHECKS } from './ledger-audit.store.js';
 import { readLedgerFigures } from './ledger-watch.store.js';
 
 const RESOLVED_COUNT = 20_000;
@@ -24,6 +25,21 @@ interface Touched {
   readonly deleted: number;
   readonly updated: number;
   readonly updatedInPlace: number;
+}
+
+interface PlanNode {
+  readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly 'Rows Removed by Join Filter'?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** Rows that the steps of a plan handed on or threw away. */
+function handledBy(node: PlanNode): number {
+  const removed = (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0);
+  const own = (node['Actual Rows'] + removed) * node['Actual Loops'];
+  return (node.Plans ?? []).reduce((sum, child) => sum + handledBy(child), own);
 }
 
 describe('among many past windows and leases', () => {
@@ -52,6 +68,9 @@ describe('among many past windows and leases', () => {
          FROM generate_series(1, ${KEY_COUNT}) AS key, generate_series(0, ${WINDOWS_PER_KEY - 1}) AS days_ago,
               LATERAL (SELECT ${dayWindow(nowMs).startMs} - days_ago * ${DAY_MS}::bigint AS start_ms, CASE WHEN key <= ${BLOCKED_COUNT} AND days_ago = 0 THEN 1 ELSE 0 END AS over_amount) AS owed`,
       [accountId],
+    );
+    await fixture.pool.query(
+      `INSERT INTO key_usage_days (key_hash, day_start_ms, charge_pico) SELECT key_hash, window_start_ms, spent FROM lease_scopes WHERE kind = 'key_limit'`,
     );
     await fixture.pool.query(
       `INSERT INTO lease_scopes (kind, account_id, window_start_ms, window_end_ms, limit_amount, spent)
@@ -126,6 +145,12 @@ describe('among many past windows and leases', () => {
   it('recalls the open leases of a scope without a look at those that were resolved', async () => {
     const { leases } = await touchedBy(async () => expect(await requestRecalls(client, [creditScopeId], 'another', 'shortage', 1)).toBe(OPEN_COUNT));
     expect(leases.read).toBeLessThan(5 * OPEN_COUNT);
+  });
+
+  it("verifies each window of a key's limit without a look at the days of others", async () => {
+    const { sql } = AUDIT_CHECKS.find(({ name }) => name === 'limits_equal_charges')!;
+    const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`);
+    expect(handledBy(rows[0]!['QUERY PLAN'][0].Plan)).toBeLessThan(10 * KEY_COUNT * WINDOWS_PER_KEY);
   });
 
   it('saves amounts within their limits without a new entry in any index', async () => {
