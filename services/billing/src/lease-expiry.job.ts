@@ -7,7 +7,7 @@ import { dropOldChanges } from './change.store.js';
 import { dropOldEpochs, findClosingEpochs, markClosed, type EpochRow } from './lease-epoch.store.js';
 import type { LeaseReturns } from './lease-returns.js';
 import { dropOldQuotaWindows } from './lease-scope.store.js';
-import { findLeasesGrantedBefore, findLeasesOfEpoch } from './lease.store.js';
+import { findLeasesGrantedBetween, findLeasesOfEpoch } from './lease.store.js';
 import { createMonthPartitions } from './ledger-partition.store.js';
 import { CONSUMER_GROUP, CONSUMER_TOPICS } from './usage-event.consumer.js';
 
@@ -36,6 +36,8 @@ export class LeaseExpiryJob {
   private tickCount = 0;
   /** By epoch: where the log ended when its close was first seen. All events of the epoch lie before. */
   private readonly awaitedEnds = new Map<string, ReadonlyMap<string, bigint>>();
+  /** All that was granted before was found resolved. Nothing is granted in the past, and to look there again is to walk all that was resolved since a vacuum. */
+  private resolvedUntilMs = 0;
 
   constructor(private readonly options: LeaseExpiryJobOptions) {}
 
@@ -90,19 +92,23 @@ export class LeaseExpiryJob {
 
   async abandonLeases(): Promise<void> {
     const { pool, clock, leaseReturns, leaseAbandonAfterMs, logger, abandonedCounter } = this.options;
+    const beforeMs = clock.nowMs() - leaseAbandonAfterMs;
     for (;;) {
-      const leaseIds = await findLeasesGrantedBefore(pool, clock.nowMs() - leaseAbandonAfterMs, LEASES_PER_STEP);
-      if (leaseIds.length === 0) return;
+      const leaseIds = await findLeasesGrantedBetween(pool, this.resolvedUntilMs, beforeMs, LEASES_PER_STEP);
+      if (leaseIds.length === 0) break;
       const abandoned = (await leaseReturns.resolve(leaseIds, 'abandoned')).filter((lease) => lease.returned > 0n);
       if (abandoned.length === 0) continue;
       abandonedCounter.increment(abandoned.length);
       logger.warn('leases were abandoned by their holders', { count: abandoned.length, holderId: abandoned[0]?.holderId });
     }
+    this.resolvedUntilMs = beforeMs;
   }
 
   async keepHouse(): Promise<void> {
     const { pool, clock } = this.options;
     const nowMs = clock.nowMs();
+    // A clock was set, or another server took over: what is open there is found all the same.
+    this.resolvedUntilMs = 0;
     await createMonthPartitions(pool, nowMs);
     await dropOldChanges(pool, nowMs);
     await dropOldEpochs(pool, nowMs - EPOCH_KEPT_MS);

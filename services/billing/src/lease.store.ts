@@ -165,11 +165,11 @@ export async function findPendingRecalls(client: Queryable, holderIds: readonly 
   return rows;
 }
 
-/** Unresolved leases granted before a time, oldest first. */
-export async function findLeasesGrantedBefore(client: Queryable, timeMs: number, limit: number): Promise<string[]> {
+/** Unresolved leases granted within a time, half-open, oldest first. */
+export async function findLeasesGrantedBetween(client: Queryable, startMs: number, endMs: number, limit: number): Promise<string[]> {
   const { rows } = await client.query<{ leaseId: string }>(
-    'SELECT lease_id AS "leaseId" FROM leases WHERE resolved_at_ms IS NULL AND granted_at_ms < $1 ORDER BY granted_at_ms LIMIT $2',
-    [timeMs, limit],
+    'SELECT lease_id AS "leaseId" FROM leases WHERE resolved_at_ms IS NULL AND granted_at_ms >= $1 AND granted_at_ms < $2 ORDER BY granted_at_ms LIMIT $3',
+    [startMs, endMs, limit],
   );
   return rows.map((row) => row.leaseId);
 }
