@@ -68,6 +68,7 @@ describe('chargeProblem', () => {
     ['an id in another spelling', { eventId: '019A0000-0000-7000-8000-000000000001' }, 'UUIDv7'],
     ['a generation of somebody else', { generationId: 'chatcmpl-1' }, 'generation_id'],
     ['no account', { accountId: '' }, 'account'],
+    ['a time that no date can name', { acceptTimeMs: 2n ** 62n }, 'accept_time_ms'],
   ])('refuses %s', (_, changes, problem) => {
     expect(chargeProblem({ ...CHARGE, ...changes })).toContain(problem);
   });
@@ -93,6 +94,7 @@ describe('costProblem', () => {
   it.each<[string, Partial<events.AttemptCompleted>, string]>([
     ['another cost', { costPico: 13n }, 'cost differs'],
     ['an attempt id of another generation', { attemptId: 'gen-1795000000-ABCDEFGHIJKLMNOPQRST:0' }, 'attempt_id'],
+    ['a time that no date can name', { acceptTimeMs: 2n ** 62n }, 'accept_time_ms'],
     ['no reporter', { reporter: events.AttemptReporter.UNSPECIFIED }, 'reporter'],
   ])('refuses %s', (_, changes, problem) => {
     expect(costProblem({ ...COST, ...changes })).toContain(problem);

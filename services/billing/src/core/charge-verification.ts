@@ -5,6 +5,8 @@ import { events } from '@switchyard/proto';
 const FREE_WHEN_UNPRICED: ReadonlySet<string> = new Set(UNIT_METERS);
 const COMPLETION: readonly string[] = COMPLETION_METERS;
 const MAX_ID_LENGTH = 128;
+/** The last instant that a date can name. */
+const MAX_TIME_MS = 8_640_000_000_000_000n;
 /** UUIDv7 in its canonical, lower-case form. */
 const EVENT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -16,7 +18,7 @@ export function chargeProblem(event: events.GenerationCompleted): string | undef
   if (!EVENT_ID.test(event.eventId)) return 'event_id is no canonical UUIDv7';
   if (generationIdTimeMs(event.generationId) === undefined) return 'generation_id is none of ours';
   if (!isId(event.accountId) || !isId(event.keyHash) || event.workspaceId.includes('\0')) return 'account, workspace or key is missing';
-  if (event.acceptTimeMs <= 0n) return 'accept_time_ms is missing';
+  if (event.acceptTimeMs <= 0n || event.acceptTimeMs > MAX_TIME_MS) return 'accept_time_ms is missing';
   if (event.chargePico < 0n || event.underestimatedPico < 0n || event.leases.some((use) => use.amount < 0n)) return 'an amount is negative';
   const isFailed = event.end !== events.GenerationEnd.COMPLETED && event.end !== events.GenerationEnd.CLIENT_ABORTED;
   if (isFailed) return event.chargePico === 0n ? undefined : 'a failed generation is charged';
@@ -37,7 +39,7 @@ export function costProblem(event: events.AttemptCompleted): string | undefined 
   if (generationIdTimeMs(event.generationId) === undefined || event.attemptId !== attemptId(event.generationId, event.index))
     return 'attempt_id is none of ours';
   if (!isId(event.accountId) || !isId(event.providerSlug)) return 'account or provider is missing';
-  if (event.acceptTimeMs <= 0n) return 'accept_time_ms is missing';
+  if (event.acceptTimeMs <= 0n || event.acceptTimeMs > MAX_TIME_MS) return 'accept_time_ms is missing';
   if (event.reporter !== events.AttemptReporter.WORKER && event.reporter !== events.AttemptReporter.INGRESS) return 'reporter is unknown';
   if (event.costPico < 0n) return 'an amount is negative';
   if (event.costPico === 0n && Object.keys(event.unitCostsPico).length === 0) return undefined;
