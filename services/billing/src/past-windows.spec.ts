@@ -13,8 +13,9 @@ const OPEN_COUNT = 5;
 const KEY_COUNT = 20;
 const BLOCKED_COUNT = 4;
 const WINDOWS_PER_KEY = 300;
-const QUOTA_WINDOW_COUNT = 100;
-const LEASES_PER_QUOTA_WINDOW = 3;
+const LEASES_PER_KEY_WINDOW = 60;
+const QUOTA_WINDOW_COUNT = 1_400;
+const LEASES_PER_QUOTA_WINDOW = 1;
 const MINUTE_MS = 60_000;
 
 /** In this order: read, deleted, updated, and updated with no new entry in any index. */
@@ -79,6 +80,8 @@ describe('among many past windows and leases', () => {
       [accountId],
     );
     await insertLeases(`kind = 'account_requests_per_minute'`, LEASES_PER_QUOTA_WINDOW, true);
+    // Many more in a window than quotas have, by which the database would judge.
+    await insertLeases(`kind = 'key_limit' AND key_hash <= lpad('2', 64, '0')`, LEASES_PER_KEY_WINDOW, true);
     await insertLeases(`kind = 'account_credit'`, RESOLVED_COUNT, true);
     await insertLeases(`kind = 'account_credit'`, OPEN_COUNT, false);
     await fixture.pool.query('ANALYZE');
