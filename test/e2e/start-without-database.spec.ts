@@ -15,7 +15,7 @@ describe('the program and a database or settings that are not as they should be'
   beforeEach(async () => {
     postgres = await startTestPostgres();
     folder = mkdtempSync(join(tmpdir(), 'switchyard-start-'));
-  });
+  }, 90_000);
   afterEach(async () => {
     for (const process of processes.splice(0)) await process.kill();
     await postgres.close();

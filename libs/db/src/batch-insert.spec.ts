@@ -13,7 +13,7 @@ describe('batchInsert', () => {
     postgres = await startTestPostgres();
     pool = createPool(postgres.url);
     await pool.query('CREATE TABLE things (position bigint, label text, amount numeric, is_good boolean, at timestamptz, document jsonb)');
-  });
+  }, 90_000);
   afterAll(async () => {
     await pool.end();
     await postgres.close();

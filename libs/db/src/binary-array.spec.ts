@@ -19,7 +19,7 @@ describe('binaryArray', () => {
   beforeAll(async () => {
     postgres = await startTestPostgres();
     pool = createPool(postgres.url);
-  });
+  }, 90_000);
   afterAll(async () => {
     await pool.end();
     await postgres.close();

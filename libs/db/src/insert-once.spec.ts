@@ -24,7 +24,7 @@ describe('inserting what is likely new', () => {
     postgres = await startTestPostgres();
     pool = createPool(postgres.url);
     await pool.query('CREATE TABLE parcel (id text PRIMARY KEY, weight bigint NOT NULL CHECK (weight > 0), received_at_ms bigint NOT NULL)');
-  });
+  }, 90_000);
   afterAll(async () => {
     await pool.end();
     await postgres.close();

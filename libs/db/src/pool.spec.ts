@@ -16,7 +16,7 @@ describe('a pool', () => {
     await setup.query('CREATE SCHEMA yard; CREATE TABLE yard.counter (name text PRIMARY KEY, value bigint NOT NULL, note text)');
     await setup.end();
     pool = createPool(postgres.url, { schema: 'yard', max: 4, statementTimeoutMs: 2_000 });
-  });
+  }, 90_000);
   afterAll(async () => {
     await pool.end();
     await postgres.close();

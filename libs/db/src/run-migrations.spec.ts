@@ -57,7 +57,7 @@ describe('runMigrations', () => {
   let postgres: TestPostgres;
   beforeAll(async () => {
     postgres = await startTestPostgres();
-  });
+  }, 90_000);
   afterAll(() => postgres.close());
 
   it('applies each migration once however many replicas race, in order, inside the schema', async () => {

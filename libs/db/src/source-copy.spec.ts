@@ -36,7 +36,7 @@ describe('copying rows into a table', () => {
     );
     await pool.query('CREATE TABLE things_first PARTITION OF things FOR VALUES FROM (0) TO (3)');
     await pool.query('CREATE TABLE things_other PARTITION OF things DEFAULT');
-  });
+  }, 90_000);
   afterAll(async () => {
     await pool.end();
     await postgres.close();

@@ -15,7 +15,7 @@ describe('statements of a transaction that are asked together', () => {
     // One connection, so that what one transaction leaves behind meets the next.
     pool = createPool(postgres.url, { max: 1 });
     await pool.query('CREATE TABLE stops (position bigint PRIMARY KEY CHECK (position <> 13))');
-  });
+  }, 90_000);
   afterAll(async () => {
     await pool.end();
     await postgres.close();
@@ -80,7 +80,7 @@ describe('a transaction that nobody waits for any more', () => {
     // One connection: what is cancelled leaves none to ask for it, and whatever it leaves behind meets the next transaction.
     pool = createPool(postgres.url, { max: 1, applicationName: 'reader' });
     observer = createPool(postgres.url, { max: 1 });
-  });
+  }, 90_000);
   afterAll(async () => {
     await Promise.all([pool.end(), observer.end()]);
     await postgres.close();

@@ -221,7 +221,7 @@ describe('runTargets', () => {
     } finally {
       await postgres.close();
     }
-  });
+  }, 90_000);
 
   it('reports readiness of every target by name', async () => {
     const platform = await start([providerTarget]);

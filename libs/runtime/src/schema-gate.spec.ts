@@ -62,7 +62,7 @@ describe('a service and its schemas', () => {
     postgres = await startTestPostgres();
     folder = mkdtempSync(join(tmpdir(), 'switchyard-gate-'));
     healthPort = await freePort();
-  });
+  }, 90_000);
   afterEach(async () => {
     for (const cancel of cancels.splice(0)) cancel.abort(new Error('over'));
     for (const start of starts.splice(0)) await start.then((platform) => platform.stop()).catch(() => undefined);

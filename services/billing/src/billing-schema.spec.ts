@@ -19,7 +19,7 @@ describe('the schema', () => {
     const charge = fixture.charge(customer, 5n, []);
     await consume(instance.consumer, [charge, fixture.attempt(customer, charge.generationId, 3n, events.AttemptReporter.INGRESS)]);
     await consume(instance.consumer, [fixture.attempt(customer, charge.generationId, 4n, events.AttemptReporter.WORKER)]);
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   const partitionsOf = async (table: string): Promise<string[]> => {

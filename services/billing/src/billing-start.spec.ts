@@ -31,7 +31,7 @@ describe('a start of billing', () => {
       });
     });
     await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
-  });
+  }, 90_000);
   afterAll(async () => {
     relay.close();
     await postgres.close();

@@ -35,7 +35,7 @@ describe('the billing target', () => {
       },
     });
     eventLog = new PostgresEventLog({ url: postgres.url, logger: captureLogger() });
-  });
+  }, 90_000);
   afterAll(async () => {
     await eventLog.close();
     await platform.stop();

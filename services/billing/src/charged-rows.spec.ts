@@ -61,7 +61,7 @@ describe('what a batch of charges touches, among the keys of a large account', (
          FROM unnest($2::text[]) AS key_hash, generate_series($3::bigint - ${PAST_WINDOW_COUNT * DAY_MS}, $3, ${DAY_MS}) AS start_ms`,
       [accountId, keyHashes, dayWindow(nowMs).startMs],
     );
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   const column = async (sql: string): Promise<string[]> =>

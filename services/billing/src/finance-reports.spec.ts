@@ -39,7 +39,7 @@ describe('what finance asks', () => {
     // Another account's, which must be in none of it.
     const other = await fixture.createCustomer(instance, { creditPico: USD });
     await consume(instance.consumer, [fixture.charge(other, 999n, [], { model: MODELS[0]! })]);
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   /** On both sides of a month's and of a year's worth of days; the last instant of September and the first of October among them. */

@@ -16,7 +16,7 @@ describe('accounts and keys', () => {
   beforeAll(async () => {
     fixture = await BillingFixture.start(realClock());
     [first, second] = [await fixture.startInstance(), await fixture.startInstance()];
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   it('shows a secret once and knows it by its SHA-256 alone', async () => {
@@ -175,7 +175,7 @@ describe('the stream of key changes', () => {
   beforeAll(async () => {
     fixture = await BillingFixture.start(realClock());
     [first, second] = [await fixture.startInstance({ heartbeatMs: 50 }), await fixture.startInstance({ heartbeatMs: 50 })];
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   function follow(instance: Billing, afterSequence?: bigint): { messages: billing.WatchKeysResponse[]; end(): Promise<void> } {

@@ -11,7 +11,7 @@ describe('a holder that asks for leases', () => {
   beforeAll(async () => {
     fixture = await BillingFixture.start(realClock());
     await fixture.startInstance();
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   const lastSeenMs = async (holderId: string): Promise<number> =>

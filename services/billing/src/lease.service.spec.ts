@@ -20,7 +20,7 @@ describe('leases', () => {
   beforeAll(async () => {
     fixture = await BillingFixture.start(realClock());
     [first, second] = [await fixture.startInstance(), await fixture.startInstance()];
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   const untilWatching = (holderId: string) =>
@@ -311,7 +311,7 @@ describe('limits over time', () => {
   beforeAll(async () => {
     fixture = await BillingFixture.start(clock);
     instance = await fixture.startInstance({ recallWaitMs: 200 });
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   const spend = async (customer: Customer, amount: bigint, changes: Partial<billing.AcquireLeasesRequest> = {}): Promise<billing.AcquireLeasesResponse> => {

@@ -25,7 +25,7 @@ describe('verifying a ledger that is in use', () => {
         fixture.createCustomer(instances[0]!, { creditPico: USD / 1_000n, limitPico: USD, limitReset: [DAILY, WEEKLY, UNSPECIFIED][index]! }),
       ),
     );
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   /** One holder: leases, charges of too little and too much, estimates and corrections, releases, grants, changed limits. */

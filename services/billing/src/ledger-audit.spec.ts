@@ -36,7 +36,7 @@ describe('verifying the ledger', () => {
     await consume(instance.consumer, [ofAttempt(1, 45n, WORKER)]);
     const released = leases.map(({ leaseId, granted }, index) => ({ leaseId, releasedTotal: index === 2 ? 0n : granted - 800n, isClosed: true }));
     await instance.leases.releaseLeases({ holderId: 'ingress', epoch: 1n, releases: released });
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   /** What verifying finds after a superuser who keeps triggers from running has changed something; undone afterwards. */

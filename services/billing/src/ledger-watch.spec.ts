@@ -20,7 +20,7 @@ describe('what billing shows of its books', () => {
     customer = await fixture.createCustomer(instance, { creditPico: USD });
     const charges = [fixture.charge(customer, USD / 4n, []), fixture.charge(customer, USD, [])];
     await consume(instance.consumer, [...charges, fixture.attempt(customer, charges[0]!.generationId, USD / 10n, events.AttemptReporter.WORKER)]);
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   async function watched(clock: Clock = fixture.clock): Promise<string> {

@@ -85,7 +85,7 @@ describe('among many past windows and leases', () => {
     await insertLeases(`kind = 'account_credit'`, RESOLVED_COUNT, true);
     await insertLeases(`kind = 'account_credit'`, OPEN_COUNT, false);
     await fixture.pool.query('ANALYZE');
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   beforeEach(async () => {

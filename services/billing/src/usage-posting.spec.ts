@@ -22,7 +22,7 @@ describe('posting usage events', () => {
   beforeAll(async () => {
     fixture = await BillingFixture.start(realClock());
     [first, second] = [await fixture.startInstance(), await fixture.startInstance()];
-  });
+  }, 90_000);
   afterAll(() => fixture.close());
 
   const lease = async (customer: Customer, amount: bigint): Promise<string> => {

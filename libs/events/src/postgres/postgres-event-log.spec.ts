@@ -17,7 +17,7 @@ describe('the event log in Postgres', () => {
     postgres = await startTestPostgres();
     await runMigrations(postgres.url, EVENT_LOG_SCHEMA);
     admin = createPool(postgres.url, { schema: EVENT_LOG_SCHEMA.name, max: 2 });
-  });
+  }, 90_000);
   afterEach(async () => {
     await Promise.all(logs.splice(0).map((log) => log.close()));
     await admin.end();
