@@ -57,17 +57,26 @@ describe('the event log in Postgres', () => {
     const asked = jest.spyOn(EventLogStore.prototype, 'read');
     const batches: ConsumedRecord[][] = [];
     await log.subscribe({ group: 'g', topics: ['line'], maxBatchSize: 20, handler: async (batch) => void batches.push(batch) });
-    for (let round = 1; round <= 10; round++) {
-      // Whoever has nothing to do asks the database now and then.
+    let quickCount = 0;
+    let apartCount = 0;
+    // On a busy machine the second publication often takes longer than anybody waits for it.
+    for (let round = 1; quickCount < 10 && round <= 20; round++) {
+      // Whoever has nothing to do asks the database now and then, and has just been answered.
       asked.mockClear();
       await eventually(() => expect(asked.mock.calls.length).toBeGreaterThan(1));
+      await asked.mock.results.at(-1)!.value;
+      const before = batches.length;
       await log.publish([record('key', 'attempt')]);
+      const firstAtMs = performance.now();
       await log.publish([record('key', 'generation')]);
+      const isQuick = performance.now() - firstAtMs < 8;
       await eventually(() => expect(batches.flat()).toHaveLength(2 * round));
+      if (!isQuick) continue;
+      quickCount++;
+      if (batches.length > before + 1) apartCount++;
     }
     asked.mockRestore();
-    // A publication that takes long comes too late.
-    expect(batches.length).toBeLessThan(16);
+    expect(apartCount).toBeLessThan(6);
   });
 
   it("delivers each record once and in order when the consumer's own process and another publish at the same time", async () => {
