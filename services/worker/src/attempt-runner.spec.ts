@@ -519,10 +519,11 @@ describe('deadlines', () => {
   const deadlines = { connectMs: 1_000n, firstTokenMs: 5_000n, betweenChunksMs: 5_000n, totalMs: 5_000n };
 
   it.each([
-    ['no headers', { firstTokenMs: 60n }, undefined],
-    ['headers and keep-alives without content', { firstTokenMs: 60n }, ': ping\n\n'],
+    // Long enough for a busy machine to bring the request to its upstream first.
+    ['no headers', { firstTokenMs: 400n }, undefined],
+    ['headers and keep-alives without content', { firstTokenMs: 400n }, ': ping\n\n'],
     ['silence after content', { betweenChunksMs: 60n }, openaiChunk({ content: 'Hel' })],
-    ['more than the total', { totalMs: 60n }, openaiChunk({ content: 'Hel' })],
+    ['more than the total', { totalMs: 400n }, openaiChunk({ content: 'Hel' })],
   ])('a stream with %s ends with timeout and hangs up', async (_what, limits, written) => {
     upstream.script = (response) => {
       if (written !== undefined) sse(response).write(written);
@@ -539,13 +540,13 @@ describe('deadlines', () => {
     };
     const listener = new CollectingListener();
     const handle = harness.runner.start(
-      chatStart(upstream.url, { stream: true, initialGrantBytes: 1n, deadlines: { ...deadlines, betweenChunksMs: 40n, totalMs: 300n } }),
+      chatStart(upstream.url, { stream: true, initialGrantBytes: 1n, deadlines: { ...deadlines, betweenChunksMs: 40n, totalMs: 1_000n } }),
       listener,
     );
     await eventually(() => expect(listener.receivedBytes).toBeGreaterThan(0));
     const end = await listener.ended;
     // The silence between chunks is the client's: only the total deadline ends it, and nobody's uptime falls.
-    expect(end).toMatchObject({ end: FAILED, error: { errorType: 'timeout', metadataJson: JSON.stringify({ stage: 'total', limitMs: 300 }) } });
+    expect(end).toMatchObject({ end: FAILED, error: { errorType: 'timeout', metadataJson: JSON.stringify({ stage: 'total', limitMs: 1_000 }) } });
     expect(harness.results[0]!.result.outcome).toBe(events.AttemptOutcome.CANCELLED);
     handle.grant(1);
   });

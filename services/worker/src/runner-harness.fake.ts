@@ -61,7 +61,7 @@ export class RunnerHarness {
   readonly results: { start: worker.StartFrame; result: AttemptResult }[] = [];
   readonly unexpected: unknown[] = [];
   readonly runner: AttemptRunner;
-  private readonly http = new UpstreamHttp({ connectTimeoutMs: 2_000, keepAliveMs: 5_000 });
+  private readonly http = new UpstreamHttp({ connectTimeoutMs: 30_000, keepAliveMs: 5_000 });
   private readonly media: MediaFetcher;
 
   constructor(
@@ -181,6 +181,9 @@ export function startReading(transport: AttemptTransport, frame: worker.StartFra
   return listener;
 }
 
+/** For attempts that are not about deadlines: none of a busy machine's. */
+const PATIENT_DEADLINES: worker.Deadlines = { connectMs: 30_000n, firstTokenMs: 30_000n, betweenChunksMs: 30_000n, totalMs: 60_000n };
+
 let generations = 0;
 
 /** A chat request against an OpenAI-like endpoint at `baseUrl`. */
@@ -196,7 +199,7 @@ export function chatStart(baseUrl: string, fields: Partial<worker.StartFrame> = 
       acceptTimeMs: 1_763_700_000_000n,
       created: 1_763_700_000n,
       costSchedule: { revision: 'cost-1', ratesPico: { input_uncached: 1_000_000n, output_text: 4_000_000n }, overrides: [], discountMillionths: 0 },
-      deadlines: { connectMs: 2_000n, firstTokenMs: 5_000n, betweenChunksMs: 5_000n, totalMs: 20_000n },
+      deadlines: PATIENT_DEADLINES,
     }),
     ...fields,
     endpoint: worker.AttemptEndpoint.create({
