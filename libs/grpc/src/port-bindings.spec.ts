@@ -328,12 +328,14 @@ describe('a call whose caller is traced', () => {
     const keys = new ScriptedKeys();
     const answer = Promise.withResolvers<billing.ResolveKeyResponse>();
     let seen: AbortSignal | undefined;
-    keys.answer = (_request, options) => {
-      seen = options?.signal;
-      return answer.promise;
-    };
     const spans = await spansOf(keys, async (port) => {
-      await failure(port.resolveKey({ secretHash: '' }, { traceparent, timeoutMs: 200 }));
+      // Untraced; with it the connection is there.
+      await port.resolveKey({ secretHash: '' });
+      keys.answer = (_request, options) => {
+        seen = options?.signal;
+        return answer.promise;
+      };
+      await failure(port.resolveKey({ secretHash: '' }, { traceparent, timeoutMs: 500 }));
       await eventually(() => expect(seen?.aborted).toBe(true));
       answer.resolve({ key: undefined, sequence: 7n });
     });
