@@ -16,10 +16,12 @@ describe('leases', () => {
   let fixture: BillingFixture;
   let first: Billing;
   let second: Billing;
+  /** Waits so long for what it recalls that only answers can end it. */
+  let patient: Billing;
 
   beforeAll(async () => {
     fixture = await BillingFixture.start(realClock());
-    [first, second] = [await fixture.startInstance(), await fixture.startInstance()];
+    [first, second, patient] = [await fixture.startInstance(), await fixture.startInstance(), await fixture.startInstance({ recallWaitMs: 60_000 })];
   }, 90_000);
   afterAll(() => fixture.close());
 
@@ -118,7 +120,7 @@ describe('leases', () => {
     const leaseId = held.leases[0]!.leaseId;
     const holding = giveBackOnRecall(second, 'hoarder', new Map([[leaseId, 70n]]), stop.signal);
     await untilWatching('hoarder');
-    const granted = await fixture.acquire(first, 'needy', [creditScope(customer, 60n)]);
+    const granted = await fixture.acquire(patient, 'needy', [creditScope(customer, 60n)]);
     stop.abort();
     expect(granted.leases).toMatchObject([{ granted: 60n }]);
     expect(await holding).toEqual([leaseId]);
@@ -132,7 +134,7 @@ describe('leases', () => {
     const leaseId = held.leases[0]!.leaseId;
     const holding = giveBackOnRecall(second, 'keeper', new Map([[leaseId, 70n]]), stop.signal);
     await untilWatching('keeper');
-    const ask = (amountNeeded: bigint, amountWanted: bigint) => fixture.acquire(first, 'many', [{ ...creditScope(customer, amountNeeded), amountWanted }]);
+    const ask = (amountNeeded: bigint, amountWanted: bigint) => fixture.acquire(patient, 'many', [{ ...creditScope(customer, amountNeeded), amountWanted }]);
     expect((await ask(10n, 500n)).leases).toMatchObject([{ granted: 90n }]);
     expect((await ask(10n, 500n)).shortage).toMatchObject({ available: 0n, unspent: 100n });
     stop.abort();
@@ -141,7 +143,6 @@ describe('leases', () => {
   });
 
   it('refuses as soon as every live holder has answered a recall with nothing', async () => {
-    const patient = await fixture.startInstance({ recallWaitMs: 60_000 });
     const customer = await fixture.createCustomer(patient, { creditPico: 100n });
     const stop = new AbortController();
     const held = await fixture.acquire(second, 'busy', [creditScope(customer, 100n)]);
