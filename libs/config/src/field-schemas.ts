@@ -28,9 +28,11 @@ export function intervalMs(): z.ZodType<number> {
   return boundedDurationMs(1, TIMER_MAX_MS);
 }
 
-/** The same for how long data is kept: no timer has to hold it. */
+const DAY_MS = 86_400_000;
+
+/** The same for how long data is kept: no timer has to hold it. A day at least, since zero is nothing and not for ever, and 90 without a unit would be milliseconds. */
 export function retentionMs(): z.ZodType<number> {
-  return boundedDurationMs(0, Number.MAX_SAFE_INTEGER);
+  return boundedDurationMs(DAY_MS, Number.MAX_SAFE_INTEGER);
 }
 
 function boundedDurationMs(min: number, max: number): z.ZodType<number> {

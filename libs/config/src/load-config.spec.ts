@@ -72,12 +72,16 @@ describe('loadConfig', () => {
     expect(catchConfigError(() => loadConfig(definition, environment)).message).toContain('SWITCHYARD_TEST_WAIT ="25d" must be at most 2147483647ms');
   });
 
-  it('takes no interval of zero, which would be all the time, and keeps data as long as one likes', () => {
+  it('takes no interval of zero, which would be all the time, and keeps data as long as one likes, but no shorter than a day', () => {
     const other = defineConfig({
       every: field({ env: 'SWITCHYARD_TEST_EVERY', schema: intervalMs(), default: 1_000, description: 'How often.' }),
       kept: field({ env: 'SWITCHYARD_TEST_KEPT', schema: retentionMs(), default: 1_000, description: 'How long.' }),
     });
     expect(loadConfig(other, { SWITCHYARD_TEST_KEPT: '400d' }).kept).toBe(34_560_000_000);
+    // Zero is not for ever, and days without their unit are milliseconds: either would drop all there is.
+    for (const text of ['0', '90']) {
+      expect(catchConfigError(() => loadConfig(other, { SWITCHYARD_TEST_KEPT: text })).message).toContain(`="${text}" must be at least 86400000ms`);
+    }
     expect(catchConfigError(() => loadConfig(other, { SWITCHYARD_TEST_EVERY: '0s' })).message).toContain('SWITCHYARD_TEST_EVERY ="0s" must be at least 1ms');
   });
 

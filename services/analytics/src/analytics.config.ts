@@ -19,14 +19,14 @@ export const analyticsConfig = defineConfig({
     schema: retentionMs(),
     default: 400 * DAY_MS,
     defaultText: '400d',
-    description: 'How long the record of each request is kept. Whole months are dropped; activity by day is kept for good.',
+    description: 'How long the record of each request is kept, a day at least. Whole months are dropped; activity by day is kept for good.',
   }),
   attemptRetentionMs: field({
     env: 'SWITCHYARD_ANALYTICS_ATTEMPT_RETENTION',
     schema: retentionMs(),
     default: 400 * DAY_MS,
     defaultText: '400d',
-    description: 'How long the attempts behind each request are kept. Whole months are dropped.',
+    description: 'How long the attempts behind each request are kept, a day at least. Whole months are dropped.',
   }),
 });
 export type AnalyticsConfig = ConfigOf<typeof analyticsConfig>;
