@@ -109,8 +109,11 @@ describe('the inference server', () => {
     expect(await answer.promise).toMatch(expected);
   });
 
-  it('refuses a body that is announced as too large before any of it has come', async () => {
-    const { authenticated } = await start(HEAD.replace('20', '10001'));
+  it.each([
+    ['than a body may be', 10_000, 15_000],
+    ['than all bodies together may be, which would be told to come back for ever', 15_000, 10_000],
+  ])('refuses a body that is announced as larger %s, before any of it has come', async (_case, maxBytes, heldBytes) => {
+    const { authenticated } = await start(HEAD.replace('20', '10001'), { body: { ...BODY_LIMITS, maxBytes }, bodyMemory: new BodyMemory(heldBytes) });
     const answer = Promise.withResolvers<string>();
     client.once('data', (bytes) => answer.resolve(bytes.toString()));
     authenticated.resolve(KEY);

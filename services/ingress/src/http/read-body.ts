@@ -21,7 +21,7 @@ export class BodyMemory {
 
   /** One request's share, empty at first. */
   open(): BodyShare {
-    return new BodyShare((bytes) => {
+    return new BodyShare(this.maxBytes, (bytes) => {
       if (bytes > 0 && this.heldBytes + bytes > this.maxBytes) return false;
       this.heldBytes += bytes;
       return true;
@@ -33,7 +33,11 @@ export class BodyMemory {
 class BodyShare {
   private bytes = 0;
 
-  constructor(private readonly change: (bytes: number) => boolean) {}
+  constructor(
+    /** What it can grow to while there is no other. */
+    readonly maxBytes: number,
+    private readonly change: (bytes: number) => boolean,
+  ) {}
 
   /** False when all requests together would hold too much. */
   grow(bytes: number): boolean {
@@ -58,7 +62,9 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, share: Bo
     if (request.destroyed) return reject(clientLeft());
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return reject(encoded(encoding));
-    if (Number(request.headers['content-length']) > limits.maxBytes) return reject(tooLarge(limits.maxBytes));
+    // One that is larger than all together may be would be told to come back for ever.
+    const maxBytes = Math.min(limits.maxBytes, share.maxBytes);
+    if (Number(request.headers['content-length']) > maxBytes) return reject(tooLarge(maxBytes));
     const pieces: Buffer[] = [];
     let length = 0;
     let isRead = false;
@@ -74,7 +80,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, share: Bo
     };
     request.on('data', (piece: Buffer) => {
       length += piece.byteLength;
-      if (length > limits.maxBytes) refuse(tooLarge(limits.maxBytes));
+      if (length > maxBytes) refuse(tooLarge(maxBytes));
       else if (!share.grow(piece.byteLength)) refuse(noMemory());
       else pieces.push(piece);
     });
