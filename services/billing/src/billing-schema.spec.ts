@@ -108,6 +108,11 @@ describe('the schema', () => {
     expect((await partitionsOf('usage_events')).length).toBeGreaterThan(before.length);
   });
 
+  it('has leases vacuumed when one of a hundred was resolved, however many are kept', async () => {
+    const { rows } = await fixture.pool.query<{ options: string[] }>(`SELECT reloptions AS options FROM pg_class WHERE oid = 'leases'::regclass`);
+    expect(rows[0]!.options).toContain('autovacuum_vacuum_scale_factor=0.01');
+  });
+
   it('finds what somebody tampered with', async () => {
     const customer = await fixture.createCustomer(instance, { creditPico: 10n });
     await fixture.pool.query(`UPDATE ledger_balances SET balance_pico = balance_pico - 1 WHERE ledger_account = $1`, [`account:${customer.accountId}:credits`]);

@@ -8,6 +8,7 @@ import { IndexLeasesOfScope1764400000000 } from './index-leases-of-scope.migrati
 import { IndexStatements1764100000000 } from './index-statements.migration.js';
 import { LightenPosting1764200000000 } from './lighten-posting.migration.js';
 import { RememberLastUse1764600000000 } from './remember-last-use.migration.js';
+import { VacuumLeasesInTime1764700000000 } from './vacuum-leases-in-time.migration.js';
 
 export const BILLING_MIGRATIONS: readonly Migration[] = [
   CreateAccountsAndKeys1763700000000,
@@ -19,4 +20,5 @@ export const BILLING_MIGRATIONS: readonly Migration[] = [
   IndexLeasesOfScope1764400000000,
   BoundPastWindows1764500000000,
   RememberLastUse1764600000000,
+  VacuumLeasesInTime1764700000000,
 ];
