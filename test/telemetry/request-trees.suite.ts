@@ -48,6 +48,10 @@ export function requestTreesSuite(fixture: () => Fixture, receiver: () => OtlpRe
       const spans = receiver().ofTrace(traceId);
       const names = spans.map(({ name }) => name);
       expect(names).toEqual(expect.arrayContaining(['gateway.request', `send ${TOPIC}`, `process ${TOPIC}`, 'ledger post']));
+      // Each service sends when it comes to it: the worker perhaps last.
+      const attempts = spans.filter(({ name }) => name.startsWith('chat '));
+      expect(attempts).toHaveLength(Number(spans.find(({ name }) => name === 'gateway.request')!.attributes['switchyard.attempt.count']));
+      expect(names.filter((name) => name === 'POST')).toHaveLength(attempts.filter(({ service }) => service === 'switchyard-worker').length);
       return spans;
     }, SENDING);
   const expectTree = async (traceId: string, wanted: Omit<ExpectedRequest, 'system' | 'calls'>): Promise<readonly ReceivedSpan[]> => {
