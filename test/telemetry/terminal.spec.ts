@@ -23,15 +23,21 @@ it('the quick start with --trace shows each request in the terminal: decision, a
   try {
     await eventually(() => expect(output).toContain('Switchyard is ready'), { timeoutMs: 120_000 });
     const { baseUrl, apiKey, model } = JSON.parse(readFileSync(join(directory, 'quickstart.json'), 'utf8')) as Record<'baseUrl' | 'apiKey' | 'model', string>;
-    const answer = await call(baseUrl, '/chat/completions', {
-      key: apiKey,
-      body: { model, stream: true, messages: [{ role: 'user', content: 'say 5 words' }] },
-    });
-    const shown = await eventually(() => {
-      const at = output.indexOf(String(answer.headers['x-generation-id']));
-      expect(at).toBeGreaterThan(0);
-      return output.slice(at).split('\n');
-    });
+    const ask = () => call(baseUrl, '/chat/completions', { key: apiKey, body: { model, stream: true, messages: [{ role: 'user', content: 'say 5 words' }] } });
+    // The posting of the first is waited for as long as that of any other, and may come too late on a busy machine.
+    const shown = await eventually(
+      async () => {
+        const { headers } = await ask();
+        const lines = await eventually(() => {
+          const at = output.indexOf(String(headers['x-generation-id']));
+          expect(at).toBeGreaterThan(0);
+          return output.slice(at).split('\n');
+        });
+        expect(lines.some((line) => line.includes('ledger post'))).toBe(true);
+        return lines;
+      },
+      { timeoutMs: 30_000 },
+    );
     expect(shown[0]).toMatch(new RegExp(`^gen-\\S+ {2}${model} {2}200 {2}completed {2}first token .* charged \\$0\\.\\d+$`));
     const steps = [
       'auth.api_key',
