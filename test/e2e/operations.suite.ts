@@ -81,7 +81,7 @@ export function operationsSuite(fixture: () => Fixture): void {
       expect([wrongKey.exitCode, wrongKey.errors.split('\n').length]).toEqual([1, 2]);
       const nobody = await run(['chat', '--base-url=http://127.0.0.1:1/api/v1', '--model=a/b', '--key=k']);
       expect([nobody.exitCode, nobody.errors]).toEqual([1, expect.stringMatching(/^http:\/\/127\.0\.0\.1:1\/api\/v1 cannot be reached: .+\n$/)]);
-    });
+    }, 120_000);
 
     it('`account` makes an account with credit booked once and a key that works at once', async () => {
       const { baseUrl, grpcAddresses } = fixture().platform;
@@ -95,7 +95,7 @@ export function operationsSuite(fixture: () => Fixture): void {
       expect((await run(['chat', `--base-url=${baseUrl}`, `--model=${MODELS.writer}`, `--key=${apiKey}`])).exitCode).toBe(0);
       const stranger = await account('credit', 'nobody', '--usd=1', '--reference=r');
       expect([stranger.exitCode, stranger.output]).toEqual([1, '']);
-    });
+    }, 120_000);
 
     it('`account update` sets what holds for all keys of an account, and clears it', async () => {
       const { baseUrl, grpcAddresses } = fixture().platform;

@@ -47,7 +47,7 @@ describe('the program and a database or settings that are not as they should be'
     await pool.end();
     expect(await run(['migrate', '--target=router'])).toEqual({ exitCode: 0, lines: ['All schemas are up to date.'] });
     expect(await run(['migrate', '--target=router'])).toEqual({ exitCode: 0, lines: ['All schemas are up to date.'] });
-  }, 60_000);
+  }, 120_000);
 
   it('commands that need schemas, or a database, say so in one sentence', async () => {
     expect(await run(['analytics', 'rebuild'])).toEqual({
@@ -58,14 +58,14 @@ describe('the program and a database or settings that are not as they should be'
     for (const command of [['analytics', 'rebuild'], ['migrate']]) {
       expect(await run(command, away)).toEqual({ exitCode: 1, lines: ['The database cannot be reached: connect ECONNREFUSED 127.0.0.1:1'] });
     }
-  }, 60_000);
+  }, 120_000);
 
   it('`check-config` names the variables that nothing reads, and no credential of a provider of the operator’s own', async () => {
     expect(await run(['check-config', '--target=worker'], { SWITCHYARD_CREDENTIAL_ACME_VLLM: 'secret', SWITCHYARD_DRAIN_DELAY: '1s' })).toEqual({
       exitCode: 0,
       lines: ['SWITCHYARD_DRAIN_DELAY is set, but nothing reads it', 'The configuration of worker is valid.'],
     });
-  }, 60_000);
+  }, 120_000);
 
   it('a service tells in its log which variables nothing reads, another service’s not among them', async () => {
     const service = launch(['serve', '--target=worker'], {
@@ -77,9 +77,9 @@ describe('the program and a database or settings that are not as they should be'
       SWITCHYARD_GRPC_PORT: '0',
     });
     await eventually(() => expect(service.output).toContain('"names":["SWITCHYARD_DRAIN_DELAY"],"msg":"Variables are set that nothing reads"'), {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
-  }, 60_000);
+  }, 120_000);
 
   it('a service that gets no port or no folder says so in one sentence', async () => {
     const server = createServer().listen(0, '127.0.0.1');
@@ -97,7 +97,7 @@ describe('the program and a database or settings that are not as they should be'
       const { exitCode, lines } = await run(['serve', '--target=worker'], { ...ports, SWITCHYARD_DATA_DIR: folder });
       expect({ exitCode, last: lines.at(-1) }).toEqual({ exitCode: 1, last: `The system refused: ${refusal}, mkdir '${folder}'` });
     }
-  }, 60_000);
+  }, 120_000);
 
   if (existsSync('/dev/full'))
     it('a service goes on where the disk of its log is full', async () => {
@@ -120,10 +120,10 @@ describe('the program and a database or settings that are not as they should be'
       SWITCHYARD_DRAIN_DELAY_MS: '0',
     });
     await eventually(async () => expect(await (await fetch(`http://127.0.0.1:${port}/readyz`)).text()).toContain('waits for the command migrate'), {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
     service.terminate();
     expect(await service.exited).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });
