@@ -131,10 +131,11 @@ export function financeSuite(fixture: () => Fixture): void {
       expect(changed.body.data.cost_centre).toBe('sales');
       const changedAtMs = Date.now();
       for (let centre: string | null = null; centre !== 'sales';) {
-        expect(Date.now() - changedAtMs).toBeLessThan(2_000);
+        const askedAfterMs = Date.now() - changedAtMs;
         await ask('tagged', MODELS.writer, 'alpha', {});
         const request = requests.pop()!;
         centre = await centreOf(request.id);
+        if (centre !== 'sales') expect(askedAfterMs).toBeLessThan(2_000);
         requests.push({ ...request, cost_centre: centre });
       }
       const { data } = await spend('group_by=cost_centre');
