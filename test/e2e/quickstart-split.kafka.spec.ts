@@ -6,6 +6,7 @@ import { eventually } from '@switchyard/testing';
 import { QuickstartProgram, type RunningProgram } from './quickstart-program.js';
 
 const START_TIMEOUT_MS = 300_000;
+const RECOVERY = { timeoutMs: 60_000 };
 
 /** The five services as processes, over gRPC and a real Kafka. */
 describe('the split quick start', () => {
@@ -45,8 +46,8 @@ describe('the split quick start', () => {
         const pid = program.contract().processes['worker']![0]!;
         expect(pid).not.toBe(killed);
         return pid;
-      });
-      for (const url of contract.ingressUrls) await eventually(async () => expect((await ask(url)).status).toBe(200), { timeoutMs: 60_000 });
+      }, RECOVERY);
+      for (const url of contract.ingressUrls) await eventually(async () => expect((await ask(url)).status).toBe(200), RECOVERY);
 
       child.kill('SIGINT');
       expect(await exited).toBe(0);
