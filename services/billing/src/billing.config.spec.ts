@@ -9,4 +9,10 @@ describe('the configuration of billing', () => {
     expect(problems('9ms')).toMatchObject([{ message: expect.stringContaining('must be at least 10ms') }]);
     expect(problems('2s')).toMatchObject([{ message: expect.stringContaining('must be at most 1000ms') }]);
   });
+
+  it('takes no lease that is over before an ingress has it, which would ask for the next without end', () => {
+    const problems = (reserve: string) => checkConfig([billingConfig], { SWITCHYARD_LEASE_RESERVE_MS: reserve });
+    expect(problems('1s')).toEqual([]);
+    for (const reserve of ['0', '999ms']) expect(problems(reserve)).toMatchObject([{ message: expect.stringContaining('must be at least 1000ms') }]);
+  });
 });

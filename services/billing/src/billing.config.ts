@@ -20,9 +20,9 @@ const usdAmount = (): z.ZodType<bigint> =>
 export const billingConfig = defineConfig({
   leaseReserveMs: field({
     env: 'SWITCHYARD_LEASE_RESERVE_MS',
-    schema: durationMs(),
+    schema: durationMs({ min: 1_000 }),
     default: 60_000,
-    description: 'How long an ingress may make new reservations from a lease, counted from when it sent the call.',
+    description: 'How long an ingress may make new reservations from a lease, counted from when it sent the call; at least a second, for the call to end in.',
   }),
   leaseSettleMarginMs: field({
     env: 'SWITCHYARD_LEASE_SETTLE_MARGIN_MS',
