@@ -36,8 +36,6 @@ export async function startKafkaNode(dataDirectory: string, secrets: SecretsFile
     logFile: join(dataDirectory, 'logs', 'kafka.log'),
     answersWithLine: true,
   });
-  // Until the broker's own is known: who starts next over this folder has to wait for it.
-  writeFileSync(pidFile, `${child.pid}\n`);
   const stopEarly = (): void => void child.stop(STOP_TIMEOUT_MS);
   cancelSignal.addEventListener('abort', stopEarly);
   try {
