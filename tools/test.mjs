@@ -36,23 +36,22 @@ const jest = (folders, options = []) => [
 /**
  * In the order they are shown: what is cheap and says most comes first; what reads the results comes last. `beside`: these wait more than they work, so they
  * start after the build, one after another next to the others, and their output is shown when their turn comes. The two rows take about as long as each other.
- * Limits are for what hangs: a slow machine takes three times as long.
  */
 const PHASES = [
   { name: 'build', command: script('tools/build.mjs'), limitMs: 5 * MINUTE_MS, essential: true },
   { name: 'lint', command: script('tools/lint.mjs', ['--no-cache']), limitMs: 10 * MINUTE_MS },
   { name: 'format', command: script('node_modules/prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']), limitMs: 5 * MINUTE_MS },
   { name: 'typecheck', command: script('node_modules/typescript/bin/tsc', ['--build']), limitMs: 10 * MINUTE_MS },
-  { name: 'unit', command: jest(['libs', 'services', 'tools']), limitMs: 30 * MINUTE_MS, suite: true },
-  { name: 'contract', command: jest(['test/contract']), limitMs: 30 * MINUTE_MS, suite: true, beside: true },
-  { name: 'race', command: jest(['test/race'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true, beside: true },
-  { name: 'compat', command: jest(['test/compat']), limitMs: 30 * MINUTE_MS, suite: true },
-  { name: 'chaos', command: jest(['test/chaos'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true },
-  { name: 'monitoring', command: jest(['test/monitoring'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true },
+  { name: 'unit', command: jest(['libs', 'services', 'tools']), limitMs: 15 * MINUTE_MS, suite: true },
+  { name: 'contract', command: jest(['test/contract']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
+  { name: 'race', command: jest(['test/race'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
+  { name: 'compat', command: jest(['test/compat']), limitMs: 15 * MINUTE_MS, suite: true },
+  { name: 'chaos', command: jest(['test/chaos'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true },
+  { name: 'monitoring', command: jest(['test/monitoring'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true },
   { name: 'tidy', command: jest(['test/tidy', 'test/bench']), limitMs: 10 * MINUTE_MS, suite: true },
   { name: 'chart', command: script('tools/chart/check.mjs'), limitMs: 10 * MINUTE_MS },
-  { name: 'e2e', command: jest(['test/e2e'], ['--maxWorkers=1']), limitMs: 60 * MINUTE_MS, suite: true, beside: true },
-  { name: 'telemetry', command: jest(['test/telemetry'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true, beside: true },
+  { name: 'e2e', command: jest(['test/e2e'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true, beside: true },
+  { name: 'telemetry', command: jest(['test/telemetry'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
   { name: 'parity', command: script('tools/parity/parity.mjs', ['--results']), limitMs: MINUTE_MS },
   { name: 'guarantees', command: script('tools/parity/guarantees.mjs', ['--results']), limitMs: MINUTE_MS },
 ];
