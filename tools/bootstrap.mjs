@@ -2,7 +2,7 @@
  * Makes a fresh clone runnable, then runs a program of it. Uses nothing but what Node 20 brings, since it runs before
  * anything is installed.
  *
- *   node tools/bootstrap.mjs [--no-build] [program.js [arguments …]]
+ *   node tools/bootstrap.mjs [--no-build] [--option-of-node …] [program.js [arguments …]]
  *
  * Steps: install packages when package-lock.json asks for others than are there; find a Node the platform runs on; finish
  * what install scripts would have done; build; run the program with that Node, pass signals on, exit as it exits.
@@ -175,10 +175,10 @@ async function build(node) {
 }
 
 /** Runs the program to its end, passing signals on, and resolves to its exit code. */
-function runProgram(node, [program, ...programArguments]) {
+function runProgram(node, nodeArguments, [program, ...programArguments]) {
   return new Promise((done, fail) => {
     const environment = { ...process.env, PATH: `${dirname(node)}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}` };
-    const child = spawn(node, [resolve(root, program), ...programArguments], { cwd: process.cwd(), stdio: 'inherit', env: environment });
+    const child = spawn(node, [...nodeArguments, resolve(root, program), ...programArguments], { cwd: process.cwd(), stdio: 'inherit', env: environment });
     // Ctrl-C in a terminal reaches the program by itself, and npm sends us the same signal once more: pass on what the
     // program has not got, once.
     const interactive = Boolean(process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
@@ -208,6 +208,8 @@ async function main() {
   const commandLine = process.argv.slice(2);
   const skipBuild = commandLine[0] === '--no-build';
   if (skipBuild) commandLine.shift();
+  const programIndex = commandLine.findIndex((argument) => !argument.startsWith('--'));
+  const nodeArguments = commandLine.splice(0, Math.max(0, programIndex));
   checkTools();
   await installPackages();
   const node = findNode();
@@ -215,7 +217,7 @@ async function main() {
   linkProjects();
   if (!skipBuild) await build(node);
   if (commandLine.length === 0) return 0;
-  return runProgram(node, commandLine);
+  return runProgram(node, nodeArguments, commandLine);
 }
 
 try {

@@ -28,6 +28,12 @@ describe('bootstrap', () => {
     expect((major ?? 0) * 1000 + (minor ?? 0)).toBeGreaterThanOrEqual(24_009);
   });
 
+  it("gives Node the options that stand before the program's name, and the program those behind it", () => {
+    const options = ['--no-build', '--max-semi-space-size=3', 'tools/fixtures/show-arguments.mjs', '--own'];
+    const { stdout } = spawnSync(process.execPath, ['tools/bootstrap.mjs', ...options], { cwd: root, encoding: 'utf8' });
+    expect(JSON.parse(stdout)).toEqual({ node: ['--max-semi-space-size=3'], program: ['--own'] });
+  });
+
   it('passes a request to end on, waits for the program to drain, and ends as it does', async () => {
     const child = start('serve', '5');
     expect((await once(child.stdout, 'data'))[0]).toBe('ready\n');

