@@ -163,6 +163,22 @@ describe('the quick start', () => {
     await new Promise((done) => blocker.close(done));
   }, 60_000);
 
+  it(
+    'is ready at the address that it was told to listen on, and nowhere else',
+    async () => {
+      const address = process.platform === 'linux' ? '127.0.0.2' : '::1';
+      const elsewhere = await QuickstartProgram.prepare({ SWITCHYARD_HTTP_HOST: address });
+      const { child, exited, contract } = await elsewhere.start(START_TIMEOUT_MS);
+      expect(contract.baseUrl).toBe(`http://${address.includes(':') ? `[${address}]` : address}:${elsewhere.port}/api/v1`);
+      expect(await ownKey(contract)).toMatchObject({ usage: 0 });
+      await expect(fetch(`http://127.0.0.1:${elsewhere.port}/readyz`)).rejects.toThrow('fetch failed');
+      child.kill('SIGINT');
+      expect(await exited).toBe(0);
+      await elsewhere.remove();
+    },
+    START_TIMEOUT_MS,
+  );
+
   it('tells of settings that are wrong, those of single services too, before anything is started', async () => {
     const misled = await QuickstartProgram.prepare({ SWITCHYARD_LOG_LEVEL: 'loud', SWITCHYARD_LEASE_RESERVE_MS: 'soon', OTEL_TRACES_SAMPLER: 'some' });
     const refused = misled.run('quickstart');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 /** What scripts read to use a running quick start: `<data dir>/quickstart.json`. It is there only while the platform is ready. */
 export interface ContractFile {
-  /** `http://127.0.0.1:<port>/api/v1` */
+  /** `http://127.0.0.1:<port>/api/v1`, unless `SWITCHYARD_HTTP_HOST` names another address. */
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly managementKey: string;

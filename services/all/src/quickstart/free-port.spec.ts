@@ -48,12 +48,15 @@ describe('ports for services that are about to start', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const taken = (server.address() as AddressInfo).port;
     try {
-      await expect(requirePorts(taken, 1)).rejects.toThrow(`Port ${taken} is in use. Choose another with SWITCHYARD_HTTP_PORT.`);
+      await expect(requirePorts(taken, 1, '127.0.0.1')).rejects.toThrow(`Port ${taken} is in use. Choose another with SWITCHYARD_HTTP_PORT.`);
     } finally {
       await new Promise((resolve) => server.close(resolve));
     }
-    await expect(requirePorts(65_535, 2)).rejects.toThrow('There are no 2 ports from 65535 on: 65535 is the last. Choose another with SWITCHYARD_HTTP_PORT.');
+    await expect(requirePorts(65_535, 2, '127.0.0.1')).rejects.toThrow(
+      'There are no 2 ports from 65535 on: 65535 is the last. Choose another with SWITCHYARD_HTTP_PORT.',
+    );
     const free = await freePort();
-    expect(await requirePorts(free, 1)).toBe(free);
+    expect(await requirePorts(free, 1, '127.0.0.1')).toBe(free);
+    await expect(requirePorts(free, 1, '192.0.2.1')).rejects.toThrow('192.0.2.1 is no address of this machine. Choose another with SWITCHYARD_HTTP_HOST.');
   });
 });

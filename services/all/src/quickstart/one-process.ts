@@ -5,6 +5,7 @@ import { platformConfig, runTargets } from '@switchyard/runtime';
 import { createLogger, fileDestination } from '@switchyard/telemetry';
 import { ALL_TARGETS, loadTargets } from '../targets.js';
 import { untilReady } from './ingress-ready.js';
+import { reachableOrigin } from './reachable-host.js';
 import { withDefaults } from './service-environment.js';
 import type { StartedPlatform } from './started-platform.js';
 
@@ -13,14 +14,14 @@ const READY_TIMEOUT_MS = 120_000;
 /** Every target in this process; ports are bound in process, and served over gRPC on a free port for the command line. */
 export async function startInOneProcess(
   dataDirectory: string,
-  httpPort: number,
+  http: { readonly host: string; readonly port: number },
   environment: Environment,
   cancelSignal: AbortSignal,
 ): Promise<StartedPlatform> {
   const { logLevel } = loadConfig(platformConfig, environment);
   const logger = createLogger({ level: logLevel, format: 'json', destination: fileDestination(join(dataDirectory, 'logs', 'switchyard.log')) });
   const settings = {
-    SWITCHYARD_HTTP_PORT: String(httpPort),
+    SWITCHYARD_HTTP_PORT: String(http.port),
     SWITCHYARD_DATA_DIR: dataDirectory,
   };
   const platform = await runTargets({
@@ -29,7 +30,7 @@ export async function startInOneProcess(
     logger,
     cancelSignal,
   });
-  const origin = `http://127.0.0.1:${httpPort}`;
+  const origin = reachableOrigin(http.host, http.port);
   const { grpcAddress } = platform;
   return {
     ingressOrigins: [origin],

@@ -80,18 +80,18 @@ class Quickstart {
     // What is wrong is told before anything is started.
     const problems = checkConfig((await configSections()).map(({ definition }) => definition));
     if (problems.length > 0) throw new ConfigError(problems);
-    const { ingressReplicas, billingReplicas, httpPort: wantedPort } = loadConfig(quickstartConfig);
+    const { ingressReplicas, billingReplicas, httpHost, httpPort: wantedPort } = loadConfig(quickstartConfig);
     this.releaseDirectory = claimDataDirectory(this.dataDirectory);
     removeContractFile(this.dataDirectory);
     await endStaleServices(this.dataDirectory);
     const portCount = this.isSplit ? ingressReplicas : 1;
-    const httpPort = wantedPort === 0 ? await freePortRun(portCount) : await requirePorts(wantedPort, portCount);
+    const httpPort = wantedPort === 0 ? await freePortRun(portCount) : await requirePorts(wantedPort, portCount, httpHost);
     this.progress.say(`Starting Switchyard${this.isSplit ? ' as separate services' : ''}; data is kept in ${this.dataDirectory}`);
     for (const name of await unreadVariables()) this.progress.say(`  ${name} is set, but nothing reads it`);
     const secrets = new SecretsFile(this.dataDirectory);
     const environment = { ...(await this.startDependencies(secrets)), ...(await this.startTraceTerminal()) };
     const platform = await this.progress.step('starting the services', 'The services run', () =>
-      this.startPlatform(environment, { httpPort, ingressReplicas, billingReplicas }),
+      this.startPlatform(environment, { httpHost, httpPort, ingressReplicas, billingReplicas }),
     );
     const contract = await this.progress.step('waiting until everything is ready', 'Everything is ready', () => this.prepare(platform, secrets, environment));
     if (this.isStopping) return;
@@ -158,13 +158,13 @@ class Quickstart {
 
   private async startPlatform(
     environment: Environment,
-    shape: Pick<SplitOptions, 'httpPort' | 'ingressReplicas' | 'billingReplicas'>,
+    shape: Pick<SplitOptions, 'httpHost' | 'httpPort' | 'ingressReplicas' | 'billingReplicas'>,
   ): Promise<StartedPlatform> {
     const { dataDirectory, isSplit } = this;
     const platform = await this.begin<StartedPlatform>(() =>
       isSplit
         ? startSplit({ dataDirectory, ...shape, environment, say: (text) => this.progress.say(text) })
-        : startInOneProcess(dataDirectory, shape.httpPort, environment, this.cancel.signal),
+        : startInOneProcess(dataDirectory, { host: shape.httpHost, port: shape.httpPort }, environment, this.cancel.signal),
     );
     this.platform = platform;
     return platform;

@@ -1,7 +1,9 @@
 import { defineConfig, field, integer, port } from '@switchyard/config';
+import { z } from 'zod';
 
 /** What the quick start reads beside the settings of the targets it runs. */
 export const quickstartConfig = defineConfig({
+  httpHost: field({ env: 'SWITCHYARD_HTTP_HOST', schema: z.string(), default: '127.0.0.1', description: 'Address the public HTTP server listens on.' }),
   httpPort: field({
     env: 'SWITCHYARD_HTTP_PORT',
     schema: port(),

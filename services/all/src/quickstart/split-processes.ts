@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Environment } from '@switchyard/config';
+import { loadConfig, type Environment } from '@switchyard/config';
 import { createPortClient } from '@switchyard/grpc';
 import type { Port } from '@switchyard/proto';
-import type { TargetName } from '@switchyard/runtime';
+import { platformConfig, type TargetName } from '@switchyard/runtime';
 import { freePort } from './free-port.js';
 import { untilReady } from './ingress-ready.js';
 import { ManagedProcess } from './managed-process.js';
+import { reachableAddress, reachableOrigin } from './reachable-host.js';
 import { serviceEnvironment } from './service-environment.js';
 import { removeServicePids, writeServicePids } from './service-pids.js';
 import type { StartedPlatform } from './started-platform.js';
@@ -39,6 +40,7 @@ interface Member {
 
 export interface SplitOptions {
   readonly dataDirectory: string;
+  readonly httpHost: string;
   readonly httpPort: number;
   readonly ingressReplicas: number;
   readonly billingReplicas: number;
@@ -62,12 +64,13 @@ class SplitPlatform implements StartedPlatform {
   private isStopping = false;
 
   constructor(private readonly options: SplitOptions) {
-    this.ingressOrigins = Array.from({ length: options.ingressReplicas }, (_, index) => `http://127.0.0.1:${options.httpPort + index}`);
+    this.ingressOrigins = Array.from({ length: options.ingressReplicas }, (_, index) => reachableOrigin(options.httpHost, options.httpPort + index));
   }
 
   async start(): Promise<void> {
+    const { bindHost } = loadConfig(platformConfig, this.options.environment);
     const addresses = new Map<ServiceTarget, string[]>();
-    for (const target of SERVICES) addresses.set(target, await freeAddresses(this.replicaCount(target)));
+    for (const target of SERVICES) addresses.set(target, await freeAddresses(bindHost, this.replicaCount(target)));
     this.grpcAddresses = Object.fromEntries([...addresses].map(([target, [first]]) => [target, first!]));
     const variables = Object.fromEntries([...addresses].map(([target, own]) => [`SWITCHYARD_${target.toUpperCase()}_ADDRESS`, own.join(',')]));
     const shared = { ...this.options.environment, ...variables };
@@ -76,7 +79,7 @@ class SplitPlatform implements StartedPlatform {
         const { name, folder } = this.placeOf(target, index);
         const healthPort = await freePort();
         const ports = { SWITCHYARD_GRPC_PORT: portOf(address), SWITCHYARD_HEALTH_PORT: String(healthPort), SWITCHYARD_DATA_DIR: folder };
-        this.launch(target, name, `http://127.0.0.1:${healthPort}`, { ...shared, ...ports });
+        this.launch(target, name, reachableOrigin(bindHost, healthPort), { ...shared, ...ports });
       }
     }
     for (const [index, origin] of this.ingressOrigins.entries()) {
@@ -184,9 +187,9 @@ class SplitPlatform implements StartedPlatform {
   }
 }
 
-async function freeAddresses(count: number): Promise<string[]> {
+async function freeAddresses(host: string, count: number): Promise<string[]> {
   const addresses: string[] = [];
-  while (addresses.length < count) addresses.push(`127.0.0.1:${await freePort()}`);
+  while (addresses.length < count) addresses.push(reachableAddress(host, await freePort()));
   return addresses;
 }
 
