@@ -32,6 +32,14 @@ const jest = (folders, options = []) => [
   '--testPathPatterns',
   ...folders.map((folder) => `${join(root, folder)}/`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')),
 ];
+/** A phase that runs the tests of folders with Jest. */
+const suite = (name, folders, { minutes = 15, options = [], beside = false } = {}) => ({
+  name,
+  folders,
+  command: jest(folders, options),
+  limitMs: minutes * MINUTE_MS,
+  beside,
+});
 
 /**
  * In the order they are shown: what is cheap and says most comes first; what reads the results comes last. `beside`: these wait more than they work, so they
@@ -42,16 +50,16 @@ const PHASES = [
   { name: 'lint', command: script('tools/lint.mjs', ['--no-cache']), limitMs: 10 * MINUTE_MS },
   { name: 'format', command: script('node_modules/prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']), limitMs: 5 * MINUTE_MS },
   { name: 'typecheck', command: script('node_modules/typescript/bin/tsc', ['--build']), limitMs: 10 * MINUTE_MS },
-  { name: 'unit', command: jest(['libs', 'services', 'tools']), limitMs: 15 * MINUTE_MS, suite: true },
-  { name: 'contract', command: jest(['test/contract']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
-  { name: 'race', command: jest(['test/race'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
-  { name: 'compat', command: jest(['test/compat']), limitMs: 15 * MINUTE_MS, suite: true },
-  { name: 'chaos', command: jest(['test/chaos'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true },
-  { name: 'monitoring', command: jest(['test/monitoring'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true },
-  { name: 'tidy', command: jest(['test/tidy', 'test/bench']), limitMs: 10 * MINUTE_MS, suite: true },
+  suite('unit', ['libs', 'services', 'tools']),
+  suite('contract', ['test/contract'], { beside: true }),
+  suite('race', ['test/race'], { options: ['--maxWorkers=1'], beside: true }),
+  suite('compat', ['test/compat']),
+  suite('chaos', ['test/chaos'], { options: ['--maxWorkers=1'] }),
+  suite('monitoring', ['test/monitoring'], { options: ['--maxWorkers=1'] }),
+  suite('tidy', ['test/tidy', 'test/bench'], { minutes: 10 }),
   { name: 'chart', command: script('tools/chart/check.mjs'), limitMs: 10 * MINUTE_MS },
-  { name: 'e2e', command: jest(['test/e2e'], ['--maxWorkers=1']), limitMs: 30 * MINUTE_MS, suite: true, beside: true },
-  { name: 'telemetry', command: jest(['test/telemetry'], ['--maxWorkers=1']), limitMs: 15 * MINUTE_MS, suite: true, beside: true },
+  suite('e2e', ['test/e2e'], { minutes: 30, options: ['--maxWorkers=1'], beside: true }),
+  suite('telemetry', ['test/telemetry'], { options: ['--maxWorkers=1'], beside: true }),
   { name: 'parity', command: script('tools/parity/parity.mjs', ['--results']), limitMs: MINUTE_MS },
   { name: 'guarantees', command: script('tools/parity/guarantees.mjs', ['--results']), limitMs: MINUTE_MS },
 ];
@@ -107,13 +115,13 @@ function banner(text) {
   console.log(`\n${line}\n!! ${text}\n${line}\n`);
 }
 
-function runPhase({ name, command, limitMs, suite, beside }, leftOutKinds) {
+function runPhase({ name, command, limitMs, folders, beside }, leftOutKinds) {
   const startTime = performance.now();
   const output = [];
   if (!beside) console.log(`\n=== ${name} ===`);
-  const environment = { ...process.env, NX_DAEMON: 'false', SWITCHYARD_RESULTS_FILE: suite ? join(resultsDirectory, `${name}.json`) : '' };
+  const environment = { ...process.env, NX_DAEMON: 'false', SWITCHYARD_RESULTS_FILE: folders ? join(resultsDirectory, `${name}.json`) : '' };
   const phaseArguments =
-    suite && leftOutKinds.length > 0
+    folders && leftOutKinds.length > 0
       ? [...command, '--testPathIgnorePatterns', `\\.(${leftOutKinds.join('|')})\\.spec\\.ts$`, '/node_modules/', '/dist/']
       : command;
   return new Promise((done) => {
@@ -146,9 +154,9 @@ function showCollected({ name, beside }, { output }) {
 }
 
 /** What a phase adds to the sums. A suite that failed as a whole counts as one failure even when none of its tests did. */
-function countsOf({ name, suite }, { ok, wasLeftOut }) {
+function countsOf({ name, folders }, { ok, wasLeftOut }) {
   const path = join(resultsDirectory, `${name}.json`);
-  if (!suite || wasLeftOut) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
+  if (!folders || wasLeftOut) return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
   const tests = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')).tests : [];
   const count = (status) => tests.filter((test) => test.status === status).length;
   const failed = count('failed');
@@ -156,10 +164,10 @@ function countsOf({ name, suite }, { ok, wasLeftOut }) {
   return { passed, failed: failed === 0 && !ok ? 1 : failed, skipped: tests.length - passed - failed };
 }
 
-function kafkaFiles() {
-  const files = ['libs', 'services', 'test'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, String(file))),
-  );
+function kafkaFiles(phases) {
+  const files = phases
+    .flatMap(({ folders = [] }) => folders)
+    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((file) => join(folder, String(file))));
   return files.filter((file) => file.endsWith('.kafka.spec.ts') && !/(^|[\\/])(node_modules|dist)[\\/]/.test(file));
 }
 
@@ -168,8 +176,9 @@ function missingParts(chosen) {
   const has = (name) => chosen.some((phase) => phase.name === name);
   const parts = [];
   const add = (problem, part) => problem && parts.push({ ...part, problem });
-  const files = kafkaFiles();
-  add(kafkaProblem(), { kind: 'kafka', count: files.length, what: `${files.length} files of tests that need Apache Kafka`, names: files.join(', ') });
+  const files = kafkaFiles(chosen);
+  if (files.length > 0)
+    add(kafkaProblem(), { kind: 'kafka', count: files.length, what: `${files.length} files of tests that need Apache Kafka`, names: files.join(', ') });
   if (has('telemetry')) add(jaegerProblem(), { kind: 'jaeger', count: 1, what: 'The trace that is read back from a real Jaeger' });
   if (has('chart')) add(chartProblem(), { phase: 'chart', count: 1, what: 'The check of the Helm chart' });
   if (has('monitoring')) add(prometheusProblem(), { phase: 'monitoring', count: 1, what: 'The check of dashboards and alerts' });
