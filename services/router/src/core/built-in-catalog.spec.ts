@@ -204,6 +204,13 @@ describe('the built-in catalogue', () => {
     expect(slugOf(name)).toBe(slug);
   });
 
+  it('gives no model the name or the price of another: o1-preview is not o1', () => {
+    expect([slugOf('openai/o1-preview'), slugOf('o1-preview'), slugOf('openai/o1')]).toEqual(['openai/o1-preview', 'openai/o1-preview', 'openai/o1']);
+    const input = (slug: string) => catalog.endpoints.find(({ record }) => record.endpointId === `${slug}@openai`)!.charge[0]!.schedule.ratesPico;
+    expect(input('openai/o1-preview')).toMatchObject({ input_uncached: 15_000_000n, output_text: 60_000_000n });
+    expect(catalog.models.find(({ slug }) => slug === 'openai/o1')!.aliases.filter((alias) => alias.includes('preview'))).toEqual([]);
+  });
+
   it('asks no provider but OpenRouter for one of OpenRouter’s variants', () => {
     const others = catalog.endpoints.filter(({ record }) => record.providerSlug !== 'openrouter').map(({ record }) => record.providerModelId);
     expect(others.filter((id) => /:(free|extended|thinking)$/.test(id))).toEqual([]);

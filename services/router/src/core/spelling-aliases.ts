@@ -12,6 +12,8 @@ export const SPELLING_ALIASES: Readonly<Record<string, string>> = {
   'claude-3-opus-latest': 'anthropic/claude-3-opus',
   // OpenAI
   'gpt-5-chat-latest': 'openai/gpt-5-chat',
+  // A model of its own and no early name of o1, which names with `preview` are elsewhere.
+  'o1-preview': 'openai/o1-preview',
   'codex-mini-latest': 'openai/codex-mini',
   'gpt-3.5-0301': 'openai/gpt-3.5-turbo-0301',
   'gpt-4-vision-preview': 'openai/gpt-4-vision-preview',
