@@ -41,6 +41,7 @@ const ALPHA: readonly TestEndpoint[] = [
   at('1', 'wordy'),
   at('1', 'closed'),
   at('1', 'measured'),
+  at('2', 'dated', { snapshots: { '2026-02-01': 'dated-of-february' } }),
   at('1', 'tiny', { context_length: 50, max_completion_tokens: 50 }),
 ];
 
@@ -56,6 +57,7 @@ const BETA: readonly TestEndpoint[] = [
   at('3', 'limited'),
   at('3', 'exhausted'),
   at('3', 'stand-in'),
+  at('1', 'dated'),
 ];
 
 const SLOW: readonly TestEndpoint[] = [

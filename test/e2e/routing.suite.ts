@@ -18,6 +18,34 @@ export function routingSuite(fixture: () => Fixture): void {
       },
     );
 
+    it('with the day of a snapshot asks for that snapshot who serves it, and answer, record, decision and model page name it [R01]', async () => {
+      const { baseUrl, apiKey: key } = client.platform;
+      const answer = await client.chat('dated-2026-02-01');
+      expect([answer.status, answer.body.model, answer.body.provider]).toEqual([200, 'acme/dated-2026-02-01', 'Alpha']);
+      expect(fixture().upstreams['alpha']!.lastBody()).toMatchObject({ model: 'dated-of-february' });
+      const { prompt_tokens: promptTokens, completion_tokens: completionTokens, cost } = answer.body.usage;
+      expect(cost).toBeCloseTo(((promptTokens + completionTokens) * 2) / 1e6, 12);
+      await eventually(async () => {
+        const record = await call<{ data: object }>(baseUrl, `/generation?id=${answer.body.id}`, { key });
+        expect(record.body.data).toMatchObject({
+          model: 'acme/dated-2026-02-01',
+          provider_name: 'Alpha',
+          total_cost: cost,
+        });
+      });
+      const { candidates, excluded } = await client.decide('dated-2026-02-01');
+      expect(candidates.map(({ endpoint_id: id, model }) => [id, model])).toEqual([['acme/dated-2026-02-01@alpha', 'acme/dated-2026-02-01']]);
+      expect(excluded.map(({ endpoint_id: id, code }) => [id, code])).toEqual([['acme/dated@beta', 'snapshot']]);
+      const page = await call<{ data: object }>(baseUrl, '/model/acme/dated-2026-02-01', { key });
+      expect(page.body.data).toMatchObject({
+        id: 'acme/dated-2026-02-01',
+        canonical_slug: 'acme/dated-2026-02-01',
+        name: expect.stringContaining('(2026-02-01)'),
+      });
+      expect((await client.endpoints('dated-2026-02-01')).map(({ tag }) => tag)).toEqual(['alpha']);
+      expect((await client.endpoints('dated')).map(({ tag }) => tag)).toEqual(['beta', 'alpha']);
+    });
+
     it('that nobody knows is told with the nearest names [E06]', async () => {
       const answer = await client.refused('poett-2');
       expect(answer.status).toBe(400);

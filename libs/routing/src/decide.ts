@@ -7,7 +7,7 @@ import { isKnownProvider, matchesProvider } from './provider-matching.js';
 import { exhaustedRefusal, mandatoryReasoningRefusal, unresolvedRefusal } from './refusal.js';
 import type { ExcludedEndpoint, ExclusionCode, PlanCandidate, RoutingDecision, RoutingRefusal, RoutingStrategy, TierPrices } from './routing-plan.js';
 import type { RoutingPolicy, RoutingRequest, SortMetric } from './routing-request.js';
-import { priceInForce, type RoutingEndpoint, type RoutingTable } from './routing-table.js';
+import { priceInForce, type RoutingEndpoint, type RoutingModel, type RoutingTable } from './routing-table.js';
 import { tierRules, type TierRules } from './service-tier.js';
 import { preferCapable } from './soft-preference.js';
 import type { EndpointStatisticsRecord } from './table-records.js';
@@ -40,7 +40,12 @@ export function decide(table: RoutingTable, request: RoutingRequest, policy: Rou
       excluded: decision.excluded,
       strategy: ordered.strategy,
       modelsRequested,
-      warnings: [...targets.warnings, ...targets.found.flatMap(unservedSuffixes), ...unknownProviderWarnings(table, request)],
+      warnings: [
+        ...targets.warnings,
+        ...targets.found.flatMap(unservedSnapshot),
+        ...targets.found.flatMap(unservedSuffixes),
+        ...unknownProviderWarnings(table, request),
+      ],
       tableVersion: table.version,
     },
   };
@@ -105,6 +110,7 @@ class Decision {
   }
 
   private contendersOf(target: ModelTarget, rules: TieredRules): Contender[] {
+    if (target.model.snapshotOf) this.excludeWithout(target.model, target.model.snapshotOf.endpoints);
     const eligible: RoutingEndpoint[] = [];
     const admitted = rules.tiers.admitted(target.model.endpoints, target.variant);
     const namedOnly = this.forbidsFallbacks && rules.order.length > 0;
@@ -167,6 +173,13 @@ class Decision {
     const sort = this.request.provider?.sort;
     const partition = typeof sort === 'object' ? sort.partition : undefined;
     return (partition ?? (this.request.route === 'sort' ? 'none' : 'model')) === 'none';
+  }
+
+  private excludeWithout(snapshot: RoutingModel, endpoints: readonly RoutingEndpoint[]): void {
+    for (const endpoint of endpoints) {
+      const isServed = snapshot.endpoints.some(({ tag, variant }) => tag === endpoint.tag && variant === endpoint.variant);
+      if (!isServed) this.exclude(endpoint, 'snapshot', `Is not known to serve ${snapshot.slug}.`);
+    }
   }
 
   private excludeFallback(endpoint: RoutingEndpoint): void {
@@ -254,6 +267,10 @@ function requestedSort(request: RoutingRequest): SortMetric | undefined {
 
 function isNamed(endpoint: RoutingEndpoint, { order, askedTier }: OrderRules): boolean {
   return order.some((pattern) => matchesProvider(pattern, endpoint, askedTier));
+}
+
+function unservedSnapshot({ model, unserved }: ModelTarget): string[] {
+  return unserved ? [`${unserved.slug}: no endpoint in service has this snapshot; the request went on to ${model.slug}.`] : [];
 }
 
 /** Suffixes that elsewhere ask for more than a choice of endpoints. */

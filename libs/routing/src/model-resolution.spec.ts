@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { resolveModel, suggestModels } from './model-resolution.js';
-import { modelRecord, tableOf } from './testing/table-fixtures.js';
+import { admitsModel, resolveModel, suggestModels } from './model-resolution.js';
+import { endpointRecord, modelRecord, tableOf } from './testing/table-fixtures.js';
 
 const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '-', '1'), minLength: 1, maxLength: 12 });
 const slug = fc.tuple(word, word).map(([author, name]) => `${author}/${name}`);
@@ -38,6 +38,70 @@ describe('resolveModel', () => {
     ]) {
       expect([name, resolveModel(table, name, 0)]).toEqual([name, expect.objectContaining({ kind: 'unknown' })]);
     }
+  });
+
+  describe('of a model with snapshots', () => {
+    const snapshots = { '2024-08-06': 'writer-2024-08-06', '2024-11-20': 'writer-2024-11-20' };
+    const pinned = tableOf(
+      [modelRecord('acme/writer', { permaslug: 'acme/writer-20240513', aliases: ['acme/w', 'acme/scribe', '~acme/scribe-latest'] })],
+      [
+        endpointRecord('acme/writer', 'acme', { snapshots }),
+        endpointRecord('acme/writer', 'cloud', { snapshots: { '20241120': 'deployment-7', '2025-01-01': 'next' }, hasCredential: false }),
+        endpointRecord('acme/writer', 'other'),
+      ],
+    );
+
+    it.each(['acme/writer-2024-11-20', 'writer-2024-11-20', 'acme/w-20241120', 'ACME/writer-2024-11-20:nitro'])(
+      'finds the snapshot that %s names, at the endpoints that serve it and by their ids for it',
+      (name) => {
+        const resolution = resolveModel(pinned, name, 0);
+        expect(resolution).toMatchObject({ kind: 'found', target: { model: { slug: 'acme/writer-2024-11-20', permaslug: 'acme/writer-2024-11-20' } } });
+        const { model } = (resolution as Extract<typeof resolution, { kind: 'found' }>).target;
+        expect(model.record).toMatchObject({ slug: 'acme/writer-2024-11-20', name: 'acme/writer (2024-11-20)' });
+        expect(model.endpoints.map(({ endpointId, providerModelId, record }) => [endpointId, providerModelId, record.providerModelId])).toEqual([
+          ['acme/writer-2024-11-20@acme', 'writer-2024-11-20', 'writer-2024-11-20'],
+          ['acme/writer-2024-11-20@cloud', 'deployment-7', 'deployment-7'],
+        ]);
+      },
+    );
+
+    it('finds the model that the catalogue has of that name by itself', () => {
+      const own = tableOf(
+        [modelRecord('acme/writer', { aliases: ['acme/w'] }), modelRecord('acme/writer-2024-11-20')],
+        [endpointRecord('acme/writer', 'acme', { snapshots }), endpointRecord('acme/writer-2024-11-20', 'acme', { priceUsd: 7 })],
+      );
+      for (const name of ['acme/writer-2024-11-20', 'acme/w-20241120']) {
+        expect([name, resolveModel(own, name, 0)]).toMatchObject([name, { kind: 'found', target: { model: own.models.get('acme/writer-2024-11-20') } }]);
+      }
+    });
+
+    it('knows no other day, and none of a family', () => {
+      for (const name of ['acme/writer-2024-11-21', 'acme/scribe-2024-11-20', '~acme/scribe-latest-2024-11-20']) {
+        expect([name, resolveModel(pinned, name, 0).kind]).toEqual([name, 'unknown']);
+      }
+    });
+
+    it('names the model itself where no endpoint that serves the snapshot is in service, and says so', () => {
+      for (const name of ['acme/writer-2025-01-01', 'acme/w-20250101']) {
+        const target = { model: pinned.models.get('acme/writer'), unserved: { slug: 'acme/writer-2025-01-01' } };
+        expect([name, resolveModel(pinned, name, 0)]).toEqual([
+          name,
+          { kind: 'found', target: expect.objectContaining({ ...target, unserved: expect.objectContaining(target.unserved) }) },
+        ]);
+      }
+      for (const name of ['acme/writer', 'acme/writer-20240513']) {
+        const resolution = resolveModel(pinned, name, 0);
+        expect(resolution).toMatchObject({ kind: 'found', target: { model: { slug: 'acme/writer' } } });
+        expect((resolution as Extract<typeof resolution, { kind: 'found' }>).target.unserved).toBeUndefined();
+      }
+    });
+
+    it('admits it where the model is admitted', () => {
+      const snapshot = pinned.models.get('acme/writer')!.snapshots.get('20241120')!;
+      for (const pattern of ['acme/writer', 'acme/*', '*', 'acme/writer-2024-11-20', 'acme/w'])
+        expect([pattern, admitsModel(pinned, [pattern], snapshot, '')]).toEqual([pattern, true]);
+      expect(admitsModel(pinned, ['acme/poet', 'other/*'], snapshot, '')).toBe(false);
+    });
   });
 
   const ended = { expireTimeSeconds: 1n };

@@ -8,6 +8,8 @@ export interface ModelTarget {
   /** Empty for the standard endpoints. */
   readonly variant: string;
   readonly modifiers: readonly ModifierSuffix[];
+  /** The snapshot that was named, where none that serves it is in service: the model itself answers. */
+  readonly unserved?: RoutingModel | undefined;
 }
 
 export type ModelResolution =
@@ -23,7 +25,8 @@ const REMEMBERED_NAMES_MAX = 1_000;
 
 /**
  * Finds what a name means: slug, permaslug, alias, `~author/family-latest`, family alias or a provider's bare id where
- * only one model has it; each with known suffixes. The name of a family goes on to the successor of a model that ended.
+ * only one model has it; each with known suffixes. The name of a family goes on to the successor of a model that ended. A name with the
+ * day of a snapshot is that snapshot where an endpoint in service has it.
  */
 export function resolveModel(table: RoutingTable, requested: string, nowMs: number): ModelResolution {
   const name = parseModelName(requested);
@@ -36,11 +39,16 @@ export function resolveModel(table: RoutingTable, requested: string, nowMs: numb
   if (isExpired(model, nowMs)) return { kind: 'expired', model };
   const variant = name.variant ?? '';
   if (variant !== '' && !model.endpoints.some((endpoint) => endpoint.variant === variant)) return { kind: 'variant_missing', model, variant };
-  return { kind: 'found', target: { model, variant, modifiers: name.modifiers } };
+  const { modifiers } = name;
+  const snapshot = name.base === model.slug ? undefined : snapshotNamed(table, model, name.base);
+  if (!snapshot) return { kind: 'found', target: { model, variant, modifiers } };
+  const isServed = snapshot.endpoints.some((endpoint) => endpoint.variant === variant && endpoint.hasCredential && !endpoint.disabled);
+  return { kind: 'found', target: isServed ? { model: snapshot, variant, modifiers } : { model, variant, modifiers, unserved: snapshot } };
 }
 
-/** Whether an allow-list of model patterns admits a model: exact names, `author/*`, `*`, names with a variant for that variant alone. */
-export function admitsModel(table: RoutingTable, patterns: readonly string[], model: RoutingModel, variant: string): boolean {
+/** Whether an allow-list of model patterns admits a model, and with it its snapshots: exact names, `author/*`, `*`, names with a variant for that variant alone. */
+export function admitsModel(table: RoutingTable, patterns: readonly string[], named: RoutingModel, variant: string): boolean {
+  const model = named.snapshotOf ?? named;
   const publicId = publicModelId(model.slug, variant);
   return patterns.some((pattern) => {
     const text = pattern.trim().toLowerCase();
@@ -103,16 +111,32 @@ function slugsNamed(table: RoutingTable, base: string): readonly string[] | unde
 const DATED = /^(.+)-(20\d{2})-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])$/;
 
 /**
- * Any name of a model with the day of its release after it, as its author writes it: `gpt-4o-mini-2024-07-18`. Another day is another model; where the
- * catalogue does not know the day, whoever names one has it from the author.
+ * Any name of a model with the day of its release or of one of its snapshots after it, as its author writes it: `gpt-4o-mini-2024-07-18`. Another day is
+ * another model; where the catalogue does not know the release, whoever names one has it from the author.
  */
 function datedSlugs(table: RoutingTable, base: string): readonly string[] {
-  const [, name, year, month, day] = DATED.exec(base) ?? [];
-  if (name === undefined) return [];
+  const dated = takeDay(base);
+  if (!dated) return [];
+  const { name, day } = dated;
   return (slugsNamed(table, name) ?? []).filter((slug) => {
-    const released = releaseOf(table.models.get(slug)?.record);
-    return released === '' ? !isFamilyName(table, name) : `${year}${month}${day}`.startsWith(released);
+    const model = table.models.get(slug);
+    const released = releaseOf(model?.record);
+    if (released !== '' && day.startsWith(released)) return true;
+    return !isFamilyName(table, name) && (released === '' || model?.snapshots.has(day) === true);
   });
+}
+
+/** The catalogue may have it as a model of its own. */
+function snapshotNamed(table: RoutingTable, model: RoutingModel, base: string): RoutingModel | undefined {
+  const dated = model.snapshots.size > 0 ? takeDay(base) : undefined;
+  const snapshot = dated && model.snapshots.get(dated.day);
+  return snapshot && (table.models.get(snapshot.slug) ?? snapshot);
+}
+
+/** `gpt-4o-2024-11-20` → `gpt-4o` and `20241120`. */
+function takeDay(base: string): { readonly name: string; readonly day: string } | undefined {
+  const match = DATED.exec(base);
+  return match ? { name: match[1]!, day: match.slice(2).join('') } : undefined;
 }
 
 /** As far as the catalogue knows it: `20240718`, `202407` or nothing. */

@@ -3,7 +3,7 @@ import type { ModelResolution } from './model-resolution.js';
 import type { Availability, AvailabilityCode, ExcludedEndpoint, ExclusionCode, RoutingRefusal } from './routing-plan.js';
 
 /** Codes that say how the platform is set up, not what the request asked: they count only when nothing else excluded. */
-const SETUP_CODES: ReadonlySet<ExclusionCode> = new Set(['variant', 'disabled', 'no_credential', 'no_price', 'service_tier']);
+const SETUP_CODES: ReadonlySet<ExclusionCode> = new Set(['variant', 'snapshot', 'disabled', 'no_credential', 'no_price', 'service_tier']);
 
 /** Codes of endpoints that nobody wanted: why the wanted ones cannot serve says more. */
 const UNWANTED_CODES: ReadonlySet<ExclusionCode> = new Set(['allowed_providers', 'ignored_providers', 'allow_fallbacks']);

@@ -85,6 +85,7 @@ export type ExclusionCode =
   | 'capability'
   | 'allow_fallbacks'
   | 'variant'
+  | 'snapshot'
   | 'unaffordable';
 
 /** Why nothing can serve the request, shaped for `error` and `error.availability` of a response. */

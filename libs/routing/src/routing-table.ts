@@ -20,6 +20,10 @@ export interface RoutingModel {
   readonly record: ModelRecord;
   /** All endpoints, every variant, by id. */
   readonly endpoints: readonly RoutingEndpoint[];
+  /** Its snapshots that somebody serves, by day (`20241120`): each a model of its own, with the endpoints that serve it and the provider's id for it. */
+  readonly snapshots: ReadonlyMap<string, RoutingModel>;
+  /** What a snapshot is of. */
+  readonly snapshotOf: RoutingModel | undefined;
 }
 
 export interface RoutingEndpoint {
@@ -88,6 +92,19 @@ export function applyTableUpdate(table: RoutingTable, update: TableUpdate): Rout
   };
 }
 
+/** An endpoint of a model or of a snapshot. */
+export function endpointById(table: Pick<RoutingTable, 'endpoints' | 'models'>, endpointId: string): RoutingEndpoint | undefined {
+  const endpoint = table.endpoints.get(endpointId);
+  if (endpoint) return endpoint;
+  for (const { snapshots } of table.models.values()) {
+    for (const { endpoints } of snapshots.values()) {
+      const found = endpoints.find((candidate) => candidate.endpointId === endpointId);
+      if (found) return found;
+    }
+  }
+  return undefined;
+}
+
 /** The price in force at a time; undefined when none has begun. */
 export function priceInForce(schedules: readonly DatedPriceSchedule[], timeMs: number): DatedPriceSchedule | undefined {
   for (let index = schedules.length - 1; index >= 0; index--) {
@@ -151,9 +168,38 @@ function groupByModel(
       continue;
     }
     const own = (endpointsBySlug.get(slug) ?? []).sort((left, right) => (left.endpointId < right.endpointId ? -1 : 1));
-    models.set(slug, { slug, permaslug: record.permaslug, record, endpoints: own });
+    models.set(slug, modelOf(record, own));
   }
   return models;
+}
+
+function modelOf(record: ModelRecord, endpoints: readonly RoutingEndpoint[]): RoutingModel {
+  const snapshots = new Map<string, RoutingModel>();
+  const model: RoutingModel = { slug: record.slug, permaslug: record.permaslug, record, endpoints, snapshots, snapshotOf: undefined };
+  for (const { record: endpoint } of endpoints) {
+    for (const day of Object.keys(endpoint.snapshots)) {
+      if (!snapshots.has(compactDay(day))) snapshots.set(compactDay(day), snapshotOf(model, day));
+    }
+  }
+  return model;
+}
+
+/** Prices and credentials are those of the model's endpoints, health is not: a snapshot that its maker no longer serves must keep nobody from the model. */
+function snapshotOf(model: RoutingModel, day: string): RoutingModel {
+  const slug = `${model.slug}-${day}`;
+  const endpoints = model.endpoints.flatMap((endpoint) => {
+    const served = Object.entries(endpoint.record.snapshots).find(([other]) => compactDay(other) === compactDay(day));
+    if (!served) return [];
+    const named = { endpointId: endpoint.endpointId.replace(model.slug, slug), modelSlug: slug, providerModelId: served[1] };
+    return [{ ...endpoint, ...named, record: { ...endpoint.record, ...named, snapshots: {} } }];
+  });
+  const record = { ...model.record, slug, permaslug: slug, name: `${model.record.name} (${day})`, aliases: [] };
+  return { slug, permaslug: slug, record, endpoints, snapshots: new Map(), snapshotOf: model };
+}
+
+/** Makers write `2024-11-20` or `20241120`. */
+function compactDay(day: string): string {
+  return day.replaceAll('-', '');
 }
 
 /** Names given on purpose win over names that merely occur: a provider's bare id counts only where no alias says otherwise, and an alias without its author last. */

@@ -68,6 +68,8 @@ export interface EndpointRecord {
   isModerated: boolean;
   traits: { [key: string]: string };
   hasCredential: boolean;
+  /** By the day in their names, as its maker writes it (`2024-11-20`): the id to ask for the model's snapshot of that day by. */
+  snapshots: { [day: string]: string };
 }
 
 export interface DatedPriceScheduleRecord {

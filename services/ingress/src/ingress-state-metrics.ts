@@ -1,5 +1,5 @@
 import { billing } from '@switchyard/proto';
-import type { CircuitBreakers, RoutingTable } from '@switchyard/routing';
+import { endpointById, type CircuitBreakers, type RoutingTable } from '@switchyard/routing';
 import { picoToUsdNumber, type Clock } from '@switchyard/core';
 import type { Gauge, MetricFamily, MetricOptions, Metrics } from '@switchyard/telemetry';
 import {
@@ -26,7 +26,7 @@ export interface IngressState {
   readonly keepAlive: { readonly size: number };
   readonly keys: { readonly isLive: boolean };
   readonly holder: { readonly isLive: boolean; readonly clockSkewMs: number };
-  readonly feed: { readonly hasTable: boolean; ageMs(): number | undefined; table(): Pick<RoutingTable, 'endpoints'> };
+  readonly feed: { readonly hasTable: boolean; ageMs(): number | undefined; table(): Pick<RoutingTable, 'endpoints' | 'models'> };
   readonly breakers: Pick<CircuitBreakers, 'states'>;
   readonly wallet: { holdings(): readonly WalletHolding[]; readonly waiting: number };
   readonly leaseCalls: { readonly acquireCount: number };
@@ -96,9 +96,9 @@ function breakerGauges(metrics: Metrics): (state: IngressState) => void {
   return ({ breakers: known, feed, clock }) => {
     breakers.reset();
     if (!feed.hasTable) return;
-    const { endpoints } = feed.table();
+    const table = feed.table();
     for (const [endpointId, { phase }] of Object.entries(known.states(clock.monotonicMs()))) {
-      const provider = endpoints.get(endpointId)?.providerSlug;
+      const provider = endpointById(table, endpointId)?.providerSlug;
       if (provider === undefined) continue;
       // A provider that had trouble once keeps both series, so that a graph shows the end of it.
       for (const each of ['open', 'half_open']) breakers.add({ provider, phase: each }, each === phase ? 1 : 0);

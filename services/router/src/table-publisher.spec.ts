@@ -24,6 +24,7 @@ function endpoint(modelSlug: string, providerSlug: string, traits: Record<string
     outputModalities: [],
     chargeSchedules: [],
     costSchedules: [],
+    snapshots: {},
   } as unknown as EndpointRecord;
 }
 

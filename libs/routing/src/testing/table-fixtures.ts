@@ -75,6 +75,7 @@ export function endpointRecord(modelSlug: string, tag: string, { priceUsd = 1, .
     isModerated: false,
     traits: {},
     hasCredential: true,
+    snapshots: {},
     ...overrides,
   };
 }

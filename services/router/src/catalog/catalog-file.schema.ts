@@ -129,6 +129,10 @@ const endpoint = z.strictObject({
   model: modelSlug,
   provider: slug,
   provider_model_id: z.string().min(1).max(256),
+  snapshots: z
+    .record(z.string().regex(/^20\d{2}(-?)(0[1-9]|1[0-2])\1(0[1-9]|[12]\d|3[01])$/, 'write a day, 2024-11-20 or 20241120'), z.string().min(1).max(256))
+    .optional()
+    .describe('Dated snapshots of the model that it serves: from the day in their names to the id that the provider is asked for.'),
   variant: z.enum(['free', 'extended', 'thinking']).optional(),
   tag: z
     .string()

@@ -212,6 +212,39 @@ describe('applyCatalogFile', () => {
     expect(mirrored[0]!.record.traits).toEqual({ reasoning_style: 'effort', manifest: 'vllm' });
   });
 
+  it('keeps the snapshots of a built-in endpoint that has a price of its own, gives a deployment those that it names, and a mirror none', () => {
+    const endpoint = (fields: string) => `  - { model: openai/gpt-4o, prices: { prompt: 9, completion: 9 }, ${fields} }`;
+    const catalog = apply(
+      [
+        'version: 1',
+        'providers:',
+        '  - { slug: mine, name: Mine, like: openai, base_url: "http://127.0.0.1:9/v1" }',
+        '  - { slug: copy, name: Copy, base_url: "http://127.0.0.1:8/v1" }',
+        'endpoints:',
+        endpoint('provider: openai, provider_model_id: gpt-4o'),
+        endpoint('provider: openai, provider_model_id: gpt-4o-2024-08-06, tag: openai/held'),
+        endpoint('provider: mine, provider_model_id: d1'),
+        endpoint('provider: mine, provider_model_id: d2, tag: mine/dated, snapshots: { 2024-11-20: gpt4o-1120 }'),
+        'mirrors:',
+        '  - { provider: copy, models: [openai/gpt-4o] }',
+      ].join('\n'),
+    );
+    const snapshots = Object.fromEntries(catalog.endpoints.map(({ record }) => [record.endpointId, record.snapshots]));
+    expect(snapshots['openai/gpt-4o@openai']).toMatchObject({ '2024-11-20': 'gpt-4o-2024-11-20' });
+    expect(snapshots).toMatchObject({
+      'openai/gpt-4o@openai/held': {},
+      'openai/gpt-4o@mine': {},
+      'openai/gpt-4o@mine/dated': { '2024-11-20': 'gpt4o-1120' },
+      'openai/gpt-4o@copy': {},
+    });
+    for (const tag of ['openai/held', 'mine', 'copy']) expect(snapshots[`openai/gpt-4o@${tag}`]).toEqual({});
+    expect(
+      problemsOf(
+        'version: 1\nendpoints:\n  - { model: a/b, provider: openai, provider_model_id: b, prices: { prompt: 1, completion: 1 }, snapshots: { may: b1 } }',
+      ),
+    ).toEqual([expect.stringContaining('line 3: endpoints[0].snapshots')]);
+  });
+
   it('mirrors the endpoint that is charged least, discounts taken off, at a cost without them', () => {
     const catalog = apply(
       [

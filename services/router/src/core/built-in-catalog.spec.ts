@@ -9,17 +9,23 @@ import { BUILT_IN_PROVIDERS } from './built-in-providers.js';
 
 const catalog = buildBuiltInCatalog(readBuiltInSources());
 
-const table: RoutingTable = applyTableUpdate(EMPTY_ROUTING_TABLE, {
-  version: 1n,
-  isSnapshot: true,
-  models: catalog.models,
-  endpoints: catalog.endpoints.map(({ record }) => ({ ...record, chargeSchedules: [], costSchedules: [] })),
-  removedModelSlugs: [],
-  removedEndpointIds: [],
-  statistics: [],
-  serverTimeMs: 0n,
-  providers: catalog.providers,
-});
+const table = tableOf(false);
+/** The same where every provider has a credential. */
+const served = tableOf(true);
+
+function tableOf(hasCredential: boolean): RoutingTable {
+  return applyTableUpdate(EMPTY_ROUTING_TABLE, {
+    version: 1n,
+    isSnapshot: true,
+    models: catalog.models,
+    endpoints: catalog.endpoints.map(({ record }) => ({ ...record, hasCredential, chargeSchedules: [], costSchedules: [] })),
+    removedModelSlugs: [],
+    removedEndpointIds: [],
+    statistics: [],
+    serverTimeMs: 0n,
+    providers: catalog.providers,
+  });
+}
 
 function slugOf(name: string): string {
   const resolution = resolveModel(table, name, 0);
@@ -30,6 +36,15 @@ function wireIds(slug: string): Record<string, string> {
   return Object.fromEntries(
     catalog.endpoints.filter(({ record }) => record.modelSlug === slug && record.variant === '').map(({ record }) => [record.tag, record.providerModelId]),
   );
+}
+
+/** What a name leads to at each provider that serves it: the public name, and the id that the provider is asked for. */
+function asked(name: string): readonly [string, Record<string, string>] {
+  const resolution = resolveModel(served, name, 0);
+  if (resolution.kind !== 'found') return [resolution.kind, {}];
+  const { model, variant } = resolution.target;
+  const endpoints = model.endpoints.filter((endpoint) => endpoint.variant === variant);
+  return [model.slug, Object.fromEntries(endpoints.map(({ tag, providerModelId }) => [tag, providerModelId]))];
 }
 
 describe('the built-in catalogue', () => {
@@ -204,11 +219,58 @@ describe('the built-in catalogue', () => {
     expect(slugOf(name)).toBe(slug);
   });
 
+  it.each<[string, string, Record<string, string>]>([
+    ['openai/gpt-4o-2024-11-20', 'openai/gpt-4o-2024-11-20', { openai: 'gpt-4o-2024-11-20', openrouter: 'openai/gpt-4o-2024-11-20' }],
+    ['gpt-4o-2024-08-06', 'openai/gpt-4o-2024-08-06', { openai: 'gpt-4o-2024-08-06', openrouter: 'openai/gpt-4o-2024-08-06' }],
+    ['openai/gpt-5.2-20251211', 'openai/gpt-5.2-2025-12-11', { openai: 'gpt-5.2-2025-12-11', openrouter: 'openai/gpt-5.2-20251211' }],
+    ['gpt-5-1-2025-11-13', 'openai/gpt-5.1-2025-11-13', { openai: 'gpt-5.1-2025-11-13' }],
+    ['openai/gpt-5-nano-2025-08-07', 'openai/gpt-5-nano-2025-08-07', { openai: 'gpt-5-nano-2025-08-07' }],
+    ['openai/gpt-5.5-2026-04-23', 'openai/gpt-5.5-2026-04-23', { openai: 'gpt-5.5-2026-04-23' }],
+    ['openai/gpt-audio-mini-2025-10-06', 'openai/gpt-audio-mini-2025-10-06', { openai: 'gpt-audio-mini-2025-10-06' }],
+    ['openai/gpt-audio-mini-2025-12-15', 'openai/gpt-audio-mini-2025-12-15', { openai: 'gpt-audio-mini-2025-12-15' }],
+    ['openai/o1-2024-12-17', 'openai/o1-2024-12-17', { openai: 'o1-2024-12-17' }],
+    ['openai/o1-preview-2024-09-12', 'openai/o1-preview-2024-09-12', { openai: 'o1-preview-2024-09-12' }],
+    [
+      'anthropic/claude-sonnet-4.5-20250929',
+      'anthropic/claude-sonnet-4.5-20250929',
+      { anthropic: 'claude-sonnet-4-5-20250929', openrouter: 'anthropic/claude-4.5-sonnet-20250929' },
+    ],
+    ['claude-opus-4-5-20251101', 'anthropic/claude-opus-4.5-20251101', { anthropic: 'claude-opus-4-5-20251101' }],
+    [
+      'anthropic/claude-3.5-sonnet-20240620',
+      'anthropic/claude-3.5-sonnet-20240620',
+      { anthropic: 'claude-3-5-sonnet-20240620', openrouter: 'anthropic/claude-3.5-sonnet-20240620' },
+    ],
+    ['claude-3-5-sonnet-20241022', 'anthropic/claude-3.5-sonnet-20241022', { anthropic: 'claude-3-5-sonnet-20241022' }],
+    ['claude-opus-4-1-20250805', 'anthropic/claude-opus-4.1-20250805', { anthropic: 'claude-opus-4-1-20250805' }],
+  ])('asks for the snapshot that %s pins, and names it %s', (name, slug, ids) => {
+    expect(asked(name)).toEqual([slug, ids]);
+  });
+
+  it.each([
+    // OpenRouter’s days for what Anthropic serves without one, or under another.
+    ['anthropic/claude-opus-4.6-20260205', 'anthropic/claude-opus-4.6'],
+    ['anthropic/claude-4.5-opus-20251124', 'anthropic/claude-opus-4.5'],
+    // Azure’s day.
+    ['openai/gpt-5.5-2026-04-24', 'openai/gpt-5.5'],
+    // Open weights, served by many, of one day only.
+    ['z-ai/glm-5-20260211', 'z-ai/glm-5'],
+  ])('takes %s, which no maker’s endpoint is known to serve, for %s', (name, slug) => {
+    expect(asked(name)[0]).toBe(slug);
+  });
+
   it('gives no model the name or the price of another: o1-preview is not o1', () => {
     expect([slugOf('openai/o1-preview'), slugOf('o1-preview'), slugOf('openai/o1')]).toEqual(['openai/o1-preview', 'openai/o1-preview', 'openai/o1']);
     const input = (slug: string) => catalog.endpoints.find(({ record }) => record.endpointId === `${slug}@openai`)!.charge[0]!.schedule.ratesPico;
     expect(input('openai/o1-preview')).toMatchObject({ input_uncached: 15_000_000n, output_text: 60_000_000n });
     expect(catalog.models.find(({ slug }) => slug === 'openai/o1')!.aliases.filter((alias) => alias.includes('preview'))).toEqual([]);
+  });
+
+  it('makes of no snapshot the name of a model', () => {
+    const slugs = [...table.models.values()].flatMap((model) => [...model.snapshots.values()].map(({ slug }) => slug));
+    expect(slugs.length).toBeGreaterThan(40);
+    expect(slugs.filter((slug) => table.models.has(slug) || /20\d\d.*20\d\d/.test(slug))).toEqual([]);
+    expect(slugs.filter((slug) => asked(slug)[0] !== slug)).toEqual([]);
   });
 
   it('asks no provider but OpenRouter for one of OpenRouter’s variants', () => {

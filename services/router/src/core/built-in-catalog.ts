@@ -26,12 +26,16 @@ export interface CatalogSources {
   readonly factList: readonly FactListProvider[];
 }
 
+const DAY_AT_THE_END = /-(20\d{2}-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01]))$/;
+
 /** What both lists say of one deployment at one provider. */
 interface Offer {
   readonly provider: BuiltInProvider;
   readonly resolved: ResolvedModel;
   priced?: PriceListModel;
   facts?: FactListModel;
+  /** The ids by which the provider serves dated snapshots of the model, by day (`20241120`). */
+  readonly snapshots: Map<string, string>;
 }
 
 /** The catalogue of the published lists: merged models, one endpoint per provider and deployment. */
@@ -74,13 +78,20 @@ class BuiltInCatalogBuilder {
       const offer = this.offerFor(provider, model.id, Object.keys(model.prices).length === 0);
       if (!offer) continue;
       if (!offer.priced || model.id.length < offer.priced.id.length) offer.priced = model;
+      this.noteSnapshot(offer, model.id);
       this.noteDatedNames(offer, model);
     }
     const listed = Object.values(this.sources.factList.find((entry) => entry.id === provider.factListId)?.models ?? {});
     // Newest first, so that of several dated ids of one model the newest is the one that is called.
     for (const model of [...listed].sort((left, right) => (left.id < right.id ? 1 : -1))) {
       const offer = this.offerFor(provider, model.id, false, isFree(model) ? 'free' : undefined);
-      if (offer && !offer.facts) offer.facts = model;
+      if (!offer) continue;
+      offer.facts ??= model;
+      this.noteSnapshot(offer, model.id);
+    }
+    for (const id of provider.snapshots ?? []) {
+      const offer = this.offerFor(provider, id, false);
+      if (offer) this.noteSnapshot(offer, id);
     }
   }
 
@@ -107,7 +118,7 @@ class BuiltInCatalogBuilder {
     const key = `${withVariant.slug}:${withVariant.variant}@${provider.slug}/${withVariant.deployment}`;
     let offer = this.offers.get(key);
     if (!offer) {
-      offer = { provider, resolved: withVariant };
+      offer = { provider, resolved: withVariant, snapshots: new Map() };
       this.offers.set(key, offer);
     }
     return offer;
@@ -157,7 +168,7 @@ class BuiltInCatalogBuilder {
     ]);
     const tag = resolved.deployment === '' ? provider.slug : `${provider.slug}/${resolved.deployment}`;
     return {
-      record: endpointRecord(provider, resolved, tag, wireId, facts),
+      record: { ...endpointRecord(provider, resolved, tag, wireId, facts), snapshots: this.snapshots(offer) },
       charge: prices.schedules,
       cost: prices.schedules,
       source: offer.priced ? 'genai-prices' : 'tokenlens',
@@ -203,14 +214,37 @@ class BuiltInCatalogBuilder {
   }
 
   /** The list gathers ids of one price. Those with a day are this model's where they are its name, or OpenRouter's own for it and nobody else's. */
-  private noteDatedNames({ provider, resolved }: Offer, model: PriceListModel): void {
+  private noteDatedNames(offer: Offer, model: PriceListModel): void {
+    const { provider, resolved } = offer;
     for (const id of idsOf(model.match)) {
       if (id.includes(':') || parseSpelling(id, true).date === undefined) continue;
       const named = this.canonical.resolve(id, provider.author, false)?.slug;
       if (provider.slug !== 'openrouter') {
-        if (named === resolved.slug) this.noteSpelling(resolved.slug, id, provider);
+        if (named !== resolved.slug) continue;
+        this.noteSpelling(resolved.slug, id, provider);
       } else if (id.includes('/') && (named ?? resolved.slug) === resolved.slug) this.addSpelling(resolved.slug, id);
+      else continue;
+      this.noteSnapshot(offer, id);
     }
+  }
+
+  /** Of several ids with one day the first is the name, the others are older spellings. A model that has a day in its own name has no other. */
+  private noteSnapshot({ provider, resolved, snapshots }: Offer, id: string): void {
+    const day = DAY_AT_THE_END.exec(id)?.[1]?.replaceAll('-', '');
+    if (day === undefined || snapshots.has(day) || DAY_AT_THE_END.test(resolved.slug)) return;
+    if (resolved.variant === '' && provider.foreignSnapshots?.test(id) !== true) snapshots.set(day, id);
+  }
+
+  /** Days are those of the maker's own endpoint, as it writes them: what others add to a name may be the day on which they began with the model. */
+  private snapshots({ snapshots, resolved }: Offer): Record<string, string> {
+    const makers = BUILT_IN_PROVIDERS.filter(({ author }) => author !== undefined && resolved.slug.startsWith(`${author}/`));
+    const known = makers.flatMap(({ slug }) => [...(this.offers.get(`${resolved.slug}:@${slug}/`)?.snapshots ?? [])]);
+    return Object.fromEntries(
+      known.flatMap(([day, id]) => {
+        const own = snapshots.get(day);
+        return own === undefined ? [] : [[DAY_AT_THE_END.exec(id)![1]!, own]];
+      }),
+    );
   }
 
   /** A maker's own ids are names that clients may use too. */
@@ -227,10 +261,16 @@ class BuiltInCatalogBuilder {
   }
 }
 
-function endpointRecord(provider: BuiltInProvider, resolved: ResolvedModel, tag: string, wireId: string, facts: ModelFacts): CatalogEndpoint['record'] {
+function endpointRecord(
+  provider: BuiltInProvider,
+  resolved: ResolvedModel,
+  tag: string,
+  wireId: string,
+  facts: ModelFacts,
+): Omit<CatalogEndpoint['record'], 'snapshots'> {
   const publicId = publicModelId(resolved.slug, resolved.variant);
   const refused = refusedParameters(resolved.slug);
-  const record: Omit<EndpointRecord, 'chargeSchedules' | 'costSchedules'> = {
+  const record: Omit<EndpointRecord, 'chargeSchedules' | 'costSchedules' | 'snapshots'> = {
     endpointId: `${publicId}@${tag}`,
     modelSlug: resolved.slug,
     variant: resolved.variant,

@@ -14,6 +14,10 @@ export interface BuiltInProvider {
   readonly ownModelsOnly?: boolean | undefined;
   /** Ids that the list prices although the API does not serve them. */
   readonly notServed?: RegExp | undefined;
+  /** Dated snapshots of its own models that it serves and the lists do not name. */
+  readonly snapshots?: readonly string[] | undefined;
+  /** Dated ids that the list has from others who serve its models. */
+  readonly foreignSnapshots?: RegExp | undefined;
   readonly parameterFamily: ParameterFamily;
   /** After the provider's published API terms for paying customers; the operator's file overrides it. */
   readonly dataPolicy: { readonly mayTrain: boolean; readonly retains: boolean; readonly zdr: boolean };
@@ -40,6 +44,10 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
     author: 'openai',
     // The list has OpenRouter's longer GPT-4o beside OpenAI's own models.
     notServed: /gpt-oss|:extended$/,
+    // https://platform.openai.com/docs/models/gpt-5-nano
+    snapshots: ['gpt-5-nano-2025-08-07'],
+    // OpenAI's own is of the 23rd, Azure's of the 24th: https://platform.openai.com/docs/models/gpt-5.5
+    foreignSnapshots: /^gpt-5[.-]5-2026-04-24$/,
     parameterFamily: 'openai',
     dataPolicy: KEEPS_FOR_ABUSE,
     supportsImplicitCaching: true,
@@ -50,6 +58,8 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
     priceListId: 'anthropic',
     factListId: 'anthropic',
     author: 'anthropic',
+    // https://platform.claude.com/docs/en/about-claude/models/overview
+    snapshots: ['claude-haiku-4-5-20251001', 'claude-opus-4-5-20251101', 'claude-sonnet-4-5-20250929'],
     parameterFamily: 'anthropic',
     dataPolicy: KEEPS_FOR_ABUSE,
     supportsImplicitCaching: false,

@@ -128,6 +128,7 @@ function fileEndpoint(
       isModerated: endpoint.is_moderated,
       traits: { ...counterpart?.traits, ...providerTraits(provider), ...endpoint.traits },
       hasCredential: false,
+      snapshots: endpoint.snapshots ?? (counterpart && isSameDeployment(endpoint, counterpart) ? counterpart.snapshots : {}),
     },
     charge: fileSchedules(endpoint, false),
     cost: fileSchedules(endpoint, true),
@@ -140,6 +141,11 @@ function counterpartOf(endpoint: CatalogFileEndpoint, api: string, builtIn: Cata
   const same = builtIn.endpoints.filter(({ record }) => record.modelSlug === endpoint.model && record.providerSlug === api);
   const id = fileEndpointId(endpoint);
   return (same.find(({ record }) => record.endpointId === id) ?? same.find(({ record }) => record.variant === (endpoint.variant ?? '')) ?? same[0])?.record;
+}
+
+/** So it serves the snapshots that the built-in endpoint serves. */
+function isSameDeployment(endpoint: CatalogFileEndpoint, { providerSlug, providerModelId }: CatalogEndpoint['record']): boolean {
+  return endpoint.provider === providerSlug && endpoint.provider_model_id === providerModelId;
 }
 
 function fileSchedules(endpoint: CatalogFileEndpoint, isCost: boolean): DatedSchedule[] {
@@ -205,6 +211,7 @@ function mirrors(served: readonly CatalogEndpoint[], file: CatalogFile, ownIds: 
           region: provider.region ?? '',
           dataPolicy: policy && { mayTrain: policy.may_train, retains: policy.retains, zdr: policy.zdr },
           traits: { ...modelTraits(original.record.traits), ...providerTraits(provider) },
+          snapshots: {},
         },
         charge: schedules,
         cost: schedules.map(withoutDiscount),

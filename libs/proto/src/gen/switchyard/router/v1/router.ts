@@ -107,9 +107,16 @@ export interface Endpoint {
   traits: { [key: string]: string };
   /** Whether the worker has a credential (or the endpoint needs none). */
   hasCredential: boolean;
+  /** Dated snapshots of the model that it serves: from the day in their names, as its maker writes it (`2024-11-20`), to the provider's id for each. */
+  snapshots: { [key: string]: string };
 }
 
 export interface Endpoint_TraitsEntry {
+  key: string;
+  value: string;
+}
+
+export interface Endpoint_SnapshotsEntry {
   key: string;
   value: string;
 }
@@ -983,6 +990,7 @@ function createBaseEndpoint(): Endpoint {
     isModerated: false,
     traits: {},
     hasCredential: false,
+    snapshots: {},
   };
 }
 
@@ -1075,6 +1083,9 @@ export const Endpoint: MessageFns<Endpoint> = {
     if (message.hasCredential !== false) {
       writer.uint32(208).bool(message.hasCredential);
     }
+    globalThis.Object.entries(message.snapshots).forEach(([key, value]: [string, string]) => {
+      Endpoint_SnapshotsEntry.encode({ key: key as any, value }, writer.uint32(218).fork()).join();
+    });
     return writer;
   },
 
@@ -1302,6 +1313,17 @@ export const Endpoint: MessageFns<Endpoint> = {
             message.hasCredential = reader.bool();
             continue;
           }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            const entry27 = Endpoint_SnapshotsEntry.decode(reader, reader.uint32());
+            if (entry27.value !== undefined) {
+              message.snapshots[entry27.key] = entry27.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1435,6 +1457,20 @@ export const Endpoint: MessageFns<Endpoint> = {
         : isSet(object.has_credential)
         ? globalThis.Boolean(object.has_credential)
         : false,
+      snapshots: isObject(object.snapshots)
+        ? (globalThis.Object.entries(object.snapshots) as [string, any][]).reduce(
+          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.String(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -1524,6 +1560,15 @@ export const Endpoint: MessageFns<Endpoint> = {
     if (message.hasCredential !== false) {
       obj.hasCredential = message.hasCredential;
     }
+    if (message.snapshots) {
+      const entries = globalThis.Object.entries(message.snapshots) as [string, string][];
+      if (entries.length > 0) {
+        obj.snapshots = {};
+        entries.forEach(([k, v]) => {
+          obj.snapshots[k] = v;
+        });
+      }
+    }
     return obj;
   },
 
@@ -1576,6 +1621,15 @@ export const Endpoint: MessageFns<Endpoint> = {
       {},
     );
     message.hasCredential = object.hasCredential ?? false;
+    message.snapshots = (globalThis.Object.entries(object.snapshots ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
     return message;
   },
 };
@@ -1659,6 +1713,91 @@ export const Endpoint_TraitsEntry: MessageFns<Endpoint_TraitsEntry> = {
   },
   fromPartial(object: DeepPartial<Endpoint_TraitsEntry>): Endpoint_TraitsEntry {
     const message = createBaseEndpoint_TraitsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseEndpoint_SnapshotsEntry(): Endpoint_SnapshotsEntry {
+  return { key: "", value: "" };
+}
+
+export const Endpoint_SnapshotsEntry: MessageFns<Endpoint_SnapshotsEntry> = {
+  encode(message: Endpoint_SnapshotsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Endpoint_SnapshotsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndpoint_SnapshotsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Endpoint_SnapshotsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: Endpoint_SnapshotsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Endpoint_SnapshotsEntry>): Endpoint_SnapshotsEntry {
+    return Endpoint_SnapshotsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Endpoint_SnapshotsEntry>): Endpoint_SnapshotsEntry {
+    const message = createBaseEndpoint_SnapshotsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
