@@ -247,6 +247,14 @@ describe('the built-in catalogue', () => {
     expect(asked(name)).toEqual([slug, ids]);
   });
 
+  it('asks Mistral for no version by a name that goes on to the next one', () => {
+    expect(wireIds('mistralai/mistral-medium-3.1')).toMatchObject({ mistral: 'mistral-medium-2508' });
+    expect(wireIds('mistralai/mistral-small-3.2-24b-instruct')).toMatchObject({ mistral: 'mistral-small-2506' });
+    expect(wireIds('mistralai/codestral-2508')).toMatchObject({ mistral: 'codestral-2508' });
+    const versions = catalog.endpoints.filter(({ record }) => record.providerSlug === 'mistral' && /-\d{4}$|\d\.\d/.test(record.modelSlug));
+    expect(versions.map(({ record }) => record.providerModelId).filter((id) => !/\d{4}$|\d\.\d/.test(id))).toEqual([]);
+  });
+
   it.each([
     // OpenRouter’s days for what Anthropic serves without one, or under another.
     ['anthropic/claude-opus-4.6-20260205', 'anthropic/claude-opus-4.6'],

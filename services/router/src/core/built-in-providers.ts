@@ -35,6 +35,19 @@ const eitherId = (priceListId: string | undefined, factListId: string | undefine
 /** NVIDIA's hosted API wants the author in front: https://docs.api.nvidia.com/nim/reference/llm-apis */
 const NVIDIA_AUTHORS: Readonly<Record<string, string>> = { deepseek: 'deepseek-ai', 'meta-llama': 'meta', 'z-ai': 'z-ai' };
 
+/**
+ * Versions that the lists have by names that Mistral gives to the next one: `mistral-medium-latest` has been Medium 3.5 since June 2026, at four times the
+ * price. https://docs.mistral.ai/getting-started/models/
+ */
+const MISTRAL_VERSIONS: Readonly<Record<string, string>> = {
+  'mistralai/codestral-2508': 'codestral-2508',
+  'mistralai/magistral-medium-2506': 'magistral-medium-2506',
+  'mistralai/magistral-small-2506': 'magistral-small-2506',
+  'mistralai/mistral-medium-3.1': 'mistral-medium-2508',
+  'mistralai/mistral-small-3.2-24b-instruct': 'mistral-small-2506',
+  'mistralai/pixtral-large-2411': 'pixtral-large-2411',
+};
+
 /** Whom one of the lists names. Any other provider is known by its manifest alone, and its endpoints come from the operator's file. */
 export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
   {
@@ -139,7 +152,7 @@ export const BUILT_IN_PROVIDERS: readonly BuiltInProvider[] = [
     parameterFamily: 'hosted',
     dataPolicy: KEEPS_FOR_ABUSE,
     supportsImplicitCaching: false,
-    wireModelId: eitherId,
+    wireModelId: (priceListId, factListId, slug) => MISTRAL_VERSIONS[slug] ?? eitherId(priceListId, factListId),
   },
   {
     slug: 'xai',
