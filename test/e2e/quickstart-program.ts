@@ -32,7 +32,8 @@ export class QuickstartProgram {
 
   private constructor(
     readonly port: number,
-    private readonly environment: Readonly<Record<string, string | undefined>>,
+    /** Of what is run from here on. */
+    readonly environment: Record<string, string | undefined>,
   ) {
     // Folders of people have such names.
     this.directory = mkdtempSync(join(tmpdir(), 'switchyard quickstart, é-'));
@@ -41,7 +42,7 @@ export class QuickstartProgram {
   }
 
   static async prepare(environment: Readonly<Record<string, string | undefined>> = {}): Promise<QuickstartProgram> {
-    return new QuickstartProgram(await freePortRun(INGRESS_REPLICAS_MAX), environment);
+    return new QuickstartProgram(await freePortRun(INGRESS_REPLICAS_MAX), { ...environment });
   }
 
   get contractFile(): string {

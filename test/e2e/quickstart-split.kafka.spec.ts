@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { call } from '@switchyard/test-platform';
 import { eventually } from '@switchyard/testing';
-import { QuickstartProgram } from './quickstart-program.js';
+import { QuickstartProgram, type QuickstartContract } from './quickstart-program.js';
 
 const START_TIMEOUT_MS = 300_000;
 
@@ -31,9 +31,7 @@ describe('the split quick start', () => {
         ingress: 2,
       });
       expect(contract.ingressUrls).toEqual([program.port, program.port + 1].map((port) => `http://127.0.0.1:${port}/api/v1`));
-      const ask = (url: string) =>
-        call(url, '/chat/completions', { key: contract.apiKey, body: { model: contract.model, messages: [{ role: 'user', content: 'Hello' }] } });
-      for (const url of contract.ingressUrls) expect((await ask(url)).status).toBe(200);
+      for (const url of contract.ingressUrls) expect((await ask(contract, url)).status).toBe(200);
 
       // What requests leave behind is their owner's alone.
       const folders = ['ingress', 'worker', 'postgres', 'kafka'].filter((name) => existsSync(join(program.directory, name)));
@@ -46,7 +44,7 @@ describe('the split quick start', () => {
         expect(pid).not.toBe(killed);
         return pid;
       });
-      for (const url of contract.ingressUrls) await eventually(async () => expect((await ask(url)).status).toBe(200), { timeoutMs: 60_000 });
+      for (const url of contract.ingressUrls) await eventually(async () => expect((await ask(contract, url)).status).toBe(200), { timeoutMs: 60_000 });
 
       child.kill('SIGINT');
       expect(await exited).toBe(0);
@@ -57,11 +55,21 @@ describe('the split quick start', () => {
   );
 
   it(
-    'leaves nothing behind when it is killed, and starts again over its data',
+    'leaves nothing behind when it is killed, and starts again over its data, with fewer ingresses all the same',
     async () => {
       const first = await program.start(START_TIMEOUT_MS, '--split');
+      const [, dying] = first.contract.processes['ingress']!;
+      // Answered and written down, and not published yet.
+      const answer = await ask(first.contract, first.contract.ingressUrls[1]!);
+      process.kill(dying!, 'SIGKILL');
       first.child.kill('SIGKILL');
+      program.environment['SWITCHYARD_INGRESS_REPLICAS'] = '1';
       const second = await program.start(START_TIMEOUT_MS, '--split');
+      expect(second.contract.ingressUrls).toHaveLength(1);
+      await eventually(async () => {
+        const { status } = await call(second.contract.baseUrl, `/generation?id=${answer.headers['x-generation-id']}`, { key: second.contract.apiKey });
+        expect(status).toBe(200);
+      });
       expect(second.contract.apiKey).toBe(first.contract.apiKey);
       for (const pid of Object.values(first.contract.processes).flat()) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
       await eventually(async () => {
@@ -92,3 +100,7 @@ describe('the split quick start', () => {
       START_TIMEOUT_MS,
     );
 });
+
+function ask({ apiKey, model }: QuickstartContract, url: string) {
+  return call(url, '/chat/completions', { key: apiKey, body: { model, messages: [{ role: 'user', content: 'Hello' }] } });
+}

@@ -92,7 +92,7 @@ export const platformConfig = defineConfig({
     env: 'SWITCHYARD_DATA_DIR',
     schema: z.string(),
     default: '.switchyard',
-    description: 'Folder for spools and other local state; one per process.',
+    description: 'Folder for spools and other local state. Processes of one service may share it: each takes over what dead ones left there.',
   }),
   bindHost: field({
     env: 'SWITCHYARD_BIND_HOST',

@@ -29,7 +29,7 @@ const WORKER_NODE_ARGUMENTS: readonly string[] = ['--max-semi-space-size=32'];
 
 interface Member {
   readonly target: TargetName;
-  /** `ingress-2`: also the name of its log and, beyond the first, of its folder. */
+  /** `ingress-2`: also the name of its log. */
   readonly name: string;
   /** Where its `/readyz` is. */
   readonly origin: string;
@@ -73,18 +73,17 @@ class SplitPlatform implements StartedPlatform {
     for (const target of SERVICES) addresses.set(target, await freeAddresses(bindHost, this.replicaCount(target)));
     this.grpcAddresses = Object.fromEntries([...addresses].map(([target, [first]]) => [target, first!]));
     const variables = Object.fromEntries([...addresses].map(([target, own]) => [`SWITCHYARD_${target.toUpperCase()}_ADDRESS`, own.join(',')]));
-    const shared = { ...this.options.environment, ...variables };
+    // One folder for all: whichever starts next takes over what a dead one's spool still holds.
+    const shared = { ...this.options.environment, ...variables, SWITCHYARD_DATA_DIR: this.options.dataDirectory };
     for (const [target, own] of addresses) {
       for (const [index, address] of own.entries()) {
-        const { name, folder } = this.placeOf(target, index);
         const healthPort = await freePort();
-        const ports = { SWITCHYARD_GRPC_PORT: portOf(address), SWITCHYARD_HEALTH_PORT: String(healthPort), SWITCHYARD_DATA_DIR: folder };
-        this.launch(target, name, reachableOrigin(bindHost, healthPort), { ...shared, ...ports });
+        const ports = { SWITCHYARD_GRPC_PORT: portOf(address), SWITCHYARD_HEALTH_PORT: String(healthPort) };
+        this.launch(target, nameOf(target, index), reachableOrigin(bindHost, healthPort), { ...shared, ...ports });
       }
     }
     for (const [index, origin] of this.ingressOrigins.entries()) {
-      const { name, folder } = this.placeOf('ingress', index);
-      this.launch('ingress', name, origin, { ...shared, SWITCHYARD_HTTP_PORT: String(this.options.httpPort + index), SWITCHYARD_DATA_DIR: folder });
+      this.launch('ingress', nameOf('ingress', index), origin, { ...shared, SWITCHYARD_HTTP_PORT: String(this.options.httpPort + index) });
     }
     this.notePids();
   }
@@ -136,12 +135,6 @@ class SplitPlatform implements StartedPlatform {
     return target === 'billing' ? this.options.billingReplicas : 1;
   }
 
-  private placeOf(target: TargetName, index: number): { readonly name: string; readonly folder: string } {
-    const name = index === 0 ? target : `${target}-${index + 1}`;
-    const { dataDirectory } = this.options;
-    return { name, folder: index === 0 ? dataDirectory : join(dataDirectory, 'replicas', name) };
-  }
-
   private notePids(): void {
     writeServicePids(
       this.options.dataDirectory,
@@ -185,6 +178,10 @@ class SplitPlatform implements StartedPlatform {
       () => undefined,
     );
   }
+}
+
+function nameOf(target: TargetName, index: number): string {
+  return index === 0 ? target : `${target}-${index + 1}`;
 }
 
 async function freeAddresses(host: string, count: number): Promise<string[]> {
