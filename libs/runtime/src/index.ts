@@ -8,3 +8,4 @@ export * from './run-until-signal.js';
 export * from './system-ports.js';
 export * from './target.js';
 export { TLS_METRICS } from './tls-metrics.js';
+export { TurnBatch } from './turn-batch.js';

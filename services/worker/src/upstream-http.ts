@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { TurnBatch } from '@switchyard/runtime';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { ByteQueue } from './byte-queue.js';
 import type { PulledBody } from './pulled-body.js';
@@ -35,6 +36,7 @@ interface Target {
 export class UpstreamHttp {
   private readonly agent: Agent;
   private readonly targets = new WeakMap<URL, Target>();
+  private readonly answers = new TurnBatch();
 
   constructor(options: UpstreamHttpOptions) {
     this.agent = new Agent({
@@ -54,7 +56,7 @@ export class UpstreamHttp {
 
   post(request: UpstreamHttpRequest, onConnected: () => void): UpstreamCall {
     const { origin, path } = this.targetOf(request.url);
-    const call = new UpstreamCall(onConnected);
+    const call = new UpstreamCall(onConnected, this.answers);
     this.agent.dispatch({ origin, path, method: 'POST', headers: request.headers, body: request.body }, call);
     return call;
   }
@@ -104,7 +106,11 @@ export class UpstreamCall implements Dispatcher.DispatchHandler, PulledBody {
   private discardedBytes: number | undefined;
   private discardTimer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly onConnected: () => void) {}
+  /** `answers`: those that have begun in this turn. */
+  constructor(
+    private readonly onConnected: () => void,
+    private readonly answers: TurnBatch,
+  ) {}
 
   /** Status and headers. @throws the transport's error, or what `abort` was given. */
   answered(): Promise<UpstreamHead> {
@@ -164,8 +170,10 @@ export class UpstreamCall implements Dispatcher.DispatchHandler, PulledBody {
     controller.rawHeaders = null;
     if (status < 200) return;
     headWasRead();
-    this.head = { status, headers };
-    this.asker?.resolve(this.head);
+    const head = { status, headers };
+    this.head = head;
+    const { asker } = this;
+    if (asker) this.answers.add(() => asker.resolve(head));
     this.asker = undefined;
   }
 

@@ -3,6 +3,7 @@ import type { Clock } from '@switchyard/core';
 import { isMasked, type RequestLimits } from '@switchyard/api';
 import { errorRow, SwitchyardError } from '@switchyard/errors';
 import { billing } from '@switchyard/proto';
+import { TurnBatch } from '@switchyard/runtime';
 import type { LogFields, Logger } from '@switchyard/telemetry';
 import type { Authenticator } from '../auth/authenticator.js';
 import { headerText } from '../core/attribution.js';
@@ -31,9 +32,20 @@ interface MeasuredRoute extends InferenceRoute {
   readonly pattern: string;
 }
 
+/** A request that has just come. */
+interface Arrival {
+  readonly route: MeasuredRoute;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly client: ClientResponse;
+  readonly trace: RequestTrace | undefined;
+  readonly startedAtMs: number;
+}
+
 /** The hot routes: straight from Node's HTTP server to `runGeneration`, with no framework between. */
 export class InferenceServer {
   private readonly routes = new Map<string, MeasuredRoute>();
+  private readonly arrivals = new TurnBatch();
   private openCount = 0;
   private idleListener: (() => void) | undefined;
 
@@ -56,7 +68,7 @@ export class InferenceServer {
 
   /** Requests under way. */
   get running(): number {
-    return this.openCount;
+    return this.openCount + this.arrivals.size;
   }
 
   /** Takes the request when it is one of the hot routes. */
@@ -66,20 +78,20 @@ export class InferenceServer {
     const end = url.indexOf('?');
     const route = this.routes.get(end === -1 ? url : url.slice(0, end));
     if (!route) return false;
-    void this.serve(route, request, response);
+    const startedAtMs = this.clock.monotonicMs();
+    const trace = beginRequestTrace(this.gateway.tracer, this.clock, request, route.pattern);
+    const arrival = { route, request, response, client: new ClientResponse(request, response), trace, startedAtMs };
+    this.arrivals.add(() => void this.serve(arrival));
     return true;
   }
 
   /** Resolves when nothing runs any more. */
   idle(): Promise<void> {
-    if (this.openCount === 0) return Promise.resolve();
+    if (this.running === 0) return Promise.resolve();
     return new Promise((resolve) => (this.idleListener = resolve));
   }
 
-  private async serve(route: MeasuredRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const startedAtMs = this.clock.monotonicMs();
-    const trace = beginRequestTrace(this.gateway.tracer, this.clock, request, route.pattern);
-    const client = new ClientResponse(request, response);
+  private async serve({ route, request, response, client, trace, startedAtMs }: Arrival): Promise<void> {
     const share = this.options.bodyMemory.open();
     this.openCount++;
     let answer: StreamedAnswer | WholeAnswer | undefined;
@@ -101,7 +113,7 @@ export class InferenceServer {
       if (trace) this.record(trace, client.status);
       route.metrics.ended(client.headersSent ? response.statusCode : undefined, this.clock.monotonicMs() - startedAtMs);
       this.openCount--;
-      if (this.openCount === 0) this.idleListener?.();
+      if (this.running === 0) this.idleListener?.();
     }
   }
 
