@@ -1,7 +1,10 @@
+import { BriefMap } from '@switchyard/core';
 import type { ConsumedRecord } from '../event-log.js';
 import type { PartitionPosition } from './event-log.store.js';
 
 interface Chunk {
+  /** Its number over all partitions. */
+  readonly serial: number;
   readonly partitionKey: string;
   readonly firstPosition: bigint;
   readonly records: readonly ConsumedRecord[];
@@ -15,8 +18,9 @@ const MAX_CHARACTERS = 16 * 1024 * 1024;
  * is missing here is read from the database. Bounded; the oldest goes first.
  */
 export class RecentRecords {
-  /** Oldest first over all partitions. */
-  private readonly chunks = new Set<Chunk>();
+  /** By serial number, oldest first over all partitions. */
+  private readonly chunks = new BriefMap<number, Chunk>();
+  private nextSerial = 0;
   /** Oldest first. */
   private readonly byPartition = new Map<string, Chunk[]>();
   private readonly readers = new Set<RecentReader>();
@@ -47,13 +51,13 @@ export class RecentRecords {
     const partitionKey = partitionKeyOf({ topicId, partition });
     let characters = 0;
     for (const record of records) characters += record.value.length;
-    const chunk = { partitionKey, firstPosition, records, characters };
-    this.chunks.add(chunk);
+    const chunk = { serial: this.nextSerial++, partitionKey, firstPosition, records, characters };
+    this.chunks.set(chunk.serial, chunk);
     const list = this.byPartition.get(partitionKey);
     if (list === undefined) this.byPartition.set(partitionKey, [chunk]);
     else insertByPosition(list, chunk);
     this.characters += characters;
-    for (const oldest of this.chunks) {
+    for (const oldest of this.chunks.values()) {
       if (this.characters <= this.maxCharacters) break;
       this.forget(oldest);
     }
@@ -75,11 +79,11 @@ export class RecentRecords {
   }
 
   private forgetAll(): void {
-    for (const chunk of [...this.chunks]) this.forget(chunk);
+    for (const chunk of this.chunks.values()) this.forget(chunk);
   }
 
   private forget(chunk: Chunk): void {
-    this.chunks.delete(chunk);
+    this.chunks.delete(chunk.serial);
     this.characters -= chunk.characters;
     const list = this.byPartition.get(chunk.partitionKey)!;
     list.splice(list.indexOf(chunk), 1);
