@@ -6,7 +6,7 @@ import { resolveModel, type ModelTarget } from './model-resolution.js';
 import { isKnownProvider, matchesProvider } from './provider-matching.js';
 import { exhaustedRefusal, mandatoryReasoningRefusal, unresolvedRefusal } from './refusal.js';
 import type { ExcludedEndpoint, ExclusionCode, PlanCandidate, RoutingDecision, RoutingRefusal, RoutingStrategy, TierPrices } from './routing-plan.js';
-import type { RoutingPolicy, RoutingRequest, SortMetric } from './routing-request.js';
+import type { DeadlineSettings, RoutingPolicy, RoutingRequest, SortMetric } from './routing-request.js';
 import { priceInForce, type RoutingEndpoint, type RoutingModel, type RoutingTable } from './routing-table.js';
 import { tierRules, type TierRules } from './service-tier.js';
 import { preferCapable } from './soft-preference.js';
@@ -58,6 +58,7 @@ class Decision {
   readonly excluded: ExcludedEndpoint[] = [];
   private readonly context: FilterContext;
   private readonly statisticsAgeMs: number;
+  private readonly deadlines: DeadlineSettings;
 
   constructor(
     private readonly table: RoutingTable,
@@ -69,6 +70,7 @@ class Decision {
   ) {
     this.context = filterContext(table, request, policy, acceptTimeMs);
     this.statisticsAgeMs = acceptTimeMs - table.statisticsTimeMs;
+    this.deadlines = policy.deadlines ? { ...DEFAULT_DEADLINES, ...policy.deadlines } : DEFAULT_DEADLINES;
   }
 
   /** Models one after the other, or all endpoints in one order where the request merges them. */
@@ -94,7 +96,6 @@ class Decision {
     const isProbe = breaker?.mayProbe === true;
     // Nobody else would answer what the last one is too late for.
     const isHurried = isProbe && contenders.slice(place + 1).some(({ breaker: behind }) => !isShut(behind));
-    const settings = this.policy.deadlines ? { ...DEFAULT_DEADLINES, ...this.policy.deadlines } : DEFAULT_DEADLINES;
     return {
       endpoint,
       model: target.model,
@@ -103,7 +104,7 @@ class Decision {
       costSchedule: cost.schedule,
       costScheduleRecord: cost.record,
       defaultTier: defaultTierOf(endpoint, target, this.acceptTimeMs),
-      deadlines: attemptDeadlines(settings, this.request, target.model, statistics, isHurried),
+      deadlines: attemptDeadlines(this.deadlines, this.request, target.model, statistics, isHurried),
       isProbe,
       reason: contender.reason,
     };
