@@ -26,7 +26,7 @@ export class ClientResponse {
     private readonly response: ServerResponse,
     private readonly maxStalledMs = MAX_STALLED_MS,
   ) {
-    response.once('close', () => {
+    response.on('close', () => {
       if (response.writableFinished) return;
       this.isGone = true;
       this.goneListener?.();

@@ -125,7 +125,7 @@ export class StreamedAnswer extends BaseAnswer implements GenerationAnswer {
     this.response.write(bytes, this.clock.monotonicMs());
   }
 
-  async complete(generation: Generation, attempt: AttemptRecord, settlement: Settlement): Promise<boolean> {
+  complete(generation: Generation, attempt: AttemptRecord, settlement: Settlement): Promise<boolean> {
     this.keepAlive.remove(this);
     this.begin();
     const apiType = generation.request.apiType === 'completions' ? 'completions' : 'chat';
@@ -134,7 +134,7 @@ export class StreamedAnswer extends BaseAnswer implements GenerationAnswer {
     return this.response.end(tail);
   }
 
-  async fail(error: SwitchyardError): Promise<boolean> {
+  fail(error: SwitchyardError): Promise<boolean> {
     this.keepAlive.remove(this);
     if (!this.response.headersSent) return this.failBeforeBytes(error);
     const { generationId, model, created, providerName } = this.identity();
@@ -176,7 +176,7 @@ export class WholeAnswer extends BaseAnswer implements GenerationAnswer {
     // Debug chunks exist in streams only.
   }
 
-  async complete(generation: Generation, attempt: AttemptRecord, settlement: Settlement): Promise<boolean> {
+  complete(generation: Generation, attempt: AttemptRecord, settlement: Settlement): Promise<boolean> {
     const last = this.pieces.pop();
     if (last) this.pieces.push(last.subarray(0, last.byteLength - 1));
     const usage = usageView(settlement.meters, settlement.charge);

@@ -84,14 +84,14 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, share: Bo
       else if (!share.grow(piece.byteLength)) refuse(noMemory());
       else pieces.push(piece);
     });
-    request.once('end', () => {
+    request.on('end', () => {
       isRead = true;
       stopPace();
       resolve(withoutMark(pieces.length === 1 ? pieces[0]! : pieces.length === 0 ? EMPTY : Buffer.concat(pieces, length)));
     });
-    request.once('error', (error) => reject(new SwitchyardError('invalid_request', 'The request body could not be read.', { cause: error })));
+    request.on('error', (error) => reject(new SwitchyardError('invalid_request', 'The request body could not be read.', { cause: error })));
     // Every request closes; an error that nobody waits for would still cost its stack trace.
-    request.once('close', () => {
+    request.on('close', () => {
       stopPace();
       if (!isRead) reject(clientLeft());
     });
