@@ -92,7 +92,7 @@ describe('the spool', () => {
     await eventually(() => expect(log.published).toEqual([event('g1')]));
   });
 
-  it('begins to publish at most every 25 ms, also while events come all the time', async () => {
+  it('begins to publish at most every 100 ms, also while events come all the time', async () => {
     const startedAtMs: number[] = [];
     const publish = async (records: readonly EventRecord[]): Promise<void> => {
       startedAtMs.push(performance.now());
@@ -107,7 +107,7 @@ describe('the spool', () => {
     attempt(0);
     await eventually(() => expect(ids()).toEqual(['g0', 'g1', 'g2', 'g3', 'g4']));
     // A timer may be early by what is left of its millisecond.
-    for (const [index, timeMs] of startedAtMs.slice(1).entries()) expect(timeMs - startedAtMs[index]!).toBeGreaterThan(23);
+    for (const [index, timeMs] of startedAtMs.slice(1).entries()) expect(timeMs - startedAtMs[index]!).toBeGreaterThan(98);
   });
 
   it('flags an event whose delivery nobody confirms in time', async () => {

@@ -10,7 +10,7 @@ import type { SpoolOptions } from './spool.js';
 /** Events of this long are published together: the publisher's round trips cost more than the wait. */
 const GATHER_MS = 5;
 /** Publishing begins at most this often, so that a busy process publishes fewer and larger batches. */
-const PUBLISH_INTERVAL_MS = 25;
+const PUBLISH_INTERVAL_MS = 100;
 const RETRY_MS = 1_000;
 const MAX_UNREADABLE_RETRY_MS = 60_000;
 
