@@ -108,7 +108,7 @@ export class UpstreamCall implements Dispatcher.DispatchHandler, PulledBody {
 
   /** `answers`: those that have begun in this turn. */
   constructor(
-    private onConnected: () => void,
+    private readonly onConnected: () => void,
     private readonly answers: TurnBatch,
   ) {}
 
@@ -192,23 +192,13 @@ export class UpstreamCall implements Dispatcher.DispatchHandler, PulledBody {
   onResponseEnd(): void {
     answerWasRead();
     this.isEnded = true;
-    this.letGo();
+    clearTimeout(this.discardTimer);
     this.wake();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.letGo();
-    this.fail(error);
-  }
-
-  /**
-   * A connection's ended calls stay linked one to the next: once one of them is in the old generation, every later one is carried there as well, with all that
-   * hangs on it. Here the attempt and its client's request would.
-   */
-  private letGo(): void {
     clearTimeout(this.discardTimer);
-    this.onConnected = () => undefined;
-    this.controller = undefined;
+    this.fail(error);
   }
 
   private fail(error: Error): void {
