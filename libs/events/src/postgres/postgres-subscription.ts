@@ -19,7 +19,7 @@ export interface PostgresSubscriptionOptions {
 
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 5_000;
-/** Batches that are not full begin at most this often: each costs some twenty statements, however few events it has. */
+/** Batches that are not full begin at most this often: each costs its handler a transaction with all its statements, however few events it has. */
 const BATCH_INTERVAL_MS = 100;
 /** What comes so soon after the first record is taken with it: a request's events come from two publishers, its attempts' first. */
 const GATHER_MS = 10;
